@@ -1,0 +1,1 @@
+"""The benchmarks: the load client, the measures, the report."""

@@ -1,0 +1,1 @@
+"""Apache Kafka and PostgreSQL as child processes, from wheels and cached jars."""

@@ -1,0 +1,1 @@
+"""Topics and public event records."""

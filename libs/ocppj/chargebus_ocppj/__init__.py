@@ -1,0 +1,1 @@
+"""The OCPP-J wire: frames, schemas, versions, the action table."""

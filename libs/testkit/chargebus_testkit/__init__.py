@@ -1,0 +1,1 @@
+"""Test fixtures: Kafka, PostgreSQL, one service, a whole system in processes."""

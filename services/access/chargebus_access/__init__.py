@@ -1,0 +1,1 @@
+"""Owns the API keys and publishes them to every service."""

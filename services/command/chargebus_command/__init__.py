@@ -1,0 +1,1 @@
+"""Owns the command ledger: finds the edge, queues, expires, records the outcome."""

@@ -1,0 +1,1 @@
+"""Owns stations, EVSEs and connectors: registration, boot, status, the registry."""

@@ -1,0 +1,1 @@
+"""Holds the stations' WebSockets and puts every frame on Kafka."""

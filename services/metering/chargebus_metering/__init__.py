@@ -1,0 +1,1 @@
+"""Owns meter values: normalises every reading of every version and stores it once."""

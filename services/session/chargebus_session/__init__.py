@@ -1,0 +1,1 @@
+"""Owns tokens and transactions: authorization, charging sessions, remote start and stop."""
