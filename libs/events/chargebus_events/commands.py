@@ -1,0 +1,119 @@
+"""Commands to stations: asked for, sent down, delivered or not, and their one outcome."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from chargebus_events.record import Envelope, Record
+from chargebus_events.topics import COMMANDS, DELIVERIES, DOWNLINK, OUTCOMES
+
+REQUESTED = "chargebus.command.requested.v1"
+COMMAND = "chargebus.ocpp.command.v1"
+DELIVERY = "chargebus.command.delivery.v1"
+OUTCOME = "chargebus.command.outcome.v1"
+
+DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
+OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
+
+
+class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A service asks for a CALL to a station.
+
+    `payload` is the action's request as raw JSON. `timeout_s` is how long the station may take to answer;
+    `ttl_s` how long the command may wait for the station to be connected and free: 0 fails at once.
+    `requester` is the service that gets the outcome. `versions` names the OCPP versions for which `payload`
+    is meant; empty: any whose schema takes it.
+    """
+
+    command_id: str
+    station_id: str
+    action: str
+    payload: msgspec.Raw
+    requester: str
+    requested_at: datetime
+    timeout_s: float = 30.0
+    ttl_s: float = 0.0
+    versions: tuple[str, ...] = ()
+
+    def record(self, *more: tuple[str, bytes]) -> Record:
+        """Return the request as a record for `ocpp.commands`."""
+        envelope = Envelope(self.command_id, REQUESTED, f"/{self.requester}", self.station_id, self.requested_at)
+        return Record(COMMANDS, self.station_id, msgspec.json.encode(self), envelope.headers(*more))
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A CALL that the `command` service sends down to one connection; `deadline_at` is when the answer is due."""
+
+    command_id: str
+    station_id: str
+    action: str
+    payload: bytes
+    slot: int
+    epoch: int
+    timeout_s: float
+    sent_at: datetime
+
+    def record(self, *more: tuple[str, bytes]) -> Record:
+        """Return the command as a record for the downlink partition of its edge."""
+        envelope = Envelope(self.command_id, COMMAND, "/command", self.station_id, self.sent_at)
+        headers = envelope.headers(
+            ("ocpp_action", self.action.encode()),
+            ("ocpp_epoch", b"%d" % self.epoch),
+            ("timeout_s", str(self.timeout_s).encode()),
+            *more,
+        )
+        return Record(DOWNLINK, self.station_id, self.payload, headers, partition=self.slot)
+
+
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an edge says of a command that it was to send on connection `epoch`.
+
+    `undeliverable`: never written to the socket, so it may be tried again. `connection_lost`: written, the socket
+    ended without an answer. `payload` is the CALLRESULT's; the error fields are the CALLERROR's, or, with
+    `answered`, say how the answer breaks the schema.
+    """
+
+    command_id: str
+    station_id: str
+    epoch: int
+    result: DeliveryResult
+    at: datetime
+    payload: msgspec.Raw | None = None
+    error_code: str = ""
+    error_description: str = ""
+    error_details: msgspec.Raw | None = None
+
+    def record(self, slot: int, *more: tuple[str, bytes]) -> Record:
+        """Return the report as a record for `ocpp.deliveries`."""
+        envelope = Envelope(
+            f"{self.command_id}/{self.epoch}/{self.result}",
+            DELIVERY,
+            f"/edge/{slot}",
+            self.station_id,
+            self.at,
+        )
+        return Record(DELIVERIES, self.station_id, msgspec.json.encode(self), envelope.headers(*more))
+
+
+class CommandOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one end of a command; `reason` says in words why it was not answered."""
+
+    command_id: str
+    station_id: str
+    action: str
+    requester: str
+    outcome: OutcomeName
+    requested_at: datetime
+    ended_at: datetime
+    payload: msgspec.Raw | None = None
+    error_code: str = ""
+    error_description: str = ""
+    error_details: msgspec.Raw | None = None
+    reason: str = ""
+
+    def record(self, *more: tuple[str, bytes]) -> Record:
+        """Return the outcome as a record for `ocpp.outcomes`, addressed by the header `requester`."""
+        envelope = Envelope(f"{self.command_id}/outcome", OUTCOME, "/command", self.station_id, self.ended_at)
+        headers = envelope.headers(("requester", self.requester.encode()), *more)
+        return Record(OUTCOMES, self.station_id, msgspec.json.encode(self), headers)

@@ -1,0 +1,63 @@
+"""What an edge must know of a station to let it in, and of those that nobody registered."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from chargebus_events.record import Envelope, Record
+from chargebus_events.topics import REGISTRY
+
+STATION_TYPE = "chargebus.station.registered.v1"
+ONBOARDING_TYPE = "chargebus.onboarding.policy.v1"
+
+ONBOARDING_KEY = "/onboarding"  # no station has a slash in its identity
+
+Registration = Literal["accepted", "pending", "rejected"]
+UnknownStations = Literal["refuse", "pending", "accept"]
+
+
+class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A station's credentials and state; `versions` empty means any; `password_hash` as `secrets.hash_*` made it."""
+
+    station_id: str
+    registration: Registration
+    password_hash: str
+    updated_at: datetime
+    security_profile: int = 1
+    versions: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        """Return the station as a record for `station.registry`."""
+        envelope = Envelope(
+            f"{self.station_id}/{self.updated_at.timestamp()}",
+            STATION_TYPE,
+            "/device",
+            self.station_id,
+            self.updated_at,
+        )
+        return Record(REGISTRY, self.station_id, msgspec.json.encode(self), envelope.headers())
+
+
+class OnboardingPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What becomes of a station that nobody registered; it must still present the onboarding password."""
+
+    unknown_stations: UnknownStations
+    updated_at: datetime
+    password_hash: str = ""
+
+    def record(self) -> Record:
+        """Return the policy as a record for `station.registry`, under a key that no station can have."""
+        envelope = Envelope(
+            f"onboarding/{self.updated_at.timestamp()}",
+            ONBOARDING_TYPE,
+            "/device",
+            ONBOARDING_KEY,
+            self.updated_at,
+        )
+        return Record(REGISTRY, ONBOARDING_KEY, msgspec.json.encode(self), envelope.headers())
+
+
+def removed(station_id: str) -> Record:
+    """Return the tombstone that takes a station out of the registry."""
+    return Record(REGISTRY, station_id, None)

@@ -1,0 +1,169 @@
+"""Every topic: its name, key, partitions, retention and owner; the only place where a topic is declared."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_MS = 24 * 3600 * 1000
+MINUTE_MS = 60 * 1000
+
+Cleanup = Literal["delete", "compact"]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic and its contract.
+
+    `owner` is the one service that declares the topic's records; `readers` are told for the docs.
+    `retention_ms` counts for cleanup `delete` only.
+    """
+
+    name: str
+    key: str
+    owner: str
+    readers: tuple[str, ...]
+    partitions: int
+    cleanup: Cleanup = "delete"
+    retention_ms: int = 7 * DAY_MS
+    public: bool = False
+    about: str = ""
+
+    @property
+    def compacted(self) -> bool:
+        """Whether the topic keeps the newest record of each key for ever, and its offsets may have holes."""
+        return self.cleanup == "compact"
+
+    def config(self) -> dict[str, str]:
+        """Return the topic's settings as Kafka names them."""
+        if self.compacted:
+            return {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.2",
+                "segment.ms": str(DAY_MS),
+                "delete.retention.ms": str(DAY_MS),
+            }
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+FRAME_PARTITIONS = 12
+SLOTS = 32
+
+FRAMES_PREFIX = "ocpp.frames."
+FRAME_SERVICES = ("device", "session", "metering", "smart-charging", "firmware", "notification", "security")
+
+
+def frames_topic(service: str) -> str:
+    """Return the topic of the frames whose actions `service` owns (a name of the action table)."""
+    return FRAMES_PREFIX + service
+
+
+def parked_topic(service: str) -> str:
+    """Return the topic of the records that `service` could not handle."""
+    return f"{service}.parked"
+
+
+DOWNLINK = "ocpp.downlink"
+COMMANDS = "ocpp.commands"
+DELIVERIES = "ocpp.deliveries"
+OUTCOMES = "ocpp.outcomes"
+PRESENCE = "ocpp.presence"
+EDGES = "ocpp.edges"
+REGISTRY = "station.registry"
+API_KEYS = "access.keys"
+STATION_EVENTS = "station.events"
+SESSION_EVENTS = "session.events"
+METER_VALUES = "meter.values"
+
+_FRAME_READERS = {"session": ("session", "metering")}
+_PARKING_SERVICES = ("command", "device", "session", "metering")
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        *(
+            Topic(
+                frames_topic(service),
+                "station",
+                "edge",
+                _FRAME_READERS.get(service, (service,)),
+                FRAME_PARTITIONS,
+                retention_ms=14 * DAY_MS,
+                about=f"CALLs and SENDs from stations whose actions {service} owns, as the station sent them",
+            )
+            for service in FRAME_SERVICES
+        ),
+        Topic(
+            DOWNLINK,
+            "station; the partition is the edge's slot",
+            "edge",
+            ("edge",),
+            SLOTS,
+            retention_ms=10 * MINUTE_MS,
+            about="answers to CALLs and commands to send, to the one edge that holds the socket",
+        ),
+        Topic(COMMANDS, "station", "command", ("command",), 6, about="commands that any service asks for"),
+        Topic(DELIVERIES, "station", "edge", ("command",), 6, about="what became of a command on the wire"),
+        Topic(OUTCOMES, "station", "command", ("session",), 6, about="the one outcome of each command"),
+        Topic(
+            PRESENCE,
+            "station",
+            "edge",
+            ("edge", "command", "device", "session"),
+            6,
+            "compact",
+            about="which slot and connection epoch holds the station",
+        ),
+        Topic(EDGES, "slot", "edge", ("edge", "command", "device"), 1, "compact", about="each slot's heartbeat"),
+        Topic(
+            REGISTRY,
+            "station",
+            "device",
+            ("edge", "command"),
+            6,
+            "compact",
+            about="credentials, versions and registration status of every station; the onboarding policy",
+        ),
+        Topic(API_KEYS, "key id", "access", ("every service",), 1, "compact", about="hashed API keys and roles"),
+        Topic(
+            STATION_EVENTS,
+            "station",
+            "device",
+            (),
+            FRAME_PARTITIONS,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="boots, connections and connector status",
+        ),
+        Topic(
+            SESSION_EVENTS,
+            "station",
+            "session",
+            ("metering",),
+            FRAME_PARTITIONS,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="charging sessions: started, updated, ended",
+        ),
+        Topic(
+            METER_VALUES,
+            "station",
+            "metering",
+            (),
+            FRAME_PARTITIONS,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="normalised meter readings",
+        ),
+        *(
+            Topic(
+                parked_topic(service),
+                "station",
+                service,
+                (),
+                1,
+                retention_ms=90 * DAY_MS,
+                about=f"records that {service} could not handle, with the reason",
+            )
+            for service in _PARKING_SERVICES
+        ),
+    )
+}
