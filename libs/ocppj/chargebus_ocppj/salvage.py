@@ -1,0 +1,129 @@
+"""What can still be told of a message that is not a frame: its type, its id, and what is wrong with it."""
+
+import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from chargebus_ocppj.errors import Meaning
+
+MESSAGE_ID_LIMIT: Final = 36
+"""Characters in a message id. Spec: OCPP-J 1.6 table 3; OCPP 2.0.1 and 2.1 Part 4 table 4"""
+
+_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_INTEGER: Final = msgspec.json.Decoder(int)
+_TEXT: Final = msgspec.json.Decoder(str)
+_ANY: Final = msgspec.json.Decoder()
+
+_HEAD: Final = re.compile(rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]*")')
+
+_T = TypeVar("_T")
+
+
+class Wreck(msgspec.Struct, frozen=True):
+    """A message that is not a frame.
+
+    `message_type` and `message_id` are None where they could not be read; the id is never empty, but may be too long.
+    """
+
+    meaning: Meaning
+    reason: str
+    message_type: int | None = None
+    message_id: str | None = None
+
+
+def is_message_id(text: str) -> bool:
+    """Return whether the text can be a message id: 1 to 36 characters, none of them a control character."""
+    return 0 < len(text) <= MESSAGE_ID_LIMIT and text.isprintable()
+
+
+def inspect(message: str | bytes, types: AbstractSet[int]) -> Wreck:
+    """Return what is wrong with a message that was refused, and what could be read of it.
+
+    Args:
+        message: as it came from the socket.
+        types: the message types of the version.
+    """
+    data = message.encode(errors="replace") if isinstance(message, str) else message
+    try:
+        elements = _ELEMENTS.decode(data)
+    except msgspec.ValidationError:
+        return Wreck("rpc_framework", "the message is not a JSON array")
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return _not_json(data, f"the message is not valid JSON: {error}")
+    return _inspect_elements([bytes(element) for element in elements], types)
+
+
+def _not_json(data: bytes, reason: str) -> Wreck:
+    # A station that waits for an answer to a mangled call is helped by one that names the call.
+    head = _HEAD.match(data)
+    message_id = None if head is None else _read(_TEXT, head["id"])
+    if head is None or not message_id:
+        return Wreck("rpc_framework", reason)
+    return Wreck("format", reason, int(head["type"]), message_id)
+
+
+def _inspect_elements(elements: list[bytes], types: AbstractSet[int]) -> Wreck:
+    message_type = _read(_INTEGER, elements[0]) if elements else None
+    message_id = _read(_TEXT, elements[1]) if len(elements) > 1 else None
+    readable_id = message_id if message_id and message_id.isprintable() else None
+    meaning, reason = _fault(elements, message_type, message_id, types)
+    return Wreck(meaning, reason, message_type, readable_id)
+
+
+def _fault(
+    elements: list[bytes], message_type: int | None, message_id: str | None, types: AbstractSet[int]
+) -> tuple[Meaning, str]:
+    if message_type is None:
+        return "rpc_framework", "the message type number could not be read"
+    if message_type not in types:
+        return "message_type", f"the message type number {message_type} is not known"
+    if message_id is None:
+        return "rpc_framework", "the message id could not be read: it must be a string"
+    if not is_message_id(message_id):
+        return "rpc_framework", f"the message id must have 1 to {MESSAGE_ID_LIMIT} printable characters"
+    return _SHAPES[message_type](elements[2:])
+
+
+def _request(rest: list[bytes]) -> tuple[Meaning, str]:
+    if len(rest) != 2:
+        return "rpc_framework", f"the message must have 4 elements, not {len(rest) + 2}"
+    if _read(_TEXT, rest[0]) is None:
+        return "rpc_framework", "the action must be a string"
+    return _payload_fault(rest[1])
+
+
+def _result(rest: list[bytes]) -> tuple[Meaning, str]:
+    if len(rest) != 1:
+        return "rpc_framework", f"the message must have 3 elements, not {len(rest) + 2}"
+    return _payload_fault(rest[0])
+
+
+def _refusal(rest: list[bytes]) -> tuple[Meaning, str]:
+    if not 1 <= len(rest) <= 3:
+        return "rpc_framework", f"the message must have 5 elements, not {len(rest) + 2}"
+    return "rpc_framework", "the error code and description must be strings, the details valid JSON"
+
+
+def _payload_fault(payload: bytes) -> tuple[Meaning, str]:
+    if _read(_ANY, payload) is None:
+        return "format", "the payload is not valid JSON"
+    return "structure", "the payload must be a JSON object"
+
+
+_SHAPES: Final[dict[int, Callable[[list[bytes]], tuple[Meaning, str]]]] = {
+    2: _request,
+    3: _result,
+    4: _refusal,
+    5: _refusal,
+    6: _request,
+}
+
+
+def _read(decoder: "msgspec.json.Decoder[_T]", data: bytes) -> _T | None:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
