@@ -1,0 +1,31 @@
+"""What a handler gets: a micro-batch of records inside one open transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+from chargebus_events.record import Received, Record
+
+from chargebus_runtime.outbox import Source
+from chargebus_runtime.telemetry import Trace
+
+
+class Batch:
+    """Records that were never applied before, in order per partition, with the transaction to apply them in.
+
+    What the handler writes through `connection` and what it sends is committed together with the offsets.
+    """
+
+    def __init__(
+        self, records: Sequence[Received], connection: asyncpg.Connection, now: datetime, trace: Trace
+    ) -> None:
+        self.records = records
+        self.connection = connection
+        self.now = now
+        self.outgoing: dict[Source, list[Record]] = {}
+        self._trace = trace
+
+    def send(self, record: Record, because: Received) -> None:
+        """Send a record after the commit; `because` is the record of this batch that caused it."""
+        traced = self._trace.carry(record, because)
+        self.outgoing.setdefault((because.topic, because.partition), []).append(traced)

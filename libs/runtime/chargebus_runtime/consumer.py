@@ -1,0 +1,230 @@
+"""A service's consumer group: takes micro-batches, applies each in one transaction, parks what cannot be applied.
+
+The subscriber is FastStream's, the loop is ours: FastStream's own batch loop swallows a handler's error and sleeps
+after an idle poll (docs/decisions). The database's offsets are the truth: see `positions`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from chargebus_events.record import Received, Record
+
+from chargebus_runtime import offsets, outbox, parking
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.clock import Clock
+from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.kafka import received
+from chargebus_runtime.positions import Positions, StaleOffsetError
+from chargebus_runtime.retry import BACKOFF
+from chargebus_runtime.telemetry import Tracing, metrics
+
+log = logging.getLogger(__name__)
+
+_IDLE_S = 1.0
+_SETTLE_S = 0.1
+_COMMIT_EVERY_S = 5.0
+_PUBLISHING_AT_ONCE = 4
+
+# Nothing is wrong with the batch: it is rolled back, sought anew and tried until it goes through.
+_WAITED_FOR: tuple[type[BaseException], ...] = (*AWAY, *CONFLICT, KafkaError, IllegalStateError, StaleOffsetError)
+
+Handle = Callable[[Batch], Awaitable[None]]
+Refuse = Callable[[Received, str], Sequence[Record]]
+
+
+def refuse_silently(_received: Received, _reason: str) -> Sequence[Record]:
+    """Tell nobody that a record was parked."""
+    return ()
+
+
+async def keep_state(_connection: asyncpg.Connection) -> None:
+    """Change nothing on a new Kafka cluster."""
+
+
+@dataclass(frozen=True)
+class ConsumerSpec:
+    """What a service consumes, and how.
+
+    `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
+    `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
+    """
+
+    topics: tuple[str, ...]
+    handle: Handle
+    refuse: Refuse = refuse_silently
+    on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
+
+
+@dataclass(frozen=True)
+class ConsumerParts:
+    """What a consumer works with."""
+
+    service: str
+    database: Database
+    clock: Clock
+    tracing: Tracing
+    batch_records: int
+
+
+class Consumer:
+    """Runs a ConsumerSpec until it is stopped."""
+
+    def __init__(self, spec: ConsumerSpec, parts: ConsumerParts, positions: Positions) -> None:
+        self._spec = spec
+        self._parts = parts
+        self._positions = positions
+        self._publishing: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._committed_at = time.monotonic()
+
+    @property
+    def idle(self) -> asyncio.Event:
+        """Set while the newest poll found nothing and everything is sent; for tests and for draining."""
+        return self._idle
+
+    def stop(self) -> None:
+        """End `run` after the batch under way."""
+        self._stopping = True
+
+    async def run(self, client: AIOKafkaConsumer) -> None:
+        """Take batches until stopped; waits for Kafka and the database as long as they are away."""
+        attempt = 0
+        while not self._stopping:
+            try:
+                await self._step(client)
+            except ConsumerStoppedError:
+                return
+            except _WAITED_FOR as error:
+                # What failed was rolled back: go back to where the database says, then on.
+                log.warning("%s waits: %r", self._parts.service, error)
+                metrics().retries.add(1, {"service": self._parts.service})
+                self._positions.lose_all()
+                await asyncio.sleep(BACKOFF.delay_s(attempt))
+                attempt += 1
+            else:
+                attempt = 0
+        await self._settle()
+
+    async def _step(self, client: AIOKafkaConsumer) -> None:
+        await self._positions.establish(client)
+        taken = await client.getmany(timeout_ms=self._poll_ms(), max_records=self._parts.batch_records)
+        records = self._positions.expected(taken)
+        if not records:
+            await self._rest()
+            return
+        self._idle.clear()
+        await self._check_holes(records)
+        await self._apply(records)
+        await self._follow(client)
+
+    def _poll_ms(self) -> int:
+        busy = self._publishing or not self._idle.is_set()
+        return int(1000 * (_SETTLE_S if busy else _IDLE_S))
+
+    async def _rest(self) -> None:
+        if not self._publishing:
+            await self._parts.database.outbox.delete_sent()
+            self._idle.set()
+
+    async def _check_holes(self, records: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        for hole in self._positions.holes_before(records):
+            await self._positions.report(hole, resume_at=hole.end)
+
+    async def _apply(self, records: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        taken = [received(record) for group in records.values() for record in group]
+        ends = {tp: group[-1].offset + 1 for tp, group in records.items()}
+        try:
+            await self._transact(taken, ends, self._spec.handle)
+        except _WAITED_FOR:
+            raise
+        except Exception:
+            log.exception("%s cannot apply a batch of %d, trying one by one", self._parts.service, len(taken))
+            await self._one_by_one(taken)
+
+    async def _one_by_one(self, taken: list[Received]) -> None:
+        for record in taken:
+            tp = TopicPartition(record.topic, record.partition)
+            end = {tp: record.offset + 1}
+            try:
+                await self._transact([record], end, self._spec.handle)
+            except _WAITED_FOR:
+                raise
+            except Exception as error:
+                log.exception("%s parks %s[%d]@%d", self._parts.service, tp.topic, tp.partition, record.offset)
+                await self._park(record, end, f"{type(error).__name__}: {error}")
+
+    async def _park(self, record: Received, end: dict[TopicPartition, int], reason: str) -> None:
+        async def set_aside(batch: Batch) -> None:
+            for parked_record in batch.records:
+                batch.send(parking.parked(self._parts.service, parked_record, reason, batch.now), because=parked_record)
+                for answer in self._spec.refuse(parked_record, reason):
+                    batch.send(answer, because=parked_record)
+
+        await self._transact([record], end, set_aside)
+        metrics().parked.add(1, {"service": self._parts.service, "topic": record.topic})
+
+    async def _transact(self, taken: list[Received], ends: dict[TopicPartition, int], handle: Handle) -> None:
+        """Apply records and store the offsets in one transaction; afterwards their records go out."""
+        started = time.monotonic()
+        database = self._parts.database
+        trace = self._parts.tracing.batch(self._parts.service, taken)
+        sent = database.outbox.take_sent()
+        try:
+            async with database.pool.acquire() as connection, connection.transaction():
+                stored = await offsets.lock(connection, ends)
+                self._positions.verify(stored)
+                fresh = [r for r in taken if r.offset >= stored[TopicPartition(r.topic, r.partition)]]
+                batch = Batch(fresh, connection, self._parts.clock(), trace)
+                if fresh:
+                    await handle(batch)
+                ids = await outbox.insert(connection, batch.outgoing, batch.now)
+                new = {tp: max(end, stored[tp]) for tp, end in ends.items()}
+                await offsets.advance(connection, new, sent)
+        except BaseException:
+            database.outbox.give_back(sent)
+            raise
+        self._positions.advanced(new)
+        trace.end()
+        self._count(fresh, time.monotonic() - started)
+        await self._publish(ids, batch)
+
+    async def _publish(self, ids: list[int], batch: Batch) -> None:
+        if not ids:
+            return
+        outgoing = [record for group in batch.outgoing.values() for record in group]
+        task = self._parts.database.outbox.send_soon(ids, outgoing)
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+        if len(self._publishing) >= _PUBLISHING_AT_ONCE:
+            await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
+
+    def _count(self, fresh: list[Received], duration_s: float) -> None:
+        attributes = {"service": self._parts.service}
+        metrics().batch_records.record(len(fresh), attributes)
+        metrics().batch_duration.record(duration_s, attributes)
+        for topic in {record.topic for record in fresh}:
+            count = sum(1 for record in fresh if record.topic == topic)
+            metrics().records.add(count, {**attributes, "topic": topic})
+
+    async def _follow(self, client: AIOKafkaConsumer) -> None:
+        """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them."""
+        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S:
+            return
+        self._committed_at = time.monotonic()
+        try:
+            await client.commit(self._positions.current(client.assignment()))
+        except (KafkaError, IllegalStateError) as error:
+            log.info("Kafka did not take the committed offsets of %s: %r", self._parts.service, error)
+
+    async def _settle(self) -> None:
+        try:
+            await asyncio.wait_for(self._parts.database.outbox.settle(), timeout=10)
+        except AWAY as error:
+            log.warning("%s leaves outbox rows for the next owner: %r", self._parts.service, error)

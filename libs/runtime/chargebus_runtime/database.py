@@ -1,0 +1,148 @@
+"""A service's own PostgreSQL database: its pool, its migrations, and transactions that send records."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+from chargebus_events.record import Record
+
+from chargebus_runtime import outbox
+from chargebus_runtime.clock import Clock
+from chargebus_runtime.migrations import database_url, migrate
+from chargebus_runtime.outbox import Outbox
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.retry import until_done
+from chargebus_runtime.telemetry import Tracing
+
+# The database is away, or is just coming up or going down: waiting helps, parking would lose records.
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidCatalogNameError,
+)
+# Two transactions were in each other's way: the next try decides.
+CONFLICT: tuple[type[BaseException], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+@dataclass
+class Transaction:
+    """One open transaction of an HTTP call or a timer; `now` is its one time."""
+
+    connection: asyncpg.Connection
+    now: datetime
+    tracing: Tracing
+    outgoing: list[Record] = field(default_factory=list)
+
+    def send(self, record: Record) -> None:
+        """Send a record after the commit."""
+        self.outgoing.append(self.tracing.carry_current(record))
+
+
+@dataclass(frozen=True)
+class DatabaseOptions:
+    """What a database is made of; `migrations` is the folder of its Alembic history."""
+
+    name: str
+    server_url: str
+    migrations: Path
+    pool_size: int = 6
+
+
+class Database:
+    """The database `chargebus_<service>`; use it between `start` and `stop`."""
+
+    def __init__(self, options: DatabaseOptions, producer: Producer, clock: Clock, tracing: Tracing) -> None:
+        self._options = options
+        self._producer = producer
+        self._clock = clock
+        self._tracing = tracing
+        self._pool: asyncpg.Pool | None = None
+        self._outbox: Outbox | None = None
+
+    @property
+    def name(self) -> str:
+        """The database's name on its server."""
+        return self._options.name
+
+    @property
+    def url(self) -> str:
+        """The database's URL, for a connection outside the pool."""
+        return database_url(self._options.server_url, self._options.name)
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The connections; for reading, and for writing where nothing is sent."""
+        if self._pool is None:
+            raise RuntimeError(f"the database {self.name} is not started")
+        return self._pool
+
+    @property
+    def outbox(self) -> Outbox:
+        """What this database's transactions leave to send."""
+        if self._outbox is None:
+            raise RuntimeError(f"the database {self.name} is not started")
+        return self._outbox
+
+    async def migrate(self) -> None:
+        """Create the database if it is missing and bring it to its newest revision; waits for the server."""
+        await until_done(
+            f"migrating {self.name}",
+            lambda: migrate(self._options.server_url, self._options.name, self._options.migrations),
+            *AWAY,
+        )
+
+    async def start(self) -> None:
+        """Open the pool; waits for the server as long as it takes."""
+        self._pool = await until_done(f"connecting to {self.name}", self._connect, *AWAY)
+        self._outbox = Outbox(self._pool, self._producer)
+
+    async def stop(self) -> None:
+        """Close the pool; statements under way may end first."""
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+        self._pool = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; its records are committed with it and go out right after."""
+        now = self._clock()
+        async with self.pool.acquire() as connection, connection.transaction():
+            transaction = Transaction(connection, now, self._tracing)
+            yield transaction
+            outgoing = {outbox.FROM_HTTP: transaction.outgoing} if transaction.outgoing else {}
+            ids = await outbox.insert(connection, outgoing, now)
+        if ids:
+            self.outbox.send_soon(ids, transaction.outgoing)
+
+    async def tend_outbox(self) -> None:
+        """Delete sent rows and send what crashes left behind, until cancelled."""
+        while True:
+            await asyncio.sleep(1)
+            await until_done(f"tending the outbox of {self.name}", self._tend_once, *AWAY, *CONFLICT)
+
+    async def _tend_once(self) -> None:
+        await self.outbox.delete_sent()
+        if self._clock().second % outbox.SWEEP_AFTER.seconds == 0:
+            await self.outbox.sweep(self._clock())
+
+    async def _connect(self) -> asyncpg.Pool:
+        # Nothing sets session state, so a returned connection needs no reset: that saves a round trip each time.
+        return await asyncpg.create_pool(
+            self.url, min_size=1, max_size=self._options.pool_size, reset=_keep, command_timeout=60
+        )
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    """Leave a connection as it is."""

@@ -1,0 +1,102 @@
+"""Consumer offsets in the service's own database, committed with the effects of the records they count."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+from aiokafka import TopicPartition
+
+_REBASE = """
+UPDATE consumer_offset SET next_offset = 0, cluster_id = $1 WHERE cluster_id <> $1 RETURNING topic
+"""
+_CLAIM = """
+INSERT INTO consumer_offset (topic, partition, next_offset, cluster_id)
+SELECT topic, partition, 0, $3 FROM unnest($1::text[], $2::int[]) AS p (topic, partition)
+ON CONFLICT (topic, partition) DO NOTHING
+"""
+_READ = """
+SELECT topic, partition, next_offset FROM consumer_offset
+JOIN unnest($1::text[], $2::int[]) AS p (topic, partition) USING (topic, partition)
+"""
+_LOCK = _READ + " ORDER BY topic, partition FOR UPDATE OF consumer_offset"
+_ADVANCE = """
+WITH sent AS (DELETE FROM outbox WHERE id = ANY($4::bigint[]))
+UPDATE consumer_offset AS c SET next_offset = n.next_offset
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS n (topic, partition, next_offset)
+WHERE c.topic = n.topic AND c.partition = n.partition
+"""
+_HOLE = """
+INSERT INTO log_hole (topic, partition, from_offset, to_offset, reason, found_at) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_MOVE = "UPDATE consumer_offset SET next_offset = $3 WHERE topic = $1 AND partition = $2"
+_OPEN_HOLES = """
+SELECT id, topic, partition, from_offset, to_offset, reason, found_at FROM log_hole
+WHERE acknowledged_at IS NULL ORDER BY id
+"""
+_ACKNOWLEDGE = "UPDATE log_hole SET acknowledged_at = $1 WHERE acknowledged_at IS NULL RETURNING id"
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Offsets from `start` to before `end` that can never be read, and why."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] offsets {self.start} to {self.end}: {self.reason}"
+
+
+def _columns(partitions: Iterable[TopicPartition]) -> tuple[list[str], list[int]]:
+    listed = list(partitions)
+    return [tp.topic for tp in listed], [tp.partition for tp in listed]
+
+
+async def rebase(connection: asyncpg.Connection, cluster_id: str) -> bool:
+    """Start every partition anew if the offsets were counted on another Kafka cluster; tell whether they were."""
+    return bool(await connection.fetch(_REBASE, cluster_id))
+
+
+async def claim(
+    connection: asyncpg.Connection, partitions: Sequence[TopicPartition], cluster_id: str
+) -> dict[TopicPartition, int]:
+    """Return the stored next offset of each partition, 0 for one never read before."""
+    topics, numbers = _columns(partitions)
+    await connection.execute(_CLAIM, topics, numbers, cluster_id)
+    rows = await connection.fetch(_READ, topics, numbers)
+    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def lock(connection: asyncpg.Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Lock the offsets of partitions until the transaction ends, in one order for all, and return them."""
+    rows = await connection.fetch(_LOCK, *_columns(partitions))
+    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def advance(
+    connection: asyncpg.Connection, offsets: Mapping[TopicPartition, int], sent_outbox_rows: list[int]
+) -> None:
+    """Store new offsets, and in the same statement delete outbox rows that went out."""
+    topics, numbers = _columns(offsets)
+    await connection.execute(_ADVANCE, topics, numbers, list(offsets.values()), sent_outbox_rows)
+
+
+async def record_hole(connection: asyncpg.Connection, hole: Hole, resume_at: int, now: datetime) -> None:
+    """Keep a hole for the operator and go on at `resume_at`."""
+    await connection.execute(_HOLE, hole.topic, hole.partition, hole.start, hole.end, hole.reason, now)
+    await connection.execute(_MOVE, hole.topic, hole.partition, resume_at)
+
+
+async def open_holes(pool: asyncpg.Pool) -> list[asyncpg.Record]:
+    """Return the holes that no operator acknowledged yet."""
+    rows: list[asyncpg.Record] = await pool.fetch(_OPEN_HOLES)
+    return rows
+
+
+async def acknowledge_holes(pool: asyncpg.Pool, now: datetime) -> int:
+    """Acknowledge all open holes; return how many there were."""
+    return len(await pool.fetch(_ACKNOWLEDGE, now))

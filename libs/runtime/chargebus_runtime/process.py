@@ -1,0 +1,239 @@
+"""A process that runs services: one or all of them, with one Kafka producer, one HTTP port and one set of exporters.
+
+Whether a service runs alone or beside the others, it is built and run by the same code.
+"""
+
+import asyncio
+import importlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from chargebus_runtime import offsets
+from chargebus_runtime.clock import Clock, utc_now
+from chargebus_runtime.consumer import Consumer, ConsumerParts
+from chargebus_runtime.database import AWAY, Database, DatabaseOptions
+from chargebus_runtime.http import HttpParts, HttpServer, build_app
+from chargebus_runtime.kafka import KafkaConnection
+from chargebus_runtime.keys import KeyRing
+from chargebus_runtime.positions import PositionParts, Positions
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.readers import Readers
+from chargebus_runtime.service import Hook, Service
+from chargebus_runtime.settings import RuntimeSettings, ServiceSettings
+from chargebus_runtime.telemetry import Telemetry
+
+__all__ = ["Build", "PortTakenError", "Process", "Service"]
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=ServiceSettings)
+Build = Callable[["Process"], Service]
+
+_HEALTH_TIMEOUT_S = 2.0
+_CANNOT_ANSWER: tuple[type[BaseException], ...] = (*AWAY, RuntimeError)
+
+
+class PortTakenError(OSError):
+    """The HTTP port is in use; the message says which and how to choose another."""
+
+
+class Process:
+    """Builds, starts and stops services; what they share is here."""
+
+    def __init__(self, settings: RuntimeSettings, name: str = "chargebus", clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.kafka = KafkaConnection(settings)
+        self.telemetry = Telemetry(settings, name)
+        self.producer = Producer(self.kafka)
+        self.key_ring = KeyRing(clock)
+        self.failed = asyncio.Event()
+        self._readers = Readers(self.kafka, name)
+        self._services: list[Service] = []
+        self._positions: dict[str, Positions] = {}
+        self._consumers: list[tuple[Consumer, asyncio.Task[None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._http: tuple[HttpServer, asyncio.Task[None]] | None = None
+
+    def load(self, settings: type[S]) -> S:
+        """Read a service's settings from the environment."""
+        return settings()
+
+    def database(self, service: str, package: str) -> Database:
+        """Return the database of a service; its migrations lie in its package, or beside it in a checkout."""
+        here = Path(importlib.import_module(package).__file__ or "").parent
+        packaged = here / "migrations"
+        options = DatabaseOptions(
+            name=f"chargebus_{service}",
+            server_url=self.settings.database_url,
+            migrations=packaged if packaged.is_dir() else here.parent / "migrations",
+            pool_size=self.settings.database_pool_size,
+        )
+        return Database(options, self.producer, self.clock, self.telemetry.tracing)
+
+    async def start(self, builds: Sequence[Build]) -> None:
+        """Build and start services; waits for Kafka and PostgreSQL as long as they are away.
+
+        Raises:
+            PortTakenError: the HTTP port is in use.
+        """
+        listening = _listen(self.settings.http_host, self.settings.http_port)
+        self._services = [build(self) for build in builds]
+        self._serve(listening)
+        await self.producer.start()
+        await self._readers.start()
+        for service in self._services:
+            if service.database is not None:
+                await service.database.start()
+                self._spawn(service.database.tend_outbox, f"outbox of {service.name}")
+        await self._read()
+        for service in self._services:
+            await service.start()
+            for task in service.tasks:
+                self._spawn(task, f"task of {service.name}")
+        for service in self._services:
+            await self._consume(service)
+
+    async def stop(self) -> None:
+        """Stop in order: drain, answer HTTP, finish batches, send what is committed, close."""
+        for service in self._services:
+            await service.drain()
+        if self._http is not None:
+            server, serving = self._http
+            server.request_stop()
+            await serving
+        for consumer, _ in self._consumers:
+            consumer.stop()
+        await asyncio.gather(*(task for _, task in self._consumers))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for database in self._databases():
+            await _settle(database)
+        await self._readers.stop()
+        await self.producer.stop()
+        for database in self._databases():
+            await database.stop()
+        self.telemetry.stop()
+
+    async def idle(self) -> None:
+        """Wait until the newest poll of each consumer found nothing and all is sent; for tests."""
+        await asyncio.gather(*(consumer.idle.wait() for consumer, _ in self._consumers))
+
+    def _databases(self) -> list[Database]:
+        return [service.database for service in self._services if service.database is not None]
+
+    def _serve(self, listening: socket.socket) -> None:
+        parts = HttpParts(
+            title="Chargebus",
+            routers=[service.router for service in self._services if service.router is not None],
+            key_ring=self.key_ring,
+            tracing=self.telemetry.tracing,
+            not_ready=self._not_ready,
+            degraded=self._degraded,
+        )
+        server = HttpServer(build_app(parts), self.settings.http_host, self.settings.http_port)
+        self._http = (server, asyncio.create_task(server.serve(sockets=[listening]), name="http"))
+
+    async def _read(self) -> None:
+        """Start views and tails and wait until they are ready: nobody is served from half a table."""
+        views = [self.key_ring.view, *(view for service in self._services for view in service.views)]
+        tails = [tail for service in self._services for tail in service.tails]
+        self._watch(*[await self._readers.view(view) for view in views])
+        self._watch(*[await self._readers.tail(tail) for tail in tails])
+        ready = [view.ready for view in views] + [tail.ready for tail in tails]
+        await asyncio.gather(*(event.wait() for event in ready))
+
+    async def _consume(self, service: Service) -> None:
+        spec, database = service.consumer, service.database
+        if spec is None or database is None:
+            return
+        positions = Positions(
+            PositionParts(service.name, database, self.kafka.cluster_id, spec.on_new_cluster, self.clock)
+        )
+        parts = ConsumerParts(service.name, database, self.clock, self.telemetry.tracing, self.settings.batch_records)
+        consumer = Consumer(spec, parts, positions)
+        task = await self._readers.group(consumer.run, service.name, spec.topics, positions)
+        task.add_done_callback(self._on_end)
+        self._positions[service.name] = positions
+        self._consumers.append((consumer, task))
+
+    def _spawn(self, run: Hook, name: str) -> None:
+        async def forever() -> None:
+            await run()
+
+        self._watch(asyncio.create_task(forever(), name=name))
+
+    def _watch(self, *tasks: "asyncio.Task[None]") -> None:
+        for task in tasks:
+            task.add_done_callback(self._on_end)
+            self._tasks.append(task)
+
+    def _on_end(self, task: "asyncio.Task[None]") -> None:
+        """Let the process end when a part of it died: half a process is worse than a restarted one."""
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("the %s died", task.get_name(), exc_info=task.exception())
+            self.failed.set()
+
+    async def _not_ready(self) -> dict[str, list[str]]:
+        found = {}
+        if not self.key_ring.view.ready.is_set():
+            found["http"] = ["the API keys are not read yet"]
+        for service in self._services:
+            reasons = [reason for check in service.checks if (reason := check()) is not None]
+            if service.consumer is not None and not self._established(service.name):
+                reasons.append("its Kafka partitions are not assigned yet")
+            if service.database is not None and not await _answers(service.database):
+                reasons.append("its database does not answer")
+            if reasons:
+                found[service.name] = reasons
+        return found
+
+    def _established(self, service: str) -> bool:
+        positions = self._positions.get(service)
+        return positions is not None and positions.established
+
+    async def _degraded(self) -> dict[str, list[str]]:
+        found = {}
+        for service in self._services:
+            if service.database is None or not await _answers(service.database):
+                continue
+            holes = await offsets.open_holes(service.database.pool)
+            if holes:
+                found[service.name] = [
+                    f"{hole['topic']}[{hole['partition']}] offsets {hole['from_offset']} to {hole['to_offset']} "
+                    f"were never read: {hole['reason']}"
+                    for hole in holes
+                ]
+        return found
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await asyncio.wait_for(database.pool.fetchval("SELECT 1"), _HEALTH_TIMEOUT_S)
+    except _CANNOT_ANSWER:
+        return False
+    return True
+
+
+async def _settle(database: Database) -> None:
+    try:
+        await asyncio.wait_for(database.outbox.settle(), timeout=10)
+    except AWAY as error:
+        log.warning("%s keeps outbox rows for later: %r", database.name, error)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise PortTakenError(f"HTTP port {port} on {host} cannot be used ({error.strerror}); set HTTP_PORT") from error
+    listening.listen(1024)
+    listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    return listening

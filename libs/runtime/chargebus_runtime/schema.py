@@ -1,0 +1,90 @@
+"""The tables that every service's database has: offsets, outbox and holes in the log."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+
+class ConsumerOffset(SQLModel, table=True):
+    """Where the service goes on in a partition: the truth; Kafka's committed offsets only follow it."""
+
+    __tablename__ = "consumer_offset"
+
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    next_offset: int = Field(sa_type=sa.BigInteger)
+    cluster_id: str
+
+
+class OutboxRow(SQLModel, table=True):
+    """Records that are to go out: one row for each transaction and source partition, `records` in MessagePack.
+
+    `source_topic` is empty for what came from HTTP or a timer.
+    """
+
+    __tablename__ = "outbox"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    source_topic: str = Field(default="")
+    source_partition: int = Field(default=0)
+    records: bytes
+    created_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+
+
+class LogHole(SQLModel, table=True):
+    """Records that this service can never read: from `from_offset` to before `to_offset`; open until acknowledged."""
+
+    __tablename__ = "log_hole"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    topic: str
+    partition: int
+    from_offset: int = Field(sa_type=sa.BigInteger)
+    to_offset: int = Field(sa_type=sa.BigInteger)
+    reason: str
+    found_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    acknowledged_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
+
+
+RUNTIME_TABLES = ("consumer_offset", "outbox", "log_hole")
+
+
+def create_runtime_tables(op: "Operations") -> None:
+    """Create the tables of this module: the first step of each service's first migration."""
+    op.create_table(
+        "consumer_offset",
+        sa.Column("topic", sa.String, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.Column("cluster_id", sa.String, nullable=False),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("source_topic", sa.String, nullable=False),
+        sa.Column("source_partition", sa.Integer, nullable=False),
+        sa.Column("records", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "log_hole",
+        sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("topic", sa.String, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("from_offset", sa.BigInteger, nullable=False),
+        sa.Column("to_offset", sa.BigInteger, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True)),
+    )
+
+
+def drop_runtime_tables(op: "Operations") -> None:
+    """Drop them again: the last step of that migration's downgrade."""
+    for table in reversed(RUNTIME_TABLES):
+        op.drop_table(table)

@@ -1,0 +1,37 @@
+"""Settings from the environment: those every process has, and the base of each service's own."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """The base of a service's settings; a subclass sets `env_prefix`, such as `EDGE_`. Unknown names are ignored."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+
+class RuntimeSettings(ServiceSettings):
+    """What every process needs: its Kafka, its PostgreSQL, its HTTP address, where telemetry goes.
+
+    `database_url` names the server and a user who owns (or may create) the databases `chargebus_<service>`; its own
+    database name is used only to create them.
+    """
+
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_sasl_mechanism: str = "PLAIN"
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_ca_file: str = ""
+    kafka_replication_factor: int = 1
+
+    database_url: str = "postgresql://postgres@127.0.0.1:5432/postgres"
+    database_pool_size: int = 6
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 8310
+
+    batch_records: int = 500
+    log_level: str = "INFO"
+
+    otel_exporter_otlp_endpoint: str = ""
+    otel_traces_ratio: float = 0.01
