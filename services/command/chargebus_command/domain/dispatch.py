@@ -1,0 +1,96 @@
+"""What time and the connection ask for: deadlines, expiry, and the next command to send."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from chargebus_command.domain.decision import (
+    CONNECTION_LOST,
+    Decision,
+    Surroundings,
+    edge_ended,
+    no_answer,
+    offline_reason,
+)
+from chargebus_command.domain.state import Command, Connection, Ended, Sent
+
+
+def settle(decision: Decision, around: Surroundings) -> Decision:
+    """End what is over, then send the next command if nothing is in flight and the station is online."""
+    decision = _watch_flight(decision, around)
+    if not decision.station.waiting:
+        return decision
+    offline = offline_reason(decision.station, around)
+    decision = _drop_hopeless(decision, around, offline)
+    if offline or decision.station.in_flight is not None:
+        return decision
+    return _send_next(decision, around)
+
+
+def _watch_flight(decision: Decision, around: Surroundings) -> Decision:
+    """End what is in flight past its deadline; a lost connection brings the deadline near.
+
+    The edge's own report may still be on its way when presence already tells of the loss, so it gets a short grace.
+    """
+    command = decision.station.in_flight
+    if command is None or command.sent is None:
+        return decision
+    sent, reason = command.sent, no_answer(command)
+    if _connection_lost(decision.station.connection, sent, around):
+        nearer_at = around.now + timedelta(seconds=around.rules.lost_grace_s)
+        sent, reason = replace(sent, deadline_at=min(sent.deadline_at, nearer_at)), CONNECTION_LOST
+    command = replace(command, sent=sent)
+    if sent.deadline_at <= around.now:
+        return decision.landed().ending(Ended(command, "timed_out", around.now, reason))
+    return replace(decision, station=replace(decision.station, in_flight=command))
+
+
+def _connection_lost(connection: Connection | None, sent: Sent, around: Surroundings) -> bool:
+    if connection is None or not connection.connected or connection.epoch != sent.epoch:
+        return True
+    return edge_ended(connection, around.edges)
+
+
+def _drop_hopeless(decision: Decision, around: Surroundings, offline: str) -> Decision:
+    """End what waits in vain: of a station that is no more, too old, or not to wait while the station is away."""
+    kept = []
+    for command in decision.station.waiting:
+        ended = _hopeless(command, decision, around, offline)
+        if ended is None:
+            kept.append(command)
+        else:
+            decision = decision.ending(ended)
+    return decision.queueing(tuple(kept))
+
+
+def _hopeless(command: Command, decision: Decision, around: Surroundings, offline: str) -> Ended | None:
+    if not decision.station.known:
+        return Ended(command, "undeliverable", around.now, "there is no such station")
+    if command.expires_at <= around.now:
+        return Ended(command, "expired", around.now, _too_old(command))
+    if offline and command.ttl_s <= 0:
+        return Ended(command, "undeliverable", around.now, offline)
+    return None
+
+
+def _too_old(command: Command) -> str:
+    if command.ttl_s > 0:
+        return f"the station was not free for it within {command.ttl_s:g} s"
+    return f"its turn did not come within {command.timeout_s:g} s"
+
+
+def _send_next(decision: Decision, around: Surroundings) -> Decision:
+    connection = decision.station.connection
+    while connection is not None and decision.station.waiting:
+        command, *rest = decision.station.waiting
+        decision = decision.queueing(tuple(rest))
+        misfit = around.misfit(command, connection.version)
+        if not misfit:
+            return _send(decision, command, connection, around)
+        decision = decision.ending(Ended(command, "undeliverable", around.now, misfit))
+    return decision
+
+
+def _send(decision: Decision, command: Command, connection: Connection, around: Surroundings) -> Decision:
+    deadline_at = around.now + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
+    sent = replace(command, sent=Sent(connection.slot, connection.epoch, around.now, deadline_at))
+    return replace(decision, station=replace(decision.station, in_flight=sent), sent=sent)

@@ -1,0 +1,57 @@
+"""What happens to a station's queue: requests, connections, reports of its edge."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chargebus_command.domain.state import NO_REPLY, Command, Connection, Reply
+
+DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants the command carried out; it was never seen before."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The log of presence tells of a connection: a new one, or one that asserts itself again."""
+
+    connection: Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The log of presence tells that the connection `epoch` ended."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The registry tells whether the station is one of ours."""
+
+    registered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeChanged:
+    """The edge of the station's slot started anew or stopped: time to look at what is in flight there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The edge says what became of a command on connection `epoch`.
+
+    `undeliverable`: it was never written to the socket. `connection_lost`: it was, and the socket ended first.
+    """
+
+    command_id: str
+    epoch: int
+    result: DeliveryResult
+    reply: Reply = NO_REPLY
+
+
+Event = Asked | Connected | Disconnected | Registered | EdgeChanged | Delivered

@@ -1,0 +1,149 @@
+"""What is known of a station, its connection and its open commands; values only."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Outcome = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The newest connection of a station that presence told of; `connected` is False once that one ended.
+
+    `epoch` orders a station's connections, `edge_epoch` names the life of the edge that holds the slot.
+    """
+
+    epoch: int
+    slot: int
+    edge_epoch: int
+    version: str
+    connected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The life that a slot is known to be in; `seen_at` is its last heartbeat."""
+
+    slot: int
+    epoch: int
+    seen_at: datetime
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """On which connection a command went out, and until when its end is waited for."""
+
+    slot: int
+    epoch: int
+    sent_at: datetime
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that has not ended; `sent` is None while it is queued.
+
+    `payload` is the raw JSON of the request, `versions` the OCPP versions it is meant for (empty: any that takes it).
+    It is not sent at or after `expires_at`.
+    """
+
+    command_id: str
+    station_id: str
+    action: str
+    payload: bytes
+    requester: str
+    requested_at: datetime
+    expires_at: datetime
+    timeout_s: float
+    ttl_s: float
+    versions: tuple[str, ...] = ()
+    sent: Sent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the station said: a CALLRESULT's payload or a CALLERROR's parts, or how its answer breaks the schema."""
+
+    payload: bytes | None = None
+    error_code: str = ""
+    error_description: str = ""
+    error_details: bytes | None = None
+
+
+NO_REPLY = Reply()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command's one end; `reason` says in words why it was not answered."""
+
+    command: Command
+    outcome: Outcome
+    ended_at: datetime
+    reason: str = ""
+    reply: Reply = NO_REPLY
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A station and its queue: at most one command in flight, the others waiting in the order they were asked for.
+
+    `void_epoch` is a connection that its edge said it does not hold: nothing is sent there any more.
+    """
+
+    station_id: str
+    registered: bool = False
+    connection: Connection | None = None
+    void_epoch: int | None = None
+    in_flight: Command | None = None
+    waiting: tuple[Command, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the station exists: it is registered, or connected by the onboarding policy."""
+        return self.registered or (self.connection is not None and self.connection.connected)
+
+    @property
+    def version(self) -> str:
+        """The OCPP version of the newest connection, or an empty string for a station that never connected."""
+        return self.connection.version if self.connection is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The times and bounds of the queue.
+
+    Attributes:
+        edge_silence_s: an edge without a heartbeat for longer is taken for dead.
+        answer_grace_s: how long after the answer was due the edge's own report is still waited for.
+        lost_grace_s: the same after the connection was lost.
+        max_waiting: queued commands a station may have.
+        max_timeout_s: the longest that a station may take to answer.
+        max_ttl_s: the longest that a command may wait for its station.
+    """
+
+    edge_silence_s: float = 10.0
+    answer_grace_s: float = 5.0
+    lost_grace_s: float = 2.0
+    max_waiting: int = 100
+    max_timeout_s: float = 600.0
+    max_ttl_s: float = 30 * 24 * 3600.0
+
+    def timeout_s(self, wanted_s: float) -> float:
+        """Return the time a station gets for its answer: what was asked for, within bounds."""
+        return min(max(wanted_s, 1.0), self.max_timeout_s)
+
+    def ttl_s(self, wanted_s: float) -> float:
+        """Return how long a command may wait for its station: what was asked for, within bounds."""
+        return min(max(wanted_s, 0.0), self.max_ttl_s)
+
+
+def expiry(requested_at: datetime, timeout_s: float, ttl_s: float) -> datetime:
+    """Return when a command is too old to be sent.
+
+    A command that does not wait for its station (`ttl_s` 0) may still wait for its turn behind another one, or in
+    Kafka, for as long as the station would have had to answer.
+    """
+    return requested_at + timedelta(seconds=ttl_s if ttl_s > 0 else timeout_s)

@@ -1,0 +1,260 @@
+"""The rules of a station's queue, one by one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from chargebus_command.domain.decision import CONNECTION_LOST, Decision, Surroundings
+from chargebus_command.domain.events import (
+    Asked,
+    Connected,
+    Delivered,
+    DeliveryResult,
+    Disconnected,
+    Event,
+    Registered,
+)
+from chargebus_command.domain.queue import decide
+from chargebus_command.domain.state import Command, Connection, Edge, Reply, Rules, Station, expiry
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+RULES = Rules()
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def command(name: str, *, ttl_s: float = 0.0, timeout_s: float = 30.0, asked_at: datetime = NOW) -> Command:
+    expires_at = expiry(asked_at, timeout_s, ttl_s)
+    return Command(name, "CS1", "Reset", b'{"type":"Soft"}', "test", asked_at, expires_at, timeout_s, ttl_s)
+
+
+def connection(epoch: int = 5, edge_epoch: int = 1) -> Connection:
+    return Connection(epoch=epoch, slot=0, edge_epoch=edge_epoch, version="1.6")
+
+
+def around(now: datetime = NOW, *, edges: Sequence[Edge] | None = None, misfit: str = "") -> Surroundings:
+    known = edges if edges is not None else [Edge(slot=0, epoch=1, seen_at=now)]
+    return Surroundings({edge.slot: edge for edge in known}, RULES, lambda _command, _version: misfit, now)
+
+
+def online(*events: Event) -> Decision:
+    return decide(Station("CS1", registered=True), [Connected(connection()), *events], around())
+
+
+def report(decision: Decision, result: DeliveryResult, at: datetime = NOW, reply: Reply | None = None) -> Decision:
+    flying = decision.station.in_flight
+    assert flying is not None
+    assert flying.sent is not None
+    event = Delivered(flying.command_id, flying.sent.epoch, result, reply or Reply())
+    return decide(decision.station, [event], around(at))
+
+
+def ends(decision: Decision) -> list[tuple[str, str]]:
+    return [(ended.command.command_id, ended.outcome) for ended in decision.ended]
+
+
+def test_a_connected_station_gets_its_command_at_once() -> None:
+    decision = online(Asked(command("a")))
+
+    assert decision.sent is not None
+    assert decision.sent.sent is not None
+    assert (decision.sent.sent.slot, decision.sent.sent.epoch) == (0, 5)
+    assert decision.sent.sent.deadline_at == later(30 + RULES.answer_grace_s)
+    assert decision.ended == ()
+
+
+def test_only_one_command_is_in_flight_and_the_next_follows_its_end() -> None:
+    first = online(Asked(command("a")), Asked(command("b")), Asked(command("c")))
+    second = report(first, "answered", reply=Reply(payload=b"{}"))
+
+    assert first.sent is not None
+    assert first.sent.command_id == "a"
+    assert second.sent is not None
+    assert second.sent.command_id == "b"
+    assert ends(second) == [("a", "answered")]
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome"),
+    [("answered", "answered"), ("refused", "refused"), ("timed_out", "timed_out"), ("connection_lost", "timed_out")],
+)
+def test_a_report_of_the_edge_ends_the_command(result: DeliveryResult, outcome: str) -> None:
+    assert ends(report(online(Asked(command("a"))), result)) == [("a", outcome)]
+
+
+def test_a_command_that_does_not_wait_fails_at_once_when_the_station_is_away() -> None:
+    decision = decide(Station("CS1", registered=True), [Asked(command("a"))], around())
+
+    assert ends(decision) == [("a", "undeliverable")]
+    assert decision.ended[0].reason == "the station is not connected"
+
+
+def test_a_command_with_a_life_waits_for_the_station() -> None:
+    away = decide(Station("CS1", registered=True), [Asked(command("a", ttl_s=60))], around())
+    back = decide(away.station, [Connected(connection())], around(later(59)))
+
+    assert away.ended == ()
+    assert back.sent is not None
+
+
+def test_a_command_whose_life_ends_while_it_waits_expires() -> None:
+    away = decide(Station("CS1", registered=True), [Asked(command("a", ttl_s=60))], around())
+    back = decide(away.station, [Connected(connection())], around(later(60)))
+
+    assert back.sent is None
+    assert ends(back) == [("a", "expired")]
+
+
+def test_a_command_that_does_not_wait_may_queue_behind_another_for_as_long_as_its_timeout() -> None:
+    both = online(Asked(command("a", timeout_s=60)), Asked(command("b", timeout_s=10)))
+    almost = decide(both.station, [], around(later(9)))
+    late = decide(both.station, [], around(later(10)))
+
+    assert ends(almost) == []
+    assert ends(late) == [("b", "expired")]
+
+
+def test_a_command_that_was_asked_for_long_ago_is_not_sent() -> None:
+    decision = online(Asked(command("a", asked_at=later(-31))))
+
+    assert decision.sent is None
+    assert ends(decision) == [("a", "expired")]
+
+
+def test_an_unwritten_command_returns_to_the_head_of_the_queue_and_its_connection_is_void() -> None:
+    flying = online(Asked(command("a", ttl_s=60)), Asked(command("b", ttl_s=60)))
+    returned = report(flying, "undeliverable")
+    again = decide(returned.station, [Connected(connection(epoch=6))], around())
+
+    assert returned.sent is None
+    assert [c.command_id for c in returned.station.waiting] == ["a", "b"]
+    assert again.sent is not None
+    assert again.sent.command_id == "a"
+
+
+def test_an_unwritten_command_that_does_not_wait_is_undeliverable() -> None:
+    assert ends(report(online(Asked(command("a"))), "undeliverable")) == [("a", "undeliverable")]
+
+
+def test_an_unwritten_command_whose_life_is_over_is_undeliverable() -> None:
+    decision = report(online(Asked(command("a", ttl_s=20))), "undeliverable", at=later(20))
+
+    assert ends(decision) == [("a", "undeliverable")]
+
+
+def test_an_unwritten_command_goes_to_the_connection_that_came_meanwhile() -> None:
+    flying = online(Asked(command("a")))
+    newer = decide(flying.station, [Connected(connection(epoch=6))], around())
+    again = report(newer, "undeliverable")
+
+    assert again.sent is not None
+    assert again.sent.sent is not None
+    assert again.sent.sent.epoch == 6
+
+
+def test_a_new_connection_ends_what_was_in_flight_on_the_old_one_after_a_short_grace() -> None:
+    flying = online(Asked(command("a", ttl_s=600)))
+    newer = decide(flying.station, [Connected(connection(epoch=6))], around())
+    over = decide(newer.station, [], around(later(RULES.lost_grace_s)))
+
+    assert newer.ended == ()
+    assert ends(over) == [("a", "timed_out")]
+    assert over.ended[0].reason == CONNECTION_LOST
+
+
+def test_the_answer_that_was_on_its_way_when_the_connection_ended_counts() -> None:
+    flying = online(Asked(command("a")))
+    gone = decide(flying.station, [Disconnected(epoch=5)], around())
+
+    assert ends(report(gone, "answered", at=later(1))) == [("a", "answered")]
+
+
+def test_a_silent_edge_ends_in_a_timeout_after_the_grace() -> None:
+    flying = online(Asked(command("a")))
+    before = decide(flying.station, [], around(later(30 + RULES.answer_grace_s - 0.001)))
+    after = decide(flying.station, [], around(later(30 + RULES.answer_grace_s)))
+
+    assert before.ended == ()
+    assert ends(after) == [("a", "timed_out")]
+    assert after.ended[0].reason == "no answer within 30 s"
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        pytest.param(Edge(0, epoch=2, seen_at=NOW), id="restarted"),
+        pytest.param(Edge(0, epoch=1, seen_at=NOW, stopped=True), id="stopped"),
+        pytest.param(Edge(0, epoch=1, seen_at=later(-10.001)), id="silent"),
+        pytest.param(Edge(3, epoch=1, seen_at=NOW), id="unknown"),
+    ],
+)
+def test_a_station_of_an_edge_that_is_gone_is_away(edge: Edge) -> None:
+    station = Station("CS1", registered=True, connection=connection())
+
+    assert ends(decide(station, [Asked(command("a"))], around(edges=[edge]))) == [("a", "undeliverable")]
+
+
+def test_what_is_in_flight_on_an_edge_that_died_ends_after_a_short_grace() -> None:
+    restarted = [Edge(0, epoch=2, seen_at=NOW)]
+    flying = online(Asked(command("a")))
+    seen = decide(flying.station, [], around(edges=restarted))
+    over = decide(seen.station, [], around(later(RULES.lost_grace_s), edges=restarted))
+
+    assert seen.ended == ()
+    assert ends(over) == [("a", "timed_out")]
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        pytest.param(Delivered("a", 4, "answered"), id="other connection"),
+        pytest.param(Delivered("z", 5, "answered"), id="other command"),
+    ],
+)
+def test_a_report_that_concerns_nothing_in_flight_is_ignored_and_counted(stray: Delivered) -> None:
+    flying = online(Asked(command("a")))
+    decision = decide(flying.station, [stray], around())
+
+    assert decision.ignored == 1
+    assert decision.station == flying.station
+
+
+def test_a_late_end_of_an_older_connection_does_not_evict_the_newer_one() -> None:
+    station = Station("CS1", registered=True, connection=connection(epoch=6))
+    decision = decide(station, [Disconnected(epoch=5), Connected(connection(epoch=5))], around())
+
+    assert decision.station.connection == connection(epoch=6)
+
+
+def test_a_payload_that_does_not_fit_the_version_is_undeliverable_and_the_next_goes() -> None:
+    misfits = Surroundings(
+        around().edges, RULES, lambda c, _version: "does not fit" if c.command_id == "a" else "", NOW
+    )
+    station = Station("CS1", registered=True, connection=connection())
+    decision = decide(station, [Asked(command("a")), Asked(command("b"))], misfits)
+
+    assert ends(decision) == [("a", "undeliverable")]
+    assert decision.ended[0].reason == "does not fit"
+    assert decision.sent is not None
+    assert decision.sent.command_id == "b"
+
+
+def test_an_unknown_station_takes_no_command() -> None:
+    decision = decide(Station("CS1"), [Asked(command("a", ttl_s=60))], around())
+
+    assert ends(decision) == [("a", "undeliverable")]
+
+
+def test_commands_that_wait_for_a_removed_station_end() -> None:
+    away = decide(Station("CS1", registered=True), [Asked(command("a", ttl_s=60))], around())
+
+    assert ends(decide(away.station, [Registered(registered=False)], around())) == [("a", "undeliverable")]
+
+
+def test_a_full_queue_takes_no_more() -> None:
+    asked = [Asked(command(f"c{n}", ttl_s=60)) for n in range(RULES.max_waiting + 1)]
+    decision = decide(Station("CS1", registered=True), asked, around())
+
+    assert ends(decision) == [(f"c{RULES.max_waiting}", "undeliverable")]
