@@ -1,0 +1,117 @@
+"""Owns OCPP 1.6: its payloads in the domain's words, and the domain's answers as its payloads."""
+
+from typing import Any, Literal
+
+from chargebus_events.record import timestamp
+
+from chargebus_device.domain.boot import Boot, BootAnswer
+from chargebus_device.domain.status import STATION, Place, Report, Status, connector
+from chargebus_device.payload import Payload, reader, text, time
+
+ConnectorState = Literal[
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEVSE",
+    "SuspendedEV",
+    "Finishing",
+    "Reserved",
+    "Unavailable",
+    "Faulted",
+]
+
+_STATUS: dict[ConnectorState, Status] = {
+    "Available": "Available",
+    "Preparing": "Occupied",
+    "Charging": "Occupied",
+    "SuspendedEVSE": "Occupied",
+    "SuspendedEV": "Occupied",
+    "Finishing": "Occupied",
+    "Reserved": "Reserved",
+    "Unavailable": "Unavailable",
+    "Faulted": "Faulted",
+}
+_NO_ERROR = "NoError"
+
+
+class BootNotification(Payload, frozen=True, rename="camel"):
+    """BootNotification.req. Spec: OCPP 1.6 6.3."""
+
+    charge_point_vendor: str
+    charge_point_model: str
+    charge_point_serial_number: str | None = None
+    charge_box_serial_number: str | None = None
+    firmware_version: str | None = None
+    iccid: str | None = None
+    imsi: str | None = None
+    meter_serial_number: str | None = None
+
+
+class StatusNotification(Payload, frozen=True, rename="camel"):
+    """StatusNotification.req. Spec: OCPP 1.6 6.47."""
+
+    connector_id: int
+    error_code: str
+    status: ConnectorState
+    info: str | None = None
+    timestamp: str | None = None
+    vendor_id: str | None = None
+    vendor_error_code: str | None = None
+
+
+_read_boot = reader(BootNotification)
+_read_status = reader(StatusNotification)
+
+
+def boot(payload: bytes) -> Boot:
+    """Read a BootNotification.req; the charge box's serial number, deprecated, stands in for a missing one."""
+    said = _read_boot(payload)
+    return Boot(
+        vendor=text(said.charge_point_vendor),
+        model=text(said.charge_point_model),
+        serial_number=text(said.charge_point_serial_number) or text(said.charge_box_serial_number),
+        firmware_version=text(said.firmware_version),
+        iccid=text(said.iccid),
+        imsi=text(said.imsi),
+        meter_serial_number=text(said.meter_serial_number),
+    )
+
+
+def boot_answer(answer: BootAnswer) -> dict[str, Any]:
+    """Return BootNotification.conf; OCPP 2.x has the same members."""
+    return {
+        "status": answer.registration.capitalize(),
+        "currentTime": timestamp(answer.now),
+        "interval": answer.interval_s,
+    }
+
+
+def status(payload: bytes) -> Report:
+    """Read a StatusNotification.req: connector n is EVSE n with its one connector, connector 0 the station.
+
+    Raises:
+        UnusableReportError, msgspec.ValidationError: it names no connector that can exist.
+    """
+    said = _read_status(payload)
+    return Report(
+        place=_place(said.connector_id),
+        status=_STATUS[said.status],
+        detail=said.status,
+        error_code="" if said.error_code == _NO_ERROR else text(said.error_code),
+        info=text(said.info),
+        vendor_id=text(said.vendor_id),
+        vendor_error_code=text(said.vendor_error_code),
+        said_at=time(said.timestamp),
+    )
+
+
+def unknown_vendor() -> dict[str, Any]:
+    """Return DataTransfer.conf for a vendor we know nothing of; OCPP 2.x has the same members.
+
+    Spec: OCPP 1.6 4.3; OCPP 2.0.1 P02.FR.06
+    """
+    return {"status": "UnknownVendorId"}
+
+
+def _place(connector_id: int) -> Place:
+    return connector(connector_id, 1) if connector_id else STATION
