@@ -1,0 +1,131 @@
+"""A server as a child process: its log, its end, and the guard that ends it when the parent is gone."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargebus_embedded.errors import StartError
+
+_POLL_S = 0.02
+_TAIL_LINES = 15
+
+# A pipe from the parent is the guard's standard input: however the parent ends, kill -9 included, the kernel closes it.
+# (Linux' parent-death signal would not do: it follows the thread that started the child, and other systems lack it.)
+_GUARD = 'read -r _; kill -"$1" "$2" 2>/dev/null'
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start and end one server.
+
+    `stop` is the signal that asks for a clean end, `orphaned` the one that the guard sends when the parent is gone.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    folder: Path
+    log: Path
+    environment: Mapping[str, str]
+    stop: signal.Signals = signal.SIGTERM
+    orphaned: signal.Signals = signal.SIGKILL
+
+
+class Child:
+    """One running server process, in a session of its own so that the terminal's Ctrl-C reaches only the parent.
+
+    Bound to no event loop: it may be started in one and stopped in another.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        if command.log.exists():
+            command.log.replace(command.log.with_suffix(".log.1"))
+        with command.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command.arguments,
+                cwd=command.folder,
+                env=dict(command.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._guard: subprocess.Popen[bytes] | None = subprocess.Popen(
+            ("/bin/sh", "-c", _GUARD, "chargebus-guard", str(int(command.orphaned)), str(self._process.pid)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there; the guard goes with it, so that it never signals a number used again."""
+        if self._process.poll() is None:
+            return True
+        self._dismiss_guard()
+        return False
+
+    async def stop(self, grace_s: float = 15.0) -> None:
+        """Ask the server to end, and kill it where it has not within `grace_s` seconds."""
+        if self.running:
+            self._process.send_signal(self._command.stop)
+        if not await self._gone(grace_s):
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End the process with SIGKILL."""
+        if self.running:
+            self._process.kill()
+        await self._gone(grace_s=60.0)
+
+    def explain(self, what: str) -> StartError:
+        """Return an error that says `what` and shows the end of the log."""
+        lines = self._command.log.read_text(errors="replace").strip().splitlines()[-_TAIL_LINES:]
+        tail = "".join(f"\n  {line}" for line in lines) or " (it is empty)"
+        return StartError(f"{self._command.name} {what}. The end of its log {self._command.log}:{tail}")
+
+    def log_mentions(self, text: str) -> bool:
+        """Tell whether the server's log holds `text`."""
+        return text in self._command.log.read_text(errors="replace")
+
+    async def _gone(self, grace_s: float) -> bool:
+        deadline = time.monotonic() + grace_s
+        while self.running:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    def _dismiss_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is None:
+            return
+        guard.kill()
+        guard.wait()
+        if guard.stdin is not None:
+            guard.stdin.close()
+
+
+async def until_answering(child: Child, answers: Callable[[], Awaitable[bool]], within_s: float) -> None:
+    """Wait until the server behind `child` answers.
+
+    Raises:
+        StartError: its process ended, or it did not answer within `within_s` seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while not await answers():
+        if not child.running:
+            raise child.explain("ended while it started")
+        if time.monotonic() > deadline:
+            raise child.explain(f"did not answer within {within_s:.0f} s")
+        await asyncio.sleep(_POLL_S)

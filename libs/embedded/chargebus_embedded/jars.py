@@ -1,0 +1,150 @@
+"""Apache Kafka's jars: which ones (pinned by hash), where they are cached, and how they get there."""
+
+import fcntl
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from chargebus_embedded.errors import JarsUnavailableError
+from chargebus_embedded.say import Say
+
+KAFKA_VERSION = "4.1.0"
+ENDPOINTS = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
+LOCK = "kafka-jars.lock"
+
+_DOWNLOADS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One pinned jar: its Maven coordinate and the SHA-256 of its bytes in hex."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    def path(self, repository: Path) -> Path:
+        """Return where the jar lies in a Maven repository folder."""
+        name = f"{self.artifact}-{self.version}.jar"
+        return repository.joinpath(*self.group.split("."), self.artifact, self.version, name)
+
+    def line(self) -> str:
+        """Return the jar as a line of the lock file."""
+        return f"{self.group}:{self.artifact}:{self.version} sha256:{self.sha256}"
+
+
+def read_lock() -> tuple[Jar, ...]:
+    """Return the pinned jars in class path order."""
+    text = resources.files("chargebus_embedded").joinpath(LOCK).read_text(encoding="utf-8")
+    return tuple(_parse(line) for line in text.splitlines() if line)
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return the user's cache folder: `CHARGEBUS_CACHE`, or `chargebus` in the XDG cache folder."""
+    if own := environment.get("CHARGEBUS_CACHE"):
+        return Path(own)
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chargebus"
+
+
+def class_path(cache: Path, say: Say) -> tuple[Path, ...]:
+    """Return the jars of Apache Kafka, fetching into `cache` what it lacks.
+
+    Args:
+        cache: the folder from `cache_folder`; one download at a time is made into it, also by several processes.
+        say: gets one line for the user before a download.
+
+    Raises:
+        JarsUnavailableError: a jar cannot be fetched, or is not the one that is pinned.
+    """
+    jars = read_lock()
+    repository = cache / "maven"
+    paths = tuple(jar.path(repository) for jar in jars)
+    complete = repository / f"{_digest(jars)}.complete"
+    if not _all_there(complete, paths):
+        repository.mkdir(parents=True, exist_ok=True)
+        with _locked(repository / ".lock"):
+            if not _all_there(complete, paths):
+                say(f"Fetching Apache Kafka {KAFKA_VERSION} from Maven Central (43 MB, only this once) ...")
+                _fetch(jars, repository)
+                complete.touch()
+    return paths
+
+
+def resolve_lock(cache: Path) -> str:
+    """Return a new lock file's text: what Maven Central names for the endpoints now, transitively."""
+    from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, and needed once in the life of a cache
+
+    context = MavenContext(repo_cache=cache / "maven", local_repos=[])
+    roots = [context.create_dependency(endpoint) for endpoint in ENDPOINTS]
+    inputs, transitive = context.resolver.resolve(roots)
+    chosen = [*inputs, *(one for one in transitive if one.scope in ("compile", "runtime"))]
+    jars = []
+    for artifact in (dependency.artifact for dependency in chosen):
+        sha256 = _sha256(artifact.resolve())
+        jars.append(Jar(artifact.groupId, artifact.artifactId, artifact.version, sha256))
+    return "".join(f"{jar.line()}\n" for jar in jars)
+
+
+def _parse(line: str) -> Jar:
+    coordinate, _, digest = line.partition(" sha256:")
+    group, artifact, version = coordinate.split(":")
+    return Jar(group, artifact, version, digest)
+
+
+def _digest(jars: tuple[Jar, ...]) -> str:
+    return hashlib.sha256("\n".join(jar.line() for jar in jars).encode()).hexdigest()[:16]
+
+
+def _all_there(complete: Path, paths: tuple[Path, ...]) -> bool:
+    return complete.exists() and all(path.exists() for path in paths)
+
+
+def _fetch(jars: tuple[Jar, ...], repository: Path) -> None:
+    from jgo.maven import MavenContext  # noqa: PLC0415 - as above
+
+    logging.getLogger("jgo").setLevel(logging.ERROR)  # what matters of its warnings is checked here, by hash
+    context = MavenContext(repo_cache=repository, local_repos=[])
+
+    def fetch(jar: Jar) -> None:
+        path = jar.path(repository)
+        if path.exists() and _sha256(path) != jar.sha256:  # a download that broke off
+            path.unlink()
+        context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
+        if _sha256(path) != jar.sha256:
+            path.unlink()
+            message = f"{path.name} from Maven Central is not the file that is pinned in {LOCK}"
+            raise JarsUnavailableError(message)
+
+    pool = ThreadPoolExecutor(_DOWNLOADS_AT_ONCE)
+    try:
+        list(pool.map(fetch, jars))
+    except (OSError, RuntimeError) as error:  # no network (requests' errors are OSErrors); jgo's "not found"
+        reason = str(error).partition("(Caused by")[0].strip()
+        message = f"Apache Kafka's jars cannot be fetched from Maven Central: {reason}"
+        raise JarsUnavailableError(message) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(resolve_lock(cache_folder(os.environ)))
