@@ -77,6 +77,7 @@ class FrameError(Exception):
     Attributes:
         code: the version's RPC error code.
         description: at most 255 characters.
+        details: a JSON object.
         message_id: the id, if it could be read (a frame of any type may carry it).
         answer: the frame to send back, or None where the version says nothing or forbids it.
     """
@@ -84,6 +85,7 @@ class FrameError(Exception):
     def __init__(self, code: str, description: str, message_id: str | None, answer: Frame | None) -> None:
         self.code = code
         self.description = description
+        self.details = b"{}"
         self.message_id = message_id
         self.answer = answer
         super().__init__(f"{code}: {description}")

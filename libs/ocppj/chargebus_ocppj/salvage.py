@@ -1,9 +1,9 @@
 """What can still be told of a message that is not a frame: its type, its id, and what is wrong with it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,10 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
 
 _HEAD: Final = re.compile(rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]*")')
+
+_REQUEST_ELEMENTS: Final = 4
+_RESULT_ELEMENTS: Final = 3
+_REFUSAL_ELEMENTS: Final = 5
 
 _T = TypeVar("_T")
 
@@ -84,27 +88,31 @@ def _fault(
         return "rpc_framework", "the message id could not be read: it must be a string"
     if not is_message_id(message_id):
         return "rpc_framework", f"the message id must have 1 to {MESSAGE_ID_LIMIT} printable characters"
-    return _SHAPES[message_type](elements[2:])
+    return _SHAPES[message_type](elements)
 
 
-def _request(rest: list[bytes]) -> tuple[Meaning, str]:
-    if len(rest) != 2:
-        return "rpc_framework", f"the message must have 4 elements, not {len(rest) + 2}"
-    if _read(_TEXT, rest[0]) is None:
+def _request_fault(elements: list[bytes]) -> tuple[Meaning, str]:
+    if len(elements) != _REQUEST_ELEMENTS:
+        return _wrong_length(elements, _REQUEST_ELEMENTS)
+    if _read(_TEXT, elements[2]) is None:
         return "rpc_framework", "the action must be a string"
-    return _payload_fault(rest[1])
+    return _payload_fault(elements[3])
 
 
-def _result(rest: list[bytes]) -> tuple[Meaning, str]:
-    if len(rest) != 1:
-        return "rpc_framework", f"the message must have 3 elements, not {len(rest) + 2}"
-    return _payload_fault(rest[0])
+def _result_fault(elements: list[bytes]) -> tuple[Meaning, str]:
+    if len(elements) != _RESULT_ELEMENTS:
+        return _wrong_length(elements, _RESULT_ELEMENTS)
+    return _payload_fault(elements[2])
 
 
-def _refusal(rest: list[bytes]) -> tuple[Meaning, str]:
-    if not 1 <= len(rest) <= 3:
-        return "rpc_framework", f"the message must have 5 elements, not {len(rest) + 2}"
+def _refusal_fault(elements: list[bytes]) -> tuple[Meaning, str]:
+    if not _RESULT_ELEMENTS <= len(elements) <= _REFUSAL_ELEMENTS:
+        return _wrong_length(elements, _REFUSAL_ELEMENTS)
     return "rpc_framework", "the error code and description must be strings, the details valid JSON"
+
+
+def _wrong_length(elements: list[bytes], expected: int) -> tuple[Meaning, str]:
+    return "rpc_framework", f"the message must have {expected} elements, not {len(elements)}"
 
 
 def _payload_fault(payload: bytes) -> tuple[Meaning, str]:
@@ -113,12 +121,12 @@ def _payload_fault(payload: bytes) -> tuple[Meaning, str]:
     return "structure", "the payload must be a JSON object"
 
 
-_SHAPES: Final[dict[int, Callable[[list[bytes]], tuple[Meaning, str]]]] = {
-    2: _request,
-    3: _result,
-    4: _refusal,
-    5: _refusal,
-    6: _request,
+_SHAPES: Final[Mapping[int, Callable[[list[bytes]], tuple[Meaning, str]]]] = {
+    2: _request_fault,
+    3: _result_fault,
+    4: _refusal_fault,
+    5: _refusal_fault,
+    6: _request_fault,
 }
 
 

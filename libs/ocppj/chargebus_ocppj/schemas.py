@@ -1,7 +1,9 @@
 """Payloads against the official schemas: compiled when first needed, and kept."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 import jsonschema_rs
@@ -13,6 +15,9 @@ from chargebus_ocppj.ordering import order_of, ordered
 from chargebus_ocppj.timestamps import parse_timestamp
 from chargebus_ocppj.versions import Version
 from chargebus_ocppj.violations import violation
+
+DEPTH_LIMIT: Final = 64
+"""How deep a payload may be nested; the schemas' own parts go no deeper than 10, only custom data could."""
 
 
 def validate_call(version: Version, action: str, payload: bytes) -> None:
@@ -67,13 +72,27 @@ def encode_result(version: Version, action: str, payload: Mapping[str, object]) 
 def _validate(version: Version, action: str, part: Part, payload: bytes) -> None:
     validator = _validator(version, action, part)
     try:
-        validator.validate(_ANY.decode(payload))
+        decoded = _ANY.decode(payload)
+        validator.validate(decoded)
     except jsonschema_rs.ValidationError as error:
         raise violation(version, error) from None
     except (ValueError, RecursionError) as error:
         raise FormatError(version, f"payload: not valid JSON: {error}") from None
-    if _ESCAPED_NUL in payload and "\0" in msgspec.json.encode(_ANY.decode(payload)).decode():
+    # What the schemas leave open and would break those who store it: both are cheap to rule out for most frames.
+    if payload.count(b"{") + payload.count(b"[") > DEPTH_LIMIT and _is_deep(decoded):
+        raise FormatError(version, f"payload: nested more than {DEPTH_LIMIT} deep")
+    if b"\\u0000" in payload and _NUL.search(payload) is not None:
         raise PropertyConstraintError(version, "payload: a text has a NUL character")
+
+
+def _is_deep(decoded: object) -> bool:
+    level = [decoded]
+    for _ in range(DEPTH_LIMIT):
+        members = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
+        if not members:
+            return False
+        level = list(chain.from_iterable(members))
+    return any(isinstance(node, dict | list) for node in level)
 
 
 def _is_timestamp(text: str) -> bool:
@@ -95,9 +114,10 @@ def _validator(version: Version, action: str, part: Part) -> jsonschema_rs.Valid
 
 def _number(text: str) -> float | int:
     number = float(text)
-    return int(number) if number.is_integer() else number
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
+_EXACT: Final = 2.0**53  # beyond it a float is not the number that was written
 _ANY: Final = msgspec.json.Decoder()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
-_ESCAPED_NUL: Final = b"\\u0000"
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes it is an escape

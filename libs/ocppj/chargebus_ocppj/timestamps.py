@@ -10,6 +10,13 @@ _TIMESTAMP: Final = re.compile(
     r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>[0-9]{2})(?::?(?P<zone_minute>[0-9]{2}))?)?"
 )
 
+FIRST: Final = datetime.min.replace(tzinfo=UTC)
+LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+_LAST_HOUR: Final = 23
+_LAST_MINUTE: Final = 59
+_LEAP_SECOND: Final = 60
+
 
 def parse_timestamp(text: str) -> datetime:
     """Read a station's timestamp, tolerant where its meaning is clear.
@@ -24,8 +31,10 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         ValueError: the text is not a date and a time, or names no instant (30 February, 25:00).
 
-    Spec: OCPP 1.6 3.14; OCPP-J 1.6 4.1 (ISO 8601); OCPP 2.0.1 and 2.1 Part 2, dateTime (RFC 3339)
+    Spec: OCPP 1.6 "Time notations" and "Time zones" (ISO 8601); OCPP 2.0.1 and 2.1 Part 2, dateTime (RFC 3339)
     """
+    if _is_common(text):
+        return datetime.fromisoformat(text)
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         message = f"not a timestamp: {text[:64]!r}"
@@ -34,15 +43,20 @@ def parse_timestamp(text: str) -> datetime:
     try:
         return day + _time_of_day(match) - _offset(match)
     except OverflowError:
-        edge = datetime.min if day.year == 1 else datetime.max
-        return edge.replace(tzinfo=UTC)
+        return FIRST if day.year == 1 else LAST
+
+
+def _is_common(text: str) -> bool:
+    # What nearly all stations send; the standard library reads it five times faster than the rest of this file.
+    separators = text[7:8] + text[10:11] + text[13:14] + text[16:17] + text[-1:]
+    return separators == "-T::Z" and text[11:13] != "24" and text[17:19] != "60"
 
 
 def _time_of_day(match: re.Match[str]) -> timedelta:
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
     microsecond = int((match["fraction"] or "0")[:6].ljust(6, "0"))
     midnight = (hour, minute, second, microsecond) == (24, 0, 0, 0)
-    if (hour > 23 and not midnight) or minute > 59 or second > 60:
+    if (hour > _LAST_HOUR and not midnight) or minute > _LAST_MINUTE or second > _LEAP_SECOND:
         message = f"not a time of day: {match[0][:64]!r}"
         raise ValueError(message)
     return timedelta(hours=hour, minutes=minute, seconds=second, microseconds=microsecond)
@@ -50,7 +64,7 @@ def _time_of_day(match: re.Match[str]) -> timedelta:
 
 def _offset(match: re.Match[str]) -> timedelta:
     hour, minute = int(match["zone_hour"] or 0), int(match["zone_minute"] or 0)
-    if hour > 23 or minute > 59:
+    if hour > _LAST_HOUR or minute > _LAST_MINUTE:
         message = f"not an offset: {match[0][:64]!r}"
         raise ValueError(message)
     offset = timedelta(hours=hour, minutes=minute)
