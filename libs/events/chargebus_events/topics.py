@@ -5,6 +5,7 @@ from typing import Literal
 
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60 * 1000
+MAX_RECORD_BYTES = 4 * 1024 * 1024
 
 Cleanup = Literal["delete", "compact"]
 
@@ -34,14 +35,15 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Return the topic's settings as Kafka names them."""
+        size = {"max.message.bytes": str(MAX_RECORD_BYTES)}
         if self.compacted:
-            return {
+            return size | {
                 "cleanup.policy": "compact",
                 "min.cleanable.dirty.ratio": "0.2",
                 "segment.ms": str(DAY_MS),
                 "delete.retention.ms": str(DAY_MS),
             }
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        return size | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 
 FRAME_PARTITIONS = 12

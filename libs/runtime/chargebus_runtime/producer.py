@@ -6,13 +6,24 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownProducerId,
+)
 from chargebus_events.record import Record
+from chargebus_events.topics import MAX_RECORD_BYTES
 
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.retry import until_done
 
 log = logging.getLogger(__name__)
+
+# After these, aiokafka's client never sends again on the partition; plain KafkaError is its sender's sudden end.
+_BROKEN = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced, UnknownProducerId)
 
 
 class Sent(NamedTuple):
@@ -28,17 +39,17 @@ class Producer:
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
         self._producer: AIOKafkaProducer | None = None
-        self._replacing = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect; waits for Kafka as long as it takes."""
-        self._producer = await until_done("connecting to Kafka", self._connect, KafkaError, OSError)
+        await until_done("connecting to Kafka", self._connected, KafkaError, OSError)
 
     async def stop(self) -> None:
         """Flush and close."""
-        if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
 
     async def enqueue(self, record: Record) -> "asyncio.Future[Sent]":
         """Hand a record to the client and return the future of its acknowledgement.
@@ -46,9 +57,7 @@ class Producer:
         Raises:
             KafkaError: the client cannot take it now; nothing was sent.
         """
-        producer = self._producer
-        if producer is None:
-            raise KafkaError("the producer is not started")
+        producer = self._producer or await self._connected()
         try:
             future: asyncio.Future[Sent] = await producer.send(
                 record.topic,
@@ -58,7 +67,7 @@ class Producer:
                 headers=list(record.headers),
             )
         except KafkaError as error:
-            await self._replace(producer, error)
+            await self._drop_broken(producer, error)
             raise
         return future
 
@@ -73,7 +82,7 @@ class Producer:
         try:
             metadata = await future
         except KafkaError as error:
-            await self._replace(producer, error)
+            await self._drop_broken(producer, error)
             raise
         return Sent(metadata.partition, metadata.offset)
 
@@ -93,8 +102,14 @@ class Producer:
         for result in results:
             if isinstance(result, BaseException):
                 if isinstance(result, KafkaError):
-                    await self._replace(producer, result)
+                    await self._drop_broken(producer, result)
                 raise result
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await self._connect()
+            return self._producer
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -103,7 +118,7 @@ class Producer:
             acks="all",
             linger_ms=0,
             max_batch_size=256 * 1024,
-            max_request_size=4 * 1024 * 1024,
+            max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=30_000,
         )
         try:
@@ -113,15 +128,14 @@ class Producer:
             raise
         return producer
 
-    async def _replace(self, failed: AIOKafkaProducer, error: KafkaError) -> None:
-        """Put a new client in the place of one whose sequence numbers no longer fit the broker's."""
-        async with self._replacing:
-            if failed is None or self._producer is not failed:
-                return
-            log.warning("replacing the Kafka producer after %r", error)
-            self._producer = None
-            try:
-                await asyncio.wait_for(failed.stop(), timeout=5)
-            except (KafkaError, TimeoutError) as stop_error:
-                log.warning("the replaced Kafka producer did not stop cleanly: %r", stop_error)
-            self._producer = await self._connect()
+    async def _drop_broken(self, producer: AIOKafkaProducer | None, error: KafkaError) -> None:
+        """Let the next record go through a new client if this one's sequence numbers no longer fit the broker's."""
+        broken = isinstance(error, _BROKEN) or type(error) is KafkaError
+        if not broken or producer is None or producer != self._producer:
+            return
+        log.warning("replacing the Kafka producer after %r", error)
+        self._producer = None
+        try:
+            await asyncio.wait_for(producer.stop(), timeout=5)
+        except (KafkaError, TimeoutError) as stop_error:
+            log.warning("the replaced Kafka producer did not stop cleanly: %r", stop_error)
