@@ -16,7 +16,7 @@ from chargebus_ocppj.versions import Version
 
 # By JSON Schema keyword. A cardinality that is broken is an occurrence, be it 1..1 (required) or 1..* (minItems);
 # a member that the action does not have is not in the action's format.
-_ERRORS: Final[Mapping[str, type[OcppError]]] = {
+ERRORS_BY_KEYWORD: Final[Mapping[str, type[OcppError]]] = {
     "required": OccurrenceConstraintError,
     "minItems": OccurrenceConstraintError,
     "maxItems": OccurrenceConstraintError,
@@ -38,7 +38,7 @@ def violation(version: Version, error: jsonschema_rs.ValidationError) -> OcppErr
 
     Spec: OCPP-J 1.6 table 7; OCPP 2.0.1 Part 4 table 8; OCPP 2.1 Part 4 table 9
     """
-    kind = _ERRORS.get(error.kind.name, FormatError)
+    kind = ERRORS_BY_KEYWORD.get(error.kind.name, FormatError)
     return kind(version, f"{_path(error.instance_path)}: {error.message}")
 
 

@@ -1,0 +1,132 @@
+import csv
+import os
+from datetime import UTC, datetime
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+
+import pytest
+from chargebus_ocppj.actions import ACTIONS, empty_answer, is_known, lookup, require_call, require_send
+from chargebus_ocppj.errors import NotImplementedRpcError, NotSupportedRpcError
+from chargebus_ocppj.official import ENDINGS, FOLDERS, read_schema
+from chargebus_ocppj.schemas import validate_result
+from chargebus_ocppj.versions import VERSIONS, Version
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+REFERENCE = Path(__file__).parents[3] / ".." / "shared" / "reference" / "ocpp-actions.csv"
+
+
+def schema_files(version: Version) -> set[str]:
+    folder = files("ocpp") / FOLDERS[version] / "schemas"
+    return {file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json")}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_row_has_its_schemas_and_every_schema_its_row(version: Version) -> None:
+    expected = set()
+    for action in (action for action in ACTIONS if version in action.versions):
+        if action.answered_by == "nobody":
+            expected |= {action.name}
+        else:
+            expected |= {action.name + ENDINGS[version, part][0] for part in ("request", "response")}
+
+    assert expected == schema_files(version)
+
+
+def test_every_action_is_listed_once_per_direction() -> None:
+    keys = [(action.name, action.initiator) for action in ACTIONS]
+
+    assert len(keys) == len(set(keys))
+
+
+def test_a_station_answers_what_the_csms_starts_and_the_other_way_round() -> None:
+    for action in ACTIONS:
+        assert (action.answered_by == "station") == (action.initiator == "csms"), action
+
+
+def test_only_data_transfer_goes_both_ways() -> None:
+    both = {action.name for action in ACTIONS if action.initiator == "csms"} & {
+        action.name for action in ACTIONS if action.initiator == "station"
+    }
+
+    assert both == {"DataTransfer"}
+
+
+def test_the_table_equals_the_reference() -> None:
+    reference = Path(os.environ.get("OCPP_ACTIONS_CSV", REFERENCE))
+    if not reference.is_file():
+        pytest.skip(f"the reference table is not there; name it in OCPP_ACTIONS_CSV ({reference.name})")
+    with reference.open(newline="") as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+
+    assert rows == [
+        (
+            action.name,
+            " ".join(action.versions),
+            action.initiator,
+            action.service,
+            "none (SEND)" if action.answered_by == "nobody" else action.answered_by,
+            action.block,
+        )
+        for action in ACTIONS
+    ]
+
+
+def test_lookup_knows_version_and_direction() -> None:
+    assert lookup("1.6", "StartTransaction") is not None
+    assert lookup("2.0.1", "StartTransaction") is None
+    assert lookup("1.6", "Reset") is None
+    assert lookup("1.6", "Reset", "csms") is not None
+    assert is_known("1.6", "Reset")
+    assert not is_known("1.6", "TransactionEvent")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("action", ["", "Nonsense", "heartbeat", "HeartbeatRequest", "../Heartbeat", "Heartbeat\0"])
+def test_an_unknown_action_is_not_implemented(version: Version, action: str) -> None:
+    for require in (require_call, require_send):
+        with pytest.raises(NotImplementedRpcError):
+            require(version, action)
+    with pytest.raises(NotImplementedRpcError):
+        read_schema(version, action, "request")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_action_of_the_other_side_is_not_supported(version: Version) -> None:
+    with pytest.raises(NotSupportedRpcError):
+        require_call(version, "Reset", "station")
+    with pytest.raises(NotSupportedRpcError):
+        require_call(version, "Heartbeat", "csms")
+
+
+def test_a_send_is_not_a_call_and_a_call_not_a_send() -> None:
+    assert require_send("2.1", "NotifyPeriodicEventStream").service == "device"
+    with pytest.raises(NotSupportedRpcError):
+        require_call("2.1", "NotifyPeriodicEventStream")
+    with pytest.raises(NotSupportedRpcError):
+        require_send("2.1", "NotifyEvent")
+    with pytest.raises(NotImplementedRpcError):
+        read_schema("2.1", "NotifyPeriodicEventStream", "response")
+
+
+def test_every_answer_of_the_edge_is_valid() -> None:
+    answered = [
+        (version, action.name)
+        for action, version in product(ACTIONS, VERSIONS)
+        if action.answered_by == "edge" and version in action.versions
+    ]
+
+    for version, name in answered:
+        validate_result(version, name, empty_answer(version, name, NOW))
+    assert len(answered) == 47
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_G02_FR_06_a_heartbeat_is_answered_with_the_time(version: Version) -> None:
+    assert empty_answer(version, "Heartbeat", NOW) == b'{"currentTime":"2024-05-01T12:00:00.000Z"}'
+
+
+@pytest.mark.parametrize(("version", "action"), [("1.6", "Authorize"), ("1.6", "Reset"), ("2.0.1", "NotifyDERAlarm")])
+def test_the_edge_has_no_answer_to_what_others_answer(version: Version, action: str) -> None:
+    with pytest.raises(KeyError):
+        empty_answer(version, action, NOW)
