@@ -1,0 +1,257 @@
+"""What a service may rely on when it consumes: each record applied once, nothing skipped in silence, the guilty parked."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import TOPICS, Topic
+from chargebus_runtime import offsets, parking
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.clock import utc_now
+from chargebus_runtime.consumer import ConsumerSpec
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.kafka import received
+from chargebus_runtime.outbox import pack
+from chargebus_runtime.process import Process, Service
+from chargebus_runtime.settings import RuntimeSettings
+from chargebus_runtime.topics import ensure_topics
+
+MIGRATIONS = Path(__file__).parent / "counter_migrations"
+
+
+@dataclass
+class Counter:
+    """A service that writes each record into a table and sends one on; `poison` makes it fail."""
+
+    name: str
+    topic: Topic
+    out: Topic
+    poison: str = ""
+    fail_once: list[Exception] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+
+    async def handle(self, batch: Batch) -> None:
+        self.batches.append(len(batch.records))
+        for record in batch.records:
+            value = (record.value or b"").decode()
+            await batch.connection.execute("INSERT INTO applied (station, value) VALUES ($1, $2)", record.key, value)
+            batch.send(Record(self.out.name, record.key, record.value), because=record)
+        if self.poison in [(r.value or b"").decode() for r in batch.records] and self.poison:
+            raise ValueError("this one is poison")
+        if self.fail_once:
+            raise self.fail_once.pop()
+
+    def refuse(self, record: Received, reason: str) -> list[Record]:
+        return [Record(self.out.name, record.key, f"refused: {reason}".encode())]
+
+
+@dataclass
+class Bench:
+    """One service on the real broker and database."""
+
+    settings: RuntimeSettings
+    counter: Counter
+    process: Process | None = None
+
+    def build(self, process: Process) -> Service:
+        options = DatabaseOptions(f"chargebus_{self.counter.name}", self.settings.database_url, MIGRATIONS)
+        database = Database(options, process.producer, process.clock, process.telemetry.tracing)
+        spec = ConsumerSpec((self.counter.topic.name,), self.counter.handle, self.counter.refuse)
+        return Service(self.counter.name, database, spec)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Process]:
+        process = Process(self.settings, name=self.counter.name)
+        await self.build(process).database.migrate()
+        await process.start([self.build])
+        try:
+            yield process
+        finally:
+            await process.stop()
+
+    async def rows(self, query: str = "SELECT station, value FROM applied ORDER BY id") -> list[tuple[object, ...]]:
+        connection = await asyncpg.connect(
+            self.settings.database_url.replace("/postgres?", f"/chargebus_{self.counter.name}?")
+        )
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    async def read(self, topic: str) -> list[Received]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            tps = [TopicPartition(topic, partition) for partition in range(2)]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            found: list[Received] = []
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [received(record) for record in records]
+            return found
+        finally:
+            with suppress(asyncio.CancelledError):  # aiokafka, of its own task, when stopped right after assign()
+                await consumer.stop()
+
+
+@pytest.fixture
+async def bench(kafka, postgres, monkeypatch, unused_tcp_port) -> Bench:
+    name = f"counter{uuid.uuid4().hex[:8]}"
+    topics = [Topic(f"{name}.{suffix}", "station", name, (), 2) for suffix in ("in", "out", "parked")]
+    for topic in topics:
+        monkeypatch.setitem(TOPICS, topic.name, topic)
+    settings = RuntimeSettings(
+        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
+    )
+    bench = Bench(settings, Counter(name, topics[0], topics[1]))
+    keys = TOPICS["access.keys"]
+    await ensure_topics(Process(settings).kafka, [*topics, keys], 1)
+    return bench
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+    async with asyncio.timeout(within_s):
+        while not await check():
+            await asyncio.sleep(0.05)
+
+
+def has_rows(bench: Bench, count: int) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return len(await bench.rows()) >= count
+
+    return check
+
+
+async def test_each_record_is_applied_once_and_sent_on(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, f"s{i}", b"%d" % i) for i in range(50)])
+        await eventually(has_rows(bench, 50))
+    assert sorted(int(v) for _, v in await bench.rows()) == list(range(50))
+    assert len(await bench.read(bench.counter.out.name)) == 50
+    assert await bench.rows("SELECT id FROM outbox") == []
+
+
+async def test_a_restart_goes_on_where_the_database_says(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+        await eventually(has_rows(bench, 2))
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"3")])
+        await eventually(has_rows(bench, 3))
+    assert await bench.rows() == [("s", "1"), ("s", "2"), ("s", "3")]
+
+
+async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench) -> None:
+    bench.counter.poison = "bad"
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"1", b"bad", b"2")])
+        await eventually(has_rows(bench, 2))
+    assert await bench.rows() == [("s", "1"), ("s", "2")]
+    parked = parking.still_parked(await bench.read(f"{bench.counter.name}.parked"))
+    assert [(p.key, p.value) for p in parked] == [("s", b"bad")]
+    assert "this one is poison" in parked[0].text(parking.REASON)
+    assert parking.replay(parked[0]).topic == bench.counter.topic.name
+    values = [r.value for r in await bench.read(bench.counter.out.name)]
+    assert values == [b"1", b"refused: ValueError: this one is poison", b"2"]
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.CannotConnectNowError("away"), asyncpg.DeadlockDetectedError("conflict"), OSError("gone")]
+)
+async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, error: Exception) -> None:
+    bench.counter.fail_once = [error]
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+    assert await bench.rows() == [("s", "1")]
+    assert await bench.read(f"{bench.counter.name}.parked") == []
+
+
+async def test_records_that_another_copy_applied_are_skipped(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        (tp,) = [r for r in await bench.rows("SELECT topic, partition FROM consumer_offset WHERE next_offset > 0")]
+        await bench.rows(f"UPDATE consumer_offset SET next_offset = 3 WHERE partition = {tp[1]}")
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"2", b"3", b"4")])
+        await eventually(has_rows(bench, 2))
+    assert await bench.rows() == [("s", "1"), ("s", "4")]
+
+
+async def test_what_a_crash_left_in_the_outbox_goes_out_before_the_first_batch(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        ((topic, partition),) = await bench.rows("SELECT topic, partition FROM consumer_offset WHERE next_offset > 0")
+    left = pack([Record(bench.counter.out.name, "s", b"left behind")]).hex()
+    await bench.rows(
+        "INSERT INTO outbox (source_topic, source_partition, records, created_at) "
+        f"VALUES ('{topic}', {partition}, decode('{left}', 'hex'), now())"
+    )
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+        await eventually(has_rows(bench, 2))
+    assert [r.value for r in await bench.read(bench.counter.out.name)] == [b"1", b"left behind", b"2"]
+    assert await bench.rows("SELECT id FROM outbox") == []
+
+
+async def test_a_new_cluster_starts_from_the_beginning(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+    await bench.rows("UPDATE consumer_offset SET cluster_id = 'an older cluster'")
+    async with bench.running():
+        await eventually(has_rows(bench, 2))
+    assert await bench.rows() == [("s", "1"), ("s", "1")]
+
+
+async def test_a_topic_shorter_than_the_stored_offset_is_a_hole_in_health_until_acknowledged(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+    await bench.rows("UPDATE consumer_offset SET next_offset = 100 WHERE next_offset > 0")
+    async with bench.running() as process:
+        await eventually(has_rows(bench, 2))
+        database = process._services[0].database
+        assert "shorter" in (await process._degraded())[bench.counter.name][0]
+        await offsets.acknowledge_holes(database.pool, utc_now())
+        assert await process._degraded() == {}
+
+
+async def test_records_sent_in_a_rolled_back_transaction_never_go_out(bench: Bench) -> None:
+    async with bench.running() as process:
+        database = process._services[0].database
+        with pytest.raises(ValueError, match="changed my mind"):
+            async with database.transaction() as tx:
+                tx.send(Record(bench.counter.out.name, "s", b"never"))
+                raise ValueError("changed my mind")
+        async with database.transaction() as tx:
+            tx.send(Record(bench.counter.out.name, "s", b"sent"))
+
+        async def sent() -> bool:
+            return len(await bench.read(bench.counter.out.name)) > 0
+
+        await eventually(sent)
+    assert [r.value for r in await bench.read(bench.counter.out.name)] == [b"sent"]
+
+
+async def test_two_copies_share_partitions_and_apply_each_record_once(bench: Bench, unused_tcp_port_factory) -> None:
+    other = Bench(bench.settings.model_copy(update={"http_port": unused_tcp_port_factory()}), bench.counter)
+    async with bench.running() as process:
+        async with other.running():
+            for i in range(30):
+                await process.producer.publish([Record(bench.counter.topic.name, f"s{i}", b"%d" % i)])
+            await eventually(has_rows(bench, 30))
+        await process.producer.publish([Record(bench.counter.topic.name, f"t{i}", b"%d" % (30 + i)) for i in range(30)])
+        await eventually(has_rows(bench, 60), within_s=40)
+    assert sorted(int(v) for _, v in await bench.rows()) == list(range(60))
