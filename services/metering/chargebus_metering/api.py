@@ -1,0 +1,90 @@
+"""HTTP in: the meter values of a session."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from chargebus_runtime.database import Database
+from chargebus_runtime.http import Page, PageQuery, Problem, page
+from chargebus_runtime.keys import Role, require
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel
+
+from chargebus_metering import store
+from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, first_id, last_id
+from chargebus_metering.intake import Transaction
+
+
+class MeterValue(BaseModel):
+    """A reading: `value` in the base unit `unit`, and as the station wrote it; `phase` is empty for all phases."""
+
+    reading_id: UUID
+    station_id: str
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    sampled_at: datetime
+    received_at: datetime
+    measurand: str
+    phase: str
+    location: str
+    context: str
+    value: float
+    unit: str
+    original_value: str
+    original_unit: str
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which readings to list."""
+
+    measurand: Annotated[str | None, Query(description="such as Energy.Active.Import.Register")] = None
+    phase: Annotated[str | None, Query(description="such as L1; empty: readings over all phases")] = None
+    context: Annotated[str | None, Query(description="such as Transaction.Begin")] = None
+    sampled_from: Annotated[AwareDatetime | None, Query(alias="from", description="sampled then or later")] = None
+    sampled_to: Annotated[AwareDatetime | None, Query(alias="to", description="sampled before then")] = None
+
+
+def router(database: Database) -> APIRouter:
+    """Return metering's routes."""
+    routes = APIRouter(tags=["metering"], dependencies=[Depends(require(Role.VIEWER))])
+
+    @routes.get("/sessions/{session_id}/meter-values", summary="The meter values of a session, in order of time")
+    async def list_meter_values(
+        session_id: str, paging: Annotated[PageQuery, Depends()], filters: Annotated[Filters, Depends()]
+    ) -> Page[MeterValue]:
+        transaction = await store.find_session(database.pool, session_id)
+        if transaction is None:
+            raise Problem(404, "no such session", f"Metering knows no session {session_id!r}; see /v1/sessions.")
+        rows = await store.list_readings(database.pool, _query(transaction, paging, filters))
+        values = [MeterValue.model_validate(dict(row)) for row in rows]
+        return page(values, paging.limit, lambda value: str(value.reading_id))
+
+    return routes
+
+
+def _query(transaction: Transaction, paging: PageQuery, filters: Filters) -> store.ReadingQuery:
+    earliest = first_id(filters.sampled_from) if filters.sampled_from else FIRST_ID
+    return store.ReadingQuery(
+        transaction=transaction,
+        after_id=max(earliest, _cursor(paging.cursor)),
+        before_id=last_id(filters.sampled_to) if filters.sampled_to else LAST_ID,
+        limit=paging.limit + 1,
+        sampled_from=filters.sampled_from,
+        sampled_to=filters.sampled_to,
+        measurand=filters.measurand,
+        phase=filters.phase,
+        context=filters.context,
+    )
+
+
+def _cursor(text: str | None) -> str:
+    if text is None:
+        return FIRST_ID
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Problem(422, "invalid cursor", "A cursor is the `next` of the page before, as it stands.") from None

@@ -1,0 +1,1 @@
+"""What a meter reading is, whatever the version that brought it: units, identity, and what is no number."""

@@ -1,0 +1,176 @@
+"""From what a station wrote to readings in base units; what is no number is set aside, never dropped.
+
+Set aside are signed values (OCPP 1.6 `SignedData`, OCPP 2.x `signedMeterValue`, whose number is a reading all the
+same), values that are no finite number, and values whose time or place cannot be told.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+
+import msgspec
+from chargebus_events.public import Reading
+from chargebus_ocppj.timestamps import parse_timestamp
+
+from chargebus_metering.domain.identity import Identity, Place, microseconds, reading_id
+from chargebus_metering.domain.units import to_base, unit_of
+
+LARGEST_ID = (1 << 31) - 1
+
+
+class Reason(StrEnum):
+    """Why a value is set aside."""
+
+    SIGNED = "signed"
+    NOT_A_NUMBER = "not_a_number"
+    NO_TIME = "no_time"
+    NO_PLACE = "no_place"
+
+
+class PlaceError(ValueError):
+    """A message names an EVSE or connector that cannot exist."""
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One sampled value as the station wrote it, absent members replaced by the specification's defaults.
+
+    `signature` is the `signedMeterValue` of OCPP 2.x; `signed` says that `value` itself is signed data (OCPP 1.6).
+
+    Spec: OCPP 1.6 SampledValue; OCPP 2.0.1 SampledValueType
+    """
+
+    value: str
+    measurand: str = "Energy.Active.Import.Register"
+    unit: str = ""
+    multiplier: int = 0
+    phase: str = ""
+    location: str = "Outlet"
+    context: str = "Sample.Periodic"
+    signed: bool = False
+    signature: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Samples(msgspec.Struct, frozen=True):
+    """The sampled values of one moment, `timestamp` as the station wrote it."""
+
+    timestamp: str
+    values: Sequence[Sample]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The readings of one message of a station."""
+
+    place: Place
+    samples: Sequence[Samples]
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """A value that became no reading, or that is more than its number; `original` is its sample as JSON.
+
+    `value_id` is the same for the same value, however often it is sent; `timestamp` is as the station wrote it.
+    """
+
+    value_id: str
+    timestamp: str
+    reason: Reason
+    original: str
+
+
+class Normalised(msgspec.Struct, frozen=True):
+    """What became of a message's samples."""
+
+    readings: list[Reading]
+    set_aside: list[SetAside]
+
+
+def normalise(message: Message) -> Normalised:
+    """Turn samples into readings, each with its identity, in the station's order.
+
+    Spec: OCPP 1.6 sections 4.7, 4.10 and 7.30; OCPP 2.0.1 J01, J02
+    """
+    result = Normalised([], [])
+    identity = message.place.identity()
+    for samples in message.samples:
+        aside = partial(_set_aside, identity, samples.timestamp)
+        try:
+            sampled_at = parse_timestamp(samples.timestamp)
+        except ValueError:
+            result.set_aside.extend(aside(Reason.NO_TIME, sample) for sample in samples.values)
+            continue
+        moment = _Moment(sampled_at, microseconds(sampled_at), identity)
+        for sample in samples.values:
+            if sample.signed or sample.signature:
+                result.set_aside.append(aside(Reason.SIGNED, sample))
+            if sample.signed:
+                continue
+            reading = _reading(moment, sample)
+            if reading is None:
+                result.set_aside.append(aside(Reason.NOT_A_NUMBER, sample))
+            else:
+                result.readings.append(reading)
+    return result
+
+
+def without_place(station_id: str, payload: str) -> Normalised:
+    """Set a whole message aside whose place cannot be (connector -1): its `original` is the request as it came."""
+    value_id = reading_id(0, station_id, Reason.NO_PLACE, payload)
+    return Normalised([], [SetAside(value_id, "", Reason.NO_PLACE, payload)])
+
+
+def whole(number: float) -> int:
+    """Return an EVSE or connector number as a station wrote it; 1.0 is 1 in the schemas of OCPP 2.x.
+
+    Raises:
+        PlaceError: no such number can be.
+    """
+    if not 0 <= number <= LARGEST_ID or number != int(number):
+        raise PlaceError(f"{number} is no EVSE or connector")
+    return int(number)
+
+
+def storable(text: str) -> str:
+    """Return a station's free text without NUL bytes: real stations send them, PostgreSQL's text cannot hold them."""
+    return text.replace("\0", "")
+
+
+class _Moment(msgspec.Struct):
+    sampled_at: datetime
+    sampled_at_us: int
+    identity: Identity
+
+
+def _reading(moment: _Moment, sample: Sample) -> Reading | None:
+    unit = unit_of(sample.unit, sample.measurand)
+    value = to_base(sample.value, unit, sample.multiplier)
+    if value is None:
+        return None
+    return Reading(
+        reading_id=reading_id(
+            moment.sampled_at_us,
+            moment.identity,
+            sample.measurand,
+            sample.phase,
+            sample.location,
+            sample.context,
+            sample.value,
+            sample.multiplier,
+            sample.unit or unit.base,
+        ),
+        sampled_at=moment.sampled_at,
+        measurand=sample.measurand,
+        value=value,
+        unit=unit.base,
+        original_value=sample.value,
+        original_unit=sample.unit,
+        multiplier=sample.multiplier,
+        phase=sample.phase,
+        location=sample.location,
+        context=sample.context,
+    )
+
+
+def _set_aside(identity: Identity, timestamp: str, reason: Reason, sample: Sample) -> SetAside:
+    timestamp = storable(timestamp)
+    original = msgspec.json.encode(sample).decode()
+    return SetAside(reading_id(0, identity, timestamp, reason, original), timestamp, reason, original)

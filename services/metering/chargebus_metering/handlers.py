@@ -1,0 +1,48 @@
+"""Kafka in: a batch's readings into the table, and what was new in it out to `meter.values`."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from chargebus_events.public import METER_READINGS, MeterReadings, event
+from chargebus_events.topics import SESSION_EVENTS, frames_topic
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.consumer import ConsumerSpec
+
+from chargebus_metering import store
+from chargebus_metering.intake import Intake, read
+from chargebus_metering.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+SOURCE = "/metering"
+
+
+def consumer(metrics: Metrics) -> ConsumerSpec:
+    """Return what metering consumes; it answers no frame, so a parked one is answered by nobody from here."""
+
+    async def handle(batch: Batch) -> None:
+        taken = [intake for record in batch.records if (intake := read(record)) is not None]
+        sessions = {intake.session.session_id: intake.session for intake in taken if intake.session is not None}
+        await store.remember_sessions(batch.connection, list(sessions.values()))
+        places = await store.find_places(batch.connection, {t for intake in taken if (t := intake.unplaced)})
+        messages = [intake.placed(places) for intake in taken]
+        new = await store.insert_readings(batch.connection, messages)
+        _publish(batch, taken, new)
+        kept = await store.insert_set_aside(batch.connection, taken)
+        metrics.count(messages, new, kept)
+        _log_set_aside(kept)
+
+    return ConsumerSpec((frames_topic("metering"), frames_topic("session"), SESSION_EVENTS), handle)
+
+
+def _publish(batch: Batch, taken: Sequence[Intake], new: Sequence[MeterReadings]) -> None:
+    for intake, message in zip(taken, new, strict=True):
+        if message.readings:
+            event_id = f"readings/{intake.message_id}"
+            batch.send(event(METER_READINGS, event_id, SOURCE, batch.now, message), because=intake.record)
+
+
+def _log_set_aside(kept: Counter[tuple[str, str]]) -> None:
+    for (station_id, reason), count in kept.items():
+        log.warning("%s: set aside %d values: %s", station_id, count, reason)

@@ -1,0 +1,40 @@
+"""Session events as the domain sees them: whose transaction a session is, and the register at its start.
+
+The start of an OCPP 1.6 transaction is read here and not from StartTransaction: only `session` gives it an id.
+"""
+
+import msgspec
+from chargebus_events.public import Session
+
+from chargebus_metering.domain.identity import Place
+from chargebus_metering.domain.readings import Message, Sample, Samples
+
+_session = msgspec.json.Decoder(Session)
+
+# Versions whose transactions begin with a register value in a member of its own, not in a sampled value.
+_METER_START_OUTSIDE_SAMPLES = frozenset({"1.6"})
+
+
+def read_session(payload: bytes) -> Session:
+    """Read the body of a session event."""
+    return _session.decode(payload)
+
+
+def place_of(session: Session) -> Place:
+    """Return the place of a session's readings."""
+    return Place(session.station_id, session.evse_id, session.connector_id, session.transaction_id)
+
+
+def meter_start(session: Session) -> Message | None:
+    """Return the register reading at a session's start, if the station told it outside of sampled values.
+
+    Every event of a session tells it again: the reading's identity is the same.
+
+    Spec: OCPP 1.6 section 6.45, meterStart is in Wh
+    """
+    if session.version not in _METER_START_OUTSIDE_SAMPLES or "started" in session.missing:
+        return None
+    if session.started_at is None or session.meter_start_wh is None:
+        return None
+    register = Sample(f"{session.meter_start_wh:.15g}", unit="Wh", context="Transaction.Begin")
+    return Message(place_of(session), (Samples(session.started_at.isoformat(), (register,)),))

@@ -1,0 +1,301 @@
+"""Tables and set-based queries: readings, the transaction of each session, and what was set aside.
+
+A reading's id begins with its time, so `meter_reading` can be partitioned by ranges of its primary key when it has
+to be: declare the partitioned table with the same columns and key, attach today's table as the partition below the
+first bound (`first_id` of a moment), and drop old partitions for retention. Queries by time already bound the id.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import sqlalchemy as sa
+from chargebus_events.public import MeterReadings, Reading, Session
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from chargebus_metering.domain.identity import Place
+from chargebus_metering.intake import Intake, Transaction
+
+
+class Tables(SQLModel, registry=registry()):
+    """The base of this service's tables: their own metadata, for services that share a process."""
+
+
+class MeterReading(Tables, table=True):
+    """A reading in its base unit. `evse_id` 0 is the main meter, or, with a transaction, an EVSE not told yet."""
+
+    __tablename__ = "meter_reading"
+    __table_args__ = (
+        sa.Index("meter_reading_transaction", "station_id", "transaction_id", "reading_id"),
+        sa.Index(
+            "meter_reading_unplaced",
+            "station_id",
+            "transaction_id",
+            postgresql_where=sa.text("evse_id = 0 AND transaction_id <> ''"),
+        ),
+    )
+
+    reading_id: UUID = Field(primary_key=True)
+    station_id: str
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    sampled_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    received_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    measurand: str
+    phase: str
+    location: str
+    context: str
+    value: float
+    unit: str
+    original_value: str
+    original_unit: str
+    multiplier: int
+
+
+class ChargingSession(Tables, table=True):
+    """Which transaction of which station a session is, as `session` told it."""
+
+    __tablename__ = "charging_session"
+    __table_args__ = (sa.Index("charging_session_transaction", "station_id", "transaction_id"),)
+
+    session_id: str = Field(primary_key=True)
+    station_id: str
+    transaction_id: str
+    evse_id: int
+    connector_id: int
+
+
+class SetAsideValue(Tables, table=True):
+    """A value that became no reading, or that is more than its number, as the station wrote it."""
+
+    __tablename__ = "set_aside_value"
+    __table_args__ = (sa.Index("set_aside_value_station", "station_id", "received_at"),)
+
+    value_id: UUID = Field(primary_key=True)
+    station_id: str
+    evse_id: int
+    connector_id: int
+    transaction_id: str
+    received_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+    timestamp: str
+    reason: str
+    original: str
+
+
+# COPY fills columns by name, so this order is only that of the tuples below.
+_READING_COLUMNS = (
+    "reading_id",
+    "station_id",
+    "evse_id",
+    "connector_id",
+    "transaction_id",
+    "received_at",
+    "sampled_at",
+    "measurand",
+    "phase",
+    "location",
+    "context",
+    "value",
+    "unit",
+    "original_value",
+    "original_unit",
+    "multiplier",
+)
+_STAGED = "staged_reading"
+_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS {_STAGED} (LIKE meter_reading) ON COMMIT DELETE ROWS"
+_INSERT_STAGED = f"""
+INSERT INTO meter_reading ({", ".join(_READING_COLUMNS)}) SELECT {", ".join(_READING_COLUMNS)} FROM {_STAGED}
+ON CONFLICT (reading_id) DO NOTHING RETURNING reading_id
+"""  # noqa: S608 (names from above)
+
+# The readings of a transaction that came before anybody told its EVSE get it in the same statement.
+_REMEMBER_SESSIONS = """
+WITH told AS (
+    INSERT INTO charging_session AS known (session_id, station_id, transaction_id, evse_id, connector_id)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::int[])
+    ON CONFLICT (session_id) DO UPDATE
+    SET transaction_id = excluded.transaction_id, evse_id = excluded.evse_id, connector_id = excluded.connector_id
+    WHERE (known.transaction_id, known.evse_id, known.connector_id)
+    IS DISTINCT FROM (excluded.transaction_id, excluded.evse_id, excluded.connector_id)
+    RETURNING station_id, transaction_id, evse_id, connector_id
+)
+UPDATE meter_reading AS r SET evse_id = told.evse_id, connector_id = told.connector_id FROM told
+WHERE r.station_id = told.station_id AND r.transaction_id = told.transaction_id
+AND r.evse_id = 0 AND r.transaction_id <> ''
+"""
+# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the table's size.
+_FIND_PLACES = """
+SELECT t.station_id, t.transaction_id, s.evse_id, s.connector_id
+FROM unnest($1::text[], $2::text[]) AS t (station_id, transaction_id) CROSS JOIN LATERAL (
+    SELECT evse_id, connector_id FROM charging_session
+    WHERE station_id = t.station_id AND transaction_id = t.transaction_id ORDER BY session_id DESC LIMIT 1
+) AS s
+"""
+_INSERT_SET_ASIDE = """
+INSERT INTO set_aside_value
+(value_id, station_id, evse_id, connector_id, transaction_id, received_at, timestamp, reason, original)
+SELECT * FROM unnest(
+    $1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::text[]
+)
+ON CONFLICT (value_id) DO NOTHING RETURNING station_id, reason
+"""
+_FIND_SESSION = "SELECT station_id, transaction_id FROM charging_session WHERE session_id = $1"
+_LIST_READINGS = """
+SELECT * FROM meter_reading
+WHERE station_id = $1 AND transaction_id = $2 AND reading_id > $3 AND reading_id < $4
+AND ($5::timestamptz IS NULL OR sampled_at >= $5) AND ($6::timestamptz IS NULL OR sampled_at < $6)
+AND ($7::text IS NULL OR measurand = $7) AND ($8::text IS NULL OR phase = $8) AND ($9::text IS NULL OR context = $9)
+ORDER BY reading_id LIMIT $10
+"""
+
+
+async def remember_sessions(connection: asyncpg.Connection, sessions: Sequence[Session]) -> None:
+    """Keep whose transactions these sessions are."""
+    if sessions:
+        await connection.execute(
+            _REMEMBER_SESSIONS,
+            [session.session_id for session in sessions],
+            [session.station_id for session in sessions],
+            [session.transaction_id for session in sessions],
+            [session.evse_id for session in sessions],
+            [session.connector_id for session in sessions],
+        )
+
+
+async def find_places(
+    connection: asyncpg.Connection, transactions: Collection[Transaction]
+) -> dict[Transaction, Place]:
+    """Return the places of those transactions that a session told of."""
+    if not transactions:
+        return {}
+    rows = await connection.fetch(_FIND_PLACES, *zip(*transactions, strict=True))
+    return {
+        (row["station_id"], row["transaction_id"]): Place(
+            row["station_id"], row["evse_id"], row["connector_id"], row["transaction_id"]
+        )
+        for row in rows
+    }
+
+
+async def insert_readings(connection: asyncpg.Connection, messages: Sequence[MeterReadings]) -> list[MeterReadings]:
+    """Store readings, each once, and return every message with only those of its readings that were new.
+
+    A reading that several of the messages bring belongs to the first of them.
+    """
+    rows: dict[str, tuple[MeterReadings, Reading]] = {}
+    for message in messages:
+        for reading in message.readings:
+            rows.setdefault(reading.reading_id, (message, reading))
+    if not rows:
+        return list(messages)
+    await connection.execute(_STAGE)
+    await connection.copy_records_to_table(
+        _STAGED, columns=_READING_COLUMNS, records=[_row(message, reading) for message, reading in rows.values()]
+    )
+    stored = await connection.fetch(_INSERT_STAGED)
+    if len(stored) == sum(len(message.readings) for message in messages):
+        return list(messages)
+    return _only(messages, {str(row["reading_id"]) for row in stored})
+
+
+async def insert_set_aside(connection: asyncpg.Connection, taken: Sequence[Intake]) -> Counter[tuple[str, str]]:
+    """Keep values that are set aside, each once; return how many were new by station and reason."""
+    rows = [
+        (
+            value.value_id,
+            intake.place.station_id,
+            intake.place.evse_id or 0,
+            intake.place.connector_id,
+            intake.place.transaction_id,
+            intake.received_at,
+            value.timestamp,
+            value.reason,
+            value.original,
+        )
+        for intake in taken
+        for value in intake.values.set_aside
+    ]
+    if not rows:
+        return Counter()
+    stored = await connection.fetch(_INSERT_SET_ASIDE, *zip(*rows, strict=True))
+    return Counter((row["station_id"], row["reason"]) for row in stored)
+
+
+@dataclass(frozen=True)
+class ReadingQuery:
+    """Which readings of a transaction to list, in the order of their ids; None filters nothing.
+
+    `after_id` and `before_id` bound the ids, both exclusive; `sampled_from` is inclusive, `sampled_to` exclusive.
+    """
+
+    transaction: Transaction
+    after_id: str
+    before_id: str
+    limit: int
+    sampled_from: datetime | None = None
+    sampled_to: datetime | None = None
+    measurand: str | None = None
+    phase: str | None = None
+    context: str | None = None
+
+
+async def find_session(pool: asyncpg.Pool, session_id: str) -> Transaction | None:
+    """Return the transaction of a session, or None if nobody told of that session."""
+    row = await pool.fetchrow(_FIND_SESSION, session_id)
+    return None if row is None else (row["station_id"], row["transaction_id"])
+
+
+async def list_readings(pool: asyncpg.Pool, query: ReadingQuery) -> list[asyncpg.Record]:
+    """Return rows of `meter_reading`."""
+    rows: list[asyncpg.Record] = await pool.fetch(
+        _LIST_READINGS,
+        *query.transaction,
+        query.after_id,
+        query.before_id,
+        query.sampled_from,
+        query.sampled_to,
+        query.measurand,
+        query.phase,
+        query.context,
+        query.limit,
+    )
+    return rows
+
+
+def _row(message: MeterReadings, reading: Reading) -> tuple[object, ...]:
+    return (
+        reading.reading_id,
+        message.station_id,
+        message.evse_id,
+        message.connector_id,
+        message.transaction_id,
+        message.received_at,
+        reading.sampled_at,
+        reading.measurand,
+        reading.phase,
+        reading.location,
+        reading.context,
+        reading.value,
+        reading.unit,
+        reading.original_value,
+        reading.original_unit,
+        reading.multiplier,
+    )
+
+
+def _only(messages: Sequence[MeterReadings], new: set[str]) -> list[MeterReadings]:
+    """Keep the first occurrence of each new reading."""
+    return [msgspec.structs.replace(message, readings=tuple(_take(message.readings, new))) for message in messages]
+
+
+def _take(readings: Sequence[Reading], new: set[str]) -> Iterator[Reading]:
+    for reading in readings:
+        if reading.reading_id in new:
+            new.remove(reading.reading_id)
+            yield reading

@@ -1,0 +1,141 @@
+import msgspec
+import pytest
+from chargebus_metering import v16
+from chargebus_metering.domain.identity import Place
+from chargebus_metering.domain.readings import PlaceError, Reason, normalise
+
+
+def sampled(**members):
+    return {"value": "1234", **members}
+
+
+def payload(*values, timestamp="2024-05-01T12:00:00Z", **members):
+    meter_value = [{"timestamp": timestamp, "sampledValue": list(values)}]
+    return msgspec.json.encode({"connectorId": 2, "transactionId": 77, "meterValue": meter_value, **members})
+
+
+def read_one(*values, **members):
+    return normalise(v16.meter_values("cs-1", payload(*values, **members)))
+
+
+def test_a_bare_value_is_the_import_register_in_wh_at_the_outlet():
+    [reading] = read_one(sampled()).readings
+    assert reading.measurand == "Energy.Active.Import.Register"
+    assert (reading.value, reading.unit) == (1234.0, "Wh")
+    assert (reading.context, reading.location, reading.phase) == ("Sample.Periodic", "Outlet", "")
+    assert (reading.original_value, reading.original_unit, reading.multiplier) == ("1234", "", 0)
+    assert reading.sampled_at.isoformat() == "2024-05-01T12:00:00+00:00"
+
+
+def test_every_member_of_a_sampled_value_is_kept():
+    value = sampled(
+        value="7.4", unit="kW", measurand="Power.Active.Import", phase="L1", location="Inlet", context="Sample.Clock"
+    )
+    [reading] = read_one(value).readings
+    assert (reading.value, reading.unit, reading.original_value, reading.original_unit) == (7400.0, "W", "7.4", "kW")
+    assert (reading.measurand, reading.phase) == ("Power.Active.Import", "L1")
+    assert (reading.location, reading.context) == ("Inlet", "Sample.Clock")
+
+
+def test_connector_n_is_evse_n_with_one_connector():
+    assert v16.meter_values("cs-1", payload(sampled())).place == Place("cs-1", 2, 1, "77")
+
+
+def test_connector_0_is_the_main_meter():
+    request = payload(sampled(), connectorId=0, transactionId=0)
+    assert v16.meter_values("cs-1", request).place == Place("cs-1", 0, 0, "")
+
+
+@pytest.mark.parametrize("transaction_id", [0, -1])
+def test_a_transaction_id_that_nobody_gave_is_no_transaction(transaction_id):
+    request = payload(sampled(), transactionId=transaction_id)
+    assert v16.meter_values("cs-1", request).place.transaction_id == ""
+
+
+@pytest.mark.parametrize("connector_id", [-1, 1 << 31, 10**30])
+def test_a_connector_that_cannot_be_is_told_as_such(connector_id):
+    with pytest.raises(PlaceError):
+        v16.meter_values("cs-1", payload(sampled(), connectorId=connector_id))
+
+
+def test_signed_data_is_no_reading_and_is_kept_as_it_is():
+    result = read_one(sampled(value="OCMF|{...}|{...}", format="SignedData", context="Transaction.End"), sampled())
+    assert [reading.value for reading in result.readings] == [1234.0]
+    [aside] = result.set_aside
+    assert (aside.reason, aside.timestamp) == (Reason.SIGNED, "2024-05-01T12:00:00Z")
+    assert msgspec.json.decode(aside.original)["value"] == "OCMF|{...}|{...}"
+
+
+def test_signed_data_that_looks_like_a_number_is_still_signed():
+    result = read_one(sampled(value="123456", format="SignedData"))
+    assert (result.readings, [aside.reason for aside in result.set_aside]) == ([], [Reason.SIGNED])
+
+
+@pytest.mark.parametrize("value", ["", "NaN", "n/a", "12,5", "\0"])
+def test_one_value_that_is_no_number_does_not_cost_the_others(value):
+    result = read_one(sampled(value="1"), sampled(value=value), sampled(value="3"))
+    assert [reading.value for reading in result.readings] == [1.0, 3.0]
+    assert [aside.reason for aside in result.set_aside] == [Reason.NOT_A_NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2024-05-01T12:00:00", "2024-05-01T12:00:00+00:00"),
+        ("2024-05-01T14:00:00+02", "2024-05-01T12:00:00+00:00"),
+        ("2024-05-01T12:00:00.123456789Z", "2024-05-01T12:00:00.123456+00:00"),
+        ("1970-01-01T00:00:05Z", "1970-01-01T00:00:05+00:00"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+    ],
+)
+def test_timestamps_are_read_as_liberally_as_they_are_clear(written, moment):
+    [reading] = read_one(sampled(), timestamp=written).readings
+    assert reading.sampled_at.isoformat() == moment
+
+
+@pytest.mark.parametrize("written", ["", "yesterday", "2024-02-30T12:00:00Z", "2024\0"])
+def test_values_without_a_time_are_set_aside(written):
+    result = read_one(sampled(), sampled(value="2"), timestamp=written)
+    assert result.readings == []
+    assert [aside.reason for aside in result.set_aside] == [Reason.NO_TIME, Reason.NO_TIME]
+    assert "\0" not in result.set_aside[0].timestamp
+
+
+def stop(**members):
+    request = {"transactionId": 77, "meterStop": 5000, "timestamp": "2024-05-01T13:00:00Z", **members}
+    return v16.stop_transaction("cs-1", msgspec.json.encode(request))
+
+
+def test_meter_stop_is_the_register_at_the_end_in_wh():
+    message = stop()
+    [reading] = normalise(message).readings
+    assert message.place == Place("cs-1", None, 0, "77")
+    assert (reading.measurand, reading.context) == ("Energy.Active.Import.Register", "Transaction.End")
+    assert (reading.value, reading.unit) == (5000.0, "Wh")
+    assert reading.sampled_at.isoformat() == "2024-05-01T13:00:00+00:00"
+
+
+def test_transaction_data_are_readings_too():
+    data = [
+        {"timestamp": "2024-05-01T12:00:00Z", "sampledValue": [sampled(context="Transaction.Begin")]},
+        {"timestamp": "2024-05-01T12:30:00Z", "sampledValue": [sampled(value="3"), sampled(value="4", unit="kWh")]},
+    ]
+    assert [reading.value for reading in normalise(stop(transactionData=data)).readings] == [
+        5000.0,
+        1234.0,
+        3.0,
+        4000.0,
+    ]
+
+
+def test_a_reading_in_transaction_data_is_the_one_that_meter_values_brought():
+    data = [{"timestamp": "2024-05-01T12:00:00.000Z", "sampledValue": [sampled(unit="Wh")]}]
+    [_, again] = normalise(stop(transactionData=data)).readings
+    [first] = read_one(sampled()).readings
+    assert again.reading_id == first.reading_id
+
+
+def test_meter_stop_repeated_in_transaction_data_is_one_reading():
+    data = [{"timestamp": "2024-05-01T13:00:00Z", "sampledValue": [sampled(value="5000", context="Transaction.End")]}]
+    [first, again] = normalise(stop(transactionData=data)).readings
+    assert first.reading_id == again.reading_id
