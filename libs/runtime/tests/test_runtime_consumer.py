@@ -1,4 +1,4 @@
-"""What a service may rely on when it consumes: each record applied once, nothing skipped in silence, the guilty parked."""
+"""What a consuming service relies on: each record applied once, nothing skipped in silence, the guilty parked."""
 
 import asyncio
 import uuid
@@ -86,7 +86,9 @@ class Bench:
             await connection.close()
 
     async def read(self, topic: str) -> list[Received]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap_servers, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             tps = [TopicPartition(topic, partition) for partition in range(2)]
@@ -181,8 +183,8 @@ async def test_records_that_another_copy_applied_are_skipped(bench: Bench) -> No
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await eventually(has_rows(bench, 1))
-        (tp,) = [r for r in await bench.rows("SELECT topic, partition FROM consumer_offset WHERE next_offset > 0")]
-        await bench.rows(f"UPDATE consumer_offset SET next_offset = 3 WHERE partition = {tp[1]}")
+        ((_, partition),) = await bench.rows("SELECT topic, partition FROM consumer_offset WHERE next_offset > 0")
+        await bench.rows(f"UPDATE consumer_offset SET next_offset = 3 WHERE partition = {partition}")
         await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"2", b"3", b"4")])
         await eventually(has_rows(bench, 2))
     assert await bench.rows() == [("s", "1"), ("s", "4")]

@@ -1,0 +1,147 @@
+"""Who is let in over HTTP, and how errors look."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import httpx
+import pytest
+from chargebus_events.access import ApiKey, revoked
+from chargebus_events.record import Received
+from chargebus_runtime import secrets
+from chargebus_runtime.http import HttpParts, PageQuery, Problem, build_app, page
+from chargebus_runtime.keys import Caller, KeyRing, Role, format_key, require
+from chargebus_runtime.telemetry import Tracing
+from fastapi import APIRouter, Depends
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+SECRET = "5ec4e7" * 7
+
+
+def apply(ring: KeyRing, record) -> None:
+    ring.view.apply(Received(record.topic, 0, 0, record.key, record.value, dict(record.headers)))
+
+
+def key(role: str, **more) -> ApiKey:
+    return ApiKey(f"id{role}", role, role, secrets.hash_generated(SECRET), NOW, **more)
+
+
+def router() -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/who")
+    async def who(caller: Annotated[Caller, Depends(require(Role.OPERATOR))]) -> str:
+        return caller.name
+
+    @routes.get("/broken")
+    async def broken() -> None:
+        raise Problem(409, "already so", "It is as you wish.")
+
+    @routes.get("/crash")
+    async def crash() -> None:
+        raise RuntimeError("secret details")
+
+    @routes.get("/numbers")
+    async def numbers(query: Annotated[PageQuery, Depends()]) -> object:
+        start = int(query.cursor or 0)
+        return page([n for n in range(7) if n >= start][: query.limit + 1], query.limit, lambda n: str(n + 1))
+
+    return routes
+
+
+@pytest.fixture
+def ring() -> KeyRing:
+    ring = KeyRing(lambda: NOW)
+    for role in ("viewer", "operator", "admin"):
+        apply(ring, key(role).record())
+    ring.view.ready.set()
+    return ring
+
+
+@pytest.fixture
+async def client(ring):
+    async def nothing() -> dict[str, list[str]]:
+        return {}
+
+    app = build_app(HttpParts("test", [router()], ring, Tracing(enabled=False), nothing, nothing))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def header(role: str, secret: str = SECRET) -> dict[str, str]:
+    return {"X-API-Key": format_key(f"id{role}", secret)}
+
+
+@pytest.mark.parametrize("role", ["operator", "admin"])
+async def test_a_key_with_enough_of_a_role_is_let_in(client, role):
+    assert (await client.get("/v1/who", headers=header(role))).json() == role
+
+
+async def test_a_bearer_token_serves_as_well(client):
+    token = format_key("idadmin", SECRET)
+    assert (await client.get("/v1/who", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"X-API-Key": "nonsense"}, header("nobody"), header("admin", "wrong"), {"X-API-Key": "cbk__"}],
+)
+async def test_without_a_valid_key_nobody_is_let_in(client, headers):
+    answer = await client.get("/v1/who", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_role_that_is_too_small_is_told_so(client):
+    answer = await client.get("/v1/who", headers=header("viewer"))
+    assert (answer.status_code, answer.json()["detail"]) == (403, "This call needs the role operator.")
+
+
+async def test_a_revoked_key_is_refused_at_once(client, ring):
+    apply(ring, revoked("idadmin"))
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 401
+
+
+async def test_an_expired_key_is_refused(client, ring):
+    apply(ring, key("admin", expires_at=NOW - timedelta(seconds=1)).record())
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 401
+
+
+async def test_nobody_is_let_in_before_the_keys_are_known(client, ring):
+    ring.view.ready.clear()
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 503
+
+
+async def test_a_problem_says_what_and_what_to_do(client):
+    answer = await client.get("/v1/broken")
+    expected = {"type": "about:blank", "title": "already so", "status": 409, "detail": "It is as you wish."}
+    assert answer.json() == expected
+
+
+async def test_our_own_fault_shows_no_details(client):
+    answer = await client.get("/v1/crash")
+    assert answer.status_code == 500
+    assert "secret details" not in answer.text
+
+
+async def test_bad_parameters_name_the_field(client):
+    answer = await client.get("/v1/numbers?limit=0")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "query.limit"
+
+
+async def test_pages_cover_a_list_once(client):
+    seen, cursor = [], None
+    while True:
+        answer = (await client.get("/v1/numbers", params={"limit": 3} | ({"cursor": cursor} if cursor else {}))).json()
+        seen += answer["items"]
+        cursor = answer["next"]
+        if cursor is None:
+            break
+    assert seen == list(range(7))
+
+
+async def test_an_unknown_path_is_a_problem_too(client):
+    answer = await client.get("/v1/nowhere")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"

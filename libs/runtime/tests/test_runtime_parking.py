@@ -1,0 +1,43 @@
+"""Parked records come back as they were."""
+
+from datetime import UTC, datetime
+
+import pytest
+from chargebus_events.record import Received
+from chargebus_runtime import parking
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+RECORD = Received("ocpp.frames.session", 3, 17, "s1", b'{"a":1}', {"ce_type": b"x", "ocpp_action": b"Authorize"})
+
+
+def stored(record, offset: int) -> Received:
+    return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
+
+
+def test_a_parked_record_is_replayed_as_it_was():
+    back = parking.replay(stored(parking.parked("session", RECORD, "ValueError: no", NOW), 5))
+    assert (back.topic, back.key, back.value, dict(back.headers)) == (
+        RECORD.topic,
+        RECORD.key,
+        RECORD.value,
+        RECORD.headers,
+    )
+
+
+def test_the_reason_and_the_place_are_kept():
+    parked = stored(parking.parked("session", RECORD, "ValueError: no", NOW), 5)
+    assert parked.topic == "session.parked"
+    assert parked.text(parking.REASON) == "ValueError: no"
+    assert (parked.text(parking.TOPIC), parked.text(parking.OFFSET)) == ("ocpp.frames.session", "17")
+
+
+def test_a_replayed_record_is_no_longer_listed():
+    first = stored(parking.parked("session", RECORD, "no", NOW), 0)
+    second = stored(parking.parked("session", RECORD, "no", NOW), 1)
+    note = stored(parking.replayed("session", first, NOW), 2)
+    assert parking.still_parked([first, second, note]) == [second]
+
+
+def test_what_was_never_parked_cannot_be_replayed():
+    with pytest.raises(ValueError, match="not a parked record"):
+        parking.replay(RECORD)

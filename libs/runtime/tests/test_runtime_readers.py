@@ -1,0 +1,130 @@
+"""Views hold whole topics, tails begin at the end, waiters are woken from any copy."""
+
+import asyncio
+import uuid
+
+import asyncpg
+import pytest
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import Topic
+from chargebus_runtime.clock import utc_now
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.kafka import KafkaConnection
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.readers import Readers
+from chargebus_runtime.settings import RuntimeSettings
+from chargebus_runtime.telemetry import Tracing
+from chargebus_runtime.topics import TopicsReport, ensure_topics
+from chargebus_runtime.view import Tail, View
+from chargebus_runtime.waiters import Waiters
+
+
+@pytest.fixture
+async def kafka_connection(kafka) -> KafkaConnection:
+    return KafkaConnection(RuntimeSettings(kafka_bootstrap_servers=kafka.bootstrap_servers))
+
+
+@pytest.fixture
+async def topic(kafka_connection) -> Topic:
+    topic = Topic(f"view{uuid.uuid4().hex[:8]}", "key", "test", (), 3, "compact")
+    assert (await ensure_topics(kafka_connection, [topic], 1)).created == (topic.name,)
+    return topic
+
+
+@pytest.fixture
+async def producer(kafka_connection):
+    producer = Producer(kafka_connection)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@pytest.fixture
+async def readers(kafka_connection):
+    readers = Readers(kafka_connection, "test")
+    await readers.start()
+    yield readers
+    await readers.stop()
+
+
+async def end(task: asyncio.Task) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_existing_topics_are_kept_and_their_differences_told(kafka_connection, topic):
+    wider = Topic(topic.name, "key", "test", (), 5, "compact")
+    assert await ensure_topics(kafka_connection, [topic], 1) == TopicsReport((), ())
+    report = await ensure_topics(kafka_connection, [wider], 1)
+    assert report == TopicsReport((), (f"{topic.name} has 3 partitions, declared are 5",))
+
+
+async def test_a_view_is_ready_once_it_holds_what_stood_in_the_topic(topic, producer, readers):
+    await producer.publish([Record(topic.name, f"k{i}", b"old") for i in range(20)])
+    table: dict[str, bytes | None] = {}
+    changed = asyncio.Event()
+
+    def apply(record: Received) -> None:
+        table[record.key] = record.value
+        changed.set()
+
+    view = View(topic.name, apply)
+    task = await readers.view(view)
+    await asyncio.wait_for(view.ready.wait(), 10)
+    assert len(table) == 20
+    changed.clear()
+    await producer.publish([Record(topic.name, "k3", None)])
+    await asyncio.wait_for(changed.wait(), 10)
+    assert table["k3"] is None
+    await end(task)
+
+
+async def test_an_empty_view_is_ready_too(topic, readers):
+    view = View(topic.name, lambda _record: None)
+    task = await readers.view(view)
+    await asyncio.wait_for(view.ready.wait(), 10)
+    await end(task)
+
+
+async def test_a_tail_sees_only_what_comes_after_it_is_ready(topic, producer, readers):
+    await producer.publish([Record(topic.name, "s", b"before", partition=1)])
+    seen: list[Received] = []
+    arrived = asyncio.Event()
+
+    def apply(records: list[Received]) -> None:
+        seen.extend(records)
+        arrived.set()
+
+    tail = Tail(topic.name, 1, apply)
+    task = await readers.tail(tail)
+    await asyncio.wait_for(tail.ready.wait(), 10)
+    await producer.publish([Record(topic.name, "s", b"elsewhere", partition=2)])
+    await producer.publish([Record(topic.name, "s", b"after", partition=1)])
+    await asyncio.wait_for(arrived.wait(), 10)
+    assert [record.value for record in seen] == [b"after"]
+    await end(task)
+
+
+async def test_a_waiter_is_woken_by_the_commit_and_not_before(make_database, postgres, producer, tmp_path):
+    url = await make_database("waiters")
+    name = url.split("?")[0].rsplit("/", 1)[1]
+    database = Database(DatabaseOptions(name, postgres.url, tmp_path), producer, utc_now, Tracing(enabled=False))
+    await database.start()
+    waiters = Waiters(database, "outcomes")
+    task = asyncio.create_task(waiters.run())
+    other = await asyncpg.connect(url)
+    async with waiters.waiting("c1") as first, waiters.waiting("c2") as second:
+        while not await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
+            await asyncio.sleep(0.01)
+        assert await first.wait(1)  # woken once as listening began: something may have been missed
+        async with waiters.waiting("c1") as third:
+            transaction = other.transaction()
+            await transaction.start()
+            await waiters.notify(other, "c1")
+            assert not await third.wait(0.2)
+            await transaction.commit()
+            assert await third.wait(5)
+        assert await second.wait(1)
+    await end(task)
+    await other.close()
+    await database.stop()
