@@ -63,8 +63,8 @@ def inspect(message: str | bytes, types: AbstractSet[int]) -> Wreck:
 def _not_json(data: bytes, reason: str) -> Wreck:
     # A station that waits for an answer to a mangled call is helped by one that names the call.
     head = _HEAD.match(data)
-    message_id = None if head is None else _read(_TEXT, head["id"])
-    if head is None or not message_id:
+    message_id = None if head is None else _answerable(_read(_TEXT, head["id"]))
+    if head is None or message_id is None:
         return Wreck("rpc_framework", reason)
     return Wreck("format", reason, int(head["type"]), message_id)
 
@@ -72,9 +72,13 @@ def _not_json(data: bytes, reason: str) -> Wreck:
 def _inspect_elements(elements: list[bytes], types: AbstractSet[int]) -> Wreck:
     message_type = _read(_INTEGER, elements[0]) if elements else None
     message_id = _read(_TEXT, elements[1]) if len(elements) > 1 else None
-    readable_id = message_id if message_id and message_id.isprintable() else None
     meaning, reason = _fault(elements, message_type, message_id, types)
-    return Wreck(meaning, reason, message_type, readable_id)
+    return Wreck(meaning, reason, message_type, _answerable(message_id))
+
+
+def _answerable(message_id: str | None) -> str | None:
+    # An id that is too long is still the one that the station waits for; one of control characters is noise.
+    return message_id if message_id and message_id.isprintable() else None
 
 
 def _fault(

@@ -56,6 +56,7 @@ def test_a_frame_of_2_1_survives_the_wire(frame: Frame) -> None:
 @example("[" * 100_000, "1.6")
 @example('[2,"1","X",' * 100_000, "2.1")
 @example(b'[4,"a","b","c","\xff"]', "2.0.1")
+@example('[2,"\x7f"', "1.6")
 @example("\ud800", "2.1")
 @example('[2,"\ud800","X",{}]', "2.1")
 @settings(deadline=None)
