@@ -71,7 +71,8 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `undeliverable`: never written to the socket, so it may be tried again. `connection_lost`: written, the socket
     ended without an answer. `payload` is the CALLRESULT's; the error fields are the CALLERROR's, or, with
-    `answered`, say how the answer breaks the schema.
+    `answered`, say how the answer breaks the schema. `sent_at` is the command record's own (its `ce_time`): it tells
+    the attempts at one command apart.
     """
 
     command_id: str
@@ -83,6 +84,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     error_code: str = ""
     error_description: str = ""
     error_details: msgspec.Raw | None = None
+    sent_at: datetime | None = None
 
     def record(self, slot: int, *more: tuple[str, bytes]) -> Record:
         """Return the report as a record for `ocpp.deliveries`."""

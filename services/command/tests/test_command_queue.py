@@ -130,8 +130,16 @@ def test_an_unwritten_command_returns_to_the_head_of_the_queue_and_its_connectio
 
     assert returned.sent is None
     assert [c.command_id for c in returned.station.waiting] == ["a", "b"]
+    assert decide(returned.station, [], around(later(RULES.void_s - 0.001))).sent is None
     assert again.sent is not None
     assert again.sent.command_id == "a"
+
+
+def test_an_unwritten_command_is_tried_again_on_a_connection_that_stays() -> None:
+    returned = report(online(Asked(command("a", ttl_s=60))), "undeliverable")
+    again = decide(returned.station, [], around(later(RULES.void_s)))
+
+    assert again.sent is not None
 
 
 def test_an_unwritten_command_that_does_not_wait_is_undeliverable() -> None:
@@ -211,6 +219,7 @@ def test_what_is_in_flight_on_an_edge_that_died_ends_after_a_short_grace() -> No
     [
         pytest.param(Delivered("a", 4, "answered"), id="other connection"),
         pytest.param(Delivered("z", 5, "answered"), id="other command"),
+        pytest.param(Delivered("a", 5, "undeliverable", sent_at=later(-1)), id="earlier attempt"),
     ],
 )
 def test_a_report_that_concerns_nothing_in_flight_is_ignored_and_counted(stray: Delivered) -> None:

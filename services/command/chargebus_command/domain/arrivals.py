@@ -1,7 +1,7 @@
 """What an event changes: the newest connection wins, a report ends or returns the one command in flight."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chargebus_command.domain.decision import CONNECTION_LOST, NOT_WRITTEN, Decision, no_answer
 from chargebus_command.domain.events import (
@@ -13,7 +13,7 @@ from chargebus_command.domain.events import (
     Event,
     Registered,
 )
-from chargebus_command.domain.state import Command, Connection, Ended, Rules, Station
+from chargebus_command.domain.state import Command, Connection, Ended, Rules, Station, Void
 
 
 def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Decision:
@@ -29,7 +29,7 @@ def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Dec
         case Registered(registered):
             return replace(decision, station=replace(station, registered=registered))
         case Delivered():
-            return _deliver(decision, event, now)
+            return _deliver(decision, event, rules, now)
         case EdgeChanged():
             return decision
 
@@ -56,7 +56,7 @@ def _disconnect(station: Station, epoch: int) -> Station:
     return replace(station, connection=replace(known, connected=False))
 
 
-def _deliver(decision: Decision, report: Delivered, now: datetime) -> Decision:
+def _deliver(decision: Decision, report: Delivered, rules: Rules, now: datetime) -> Decision:
     command = decision.station.in_flight
     if command is None or not _concerns(report, command):
         return replace(decision, ignored=decision.ignored + 1)
@@ -69,15 +69,22 @@ def _deliver(decision: Decision, report: Delivered, now: datetime) -> Decision:
         case "connection_lost":
             return freed.ending(Ended(command, "timed_out", now, CONNECTION_LOST))
         case "undeliverable":
-            return _return_to_queue(freed, command, report, now)
+            void = Void(report.epoch, now + timedelta(seconds=rules.void_s))
+            reason = report.reply.error_description or NOT_WRITTEN
+            return _return_to_queue(replace(freed, station=replace(freed.station, void=void)), command, reason, now)
 
 
 def _concerns(report: Delivered, command: Command) -> bool:
-    return command.sent is not None and report.command_id == command.command_id and report.epoch == command.sent.epoch
+    sent = command.sent
+    return (
+        sent is not None
+        and report.command_id == command.command_id
+        and report.epoch == sent.epoch
+        and report.sent_at in {None, sent.sent_at}
+    )
 
 
-def _return_to_queue(freed: Decision, command: Command, report: Delivered, now: datetime) -> Decision:
-    void = replace(freed, station=replace(freed.station, void_epoch=report.epoch))
+def _return_to_queue(freed: Decision, command: Command, reason: str, now: datetime) -> Decision:
     if now >= command.expires_at:
-        return void.ending(Ended(command, "undeliverable", now, report.reply.error_description or NOT_WRITTEN))
-    return void.queueing((replace(command, sent=None), *void.station.waiting))
+        return freed.ending(Ended(command, "undeliverable", now, reason))
+    return freed.queueing((replace(command, sent=None), *freed.station.waiting))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chargebus_command.domain.state import Command, Connection, Edge, Ended, Rules, Station
 
 CONNECTION_LOST = "connection lost before the answer"
-NOT_WRITTEN = "its edge does not hold the connection any more"
+NOT_WRITTEN = "its edge could not write to the station"
 
 Misfit = Callable[[Command, str], str]
 
@@ -52,7 +52,7 @@ def offline_reason(station: Station, around: Surroundings) -> str:
     connection = station.connection
     if connection is None or not connection.connected:
         return "the station is not connected"
-    if station.void_epoch == connection.epoch:
+    if station.void is not None and station.void.epoch == connection.epoch and around.now < station.void.until:
         return NOT_WRITTEN
     if edge_ended(connection, around.edges):
         return "the edge that held the connection is gone"

@@ -91,6 +91,8 @@ def _send_next(decision: Decision, around: Surroundings) -> Decision:
 
 
 def _send(decision: Decision, command: Command, connection: Connection, around: Surroundings) -> Decision:
-    deadline_at = around.now + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
-    sent = replace(command, sent=Sent(connection.slot, connection.epoch, around.now, deadline_at))
+    # Whole milliseconds: on its way the time is text, and the edge's report names it again.
+    sent_at = around.now.replace(microsecond=around.now.microsecond // 1000 * 1000)
+    deadline_at = sent_at + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
+    sent = replace(command, sent=Sent(connection.slot, connection.epoch, sent_at, deadline_at))
     return replace(decision, station=replace(decision.station, in_flight=sent), sent=sent)

@@ -1,6 +1,7 @@
 """What happens to a station's queue: requests, connections, reports of its edge."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from chargebus_command.domain.state import NO_REPLY, Command, Connection, Reply
@@ -46,12 +47,14 @@ class Delivered:
     """The edge says what became of a command on connection `epoch`.
 
     `undeliverable`: it was never written to the socket. `connection_lost`: it was, and the socket ended first.
+    `sent_at` tells the attempts at one command apart, where the edge says it.
     """
 
     command_id: str
     epoch: int
     result: DeliveryResult
     reply: Reply = NO_REPLY
+    sent_at: datetime | None = None
 
 
 Event = Asked | Connected | Disconnected | Registered | EdgeChanged | Delivered

@@ -1,7 +1,7 @@
 """The rules of a station's queue: one command in flight, order kept, each command ends once.
 
-A command is never sent twice to a connection, and never again once a socket had it: only `undeliverable`, the edge's
-word that it was not written, brings it back to the queue.
+A command is never sent again once a socket had it: only `undeliverable`, the edge's word that it was not written,
+brings it back to the queue.
 """
 
 from collections.abc import Iterable

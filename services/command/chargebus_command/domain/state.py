@@ -42,6 +42,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Void:
+    """A connection on which a command could not be written: nothing is sent there before `until`."""
+
+    epoch: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A command that has not ended; `sent` is None while it is queued.
 
@@ -88,15 +96,12 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A station and its queue: at most one command in flight, the others waiting in the order they were asked for.
-
-    `void_epoch` is a connection that its edge said it does not hold: nothing is sent there any more.
-    """
+    """A station and its queue: at most one command in flight, the others waiting in the order they were asked for."""
 
     station_id: str
     registered: bool = False
     connection: Connection | None = None
-    void_epoch: int | None = None
+    void: Void | None = None
     in_flight: Command | None = None
     waiting: tuple[Command, ...] = ()
 
@@ -119,6 +124,7 @@ class Rules:
         edge_silence_s: an edge without a heartbeat for longer is taken for dead.
         answer_grace_s: how long after the answer was due the edge's own report is still waited for.
         lost_grace_s: the same after the connection was lost.
+        void_s: how long a connection is left alone after its edge could not write a command there.
         max_waiting: queued commands a station may have.
         max_timeout_s: the longest that a station may take to answer.
         max_ttl_s: the longest that a command may wait for its station.
@@ -127,6 +133,7 @@ class Rules:
     edge_silence_s: float = 10.0
     answer_grace_s: float = 5.0
     lost_grace_s: float = 2.0
+    void_s: float = 10.0
     max_waiting: int = 100
     max_timeout_s: float = 600.0
     max_ttl_s: float = 30 * 24 * 3600.0
