@@ -1,0 +1,109 @@
+"""Owns the decisions: what a token is told, and what an event does to its session."""
+
+import msgspec
+
+from chargebus_session.domain.desk import Desk, Recorded, Use
+from chargebus_session.domain.events import Event
+from chargebus_session.domain.fold import Fold, merge
+from chargebus_session.domain.sessions import Authorize, Report, Session, issued, summarize
+from chargebus_session.domain.tokens import IdToken, Judgement, judge
+
+UNVERIFIED = Judgement("Invalid")
+
+
+def authorize(desk: Desk, request: Authorize) -> Judgement:
+    """Decide whether a token may charge.
+
+    A contract certificate is not verified yet, so who presents one is refused.
+
+    Spec: OCPP 1.6 4.1; OCPP 2.0.1 C01.FR.07, C07.FR.17 (a chain that cannot be verified)
+    """
+    if request.certified:
+        return UNVERIFIED
+    return judge(request.token, desk.token(request.token.key), request.at)
+
+
+def record(desk: Desk, report: Report) -> Recorded | bytes:
+    """Decide what an event does to its session.
+
+    The caller answers what is new and hands it to `desk.keep`, answer and all.
+
+    Returns:
+        The session after the event, or, for an event that came before, what it was answered then.
+
+    Spec: OCPP 1.6 4.8, 4.10 (never left unanswered), errata 3.18 (transactionId -1); OCPP 2.0.1 E01.FR.11, E13
+    """
+    session = desk.session(report.station_id, report.reference)
+    first = session and desk.first_answer(session, report.event)
+    if session and first:
+        desk.duplicates += 1
+        if first.at != report.event.at:
+            desk.contradictions.append((session, report.event))
+        return first.payload
+    return _add(desk, report, session)
+
+
+def _add(desk: Desk, report: Report, session: Session | None) -> Recorded:
+    event = _with_remote_start(desk, report)
+    judgement = None if event.token is None else _judge(desk, session, report, event.token)
+    fold = merge(session.fold if session else None, event, judgement)
+    before = summarize(session.fold) if session else None
+    after = _new(desk, report, fold) if session is None else _updated(session, event, fold)
+    return Recorded(before, after, summarize(fold), event, judgement)
+
+
+def _new(desk: Desk, report: Report, fold: Fold) -> Session:
+    reference, received_at = report.reference, report.event.received_at
+    transaction_id = reference.transaction_id or desk.issue.transaction_id()
+    return Session(
+        session_id=desk.issue.session_id(),
+        station_id=report.station_id,
+        version=report.version,
+        name=reference.names[-1] if reference.names else issued(transaction_id),
+        start=reference.start,
+        transaction_id=transaction_id,
+        created_at=received_at,
+        updated_at=received_at,
+        fold=fold,
+    )
+
+
+def _updated(session: Session, event: Event, fold: Fold) -> Session:
+    return msgspec.structs.replace(session, fold=fold, updated_at=max(session.updated_at, event.received_at))
+
+
+def _with_remote_start(desk: Desk, report: Report) -> Event:
+    """Add the remote start that a station of OCPP 1.6 cannot name: an open one for this EVSE and token."""
+    remote_start_id = desk.take_remote_start(report) if report.reference.start else None
+    if remote_start_id is None:
+        return report.event
+    return msgspec.structs.replace(report.event, remote_start_id=remote_start_id)
+
+
+def _judge(desk: Desk, session: Session | None, report: Report, presented: IdToken) -> Judgement:
+    """Judge the token of an event.
+
+    ConcurrentTx is told at whatever event brings the token to charge, not only at Started: else plugging in first
+    would be a way round it. Across stations it is best effort: two starts at the same moment may not see each other.
+
+    Spec: OCPP 2.0.1 AuthorizationStatusEnumType.ConcurrentTx; OCPP 1.6 7.2
+    """
+    token = desk.token(presented.key)
+    judgement = judge(presented, token, report.event.received_at)
+    if token is None or token.concurrent or judgement.status != "Accepted" or not report.event.starts:
+        return judgement
+    if any(_is_elsewhere(use, session, report) for use in desk.uses(presented.key)):
+        return msgspec.structs.replace(judgement, status="ConcurrentTx", billable=False)
+    return judgement
+
+
+def _is_elsewhere(use: Use, session: Session | None, report: Report) -> bool:
+    """Tell whether a token's other session stands against this one.
+
+    Not one on the same EVSE: there it must be over, though its end is still on the way. Not one that began later:
+    then this event waited in a queue, and was first.
+    """
+    if session is not None and use.session_id == session.session_id:
+        return False
+    evse_id = session.fold.evse.value if session and session.fold.evse else report.event.evse_id
+    return use.begun_at <= report.event.at and (use.station_id, use.evse_id) != (report.station_id, evse_id)

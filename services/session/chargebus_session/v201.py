@@ -1,0 +1,216 @@
+"""OCPP 2.0.1: Authorize and TransactionEvent as the domain sees them; 2.1 is read the same way."""
+
+from typing import Final
+
+import msgspec
+from chargebus_events.frames import Frame
+
+from chargebus_session import payload
+from chargebus_session.domain.desk import Recorded
+from chargebus_session.domain.events import Event, Kind
+from chargebus_session.domain.registers import Sample
+from chargebus_session.domain.remote import Start, Stop
+from chargebus_session.domain.sessions import Authorize, Reference, Report
+from chargebus_session.domain.tokens import IdToken, Judgement, id_token
+from chargebus_session.payload import Answer, Payload, Whole
+
+IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
+CENTRAL: Final = "Central"
+ID_TOKEN_LIMIT: Final = 36
+
+_STOPPING: Final = frozenset({"StopAuthorized", "Deauthorized", "RemoteStop"})
+_WATT_HOURS: Final = {"wh": 1.0, "kwh": 1e3, "mwh": 1e6}
+_MULTIPLIER_LIMIT: Final = 12
+
+
+class _IdToken(Payload, frozen=True):
+    id_token: str
+    type: str
+
+
+class _Authorize(Payload, frozen=True):
+    id_token: _IdToken
+    certificate: str = ""
+    iso15118_certificate_hash_data: msgspec.Raw = msgspec.Raw()
+
+
+class _Evse(Payload, frozen=True):
+    id: Whole
+    connector_id: Whole | None = None
+
+
+class _TransactionInfo(Payload, frozen=True):
+    transaction_id: str
+    charging_state: str = ""
+    stopped_reason: str = ""
+    remote_start_id: Whole | None = None
+
+
+class _UnitOfMeasure(Payload, frozen=True):
+    unit: str = "Wh"
+    multiplier: int = 0
+
+
+class _SampledValue(Payload, frozen=True):
+    value: float
+    context: str = "Sample.Periodic"
+    measurand: str = IMPORT_REGISTER
+    phase: str = ""
+    location: str = "Outlet"
+    unit_of_measure: _UnitOfMeasure = _UnitOfMeasure()
+
+
+class _MeterValue(Payload, frozen=True):
+    timestamp: str
+    sampled_value: tuple[_SampledValue, ...]
+
+
+class _TransactionEvent(Payload, frozen=True):
+    event_type: Kind
+    timestamp: str
+    trigger_reason: str
+    seq_no: Whole
+    transaction_info: _TransactionInfo
+    offline: bool = False
+    evse: _Evse | None = None
+    id_token: _IdToken | None = None
+    meter_value: tuple[_MeterValue, ...] = ()
+
+
+class _GroupIdToken(Answer, frozen=True):
+    id_token: str
+    type: str
+
+
+class _IdTokenInfo(Answer, frozen=True):
+    status: str
+    cache_expiry_date_time: str | None = None
+    group_id_token: _GroupIdToken | None = None
+
+
+class _Authorized(Answer, frozen=True):
+    id_token_info: _IdTokenInfo
+    certificate_status: str | None = None
+
+
+class _TransactionEventAnswer(Answer, frozen=True):
+    id_token_info: _IdTokenInfo | None = None
+
+
+_read_authorize = payload.reader(_Authorize)
+_read_event = payload.reader(_TransactionEvent)
+_NOTHING: Final = payload.encode(_TransactionEventAnswer())
+
+
+def authorize(frame: Frame) -> Authorize:
+    """Read an Authorize request."""
+    request = _read_authorize(frame.payload)
+    certified = bool(request.certificate or bytes(request.iso15118_certificate_hash_data))
+    return Authorize(_token(request.id_token), frame.received_at, certified)
+
+
+def authorized(request: Authorize, judgement: Judgement) -> bytes:
+    """Answer an Authorize request; a contract certificate counts as one that cannot be verified.
+
+    Spec: OCPP 2.0.1 C01.FR.06, C01.FR.07, C07.FR.17
+    """
+    return payload.encode(_Authorized(_info(judgement), "CertChainError" if request.certified else None))
+
+
+def transaction_event(frame: Frame) -> Report:
+    """Read a TransactionEvent request.
+
+    Its identity is the transaction and its seqNo and event type: a station that counts anew after a restart must not
+    lose the end of a transaction to an update that had the same number.
+
+    Spec: OCPP 2.0.1 E01.FR.07, E01.FR.08
+    """
+    request = _read_event(frame.payload)
+    at, flags = payload.moment(request.timestamp, frame.received_at)
+    info = request.transaction_info
+    event = Event(
+        number=request.seq_no,
+        kind=request.event_type,
+        at=at,
+        received_at=frame.received_at,
+        trigger=payload.text(request.trigger_reason),
+        offline=request.offline,
+        token=_token(request.id_token) if request.id_token else None,
+        starts=request.event_type != "Ended" and request.trigger_reason not in _STOPPING,
+        evse_id=request.evse.id if request.evse else None,
+        connector_id=request.evse.connector_id if request.evse else None,
+        charging_state=payload.text(info.charging_state),
+        reason=payload.text(info.stopped_reason),
+        remote_start_id=info.remote_start_id,
+        samples=_samples(request, frame) if request.meter_value else (),
+        flags=flags,
+    )
+    transaction_id = payload.text(info.transaction_id)
+    return Report(frame.station_id, frame.version, Reference((f"station/{transaction_id}",), transaction_id), event)
+
+
+def transaction_noted(_report: Report, recorded: Recorded) -> bytes:
+    """Answer a TransactionEvent request: about its idToken if it has one.
+
+    Spec: OCPP 2.0.1 E01.FR.12, C02.FR.02, C09.FR.12
+    """
+    if recorded.judgement is None:
+        return _NOTHING
+    return payload.encode(_TransactionEventAnswer(_info(recorded.judgement)))
+
+
+def remote_start(start: Start) -> dict[str, object]:
+    """Return RequestStartTransaction for a start; a token without a type is one of ours.
+
+    Spec: OCPP 2.0.1 F01.FR.04, F02.FR.21, IdTokenEnumType.Central
+    """
+    token = start.token
+    group = {"idToken": token.group_id, "type": CENTRAL} if token.group_id else None
+    return {
+        "evseId": start.evse_id,
+        "groupIdToken": group,
+        "idToken": {"idToken": token.id_token, "type": token.type or CENTRAL},
+        "remoteStartId": start.remote_start_id,
+    }
+
+
+def remote_stop(stop: Stop) -> dict[str, object]:
+    """Return RequestStopTransaction for a stop.
+
+    Spec: OCPP 2.0.1 F03.FR.01
+    """
+    return {"transactionId": stop.transaction_id}
+
+
+def _token(token: _IdToken) -> IdToken:
+    return id_token(payload.text(token.id_token), payload.text(token.type))
+
+
+def _info(judgement: Judgement) -> _IdTokenInfo:
+    group = _GroupIdToken(judgement.group_id, CENTRAL) if judgement.group_id else None
+    return _IdTokenInfo(judgement.status, payload.timestamp(judgement.expires_at), group)
+
+
+def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
+    """Return the values of the import register as a whole, in Wh: of no single phase, in a unit of energy.
+
+    Spec: OCPP 2.0.1 J02, UnitOfMeasureType (Wh where none is named; the value times ten to the multiplier)
+    """
+    samples: list[Sample] = []
+    for meter_value in request.meter_value:
+        at, _flags = payload.moment(meter_value.timestamp, frame.received_at)
+        for value in meter_value.sampled_value:
+            wh = _watt_hours(value)
+            if wh is not None:
+                samples.append(Sample(at, wh, value.context, payload.text(value.location), len(samples)))
+    return tuple(samples)
+
+
+def _watt_hours(value: _SampledValue) -> float | None:
+    if value.measurand != IMPORT_REGISTER or value.phase:
+        return None
+    unit = value.unit_of_measure
+    factor = _WATT_HOURS.get(unit.unit.casefold())
+    if factor is None or abs(unit.multiplier) > _MULTIPLIER_LIMIT:
+        return None
+    return round(value.value * factor * 10.0**unit.multiplier, 3)

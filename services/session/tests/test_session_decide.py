@@ -1,0 +1,255 @@
+from datetime import timedelta
+
+import pytest
+from chargebus_session.domain.desk import Desk, Known, RemoteStart, Use
+from chargebus_session.routes import ROUTES
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def say(frame):
+    """Settle one message at a desk: `say(desk, "StartTransaction", {…})`."""
+
+    def settle(desk, action, payload, version="1.6", **more):
+        route = ROUTES[version, action]
+        return route.settle(desk, route.read(frame(version, action, payload, **more)))
+
+    return settle
+
+
+START = b'{"connectorId":1,"idTag":"good","meterStart":100,"timestamp":"2025-06-01T12:00:00Z"}'
+STOP = b'{"transactionId":1001,"meterStop":1500,"timestamp":"2025-06-01T13:00:00Z"}'
+
+
+def start(id_tag="good", connector=1, at="2025-06-01T12:00:00Z"):
+    return b'{"connectorId":%d,"idTag":"%s","meterStart":100,"timestamp":"%s"}' % (
+        connector,
+        id_tag.encode(),
+        at.encode(),
+    )
+
+
+def test_a_transaction_is_started_and_stopped(desk, say):
+    assert say(desk, "StartTransaction", START) == (
+        b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"},"transactionId":1001}'
+    )
+    assert say(desk, "StopTransaction", STOP) == b"{}"
+
+    summary = desk.recorded[-1].summary
+    assert (summary.state, summary.energy_wh, summary.stop_reason, summary.billable) == ("ended", 1400, "Local", True)
+
+
+def test_a_resent_start_gets_the_first_answer_and_no_second_transaction(desk, say):
+    first = say(desk, "StartTransaction", START)
+
+    assert say(desk, "StartTransaction", START) == first
+    assert len(desk.recorded) == 1
+
+
+def test_a_start_resent_with_another_spelling_of_the_same_moment_is_the_same(desk, say):
+    first = say(desk, "StartTransaction", START)
+
+    assert say(desk, "StartTransaction", START.replace(b"12:00:00Z", b"14:00:00.000+02:00")) == first
+
+
+@pytest.mark.parametrize(
+    "change", [(b'"connectorId":1', b'"connectorId":2'), (b"good", b"card"), (b":100,", b":101,"), (b"12:00", b"12:01")]
+)
+def test_a_start_that_differs_is_another_transaction(desk, say, change):
+    say(desk, "StartTransaction", START)
+
+    assert b'"transactionId":1002' in say(desk, "StartTransaction", START.replace(*change))
+
+
+def test_the_same_start_of_another_station_is_another_transaction(desk, say):
+    say(desk, "StartTransaction", START)
+
+    assert b'"transactionId":1002' in say(desk, "StartTransaction", START, station_id="CS2")
+
+
+def test_a_second_stop_gets_the_first_answer_and_changes_nothing(desk, say):
+    say(desk, "StartTransaction", START)
+    say(desk, "StopTransaction", STOP.replace(b'"meterStop"', b'"idTag":"good","meterStop"'))
+
+    again = say(desk, "StopTransaction", STOP.replace(b"1500", b"9999").replace(b"13:00", b"14:00"))
+
+    assert again == b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"}}'
+    assert desk.recorded[-1].summary.meter_stop_wh == 1500
+    assert [session.transaction_id for session, _ in desk.contradictions] == ["1001"]
+
+
+@pytest.mark.parametrize(("id_tag", "status"), [("blocked", "Blocked"), ("expired", "Expired"), ("who", "Invalid")])
+def test_TC_037_3_a_start_with_an_invalid_tag_is_recorded_but_never_billed(desk, say, id_tag, status):
+    answer = say(desk, "StartTransaction", start(id_tag))
+
+    assert b'"status":"%s"},"transactionId":1001}' % status.encode() in answer
+    assert desk.recorded[0].summary.billable is False
+
+
+@pytest.mark.parametrize("transaction_id", [-1, 0, 77])
+def test_a_stop_without_a_start_is_recorded_and_answered(desk, say, transaction_id):
+    stop = STOP.replace(b"1001", b"%d" % transaction_id)
+
+    assert say(desk, "StopTransaction", stop) == b"{}"
+
+    summary = desk.recorded[0].summary
+    assert (summary.state, summary.missing, summary.energy_wh) == ("ended", ("started",), None)
+    assert (summary.meter_stop_wh, summary.billable) == (1500, False)
+
+
+def test_two_transactions_that_never_got_an_id_are_two(desk, say):
+    stop = STOP.replace(b"1001", b"-1")
+    say(desk, "StopTransaction", stop)
+    say(desk, "StopTransaction", stop.replace(b"13:00", b"15:00"))
+    say(desk, "StopTransaction", stop)
+
+    assert len({recorded.session.session_id for recorded in desk.recorded}) == 2
+    assert desk.duplicates == 1
+
+
+def test_an_id_that_another_csms_gave_does_not_stand_in_the_way_of_ours(desk, say):
+    say(desk, "StopTransaction", STOP)
+    say(desk, "StartTransaction", START)
+    say(desk, "StopTransaction", STOP)
+
+    first, second, third = (recorded.session for recorded in desk.recorded)
+    assert first.session_id != second.session_id == third.session_id
+    assert desk.recorded[-1].summary.energy_wh == 1400
+
+
+def test_a_stop_names_only_a_transaction_of_its_own_station(desk, say):
+    say(desk, "StartTransaction", START)
+    say(desk, "StopTransaction", STOP, station_id="CS2")
+
+    assert desk.recorded[-1].summary.missing == ("started",)
+
+
+def test_C01_authorize_asks_the_token_only(desk, say):
+    say(desk, "StartTransaction", start("single"))
+
+    assert say(desk, "Authorize", b'{"idTag":"single"}') == b'{"idTagInfo":{"status":"Accepted"}}'
+
+
+def test_a_single_token_is_refused_while_it_charges_elsewhere(desk, say):
+    say(desk, "StartTransaction", start("single"))
+
+    answer = say(desk, "StartTransaction", start("single", at="2025-06-01T12:05:00Z"), station_id="CS2")
+
+    assert b'"status":"ConcurrentTx"' in answer
+    assert desk.recorded[-1].summary.billable is False
+
+
+def test_a_single_token_charges_again_after_its_transaction_ended(desk, say):
+    say(desk, "StartTransaction", start("single"))
+    say(desk, "StopTransaction", STOP)
+
+    assert b"Accepted" in say(desk, "StartTransaction", start("single", at="2025-06-01T14:00:00Z"), station_id="CS2")
+
+
+def test_a_single_token_charges_again_on_the_same_connector_whose_stop_is_late(desk, say):
+    say(desk, "StartTransaction", start("single"))
+
+    assert b"Accepted" in say(desk, "StartTransaction", start("single", at="2025-06-01T12:30:00Z"))
+
+
+def test_a_single_token_is_not_refused_for_what_began_after_it(desk, say):
+    say(desk, "StartTransaction", start("single"))
+
+    late = say(desk, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
+
+    assert b"Accepted" in late
+
+
+def test_a_single_token_is_refused_for_a_session_that_was_read_from_the_store(issue, tokens, say, noon):
+    uses = {"single": [Use("old", "CS9", 1, noon - HOUR)]}
+    desk = Desk(Known(tokens=tokens, uses=uses), issue)
+
+    assert b"ConcurrentTx" in say(desk, "StartTransaction", start("single"))
+
+
+def test_a_1_6_start_takes_the_open_remote_start_of_its_connector_and_token(issue, tokens, say):
+    open_starts = (RemoteStart(8, "CS1", 2, "good"), RemoteStart(9, "CS1", 1, "good"))
+    desk = Desk(Known(tokens=tokens, remote_starts=open_starts), issue)
+    say(desk, "StartTransaction", START)
+    say(desk, "StartTransaction", start(at="2025-06-01T12:01:00Z"))
+
+    assert [recorded.summary.remote_start_id for recorded in desk.recorded] == [9, None]
+
+
+def event(number, kind, *, trigger="Trigger", more=b""):
+    return (
+        b'{"eventType":"%s","timestamp":"2025-06-01T12:0%d:00Z","triggerReason":"%s","seqNo":%d,'
+        b'"transactionInfo":{"transactionId":"tx"}%s}'
+    ) % (kind.encode(), number, trigger.encode(), number, more)
+
+
+def token(text, type_="ISO14443"):
+    return b',"idToken":{"idToken":"%s","type":"%s"}' % (text.encode(), type_.encode())
+
+
+def test_E13_a_resent_event_gets_the_first_answer_though_the_token_was_blocked_since(tokens, issue, say):
+    desk = Desk(Known(tokens=tokens), issue)
+    started = event(0, "Started", more=token("good"))
+    first = say(desk, "TransactionEvent", started, "2.0.1")
+    tokens["good"] = tokens["blocked"]
+
+    assert say(desk, "TransactionEvent", started, "2.0.1") == first
+    assert b"Accepted" in first
+
+
+def test_ended_before_started_and_updated_after_ended_are_merged(desk, say):
+    for number, kind in ((3, "Ended"), (1, "Updated"), (0, "Started")):
+        assert say(desk, "TransactionEvent", event(number, kind), "2.0.1") == b"{}"
+
+    summary = desk.recorded[-1].summary
+    assert (summary.state, summary.missing, summary.gaps) == ("ended", (), ((2, 2),))
+
+
+def test_E02_FR_20_a_token_that_comes_after_the_start_is_billed(desk, say):
+    say(desk, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
+    say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
+
+    assert desk.recorded[0].summary.billable is False
+    assert desk.recorded[1].summary.billable is True
+
+
+def test_the_token_that_stops_is_not_the_one_that_is_billed(desk, say):
+    say(desk, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
+    answer = say(desk, "TransactionEvent", event(1, "Updated", trigger="StopAuthorized", more=token("card")), "2.0.1")
+
+    assert b"Accepted" in answer
+    assert desk.recorded[-1].summary.token_key == "good"
+
+
+def test_an_accepted_token_after_a_refused_one_is_billed(desk, say):
+    say(desk, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
+    say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
+
+    assert desk.recorded[-1].summary.token_key == "good"
+    assert desk.recorded[-1].summary.billable is True
+
+
+def test_stopping_with_a_single_token_is_not_concurrent(desk, say):
+    say(desk, "StartTransaction", start("single"), station_id="CS2")
+    say(desk, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
+
+    answer = say(desk, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("single")), "2.0.1")
+
+    assert b"Accepted" in answer
+
+
+def test_plugging_in_first_is_no_way_round_a_single_token(desk, say):
+    say(desk, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"), station_id="CS2")
+    say(desk, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
+
+    answer = say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("single")), "2.0.1")
+
+    assert b"ConcurrentTx" in answer
+
+
+def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(desk, say):
+    say(desk, "TransactionEvent", event(0, "Started"), "2.0.1")
+    say(desk, "TransactionEvent", event(1, "Ended"), "2.1")
+
+    assert len({recorded.session.session_id for recorded in desk.recorded}) == 1

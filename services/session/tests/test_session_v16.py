@@ -1,0 +1,131 @@
+import json
+
+import pytest
+from chargebus_ocppj.schemas import encode_result, validate_call, validate_result
+from chargebus_session import v16
+from chargebus_session.domain.desk import Recorded
+from chargebus_session.domain.remote import Start, Stop
+from chargebus_session.domain.sessions import Authorize
+from chargebus_session.domain.tokens import Judgement, Token, id_token
+from chargebus_session.routes import REMOTE, ROUTES
+
+
+@pytest.fixture
+def read(frame):
+    def read(action, payload):
+        return ROUTES["1.6", action].read(frame("1.6", action, payload))
+
+    return read
+
+
+def start(**changes):
+    request = {"connectorId": 2, "idTag": "TAG", "meterStart": 7, "timestamp": "2025-06-01T11:59:00Z"} | changes
+    return json.dumps(request).encode()
+
+
+def test_connector_n_is_evse_n_with_connector_1(read):
+    event = read("StartTransaction", start()).event
+
+    assert (event.evse_id, event.connector_id) == (2, 1)
+
+
+def test_connector_0_is_the_station(read):
+    event = read("StartTransaction", start(connectorId=0)).event
+
+    assert (event.evse_id, event.connector_id) == (0, 0)
+
+
+def test_control_bytes_in_an_id_tag_are_dropped(read):
+    assert read("StartTransaction", start(idTag="\x00\x1fTAG\x7f ")).event.token == id_token("TAG")
+
+
+def test_a_meter_with_fractions_is_taken(read):
+    assert read("StartTransaction", start(meterStart=7.25)).event.samples[0].wh == 7.25
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "flags"),
+    [
+        ("1970-01-01T00:00:37Z", ("clock_implausible",)),
+        ("2031-01-01T00:00:00Z", ("clock_implausible",)),
+        ("2025-05-01T00:00:00", ()),
+        ("yesterday", ("timestamp_unreadable",)),
+    ],
+)
+def test_a_clock_that_cannot_be_right_is_marked(read, timestamp, flags):
+    assert read("StartTransaction", start(timestamp=timestamp)).event.flags == flags
+
+
+def test_an_unreadable_time_is_the_time_of_receipt(read, noon):
+    assert read("StartTransaction", start(timestamp="yesterday")).event.at == noon
+
+
+def test_a_stop_has_no_token_and_no_reason_where_none_is_given(read):
+    event = read("StopTransaction", b'{"transactionId":1,"meterStop":9,"timestamp":"2025-06-01T12:00:00Z"}').event
+
+    assert (event.token, event.reason) == (None, "")
+
+
+def test_an_empty_id_tag_of_a_stop_is_none(read):
+    stop = b'{"transactionId":1,"idTag":"","meterStop":9,"timestamp":"2025-06-01T12:00:00Z"}'
+
+    assert read("StopTransaction", stop).event.token is None
+
+
+def test_transaction_data_of_a_stop_is_passed_over(read):
+    stop = json.dumps(
+        {
+            "transactionId": 1,
+            "meterStop": 9,
+            "timestamp": "2025-06-01T12:00:00Z",
+            "transactionData": [{"timestamp": "2025-06-01T12:00:00Z", "sampledValue": [{"value": "1"}] * 500}],
+        }
+    ).encode()
+
+    assert read("StopTransaction", stop).event.number == 1
+
+
+JUDGEMENTS = [
+    Judgement("Accepted", True, "GROUP"),
+    Judgement("Unknown"),
+    Judgement("Blocked"),
+    Judgement("ConcurrentTx"),
+    Judgement("Accepted", True, "G" * 21),
+]
+
+
+@pytest.mark.parametrize("judgement", JUDGEMENTS)
+def test_answers_are_valid_and_in_the_order_of_the_schema(read, desk, noon, judgement):
+    judgement = Judgement(judgement.status, judgement.billable, judgement.group_id, noon)
+    report = read("StartTransaction", start())
+    ROUTES["1.6", "StartTransaction"].settle(desk, report)
+    recorded = desk.recorded[0]
+    told = Recorded(None, recorded.session, recorded.summary, recorded.event, judgement)
+    for action, answer in (
+        ("Authorize", v16.authorized(Authorize(id_token("TAG"), noon), judgement)),
+        ("StartTransaction", v16.transaction_started(report, told)),
+        ("StopTransaction", v16.transaction_stopped(report, told)),
+    ):
+        validate_result("1.6", action, answer)
+        assert answer == encode_result("1.6", action, json.loads(answer))
+
+
+def test_a_group_too_long_for_a_parent_id_tag_is_left_out(noon):
+    answer = v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", True, "G" * 21))
+
+    assert answer == b'{"idTagInfo":{"status":"Accepted"}}'
+
+
+def test_times_in_answers_end_in_Z(noon):
+    answer = v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", expires_at=noon))
+
+    assert answer == b'{"idTagInfo":{"expiryDate":"2025-06-01T12:00:00.000Z","status":"Accepted"}}'
+
+
+def test_remote_start_and_stop_are_valid():
+    remote = REMOTE["1.6"]
+    for action, payload in (
+        (remote.start_action, remote.start(Start(2, Token("TAG"), 5))),
+        (remote.stop_action, remote.stop(Stop("1001"))),
+    ):
+        validate_call("1.6", action, json.dumps(payload).encode())

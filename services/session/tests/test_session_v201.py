@@ -1,0 +1,174 @@
+import json
+
+import msgspec
+import pytest
+from chargebus_ocppj.schemas import encode_call, encode_result, validate_call, validate_result
+from chargebus_session import v201
+from chargebus_session.domain.desk import Recorded
+from chargebus_session.domain.remote import Start, Stop
+from chargebus_session.domain.sessions import Authorize
+from chargebus_session.domain.tokens import Judgement, Token, id_token
+from chargebus_session.routes import REMOTE, ROUTES
+
+EVENT = {
+    "eventType": "Started",
+    "timestamp": "2025-06-01T12:00:00Z",
+    "triggerReason": "Authorized",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "tx", "chargingState": "Charging", "remoteStartId": 5},
+    "offline": True,
+    "evse": {"id": 1, "connectorId": 2},
+    "idToken": {"idToken": "TAG", "type": "ISO14443"},
+}
+
+
+@pytest.fixture
+def read(frame):
+    def read(request, action="TransactionEvent", version="2.0.1"):
+        payload = json.dumps(request).encode()
+        validate_call(version, action, payload)
+        return ROUTES[version, action].read(frame(version, action, payload))
+
+    return read
+
+
+def metered(*values):
+    return EVENT | {"meterValue": [{"timestamp": "2025-06-01T12:00:00Z", "sampledValue": list(values)}]}
+
+
+def test_an_event_is_read_whole(read, noon):
+    event = read(EVENT).event
+
+    assert (event.number, event.kind, event.at, event.trigger) == (0, "Started", noon, "Authorized")
+    assert (event.evse_id, event.connector_id, event.charging_state, event.remote_start_id) == (1, 2, "Charging", 5)
+    assert (event.token, event.starts, event.offline) == (id_token("TAG", "ISO14443"), True, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "wh"),
+    [
+        ({"value": 1500}, 1500.0),
+        ({"value": 1.5, "unitOfMeasure": {"unit": "kWh"}}, 1500.0),
+        ({"value": 15, "unitOfMeasure": {"unit": "Wh", "multiplier": 2}}, 1500.0),
+        ({"value": 1500, "unitOfMeasure": {"multiplier": -3}}, 1.5),
+        ({"value": 0.1, "unitOfMeasure": {"unit": "kWh"}, "measurand": "Energy.Active.Import.Register"}, 100.0),
+    ],
+)
+def test_J02_energy_is_read_in_watt_hours(read, value, wh):
+    assert [sample.wh for sample in read(metered(value)).event.samples] == [wh]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"value": 1, "measurand": "Power.Active.Import"},
+        {"value": 1, "measurand": "Energy.Active.Export.Register"},
+        {"value": 1, "phase": "L1"},
+        {"value": 1, "unitOfMeasure": {"unit": "W"}},
+        {"value": 1, "unitOfMeasure": {"multiplier": 400}},
+    ],
+)
+def test_what_is_not_the_whole_import_register_is_passed_over(read, value):
+    assert read(metered(value)).event.samples == ()
+
+
+def test_a_whole_number_may_be_written_with_a_fraction(frame):
+    payload = json.dumps(EVENT).replace('"seqNo": 0', '"seqNo": 4.0').encode()
+
+    assert ROUTES["2.0.1", "TransactionEvent"].read(frame("2.0.1", "TransactionEvent", payload)).event.number == 4
+
+
+def test_a_number_that_no_column_holds_is_refused(frame):
+    payload = json.dumps(EVENT | {"seqNo": 2**70}).encode()
+
+    with pytest.raises(msgspec.ValidationError):
+        ROUTES["2.0.1", "TransactionEvent"].read(frame("2.0.1", "TransactionEvent", payload))
+
+
+@pytest.mark.parametrize(
+    ("change", "starts"),
+    [
+        ({"triggerReason": "StopAuthorized", "eventType": "Updated"}, False),
+        ({"eventType": "Ended"}, False),
+        ({"triggerReason": "RemoteStart", "eventType": "Updated"}, True),
+    ],
+)
+def test_a_token_starts_or_stops(read, change, starts):
+    assert read(EVENT | change).event.starts is starts
+
+
+JUDGEMENTS = [Judgement("Accepted", True, "GROUP"), Judgement("Unknown"), Judgement("Invalid"), Judgement("Expired")]
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+@pytest.mark.parametrize("judgement", [*JUDGEMENTS, None])
+def test_E01_FR_12_answers_are_valid_and_in_the_order_of_the_schema(read, desk, noon, version, judgement):
+    if judgement:
+        judgement = msgspec.structs.replace(judgement, expires_at=noon)
+    report = read(EVENT, version=version)
+    ROUTES[version, "TransactionEvent"].settle(desk, report)
+    known = desk.recorded[0]
+    told = Recorded(None, known.session, known.summary, known.event, judgement)
+    answer = v201.transaction_noted(report, told)
+
+    validate_result(version, "TransactionEvent", answer)
+    assert answer == encode_result(version, "TransactionEvent", json.loads(answer))
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+@pytest.mark.parametrize("judgement", JUDGEMENTS)
+@pytest.mark.parametrize("certified", [True, False])
+def test_C01_FR_07_authorize_answers_are_valid(noon, version, judgement, certified):
+    answer = v201.authorized(Authorize(id_token("TAG"), noon, certified), judgement)
+
+    validate_result(version, "Authorize", answer)
+    assert answer == encode_result(version, "Authorize", json.loads(answer))
+
+
+def test_an_event_without_a_token_is_answered_with_nothing(desk, frame):
+    payload = json.dumps({key: value for key, value in EVENT.items() if key != "idToken"}).encode()
+    route = ROUTES["2.0.1", "TransactionEvent"]
+
+    assert route.settle(desk, route.read(frame("2.0.1", "TransactionEvent", payload))) == b"{}"
+
+
+def test_C09_FR_12_the_group_goes_with_the_answer(desk, read):
+    report = read(EVENT | {"idToken": {"idToken": "good", "type": "ISO14443"}})
+
+    assert ROUTES["2.0.1", "TransactionEvent"].settle(desk, report) == (
+        b'{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"FAMILY","type":"Central"}}}'
+    )
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(desk, read, version):
+    request = {"idToken": {"idToken": "good", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
+
+    answer = ROUTES[version, "Authorize"].settle(desk, read(request, "Authorize", version))
+
+    assert answer == b'{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"CertChainError"}'
+
+
+def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(desk, read):
+    report = read(EVENT | {"idToken": {"idToken": "", "type": "NoAuthorization"}})
+
+    answer = ROUTES["2.0.1", "TransactionEvent"].settle(desk, report)
+
+    assert answer == b'{"idTokenInfo":{"status":"Accepted"}}'
+    assert desk.recorded[0].summary.billable is False
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+@pytest.mark.parametrize("token", [Token("TAG"), Token("TAG", "ISO14443", "GROUP")])
+def test_F01_FR_04_remote_start_and_stop_are_valid(version, token):
+    remote = REMOTE[version]
+    for action, payload in (
+        (remote.start_action, remote.start(Start(2, token, 5))),
+        (remote.stop_action, remote.stop(Stop("tx"))),
+    ):
+        validate_call(version, action, encode_call(version, action, payload))
+
+
+def test_2_1_takes_longer_tokens():
+    assert REMOTE["2.1"].id_token_limit == 255
+    assert REMOTE["2.0.1"].id_token_limit == 36
