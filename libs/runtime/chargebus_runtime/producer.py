@@ -40,6 +40,7 @@ class Producer:
         self._connection = connection
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
+        self._in_turn = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect; waits for Kafka as long as it takes."""
@@ -89,15 +90,17 @@ class Producer:
     async def publish(self, records: Iterable[Record]) -> None:
         """Send all records and wait until all are acknowledged, however long Kafka is away.
 
-        After an error all of them are sent again: a record may go out twice, never less than once.
+        Callers take turns, so that records of one key go out in the order of the calls. After an error all of them
+        are sent again: a record may go out twice, never less than once.
         """
         batch = list(records)
         if batch:
             await until_done(f"publishing {len(batch)} records", lambda: self._publish(batch), KafkaError)
 
     async def _publish(self, records: list[Record]) -> None:
-        producer = self._producer
-        futures = [await self.enqueue(record) for record in records]
+        async with self._in_turn:
+            futures = [await self.enqueue(record) for record in records]
+            producer = self._producer
         results = await asyncio.gather(*futures, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
