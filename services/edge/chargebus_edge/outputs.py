@@ -1,0 +1,67 @@
+"""What a link takes and what it wants done: its only way to act on the world."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from chargebus_events.commands import DeliveryResult
+from chargebus_events.frames import RpcError
+
+from chargebus_edge.routes import Route
+
+Event = Literal[
+    "unreadable",
+    "refused",
+    "overflow",
+    "forgotten",
+    "unknown_answer",
+    "result_refused",
+    "send_dropped",
+    "repeated_command",
+    "repeated_answer",
+]
+"""What a link has seen that an operator may want to know of; each is counted."""
+
+
+class StationCommand(msgspec.Struct, frozen=True):
+    """A command as it came down; `sent_at` tells a record that came twice from a command that was sent again."""
+
+    command_id: str
+    action: str
+    payload: bytes
+    timeout_s: float
+    sent_at: datetime
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """Put a CALL or SEND on Kafka; `number` counts the connection's frames from 1 and addresses the answer."""
+
+    number: int
+    route: Route
+    message_id: str
+    payload: bytes
+
+
+class SendText(msgspec.Struct, frozen=True, gc=False):
+    """Write a frame to the socket."""
+
+    text: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Tell the `command` service what became of a command; the fields are those of a `Delivery`."""
+
+    command: StationCommand
+    result: DeliveryResult
+    payload: bytes | None = None
+    error: RpcError | None = None
+
+
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """Count an event, and log it now and then; `about` says in words what happened."""
+
+    event: Event
+    about: str = ""
+
+
+Output = Publish | SendText | Report | Note

@@ -1,0 +1,47 @@
+"""Where each station-initiated action goes and who answers it, worked out once from the action table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from chargebus_events.topics import frames_topic
+from chargebus_ocppj.actions import ACTIONS
+from chargebus_ocppj.versions import Version
+
+DECIDING_SERVICES: Final = frozenset({"device", "session"})
+"""The services that answer calls today. What another one would have to decide is refused as not supported."""
+
+BOOT: Final = "BootNotification"
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """The way of one action in one version."""
+
+    action: str
+    topic: str
+    answered_by_edge: bool
+    expects_answer: bool
+    supported: bool
+
+
+def _routes() -> dict[tuple[str, str], Route]:
+    return {
+        (version, row.name): Route(
+            action=row.name,
+            topic=frames_topic(row.service),
+            answered_by_edge=row.answered_by == "edge",
+            expects_answer=row.answered_by != "nobody",
+            supported=row.answered_by != "service" or row.service in DECIDING_SERVICES,
+        )
+        for row in ACTIONS
+        if row.initiator == "station"
+        for version in row.versions
+    }
+
+
+_ROUTES: Final[Mapping[tuple[str, str], Route]] = _routes()
+
+
+def route(version: Version, action: str) -> Route | None:
+    """Return the route of an action that a station may start in `version`, or None."""
+    return _ROUTES.get((version, action))
