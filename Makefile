@@ -1,0 +1,49 @@
+# Every target sets up what it needs by itself; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+FLEET ?= 12
+OCPP_PORT ?= 9310
+HTTP_PORT ?= 8310
+DATA ?= .data
+TESTS ?=
+
+PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help run test check format bench lock clean
+
+help: ## list these targets
+	@echo "Chargebus: a charging station management system on Kafka. Targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@echo
+	@echo "make run takes FLEET (simulated stations, 0 for none), OCPP_PORT, HTTP_PORT and DATA (its folder):"
+	@echo "  make run FLEET=0 OCPP_PORT=9410 HTTP_PORT=8410 DATA=some/folder"
+	@echo "make test takes TESTS:  make test TESTS=services/session"
+
+run: $(READY) ## start Kafka, PostgreSQL, all services and a simulated fleet; Ctrl-C stops everything
+	@exec $(BIN)/chargebus run --fleet $(FLEET) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data $(DATA)
+
+test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
+	@$(BIN)/pytest $(TESTS)
+
+check: $(READY) ## what CI checks: format, lint, types, architecture, dependencies
+	@tools/check
+
+format: $(READY) ## put the code into its format
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix --select I
+
+bench: $(READY) ## measure this machine with services as processes; writes JSON
+	@exec $(BIN)/chargebus bench
+
+lock: $(READY) ## resolve the newest dependencies into requirements.lock and Kafka's jars into theirs
+	@tools/lock
+
+clean: ## remove the environment and what tools cached; data folders stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(READY): requirements.lock tools/make_environment $(PACKAGES:%=%/pyproject.toml)
+	@tools/make_environment
+	@touch $@
