@@ -4,59 +4,145 @@ Any of them can be killed, paused and brought back; everything ends with the tes
 """
 
 import asyncio
-import os
-import signal
-import sys
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
-import httpx
+import asyncpg
 from chargebus_embedded import EmbeddedKafka, EmbeddedPostgres, free_port
-from chargebus_embedded.child import Child, Command
+from chargebus_events.topics import TOPICS
+from chargebus_runtime.kafka import KafkaConnection
+from chargebus_runtime.migrations import database_url, migrate
+from chargebus_runtime.settings import RuntimeSettings
+from chargebus_runtime.topics import ensure_topics
 
-SERVICES = ("access", "command", "device", "session", "metering", "edge")
+from chargebus_testkit.api import Api
+from chargebus_testkit.service_process import Place, ServiceProcess
 
-_READY_WITHIN_S = 60.0
-_POLL_S = 0.1
-_TAIL_LINES = 25
-
-
-class SystemError_(Exception):
-    """A part of the system did not come up; the message shows the end of its log."""
-
-
-@dataclass(frozen=True)
-class Copy:
-    """One process of a service: `session` is the first copy, `session-1` a second one; ports are its own."""
-
-    service: str
-    number: int
-    http_port: int
-    ocpp_port: int
-
-    @property
-    def name(self) -> str:
-        """The name by which tests kill and start it."""
-        return self.service if self.number == 0 else f"{self.service}-{self.number}"
+_EDGE: Final = "edge"
 
 
-@dataclass
-class Running:
-    """A copy, its environment beyond the system's, and its process."""
-
-    copy: Copy
-    more: Mapping[str, str] = field(default_factory=dict)
-    child: Child | None = None
-    starts: int = 0
+def services() -> dict[str, Path]:
+    """Return every installed service by name, with the folder where its package lies."""
+    found = {}
+    for entry in sorted(entry_points(group="chargebus.services")):
+        package = importlib.import_module(entry.module.partition(".")[0])
+        found[entry.name] = Path(package.__file__ or "").parent
+    return found
 
 
 class System:
-    """Kafka, PostgreSQL and the services, each in a process of its own, with their data and logs in `folder`."""
+    """Kafka, PostgreSQL and services in processes of their own, with their data and logs in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: everything lies there; a short path, as the name of a Unix socket goes on from it.
+        environment: settings that every service gets beyond those that wire the system.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.kafka = EmbeddedKafka(folder / "kafka")
         self.postgres = EmbeddedPostgres(folder / "postgres")
-        self._copies: dict[str, Running] = {}
+        self._more = dict(environment or {})
+        self._processes: dict[str, ServiceProcess] = {}
+
+    async def start(self, *groups: Sequence[str]) -> None:
+        """Start Kafka, PostgreSQL and a process for each group of services; without groups, one for each service.
+
+        Raises:
+            EmbeddedError, NotReadyError: a part did not come up; the message ends with the tail of its log.
+        """
+        await asyncio.gather(self.kafka.start(), self.postgres.start())
+        await ensure_topics(self.kafka_connection, TOPICS.values(), replication=1)
+        await self._migrate()
+        for group in groups or [(service,) for service in services()]:
+            self.place(*group)
+        await asyncio.gather(*(process.start() for process in self.processes))
+
+    async def stop(self) -> None:
+        """End everything; what is stuck is killed."""
+        await asyncio.gather(*(process.stop() for process in self.processes))
+        await asyncio.gather(self.kafka.stop(), self.postgres.stop())
+
+    def place(self, *group: str, **environment: str) -> ServiceProcess:
+        """Add a process with ports and, for an edge, a slot of its own; it is not started yet."""
+        number = sum(process.place.services == group for process in self.processes)
+        slot = sum(_EDGE in process.place.services for process in self.processes)
+        name = "+".join(group) + (f"-{number}" if number else "")
+        place = Place(name, group, self.folder, http_port=free_port(), ocpp_port=free_port())
+        settings = {**self._environment(place, slot), **self._more, **environment}
+        process = self._processes[name] = ServiceProcess(place, settings)
+        return process
+
+    def __getitem__(self, name: str) -> ServiceProcess:
+        """Return a process by name: `session` is the first copy of that service, `session-1` the next."""
+        return self._processes[name]
+
+    @property
+    def processes(self) -> Sequence[ServiceProcess]:
+        """All processes that were placed, running or not."""
+        return list(self._processes.values())
+
+    @property
+    def ocpp_url(self) -> str:
+        """Where stations connect, without a station's identity, on the first edge."""
+        return next(process.place.ocpp_url for process in self.processes if _EDGE in process.place.services)
+
+    @property
+    def admin_key(self) -> str:
+        """The API key that `access` made at its first start."""
+        return self._key_file.read_text(encoding="utf-8").strip()
+
+    @property
+    def kafka_connection(self) -> KafkaConnection:
+        """How to reach this system's Kafka."""
+        return KafkaConnection(RuntimeSettings(kafka_bootstrap_servers=self.kafka.bootstrap_servers))
+
+    def api(self, key: str | None = None) -> Api:
+        """Return an HTTP client that finds the service behind a path; by default it presents the admin key."""
+        return Api(self._serving, self.admin_key if key is None else key)
+
+    async def connect(self, service: str) -> asyncpg.Connection:
+        """Return a connection to a service's own database; the caller closes it."""
+        return await asyncpg.connect(database_url(self.postgres.url, f"chargebus_{service}"))
+
+    def tails(self) -> str:
+        """Return the ends of the services' logs, for whoever must find out what went wrong."""
+        return "\n".join(f"--- {process.name}\n{process.tail()}" for process in self.processes)
+
+    async def __aenter__(self) -> Self:
+        """Return the system; `start` starts it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the system."""
+        await self.stop()
+
+    @property
+    def _key_file(self) -> Path:
+        return self.folder / "admin-key"
+
+    def _serving(self) -> list[Place]:
+        return [process.place for process in self.processes if process.running]
+
+    async def _migrate(self) -> None:
+        for service, package in services().items():
+            migrations = package.parent / "migrations"
+            if migrations.is_dir():
+                await migrate(self.postgres.url, f"chargebus_{service}", migrations)
+
+    def _environment(self, place: Place, slot: int) -> dict[str, str]:
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "DATABASE_URL": self.postgres.url,
+            "HTTP_PORT": str(place.http_port),
+            "EDGE_PORT": str(place.ocpp_port),
+            "EDGE_SLOT": str(slot),
+            "EDGE_ALLOW_PLAIN_WS": "1",
+            "ACCESS_ADMIN_KEY_FILE": str(self._key_file),
+        }
