@@ -1,11 +1,14 @@
-"""Owns reading what stations write, as far as it is the same in every version: texts and times."""
+"""Owns what is the same in every version: reading texts and times of stations, and the answers to them."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from chargebus_events.record import timestamp
 from chargebus_ocppj.timestamps import parse_timestamp
+
+from chargebus_device.domain.boot import BootAnswer
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -34,3 +37,23 @@ def time(value: str | None) -> datetime | None:
         return parse_timestamp(value)
     except ValueError:
         return None
+
+
+def boot_answer(answer: BootAnswer) -> dict[str, Any]:
+    """Return the answer to a BootNotification.
+
+    Spec: OCPP 1.6 6.4; OCPP 2.0.1 BootNotificationResponse (statusInfo is optional and left out)
+    """
+    return {
+        "status": answer.registration.capitalize(),
+        "currentTime": timestamp(answer.now),
+        "interval": answer.interval_s,
+    }
+
+
+def unknown_vendor() -> dict[str, Any]:
+    """Return the answer to a DataTransfer: no vendor is known.
+
+    Spec: OCPP 1.6 4.3; OCPP 2.0.1 P02.FR.06
+    """
+    return {"status": "UnknownVendorId"}

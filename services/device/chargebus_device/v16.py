@@ -1,10 +1,8 @@
-"""Owns OCPP 1.6: its payloads in the domain's words, and the domain's answers as its payloads."""
+"""Owns OCPP 1.6: what its stations send, in the domain's words."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from chargebus_events.record import timestamp
-
-from chargebus_device.domain.boot import Boot, BootAnswer
+from chargebus_device.domain.boot import Boot
 from chargebus_device.domain.status import STATION, Place, Report, Status, connector
 from chargebus_device.payload import Payload, reader, text, time
 
@@ -77,15 +75,6 @@ def boot(payload: bytes) -> Boot:
     )
 
 
-def boot_answer(answer: BootAnswer) -> dict[str, Any]:
-    """Return BootNotification.conf; OCPP 2.x has the same members."""
-    return {
-        "status": answer.registration.capitalize(),
-        "currentTime": timestamp(answer.now),
-        "interval": answer.interval_s,
-    }
-
-
 def status(payload: bytes) -> Report:
     """Read a StatusNotification.req: connector n is EVSE n with its one connector, connector 0 the station.
 
@@ -103,14 +92,6 @@ def status(payload: bytes) -> Report:
         vendor_error_code=text(said.vendor_error_code),
         said_at=time(said.timestamp),
     )
-
-
-def unknown_vendor() -> dict[str, Any]:
-    """Return DataTransfer.conf for a vendor we know nothing of; OCPP 2.x has the same members.
-
-    Spec: OCPP 1.6 4.3; OCPP 2.0.1 P02.FR.06
-    """
-    return {"status": "UnknownVendorId"}
 
 
 def _place(connector_id: int) -> Place:

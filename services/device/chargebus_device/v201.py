@@ -1,4 +1,4 @@
-"""Owns OCPP 2.0.1: its payloads in the domain's words, and the domain's answers as its payloads."""
+"""Owns OCPP 2.0.1: what its stations send, in the domain's words."""
 
 from chargebus_device.domain.boot import Boot
 from chargebus_device.domain.status import Report, Status, connector

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from chargebus_device import payload as payloads
 from chargebus_device import v16, v21, v201
 from chargebus_device.domain.boot import Boot, BootAnswer
 from chargebus_device.domain.status import STATION, Place, UnusableReportError
@@ -70,7 +71,7 @@ def test_a_boot_of_201_may_leave_out_all_but_vendor_model_and_reason():
     ("registration", "status"), [("accepted", "Accepted"), ("pending", "Pending"), ("rejected", "Rejected")]
 )
 def test_a_boots_answer_ends_its_time_in_z(registration, status):
-    answer = v16.boot_answer(BootAnswer(registration, 300, NOW.astimezone(tz=None)))
+    answer = payloads.boot_answer(BootAnswer(registration, 300, NOW.astimezone(tz=None)))
 
     assert answer == {"status": status, "currentTime": "2025-03-01T12:00:00.250Z", "interval": 300}
 
@@ -160,7 +161,7 @@ def test_a_connector_that_cannot_exist_is_unusable(connector_id):
 
 
 def test_P02_FR_06_no_vendor_is_known():
-    assert v16.unknown_vendor() == {"status": "UnknownVendorId"}
+    assert payloads.unknown_vendor() == {"status": "UnknownVendorId"}
 
 
 def test_no_periodic_event_stream_is_opened():

@@ -35,13 +35,16 @@ class Edge(msgspec.Struct, frozen=True):
     epoch: int
     alive: bool
 
+    @property
+    def void_up_to(self) -> int:
+        """The newest edge epoch on this slot whose presence is void: its own if it died, else its predecessor's."""
+        return self.epoch if not self.alive else self.epoch - 1
+
 
 def lives(edges: Mapping[int, Edge], slot: int, edge_epoch: int) -> bool:
     """Tell whether the edge that made a presence may still hold its sockets; one not heard of yet may."""
     edge = edges.get(slot)
-    if edge is None or edge.epoch < edge_epoch:
-        return True
-    return edge.epoch == edge_epoch and edge.alive
+    return edge is None or edge_epoch > edge.void_up_to
 
 
 def follow(
@@ -64,7 +67,7 @@ def follow(
     if epoch != current.epoch or not current.present:
         return current, []
     ended = msgspec.structs.replace(current, present=False, connected=False, changed_at=presence.at)
-    return ended, [_event(current, presence.at, connected=False)] if current.connected else []
+    return ended, [connection_event(current, presence.at, connected=False)] if current.connected else []
 
 
 def _opened(
@@ -87,11 +90,12 @@ def _opened(
     was, now = (current.connected, current.epoch), (opened.connected, opened.epoch)
     if was == now:
         return msgspec.structs.replace(opened, changed_at=current.changed_at), []
-    events = [_event(current, presence.at, connected=False)] if current.connected else []
-    return opened, [*events, _event(opened, presence.at, connected=True)] if opened.connected else events
+    events = [connection_event(current, presence.at, connected=False)] if current.connected else []
+    return opened, [*events, connection_event(opened, presence.at, connected=True)] if opened.connected else events
 
 
-def _event(connection: Connection, at: datetime, *, connected: bool) -> StationConnection:
+def connection_event(connection: Connection, at: datetime, *, connected: bool) -> StationConnection:
+    """Return the public event of a connection that opened or ended."""
     return StationConnection(
         station_id=connection.station_id,
         at=at,

@@ -1,0 +1,175 @@
+"""Owns what comes in over HTTP: stations and the onboarding policy."""
+
+from typing import Annotated, Final
+
+import asyncpg
+from chargebus_events.registry import Registration, removed
+from chargebus_ocppj.versions import Version
+from chargebus_runtime.database import Database
+from chargebus_runtime.http import Page, PageQuery, page
+from chargebus_runtime.keys import Role, require
+from chargebus_runtime.problems import Problem
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from chargebus_device import presentation
+from chargebus_device.domain.registration import STATION_ID, Change
+from chargebus_device.domain.status import Status
+from chargebus_device.registrar import Registrar
+from chargebus_device.resources import (
+    BulkOut,
+    ChangeIn,
+    OnboardingIn,
+    OnboardingOut,
+    StationCreated,
+    StationDetail,
+    StationIn,
+    StationOut,
+    StationSecret,
+    StationsIn,
+)
+from chargebus_device.store import onboarding, stations
+
+StationId = Annotated[str, Path(pattern=STATION_ID, description="The station's identity")]
+
+VIEWER: Final = Depends(require(Role.VIEWER))
+OPERATOR: Final = Depends(require(Role.OPERATOR))
+ADMIN: Final = Depends(require(Role.ADMIN))
+
+
+def router(database: Database, registrar: Registrar) -> APIRouter:
+    """Return the routes of this service."""
+    routes = APIRouter()
+    routes.include_router(_station_routes(database))
+    routes.include_router(_registration_routes(database, registrar))
+    routes.include_router(_onboarding_routes(database, registrar))
+    return routes
+
+
+def _station_routes(database: Database) -> APIRouter:
+    routes = APIRouter(prefix="/stations", tags=["stations"])
+
+    @routes.get("", summary="List stations", dependencies=[VIEWER])
+    async def list_stations(
+        paging: Annotated[PageQuery, Depends()], wanted: Annotated[stations.Filter, Depends(_filter)]
+    ) -> Page[StationOut]:
+        async with database.pool.acquire() as connection:
+            rows = await stations.page(connection, wanted, paging.cursor or "", paging.limit + 1)
+            found = page(rows, paging.limit, lambda row: row["station_id"])
+            reports = await stations.statuses(connection, [row["station_id"] for row in found.items])
+        grouped = presentation.by_station(reports)
+        items = [presentation.station(row, grouped.get(row["station_id"], [])) for row in found.items]
+        return Page(items=items, next=found.next)
+
+    @routes.get("/{station_id}", summary="A station with its EVSEs and connectors", dependencies=[VIEWER])
+    async def get_station(station_id: StationId) -> StationDetail:
+        async with database.pool.acquire() as connection:
+            return await _detail(connection, station_id)
+
+    @routes.patch("/{station_id}", summary="Change a station", dependencies=[OPERATOR])
+    async def change_station(station_id: StationId, wanted: ChangeIn) -> StationDetail:
+        """A change of registration reaches the station with its next boot, its edge at once."""
+        async with database.transaction() as tx:
+            registered = await stations.change(tx.connection, station_id, _change(wanted), tx.now)
+            if registered is None:
+                raise _unknown(station_id)
+            tx.send(registered.record())
+            return await _detail(tx.connection, station_id)
+
+    @routes.delete("/{station_id}", summary="Remove a station", status_code=204, dependencies=[OPERATOR])
+    async def remove_station(station_id: StationId) -> None:
+        async with database.transaction() as tx:
+            if not await stations.remove(tx.connection, station_id):
+                raise _unknown(station_id)
+            tx.send(removed(station_id))
+
+    return routes
+
+
+def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
+    routes = APIRouter(prefix="/stations", tags=["stations"])
+
+    @routes.post("", summary="Register a station", status_code=201, dependencies=[OPERATOR])
+    async def register_station(wanted: StationIn, response: Response) -> StationCreated:
+        """The generated password is shown in this answer only."""
+        password = await registrar.register(wanted)
+        if password is None:
+            detail = f"There is a station {wanted.station_id} already; change it with PATCH."
+            raise Problem(409, "station exists", detail)
+        response.headers["Location"] = f"/v1/stations/{wanted.station_id}"
+        async with database.pool.acquire() as connection:
+            created = await _detail(connection, wanted.station_id)
+        return StationCreated(**created.model_dump(), password=password.shown)
+
+    @routes.post("/bulk", summary="Register many stations", dependencies=[OPERATOR])
+    async def register_stations(wanted: StationsIn) -> BulkOut:
+        """Each station stands for itself: those that can be registered are, and every item tells what became of it.
+
+        All that are created are created together; nothing is created if the call fails. A station that exists is
+        left as it is, so the call can be repeated; the password of one that was created before is not shown again:
+        give it a new one.
+        """
+        items = await registrar.register_many(wanted.stations)
+        results = [item.result for item in items]
+        return BulkOut(
+            created=results.count("created"),
+            exists=results.count("exists"),
+            invalid=results.count("invalid"),
+            items=items,
+        )
+
+    @routes.post("/{station_id}/password", summary="Give a station a new password", dependencies=[OPERATOR])
+    async def rotate_password(station_id: StationId) -> StationSecret:
+        """The old password ends at once; the new one is shown in this answer only."""
+        password = await registrar.rotate(station_id)
+        if password is None:
+            raise _unknown(station_id)
+        return StationSecret(station_id=station_id, password=password)
+
+    return routes
+
+
+def _onboarding_routes(database: Database, registrar: Registrar) -> APIRouter:
+    routes = APIRouter(prefix="/onboarding", tags=["stations"])
+
+    @routes.get("", summary="What becomes of stations that nobody registered", dependencies=[VIEWER])
+    async def get_onboarding() -> OnboardingOut:
+        async with database.pool.acquire() as connection:
+            policy = await onboarding.load(connection)
+        if policy is None:
+            return OnboardingOut(unknown_stations="refuse")
+        return OnboardingOut(unknown_stations=policy.unknown_stations, updated_at=policy.updated_at)
+
+    @routes.put("", summary="Decide what becomes of stations that nobody registered", dependencies=[ADMIN])
+    async def set_onboarding(wanted: OnboardingIn) -> OnboardingOut:
+        """A station that nobody registered must present the onboarding password, shown in this answer only."""
+        policy, shown = await registrar.set_onboarding(wanted.unknown_stations, new_password=wanted.new_password)
+        return OnboardingOut(unknown_stations=policy.unknown_stations, updated_at=policy.updated_at, password=shown)
+
+    return routes
+
+
+async def _filter(
+    *,
+    connected: bool | None = None,
+    registration: Registration | None = None,
+    version: Annotated[Version | None, Query(description="OCPP version last spoken")] = None,
+    text: Annotated[str | None, Query(description="Part of id, name, vendor, model or serial number")] = None,
+    status: Annotated[Status | None, Query(description="The status of any of its connectors")] = None,
+) -> stations.Filter:
+    return stations.Filter(connected, registration, version, text, status)
+
+
+def _change(wanted: ChangeIn) -> Change:
+    versions = None if wanted.versions is None else tuple(wanted.versions)
+    return Change(wanted.registration, versions, wanted.name, wanted.labels)
+
+
+async def _detail(connection: asyncpg.Connection, station_id: str) -> StationDetail:
+    row = await stations.get(connection, station_id)
+    if row is None:
+        raise _unknown(station_id)
+    return presentation.detail(row, await stations.statuses(connection, [station_id]))
+
+
+def _unknown(station_id: str) -> Problem:
+    return Problem(404, "no such station", f"No station {station_id} is registered; POST /v1/stations registers one.")

@@ -1,0 +1,31 @@
+"""Owns what it takes to register a station."""
+
+from typing import Final
+
+import msgspec
+from chargebus_events.registry import Registration
+
+STATION_ID: Final = r"^[A-Za-z0-9*\-_=+|@.]{1,48}$"
+"""What a station may be called. Spec: OCPP 2.0.1 Part 4, 3.1.1 and identifierString, without the colon that would
+end the user name of HTTP Basic authentication."""
+
+
+class NewStation(msgspec.Struct, frozen=True):
+    """A station as an operator registers it; `versions` empty means any."""
+
+    station_id: str
+    registration: Registration
+    password_hash: str
+    security_profile: int
+    versions: tuple[str, ...]
+    name: str
+    labels: dict[str, str]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What an operator changes of a station; None leaves a field as it is."""
+
+    registration: Registration | None = None
+    versions: tuple[str, ...] | None = None
+    name: str | None = None
+    labels: dict[str, str] | None = None

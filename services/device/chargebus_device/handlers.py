@@ -1,0 +1,82 @@
+"""Owns what comes in from Kafka: a batch of frames and presence, sorted by what is to be done with it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import asyncpg
+from chargebus_events.frames import Frame
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import PRESENCE, frames_topic
+from chargebus_ocppj.errors import error_code
+from chargebus_ocppj.versions import as_version
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.clock import Clock
+from chargebus_runtime.consumer import ConsumerSpec
+
+from chargebus_device.boots import Boots, IncomingBoot
+from chargebus_device.incoming import Incoming
+from chargebus_device.presence import PresenceLog
+from chargebus_device.routes import BootRoute, FixedRoute, StatusRoute, route, wants_answer
+from chargebus_device.source import SERVICE, SOURCE
+from chargebus_device.statuses import IncomingStatus, Statuses
+from chargebus_device.store import connections, edges
+
+FRAMES = frames_topic(SERVICE)
+
+
+class Handlers:
+    """Applies batches."""
+
+    def __init__(self, boots: Boots, statuses: Statuses, presence: PresenceLog, clock: Clock) -> None:
+        self._boots = boots
+        self._statuses = statuses
+        self._presence = presence
+        self._clock = clock
+
+    def spec(self) -> ConsumerSpec:
+        """Return what this service consumes, and how."""
+        return ConsumerSpec((FRAMES, PRESENCE), self.handle, self.refuse, forget_connections)
+
+    async def handle(self, batch: Batch) -> None:
+        """Apply a batch: presence, then boots, which may register stations, then the rest."""
+        frames = [(record, Frame.read(record)) for record in batch.records if record.topic == FRAMES]
+        boots: list[IncomingBoot] = []
+        statuses: list[IncomingStatus] = []
+        for record, frame in frames:
+            match route(frame.version, frame.action):
+                case BootRoute() as found:
+                    boots.append(Incoming(record, frame, found))
+                case StatusRoute() as found:
+                    statuses.append(Incoming(record, frame, found))
+                case FixedRoute() as found:
+                    Incoming(record, frame, found).answer(batch, found.answer)
+                case None if wants_answer(frame.version, frame.action):
+                    Incoming(record, frame, None).refuse_action(batch)
+        await self._presence.handle(batch, [record for record in batch.records if record.topic == PRESENCE])
+        await self._boots.handle(batch, boots)
+        await self._statuses.handle(batch, statuses)
+        await connections.seen(batch.connection, _last_seen(frame for _, frame in frames))
+
+    def refuse(self, received: Received, _reason: str) -> Sequence[Record]:
+        """Return the CALLERROR for a frame that was parked, if its station waits for us."""
+        try:
+            frame = Frame.read(received)
+            code = error_code(as_version(frame.version), "internal")
+        except (KeyError, ValueError):
+            return ()
+        if not wants_answer(frame.version, frame.action):
+            return ()
+        return (frame.error(code, "The CSMS could not handle this call", SOURCE, self._clock()),)
+
+
+async def forget_connections(connection: asyncpg.Connection) -> None:
+    """Drop what was known of connections and edges: on a new Kafka cluster epochs count from 0 again."""
+    await connections.forget(connection)
+    await edges.forget(connection)
+
+
+def _last_seen(frames: Iterable[Frame]) -> dict[str, datetime]:
+    seen: dict[str, datetime] = {}
+    for frame in frames:
+        seen[frame.station_id] = max(frame.received_at, seen.get(frame.station_id, frame.received_at))
+    return seen

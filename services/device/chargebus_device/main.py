@@ -1,0 +1,43 @@
+"""Owns wiring the device service: the only place where its settings are read."""
+
+from datetime import timedelta
+
+from chargebus_runtime.process import Process, Service
+
+from chargebus_device.api import router
+from chargebus_device.boots import Boots
+from chargebus_device.census import Census
+from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
+from chargebus_device.handlers import Handlers
+from chargebus_device.metrics import DeviceMetrics
+from chargebus_device.presence import PresenceLog
+from chargebus_device.registrar import Registrar
+from chargebus_device.registry import RegistryKeeper, RegistryLog
+from chargebus_device.settings import DeviceSettings
+from chargebus_device.source import SERVICE
+from chargebus_device.statuses import Statuses
+
+
+def build(process: Process) -> Service:
+    """Return the service for `process` to run."""
+    settings = process.load(DeviceSettings)
+    dead_after = timedelta(seconds=settings.edge_dead_after_s)
+    database = process.database(SERVICE, "chargebus_device")
+    metrics = DeviceMetrics()
+    registry_log = RegistryLog()
+    heard = EdgesHeard(process.clock)
+    life = EdgeLife(database, heard, LifeRules(dead_after, settings.sweep_every_s))
+    handlers = Handlers(Boots(settings, metrics), Statuses(metrics), PresenceLog(dead_after), process.clock)
+    return Service(
+        SERVICE,
+        database=database,
+        consumer=handlers.spec(),
+        views=(heard.view, registry_log.view),
+        router=router(database, Registrar(database, settings)),
+        tasks=(
+            RegistryKeeper(database, process.producer, registry_log, metrics).run,
+            life.run,
+            Census(database, metrics, settings.census_every_s).run,
+        ),
+        start=life.note,
+    )

@@ -1,0 +1,46 @@
+"""Owns handling presence: who connected and who left, in log order."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+from chargebus_events.presence import Presence
+from chargebus_events.public import STATION_CONNECTION, event
+from chargebus_events.record import Received
+from chargebus_runtime.batch import Batch
+
+from chargebus_device.domain.connection import Connection, follow
+from chargebus_device.source import SOURCE, connection_event_id
+from chargebus_device.store import connections, edges
+
+_decode = msgspec.json.Decoder(Presence).decode
+
+
+class PresenceLog:
+    """Follows the presence of every station; an edge silent for `dead_after` holds no sockets."""
+
+    def __init__(self, dead_after: timedelta) -> None:
+        self._dead_after = dead_after
+
+    async def handle(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Apply the presence records of a batch, in order."""
+        presences = [(record, _decode(record.value)) for record in records if record.value is not None]
+        if not presences:
+            return
+        ids = {presence.station_id for _, presence in presences}
+        known = await connections.lock(batch.connection, ids)
+        living = await edges.load(batch.connection, batch.now - self._dead_after)
+        changed: dict[str, Presence] = {}
+        for record, presence in presences:
+            before = known.get(presence.station_id, Connection(presence.station_id))
+            after, events = follow(before, presence, presence.epoch_at(record.offset), living)
+            if after == before:
+                continue
+            known[presence.station_id] = after
+            changed[presence.station_id] = presence
+            for body in events:
+                told = event(STATION_CONNECTION, connection_event_id(body), SOURCE, batch.now, body)
+                batch.send(told, because=record)
+        if changed:
+            seen_at = {station_id: presence.at for station_id, presence in changed.items()}
+            await connections.keep(batch.connection, [known[station_id] for station_id in changed], seen_at)

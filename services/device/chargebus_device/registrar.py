@@ -1,0 +1,149 @@
+"""Owns registering stations and giving them passwords: one by one, in bulk, and for those that nobody registered."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chargebus_events.registry import OnboardingPolicy, UnknownStations
+from chargebus_runtime import secrets
+from chargebus_runtime.database import Database
+from chargebus_runtime.problems import Problem
+from pydantic import ValidationError
+
+from chargebus_device.domain.registration import NewStation
+from chargebus_device.resources import BulkItem, StationIn
+from chargebus_device.settings import DeviceSettings
+from chargebus_device.store import onboarding, stations
+
+
+@dataclass(frozen=True)
+class Password:
+    """A station's password: `shown` is the generated one, None if the operator chose it."""
+
+    shown: str | None
+    stored: str
+
+
+class Registrar:
+    """Registers stations. Passwords that operators chose are hashed one at a time: scrypt must not take the machine."""
+
+    def __init__(self, database: Database, settings: DeviceSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._lane = asyncio.Lock()
+
+    async def register(self, wanted: StationIn) -> Password | None:
+        """Register a station; return its password, None if its id is taken."""
+        password = await self._password(wanted.password)
+        async with self._database.transaction() as tx:
+            created = await stations.register(tx.connection, [_new(wanted, password)], tx.now)
+            for registered in created:
+                tx.send(registered.record())
+        return password if created else None
+
+    async def register_many(self, wanted: Sequence[object]) -> list[BulkItem]:
+        """Register what can be registered, in one transaction; return what became of each, in order.
+
+        Raises:
+            Problem: 422 for more stations, or more chosen passwords, than one call may have.
+        """
+        self._check_size(wanted)
+        valid: dict[str, StationIn] = {}
+        for item in wanted:
+            if isinstance(item, StationIn):
+                valid.setdefault(item.station_id, item)
+        async with self._database.pool.acquire() as connection:
+            taken = await stations.existing(connection, list(valid))
+        passwords = {name: await self._password(item.password) for name, item in valid.items() if name not in taken}
+        created = await self._register_all([_new(valid[name], password) for name, password in passwords.items()])
+        fresh = {name: passwords[name] for name in created}
+        return [_result(item, valid, fresh) for item in wanted]
+
+    async def rotate(self, station_id: str) -> str | None:
+        """Give a station a new generated password and return it; None if there is no such station."""
+        password = secrets.generate_password()
+        async with self._database.transaction() as tx:
+            stored = secrets.hash_generated(password)
+            registered = await stations.set_password(tx.connection, station_id, stored, tx.now)
+            if registered is None:
+                return None
+            tx.send(registered.record())
+        return password
+
+    async def set_onboarding(
+        self, unknown_stations: UnknownStations, *, new_password: bool
+    ) -> tuple[OnboardingPolicy, str | None]:
+        """Set the onboarding policy; return it, and the onboarding password if a new one was generated.
+
+        A policy that lets stations in keeps its password unless a new one is asked for; one that refuses forgets it.
+        """
+        async with self._database.transaction() as tx:
+            before = await onboarding.lock(tx.connection)
+            stored, shown = before.password_hash if before else "", None
+            if unknown_stations == "refuse":
+                stored = ""
+            elif new_password or not stored:
+                shown = secrets.generate_password()
+                stored = secrets.hash_generated(shown)
+            policy = await onboarding.save(tx.connection, unknown_stations, stored, tx.now)
+            tx.send(policy.record())
+        return policy, shown
+
+    async def _register_all(self, new: Sequence[NewStation]) -> set[str]:
+        if not new:
+            return set()
+        async with self._database.transaction() as tx:
+            created = await stations.register(tx.connection, new, tx.now)
+            for registered in created:
+                tx.send(registered.record())
+        return {registered.station_id for registered in created}
+
+    async def _password(self, chosen: str | None) -> Password:
+        if chosen is None:
+            generated = secrets.generate_password()
+            return Password(generated, secrets.hash_generated(generated))
+        async with self._lane:
+            return Password(None, await asyncio.to_thread(secrets.hash_chosen, chosen))
+
+    def _check_size(self, wanted: Sequence[object]) -> None:
+        if len(wanted) > self._settings.bulk_stations:
+            detail = f"One call may register {self._settings.bulk_stations} stations; send the rest in further calls."
+            raise Problem(422, "too many stations", detail)
+        chosen = sum(isinstance(item, StationIn) and item.password is not None for item in wanted)
+        if chosen > self._settings.bulk_chosen_passwords:
+            detail = (
+                f"One call may bring {self._settings.bulk_chosen_passwords} passwords, as hashing them takes time; "
+                "send the rest in further calls."
+            )
+            raise Problem(422, "too many passwords", detail)
+
+
+def _new(wanted: StationIn, password: Password) -> NewStation:
+    return NewStation(
+        station_id=wanted.station_id,
+        registration=wanted.registration,
+        password_hash=password.stored,
+        security_profile=wanted.security_profile,
+        versions=tuple(wanted.versions),
+        name=wanted.name,
+        labels=wanted.labels,
+    )
+
+
+def _result(item: object, valid: Mapping[str, StationIn], fresh: dict[str, Password]) -> BulkItem:
+    """Tell what became of an item; the first of two with the same id is the one that counts."""
+    if not isinstance(item, StationIn):
+        return _invalid(item)
+    if item is not valid[item.station_id] or item.station_id not in fresh:
+        detail = "There is a station with this id already; it was left as it is."
+        return BulkItem(station_id=item.station_id, result="exists", detail=detail)
+    return BulkItem(station_id=item.station_id, result="created", password=fresh[item.station_id].shown)
+
+
+def _invalid(item: object) -> BulkItem:
+    station_id = item.get("station_id") if isinstance(item, dict) else None
+    try:
+        StationIn.model_validate(item)
+    except ValidationError as error:
+        detail = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'station'}: {e['msg']}" for e in error.errors())
+    return BulkItem(station_id=station_id if isinstance(station_id, str) else None, result="invalid", detail=detail)

@@ -1,0 +1,176 @@
+"""Owns the JSON of the HTTP API."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from chargebus_events.registry import Registration, UnknownStations
+from chargebus_ocppj.versions import Version
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from chargebus_device.domain.registration import STATION_ID
+from chargebus_device.domain.status import Status
+
+StationId = Annotated[str, StringConstraints(pattern=STATION_ID)]
+ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$")]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50)]
+
+
+class Input(BaseModel):
+    """What a caller sends: unknown fields are refused, so that a misspelt one is not lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StationIn(Input):
+    """A station to register."""
+
+    station_id: StationId = Field(description="The identity in the station's OCPP URL")
+    password: ChosenPassword | None = Field(
+        default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
+    )
+    registration: Registration = "accepted"
+    versions: list[Version] = Field(default=[], description="OCPP versions it may speak; empty: any")
+    security_profile: int = Field(default=1, ge=0, le=3)
+    name: Name = ""
+    labels: Labels = {}
+
+
+class StationsIn(Input):
+    """Stations to register in one call; each stands for itself."""
+
+    # An item that is no station is taken as it is: it gets its own result and does not spoil the others.
+    stations: list[Annotated[StationIn | Any, Field(union_mode="left_to_right")]] = Field(min_length=1)
+
+
+class ChangeIn(Input):
+    """What to change of a station; what is left out, or null, stays."""
+
+    registration: Registration | None = None
+    versions: list[Version] | None = None
+    name: Name | None = None
+    labels: Labels | None = None
+
+
+class OnboardingIn(Input):
+    """What becomes of stations that nobody registered."""
+
+    unknown_stations: UnknownStations
+    new_password: bool = Field(default=False, description="Replace the onboarding password by a new one")
+
+
+class StationSecret(BaseModel):
+    """A password, shown this once; null if the operator chose it."""
+
+    station_id: str
+    password: str | None
+
+
+class BulkItem(BaseModel):
+    """What became of one station of a bulk call, in the order of the request."""
+
+    station_id: str | None
+    result: Literal["created", "exists", "invalid"]
+    password: str | None = Field(default=None, description="The generated password, shown this once")
+    detail: str | None = None
+
+
+class BulkOut(BaseModel):
+    """What became of each station of a bulk call."""
+
+    created: int
+    exists: int
+    invalid: int
+    items: list[BulkItem]
+
+
+class OnboardingOut(BaseModel):
+    """The onboarding policy; `password` only in the answer to the call that generated it."""
+
+    unknown_stations: UnknownStations
+    updated_at: AwareDatetime | None = None
+    password: str | None = None
+
+
+class StatusOut(BaseModel):
+    """The newest report of a place; `detail` is OCPP 1.6's finer status."""
+
+    status: Status
+    detail: str = ""
+    error_code: str = ""
+    info: str = ""
+    vendor_id: str = ""
+    vendor_error_code: str = ""
+    reported_at: datetime
+
+
+class ConnectorOut(StatusOut):
+    """A connector."""
+
+    connector_id: int
+
+
+class EvseOut(BaseModel):
+    """An EVSE: its status follows from its own report, if it made one, and its connectors'."""
+
+    evse_id: int
+    status: Status | None
+    reported: StatusOut | None = None
+    connectors: list[ConnectorOut]
+
+
+class BootOut(BaseModel):
+    """The newest boot: what the station said and what it was told."""
+
+    at: datetime
+    version: str
+    registration: Registration
+    reason: str
+    vendor: str
+    model: str
+    serial_number: str
+    firmware_version: str
+    iccid: str
+    imsi: str
+    meter_serial_number: str
+
+
+class ConnectionOut(BaseModel):
+    """The newest connection; `changed_at` is when it opened or ended."""
+
+    connected: bool
+    version: str = ""
+    security_profile: int | None = None
+    remote_address: str = ""
+    changed_at: datetime | None = None
+    last_seen_at: datetime | None = None
+
+
+class StationOut(BaseModel):
+    """A station in a list; `status` follows from what its EVSEs and it itself reported."""
+
+    station_id: str
+    name: str
+    labels: dict[str, str]
+    registration: Registration
+    versions: list[str]
+    security_profile: int
+    created_at: datetime
+    updated_at: datetime
+    status: Status | None
+    connection: ConnectionOut
+    boot: BootOut | None
+
+
+class StationDetail(StationOut):
+    """A station with its EVSEs and connectors."""
+
+    reported: StatusOut | None
+    evses: list[EvseOut]
+
+
+class StationCreated(StationDetail):
+    """A station just registered; `password` is the generated one, shown this once."""
+
+    password: str | None

@@ -1,0 +1,34 @@
+"""Owns the queries that compare the registry topic with the database, and what each station's record must say."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import asyncpg
+from chargebus_events.registry import RegisteredStation
+
+FIELDS = "station_id, registration, password_hash, security_profile, versions, updated_at"
+
+_VERSIONS = "SELECT station_id, updated_at FROM station"
+_LOCK = f"SELECT {FIELDS} FROM station WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE"  # noqa: S608 - no input
+
+
+def registered(row: asyncpg.Record) -> RegisteredStation:
+    """Return a row with `FIELDS` as the registry's record."""
+    return RegisteredStation(
+        station_id=row["station_id"],
+        registration=row["registration"],
+        password_hash=row["password_hash"],
+        updated_at=row["updated_at"],
+        security_profile=row["security_profile"],
+        versions=tuple(row["versions"]),
+    )
+
+
+async def versions(connection: asyncpg.Connection) -> dict[str, datetime]:
+    """Return when each station was changed last: the version of its record."""
+    return {row["station_id"]: row["updated_at"] for row in await connection.fetch(_VERSIONS)}
+
+
+async def lock(connection: asyncpg.Connection, station_ids: Collection[str]) -> list[RegisteredStation]:
+    """Return the registered ones among stations; nobody changes them until the transaction ends."""
+    return [registered(row) for row in await connection.fetch(_LOCK, list(station_ids))]

@@ -1,0 +1,160 @@
+"""Owns the queries of the HTTP API: stations registered, listed, changed, removed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+from chargebus_events.registry import RegisteredStation
+
+from chargebus_device.domain.registration import Change, NewStation
+from chargebus_device.store.columns import columns
+from chargebus_device.store.registry import FIELDS, registered
+
+_REGISTER = f"""
+INSERT INTO station (station_id, registration, password_hash, security_profile, versions, name, labels,
+                     created_at, updated_at)
+SELECT station_id, registration, password_hash, security_profile, string_to_array(versions, ' '), name, labels, $8, $8
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::jsonb[])
+     AS n (station_id, registration, password_hash, security_profile, versions, name, labels)
+ORDER BY station_id
+ON CONFLICT (station_id) DO NOTHING RETURNING {FIELDS}
+"""  # noqa: S608 - no input
+_CHANGE = f"""
+UPDATE station SET
+    registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
+    labels = COALESCE($5, labels), updated_at = GREATEST($6, updated_at + interval '1 microsecond')
+WHERE station_id = $1 RETURNING {FIELDS}
+"""  # noqa: S608 - no input
+_SET_PASSWORD = f"""
+UPDATE station SET password_hash = $2, updated_at = GREATEST($3, updated_at + interval '1 microsecond')
+WHERE station_id = $1 RETURNING {FIELDS}
+"""  # noqa: S608 - no input
+_REMOVE = """
+WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING station_id),
+     boots AS (DELETE FROM boot WHERE station_id = $1),
+     statuses AS (DELETE FROM connector_status WHERE station_id = $1)
+SELECT station_id FROM gone
+"""
+_SELECT = """
+SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.created_at,
+       s.updated_at, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
+       b.meter_serial_number, b.version AS boot_version, b.told, b.booted_at,
+       COALESCE(c.connected, false) AS connected, c.version, c.security_profile AS used_security_profile,
+       c.remote_address, c.changed_at, c.last_seen_at
+FROM station s LEFT JOIN boot b USING (station_id) LEFT JOIN connection c USING (station_id)
+"""
+_EXISTING = "SELECT station_id FROM station WHERE station_id = ANY($1)"
+_GET = f"{_SELECT} WHERE s.station_id = $1"
+_LIST = f"""{_SELECT}
+WHERE s.station_id > $1
+  AND ($2::bool IS NULL OR COALESCE(c.connected, false) = $2)
+  AND ($3::text IS NULL OR s.registration = $3)
+  AND ($4::text IS NULL OR COALESCE(NULLIF(c.version, ''), b.version) = $4)
+  AND ($5::text IS NULL OR position(lower($5) IN lower(concat_ws(
+       ' ', s.station_id, s.name, b.vendor, b.model, b.serial_number))) > 0)
+  AND ($6::text IS NULL OR EXISTS (
+       SELECT FROM connector_status p WHERE p.station_id = s.station_id AND p.status = $6))
+ORDER BY s.station_id LIMIT $7
+"""
+_STATUSES = """
+SELECT station_id, evse_id, connector_id, status, detail, error_code, info, vendor_id, vendor_error_code, reported_at
+FROM connector_status WHERE station_id = ANY($1) ORDER BY station_id, evse_id, connector_id
+"""
+_CENSUS = "SELECT registration AS name, count(*) AS count FROM station GROUP BY registration"
+_CONNECTED = "SELECT version AS name, count(*) AS count FROM connection WHERE connected GROUP BY version"
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which stations to list; None does not filter.
+
+    `text` is looked for in id, name, vendor, model and serial number; `status` matches stations of which any
+    connector (or EVSE, or the station itself) has it.
+    """
+
+    connected: bool | None = None
+    registration: str | None = None
+    version: str | None = None
+    text: str | None = None
+    status: str | None = None
+
+
+async def existing(connection: asyncpg.Connection, station_ids: Sequence[str]) -> set[str]:
+    """Return the registered ones among stations."""
+    return {row["station_id"] for row in await connection.fetch(_EXISTING, station_ids)}
+
+
+async def register(
+    connection: asyncpg.Connection, stations: Sequence[NewStation], now: datetime
+) -> list[RegisteredStation]:
+    """Register stations, at least one and none twice; return those whose ids were free."""
+    rows = columns(
+        (
+            station.station_id,
+            station.registration,
+            station.password_hash,
+            station.security_profile,
+            " ".join(station.versions),
+            station.name,
+            msgspec.json.encode(station.labels).decode(),
+        )
+        for station in stations
+    )
+    return [registered(row) for row in await connection.fetch(_REGISTER, *rows, now)]
+
+
+async def change(
+    connection: asyncpg.Connection, station_id: str, wanted: Change, now: datetime
+) -> RegisteredStation | None:
+    """Change a station; return its new registry record, None if there is no such station."""
+    row = await connection.fetchrow(
+        _CHANGE,
+        station_id,
+        wanted.registration,
+        None if wanted.versions is None else list(wanted.versions),
+        wanted.name,
+        None if wanted.labels is None else msgspec.json.encode(wanted.labels).decode(),
+        now,
+    )
+    return None if row is None else registered(row)
+
+
+async def set_password(
+    connection: asyncpg.Connection, station_id: str, password_hash: str, now: datetime
+) -> RegisteredStation | None:
+    """Give a station a new password; return its new registry record, None if there is no such station."""
+    row = await connection.fetchrow(_SET_PASSWORD, station_id, password_hash, now)
+    return None if row is None else registered(row)
+
+
+async def remove(connection: asyncpg.Connection, station_id: str) -> bool:
+    """Remove a station with its boot and statuses; tell whether there was one.
+
+    Its connection stays: the edge that holds the socket will say when it ended.
+    """
+    return await connection.fetchval(_REMOVE, station_id) is not None
+
+
+async def get(connection: asyncpg.Connection, station_id: str) -> asyncpg.Record | None:
+    """Return a station with its newest boot and connection."""
+    return await connection.fetchrow(_GET, station_id)
+
+
+async def page(connection: asyncpg.Connection, wanted: Filter, after: str, limit: int) -> list[asyncpg.Record]:
+    """Return up to `limit` stations like `get`'s, in the order of their ids, from the one after `after` on."""
+    filters = (wanted.connected, wanted.registration, wanted.version, wanted.text, wanted.status)
+    rows: list[asyncpg.Record] = await connection.fetch(_LIST, after, *filters, limit)
+    return rows
+
+
+async def statuses(connection: asyncpg.Connection, station_ids: Sequence[str]) -> list[asyncpg.Record]:
+    """Return the newest report of every place of stations, in order."""
+    rows: list[asyncpg.Record] = await connection.fetch(_STATUSES, station_ids)
+    return rows
+
+
+async def census(connection: asyncpg.Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the registered stations by registration, and the connected ones by version."""
+    registrations = await connection.fetch(_CENSUS)
+    connected = await connection.fetch(_CONNECTED)
+    return {row["name"]: row["count"] for row in registrations}, {row["name"]: row["count"] for row in connected}

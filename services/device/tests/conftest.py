@@ -1,0 +1,205 @@
+"""A device service without its process: a real database, and what it would have sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from chargebus_device.api import router
+from chargebus_device.boots import Boots
+from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
+from chargebus_device.handlers import FRAMES, Handlers
+from chargebus_device.metrics import DeviceMetrics
+from chargebus_device.presence import PresenceLog
+from chargebus_device.registrar import Registrar
+from chargebus_device.settings import DeviceSettings
+from chargebus_device.statuses import Statuses
+from chargebus_events.access import ApiKey
+from chargebus_events.frames import Frame
+from chargebus_events.presence import EdgeHeartbeat, Presence
+from chargebus_events.record import Received, Record
+from chargebus_runtime import secrets
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.http import HttpParts, build_app
+from chargebus_runtime.keys import KeyRing, format_key
+from chargebus_runtime.migrations import migrate
+from chargebus_runtime.telemetry import Trace, Tracing
+from chargebus_testkit.servers import execute
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
+DEAD_AFTER = timedelta(seconds=10)
+API_SECRET = "5ec4e7" * 7
+
+
+@dataclass
+class Time:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Sent:
+    """Takes the place of the Kafka producer and keeps what it was given."""
+
+    records: list[Record] = field(default_factory=list)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+
+@dataclass
+class Device:
+    """The parts of the service on one database."""
+
+    database: Database
+    sent: Sent
+    time: Time
+    handlers: Handlers
+    heard: EdgesHeard
+    life: EdgeLife
+    registrar: Registrar
+    offset: int = 0
+    statements: list[object] = field(default_factory=list)
+
+    async def apply(self, *records: Received) -> list[Record]:
+        """Apply one batch and return what it sends."""
+        async with self.database.pool.acquire() as connection, connection.transaction():
+            batch = Batch(records, connection, self.time(), Trace())
+            with connection.query_logger(self.statements.append):
+                await self.handlers.handle(batch)
+        return [record for group in batch.outgoing.values() for record in group]
+
+    def frame(self, action: str, payload: bytes, **more) -> Received:
+        """Return a frame that arrived just now."""
+        self.offset += 1
+        frame = Frame(
+            station_id=more.get("station_id", "CS-1"),
+            version=more.get("version", "1.6"),
+            action=action,
+            message_id=f"m{self.offset}",
+            slot=more.get("slot", 3),
+            epoch=more.get("epoch", 7),
+            number=self.offset,
+            payload=payload,
+            received_at=more.get("received_at", self.time()),
+        )
+        return received(frame.record(FRAMES), self.offset)
+
+    def presence(self, offset: int, **more) -> Received:
+        """Return a presence record at an offset."""
+        values = {"station_id": "CS-1", "connected": True, "slot": 3, "edge_epoch": 5, "at": self.time(), **more}
+        return received(Presence(**values).record(), offset)
+
+    def hear(self, offset: int, **more) -> None:
+        """Hear an edge, live."""
+        values = {"slot": 3, "instance": "edge-a", "at": self.time(), **more}
+        self.heard.apply(received(EdgeHeartbeat(**values).record(), offset))
+
+    async def fetch(self, query: str) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in await self.database.pool.fetch(query)]
+
+    async def settled(self) -> list[Record]:
+        """Wait until everything committed is sent; return all that was."""
+        await self.database.outbox.settle()
+        return self.sent.records
+
+
+def received(record: Record, offset: int) -> Received:
+    """Return a record as a consumer gets it."""
+    return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
+    """Migrate one database for the tests of this folder."""
+    options = DatabaseOptions(f"device_{uuid4().hex[:12]}", postgres.url, MIGRATIONS, pool_size=4)
+    await migrate(options.server_url, options.name, options.migrations)
+    yield options
+    await execute(postgres.url, f'DROP DATABASE "{options.name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def device(device_database) -> AsyncIterator[Device]:
+    """Return the service's parts on an empty database."""
+    time, sent, metrics = Time(), Sent(), DeviceMetrics()
+    settings = DeviceSettings(bulk_stations=50, bulk_chosen_passwords=2)
+    database = Database(device_database, sent, time, Tracing(enabled=False))
+    await database.start()
+    heard = EdgesHeard(time)
+    heard.view.ready.set()
+    yield Device(
+        database,
+        sent,
+        time,
+        Handlers(Boots(settings, metrics), Statuses(metrics), PresenceLog(DEAD_AFTER), time),
+        heard,
+        EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01)),
+        Registrar(database, settings),
+    )
+    await database.outbox.settle()
+    await database.pool.execute(
+        "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset"
+    )
+    await database.stop()
+
+
+@pytest.fixture
+async def api(device) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of the service's HTTP API; `as_role` makes its headers."""
+    ring = KeyRing(device.time)
+    for role in ("viewer", "operator", "admin"):
+        key = ApiKey(f"id{role}", role, role, secrets.hash_generated(API_SECRET), START)
+        ring.view.apply(received(key.record(), 0))
+    ring.view.ready.set()
+
+    async def nothing() -> dict[str, list[str]]:
+        return {}
+
+    routes = router(device.database, device.registrar)
+    app = build_app(HttpParts("device", [routes], ring, Tracing(enabled=False), nothing, nothing))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1", headers=as_role("operator")) as client:
+        yield client
+
+
+def as_role(role: str) -> dict[str, str]:
+    """Return the headers of a caller."""
+    return {"X-API-Key": format_key(f"id{role}", API_SECRET)}
+
+
+@pytest.fixture
+def role_headers():
+    """Return the maker of a caller's headers."""
+    return as_role
+
+
+@pytest.fixture
+def eventually():
+    """Return a wait for a condition that the service brings about by itself."""
+
+    async def wait(condition, within_s: float = 20) -> None:
+        async with asyncio.timeout(within_s):
+            while not await condition():
+                await asyncio.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def device_time() -> Time:
+    """Return a clock that stands still."""
+    return Time()

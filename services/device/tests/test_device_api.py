@@ -1,0 +1,350 @@
+"""Stations and the onboarding policy over HTTP."""
+
+import json
+
+import msgspec
+import pytest
+from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation
+from chargebus_events.topics import REGISTRY
+from chargebus_runtime import secrets
+
+BOOT = b'{"chargePointVendor":"Acme","chargePointModel":"One","chargePointSerialNumber":"SN-7"}'
+
+
+async def published(device, station_id="CS-1"):
+    """The newest registry record of a station."""
+    records = [r for r in await device.settled() if r.topic == REGISTRY and r.key == station_id]
+    return records[-1].value
+
+
+async def station(device, station_id="CS-1"):
+    return msgspec.json.decode(await published(device, station_id), type=RegisteredStation)
+
+
+async def test_a_generated_password_is_shown_once_and_kept_hashed(api, device):
+    answer = await api.post("/stations", json={"station_id": "CS-1"})
+
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == "/v1/stations/CS-1"
+    password = answer.json()["password"]
+    assert secrets.verify(password.encode(), (await station(device)).password_hash)
+    assert password not in (await api.get("/stations/CS-1")).text
+    assert password.encode() not in await published(device)
+
+
+async def test_a_chosen_password_is_taken_and_not_shown(api, device):
+    answer = await api.post("/stations", json={"station_id": "CS-1", "password": "chosen by operator"})
+
+    assert answer.status_code == 201
+    assert answer.json()["password"] is None
+    stored = (await station(device)).password_hash
+    assert secrets.is_slow(stored)
+    assert secrets.verify(b"chosen by operator", stored)
+
+
+@pytest.mark.parametrize(
+    "password", ["fifteen letters", "x" * 41, "with a line\nbreak in it", "umlaut äöü in password"]
+)
+async def test_A00_FR_205_a_chosen_password_has_16_to_40_printable_characters(api, password):
+    answer = await api.post("/stations", json={"station_id": "CS-1", "password": password})
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("station_id", ["", "x" * 49, "with space", "slash/", "colon:", "ümlaut", "newline\n"])
+async def test_a_station_id_that_no_url_could_carry_is_refused(api, station_id):
+    assert (await api.post("/stations", json={"station_id": station_id})).status_code == 422
+
+
+async def test_what_an_operator_gives_is_kept_and_published(api, device):
+    body = {
+        "station_id": "DE*ACME+7@x|y.z-_=",
+        "registration": "pending",
+        "versions": ["2.0.1", "2.1"],
+        "security_profile": 2,
+        "name": "Harbour 1",
+        "labels": {"site": "harbour"},
+    }
+    created = (await api.post("/stations", json=body)).json()
+
+    found = (await api.get(f"/stations/{body['station_id']}")).json()
+    assert {key: found[key] for key in body} == body
+    assert {key: created[key] for key in body} == body
+    registered = await station(device, body["station_id"])
+    assert (registered.registration, registered.versions, registered.security_profile) == (
+        "pending",
+        ("2.0.1", "2.1"),
+        2,
+    )
+
+
+async def test_an_id_that_is_taken_is_a_conflict_and_changes_nothing(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    before = await published(device)
+
+    answer = await api.post("/stations", json={"station_id": "CS-1", "registration": "rejected"})
+
+    assert answer.status_code == 409
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert await published(device) == before
+
+
+async def test_in_bulk_each_station_stands_for_itself(api, device):
+    await api.post("/stations", json={"station_id": "known"})
+    stations = [
+        {"station_id": "new-1"},
+        {"station_id": "known"},
+        {"station_id": "not an id"},
+        {"station_id": "new-2", "password": "chosen by operator"},
+        {"station_id": "new-1", "registration": "rejected"},
+        "nonsense",
+        {"station_id": "new-3", "mispelt": True},
+    ]
+
+    answer = (await api.post("/stations/bulk", json={"stations": stations})).json()
+
+    assert (answer["created"], answer["exists"], answer["invalid"]) == (2, 2, 3)
+    results = [(item["station_id"], item["result"]) for item in answer["items"]]
+    assert results == [
+        ("new-1", "created"),
+        ("known", "exists"),
+        ("not an id", "invalid"),
+        ("new-2", "created"),
+        ("new-1", "exists"),
+        (None, "invalid"),
+        ("new-3", "invalid"),
+    ]
+    assert "mispelt" in answer["items"][6]["detail"]
+    generated = answer["items"][0]["password"]
+    assert secrets.verify(generated.encode(), (await station(device, "new-1")).password_hash)
+    assert answer["items"][3]["password"] is None
+    assert [item["password"] for item in answer["items"] if item["result"] != "created"] == [None] * 5
+
+
+async def test_a_bulk_call_can_be_repeated(api, device):
+    body = {"stations": [{"station_id": "A"}, {"station_id": "B"}]}
+    await api.post("/stations/bulk", json=body)
+    before = len(await device.settled())
+
+    answer = (await api.post("/stations/bulk", json=body)).json()
+
+    assert (answer["created"], answer["exists"]) == (0, 2)
+    assert len(await device.settled()) == before
+
+
+@pytest.mark.parametrize(
+    "stations",
+    [
+        [{"station_id": f"S{n}"} for n in range(51)],
+        [{"station_id": f"S{n}", "password": "chosen by operator"} for n in range(3)],
+        [],
+    ],
+    ids=["too many", "too many passwords", "none"],
+)
+async def test_a_bulk_call_of_a_wrong_size_creates_nothing(api, device, stations):
+    answer = await api.post("/stations/bulk", json={"stations": stations})
+
+    assert answer.status_code == 422
+    assert await device.fetch("SELECT FROM station") == []
+
+
+async def test_a_change_touches_what_it_names_and_is_published(api, device):
+    await api.post("/stations", json={"station_id": "CS-1", "name": "old", "labels": {"a": "b"}, "versions": ["1.6"]})
+
+    answer = await api.patch("/stations/CS-1", json={"registration": "rejected", "versions": []})
+
+    changed = answer.json()
+    assert (changed["registration"], changed["versions"], changed["name"], changed["labels"]) == (
+        "rejected",
+        [],
+        "old",
+        {"a": "b"},
+    )
+    registered = await station(device)
+    assert (registered.registration, registered.versions) == ("rejected", ())
+
+
+async def test_a_new_password_replaces_the_old_one(api, device):
+    old = (await api.post("/stations", json={"station_id": "CS-1"})).json()["password"]
+
+    new = (await api.post("/stations/CS-1/password")).json()["password"]
+
+    stored = (await station(device)).password_hash
+    assert secrets.verify(new.encode(), stored)
+    assert not secrets.verify(old.encode(), stored)
+
+
+async def test_a_removed_station_leaves_a_tombstone_and_nothing_else(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    await device.apply(
+        device.frame("BootNotification", BOOT),
+        device.frame("StatusNotification", b'{"connectorId":1,"status":"Available","errorCode":"NoError"}'),
+    )
+
+    assert (await api.delete("/stations/CS-1")).status_code == 204
+
+    assert await published(device) is None
+    assert (await api.get("/stations/CS-1")).status_code == 404
+    assert await device.fetch("SELECT FROM boot") == await device.fetch("SELECT FROM connector_status") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/stations/CS-1", None),
+        ("PATCH", "/stations/CS-1", {}),
+        ("POST", "/stations/CS-1/password", None),
+        ("DELETE", "/stations/CS-1", None),
+    ],
+)
+async def test_an_unknown_station_is_not_found(api, method, path, body):
+    answer = await api.request(method, path, json=body)
+
+    assert answer.status_code == 404
+    assert "CS-1" in answer.json()["detail"]
+
+
+async def test_a_station_shows_its_boot_connection_evses_and_connectors(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    reports = [
+        (0, 0, "Available"),
+        (1, 1, "Available"),
+        (1, 2, "Occupied"),
+        (2, 1, "Faulted"),
+    ]
+    statuses = [
+        {"evseId": e, "connectorId": c, "connectorStatus": s, "timestamp": "2025-03-01T11:59:00Z"}
+        for e, c, s in reports
+    ]
+    await device.apply(
+        device.presence(40, version="2.0.1", remote_address="10.0.0.1"),
+        device.frame(
+            "BootNotification",
+            b'{"chargingStation":{"vendorName":"Acme","model":"Two"},"reason":"PowerUp"}',
+            version="2.0.1",
+            epoch=40,
+        ),
+        *(device.frame("StatusNotification", json.dumps(s).encode(), version="2.0.1") for s in statuses),
+    )
+
+    found = (await api.get("/stations/CS-1")).json()
+
+    assert found["connection"]["connected"] is True
+    assert found["connection"]["remote_address"] == "10.0.0.1"
+    assert found["connection"]["last_seen_at"] == "2025-03-01T12:00:00Z"
+    assert (found["boot"]["vendor"], found["boot"]["reason"], found["boot"]["version"]) == ("Acme", "PowerUp", "2.0.1")
+    assert found["status"] == "Occupied"
+    assert found["reported"]["status"] == "Available"
+    assert [(evse["evse_id"], evse["status"]) for evse in found["evses"]] == [(1, "Occupied"), (2, "Faulted")]
+    assert [c["status"] for c in found["evses"][0]["connectors"]] == ["Available", "Occupied"]
+
+
+async def test_a_station_that_never_called_has_neither_boot_nor_status(api):
+    await api.post("/stations", json={"station_id": "CS-1"})
+
+    found = (await api.get("/stations/CS-1")).json()
+
+    assert found["connection"]["connected"] is False
+    assert (found["boot"], found["status"], found["evses"]) == (None, None, [])
+
+
+async def listed(api, **query):
+    answer = await api.get("/stations", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["station_id"] for item in answer.json()["items"]]
+
+
+@pytest.fixture
+async def fleet(api, device):
+    await api.post("/stations", json={"station_id": "A", "name": "Harbour 100%"})
+    await api.post("/stations", json={"station_id": "B", "registration": "pending"})
+    await api.post("/stations", json={"station_id": "C"})
+    await device.apply(
+        device.presence(40, station_id="A", version="1.6"),
+        device.frame("BootNotification", BOOT, station_id="C"),
+        device.frame(
+            "StatusNotification", b'{"connectorId":2,"status":"Faulted","errorCode":"GroundFailure"}', station_id="C"
+        ),
+    )
+    return device
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["A", "B", "C"]),
+        ({"connected": True}, ["A"]),
+        ({"connected": False}, ["B", "C"]),
+        ({"registration": "pending"}, ["B"]),
+        ({"version": "1.6"}, ["A", "C"]),
+        ({"version": "2.1"}, []),
+        ({"text": "hARBOUR"}, ["A"]),
+        ({"text": "100%"}, ["A"]),
+        ({"text": "%"}, ["A"]),
+        ({"text": "sn-7"}, ["C"]),
+        ({"status": "Faulted"}, ["C"]),
+        ({"status": "Faulted", "connected": True}, []),
+    ],
+)
+async def test_a_list_is_filtered(fleet, api, query, expected):
+    assert await listed(api, **query) == expected
+
+
+async def test_a_list_comes_in_pages_in_the_order_of_ids(fleet, api):
+    first = (await api.get("/stations", params={"limit": 2})).json()
+    second = (await api.get("/stations", params={"limit": 2, "cursor": first["next"]})).json()
+
+    assert [item["station_id"] for item in first["items"]] == ["A", "B"]
+    assert [item["station_id"] for item in second["items"]] == ["C"]
+    assert second["next"] is None
+
+
+async def test_nobody_comes_in_unregistered_by_default(api):
+    assert (await api.get("/onboarding")).json()["unknown_stations"] == "refuse"
+
+
+async def policy(device):
+    return msgspec.json.decode(await published(device, ONBOARDING_KEY), type=OnboardingPolicy)
+
+
+async def test_the_onboarding_password_is_shown_once_and_kept_until_a_new_one_is_asked_for(api, device, role_headers):
+    admin = role_headers("admin")
+    first = (await api.put("/onboarding", json={"unknown_stations": "pending"}, headers=admin)).json()["password"]
+    again = (await api.put("/onboarding", json={"unknown_stations": "accept"}, headers=admin)).json()["password"]
+    kept = await policy(device)
+    renewed = await api.put("/onboarding", json={"unknown_stations": "accept", "new_password": True}, headers=admin)
+    shown = (await api.get("/onboarding")).json()
+
+    assert secrets.verify(first.encode(), kept.password_hash)
+    assert (again, kept.unknown_stations) == (None, "accept")
+    assert secrets.verify(renewed.json()["password"].encode(), (await policy(device)).password_hash)
+    assert shown["password"] is None
+
+
+async def test_a_policy_that_refuses_forgets_its_password(api, device, role_headers):
+    admin = role_headers("admin")
+    await api.put("/onboarding", json={"unknown_stations": "accept"}, headers=admin)
+    await api.put("/onboarding", json={"unknown_stations": "refuse"}, headers=admin)
+
+    assert (await policy(device)).password_hash == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "call", "allowed"),
+    [
+        ("viewer", "GET /stations", True),
+        ("viewer", "GET /onboarding", True),
+        ("viewer", "POST /stations", False),
+        ("viewer", "POST /stations/bulk", False),
+        ("viewer", "PATCH /stations/CS-1", False),
+        ("viewer", "DELETE /stations/CS-1", False),
+        ("viewer", "POST /stations/CS-1/password", False),
+        ("operator", "PUT /onboarding", False),
+        ("admin", "PUT /onboarding", True),
+    ],
+)
+async def test_roles(api, role_headers, role, call, allowed):
+    method, path = call.split()
+    answer = await api.request(method, path, json={"unknown_stations": "accept"}, headers=role_headers(role))
+
+    assert (answer.status_code != 403) is allowed
