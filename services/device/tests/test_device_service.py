@@ -1,0 +1,201 @@
+"""The whole service on a real Kafka: what goes in and what comes out."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from chargebus_device.main import build
+from chargebus_events.access import ApiKey
+from chargebus_events.frames import ANSWER, Frame
+from chargebus_events.presence import EdgeHeartbeat, Presence
+from chargebus_events.registry import RegisteredStation, removed
+from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY, STATION_EVENTS, TOPICS
+from chargebus_runtime import secrets
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.kafka import received
+from chargebus_runtime.keys import format_key
+from chargebus_runtime.process import Process
+from chargebus_runtime.settings import RuntimeSettings
+from chargebus_testkit.servers import execute
+
+SECRET = "5ec4e7" * 7
+SLOT = 30
+
+
+class OwnDatabase(Process):
+    """A process whose service has a database of this test's own."""
+
+    database_name = ""
+
+    def database(self, service: str, package: str) -> Database:
+        migrations = super().database(service, package)._options.migrations
+        options = DatabaseOptions(self.database_name, self.settings.database_url, migrations)
+        return Database(options, self.producer, self.clock, self.telemetry.tracing)
+
+
+@dataclass
+class Bench:
+    """A device service on real servers; every station is this test's own."""
+
+    settings: RuntimeSettings
+    database_name: str
+    key: ApiKey
+    station_id: str
+    process: Process | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[httpx.AsyncClient]:
+        process = self.process = OwnDatabase(self.settings, "device-test")
+        process.database_name = self.database_name
+        await process.database("device", "chargebus_device").migrate()
+        await process.start([build])
+        base_url = f"http://127.0.0.1:{self.settings.http_port}/v1"
+        headers = {"X-API-Key": format_key(self.key.key_id, SECRET)}
+        try:
+            async with httpx.AsyncClient(base_url=base_url, headers=headers) as client:
+                yield client
+        finally:
+            await process.stop()
+
+    async def newest(self, topic: str):
+        """The records of a topic with this test's station as key, in order."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers)
+        await consumer.start()
+        try:
+            tps = [TopicPartition(topic, number) for number in range(TOPICS[topic].partitions)]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning(*tps)
+            ends = await consumer.end_offsets(tps)
+            found = []
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [received(record) for record in records]
+            return [record for record in found if record.key == self.station_id]
+        finally:
+            await consumer.stop()
+
+    def boot(self, epoch: int, number: int = 1) -> Frame:
+        payload = b'{"chargePointVendor":"Acme","chargePointModel":"One"}'
+        now = datetime.now(UTC)
+        return Frame(self.station_id, "1.6", "BootNotification", "m1", SLOT, epoch, number, payload, now)
+
+
+@pytest.fixture
+async def bench(kafka, topics, postgres, unused_tcp_port, monkeypatch) -> AsyncIterator[Bench]:
+    monkeypatch.setenv("DEVICE_EDGE_DEAD_AFTER_S", "1")
+    monkeypatch.setenv("DEVICE_SWEEP_EVERY_S", "0.2")
+    unique = uuid4().hex[:12]
+    settings = RuntimeSettings(
+        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
+    )
+    key = ApiKey(f"device{unique}", "test", "operator", secrets.hash_generated(SECRET), datetime.now(UTC))
+    bench = Bench(settings, f"device_{unique}", key, f"CS-{unique}")
+    announcing = Process(settings)
+    await announcing.producer.start()
+    await announcing.producer.publish([key.record()])
+    await announcing.producer.stop()
+    yield bench
+    await execute(postgres.url, f'DROP DATABASE IF EXISTS "{bench.database_name}" WITH (FORCE)')
+
+
+async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench, eventually):
+    async with bench.running() as client:
+        created = await client.post("/stations", json={"station_id": bench.station_id, "registration": "pending"})
+        assert created.status_code == 201
+        await bench.process.producer.publish([bench.boot(epoch=7).record("ocpp.frames.device")])
+
+        async def booted() -> bool:
+            return (await client.get(f"/stations/{bench.station_id}")).json()["boot"] is not None
+
+        await eventually(booted)
+
+    (answer,) = await bench.newest(DOWNLINK)
+    assert (answer.partition, answer.type, answer.headers["registration"]) == (SLOT, ANSWER, b"pending")
+    assert json.loads(answer.value)["status"] == "Pending"
+    (registered,) = await bench.newest(REGISTRY)
+    assert msgspec.json.decode(registered.value, type=RegisteredStation).registration == "pending"
+
+
+async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench, eventually):
+    async with bench.running() as client:
+        await client.post("/stations", json={"station_id": bench.station_id})
+        producer = bench.process.producer
+        edge = await producer.send(EdgeHeartbeat(SLOT, "edge-test", datetime.now(UTC)).record())
+        presence = Presence(bench.station_id, True, SLOT, edge.offset, datetime.now(UTC), version="1.6")
+        connection = await producer.send(presence.record())
+
+        async def is_connected() -> bool:
+            return (await client.get(f"/stations/{bench.station_id}")).json()["connection"]["connected"]
+
+        async def is_not() -> bool:
+            return not await is_connected()
+
+        await eventually(is_connected)
+        await eventually(is_not)
+        heartbeat = EdgeHeartbeat(SLOT, "edge-test", datetime.now(UTC), epoch=edge.offset)
+        await producer.publish([heartbeat.record()])
+        await eventually(is_connected)
+        gone = Presence(bench.station_id, False, SLOT, edge.offset, datetime.now(UTC), epoch=connection.offset)
+        await producer.publish([gone.record()])
+        await eventually(is_not)
+
+    told = [json.loads(record.value) for record in await bench.newest(STATION_EVENTS)]
+    assert [event["connected"] for event in told][:3] == [True, False, True]
+    assert {event["epoch"] for event in told} == {connection.offset}
+
+
+async def test_a_registry_that_lost_a_station_gets_it_back_and_one_that_has_too_many_is_cleaned(bench, eventually):
+    ghost = RegisteredStation(f"{bench.station_id}-ghost", "accepted", "hash", datetime.now(UTC))
+    async with bench.running() as client:
+        await client.post("/stations", json={"station_id": bench.station_id})
+        await eventually(lambda: _has(bench, 1))
+    losing = Process(bench.settings)
+    await losing.producer.start()
+    await losing.producer.publish([removed(bench.station_id), ghost.record()])
+    await losing.producer.stop()
+
+    async with bench.running():
+        await eventually(lambda: _has(bench, 3))
+
+    first, _, last = await bench.newest(REGISTRY)
+    assert last.value == first.value
+    bench.station_id = ghost.station_id
+    assert (await bench.newest(REGISTRY))[-1].value is None
+
+
+async def test_late_presence_of_an_old_connection_is_fenced(bench, eventually):
+    async with bench.running() as client:
+        await client.post("/stations", json={"station_id": bench.station_id})
+        producer, now = bench.process.producer, datetime.now(UTC)
+        edge = await producer.send(EdgeHeartbeat(SLOT, "edge-test", now + timedelta(minutes=1)).record())
+        old = await producer.send(Presence(bench.station_id, True, SLOT, edge.offset, now).record())
+        new = await producer.send(Presence(bench.station_id, True, SLOT, edge.offset, now, version="2.1").record())
+        late = Presence(bench.station_id, False, SLOT, edge.offset, now, epoch=old.offset)
+        boot = msgspec.structs.replace(bench.boot(new.offset), received_at=now)
+        await producer.publish([late.record(), boot.record("ocpp.frames.device")])
+
+        async def applied() -> bool:
+            position = await bench.process._services[0].database.pool.fetchval(
+                "SELECT next_offset FROM consumer_offset WHERE topic = $1 AND partition = $2", PRESENCE, new.partition
+            )
+            return position is not None and position >= new.offset + 2
+
+        await eventually(applied)
+        found = (await client.get(f"/stations/{bench.station_id}")).json()["connection"]
+        rows = await bench.process._services[0].database.pool.fetch(
+            "SELECT epoch, present FROM connection WHERE station_id = $1", bench.station_id
+        )
+
+    assert found["version"] == "2.1"
+    assert [tuple(row) for row in rows] == [(new.offset, True)]
+
+
+async def _has(bench: Bench, count: int) -> bool:
+    return len(await bench.newest(REGISTRY)) >= count
