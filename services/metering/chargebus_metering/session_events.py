@@ -30,7 +30,7 @@ def meter_start(session: Session) -> Message | None:
 
     Every event of a session tells it again: the reading's identity is the same.
 
-    Spec: OCPP 1.6 section 6.45, meterStart is in Wh
+    Spec: OCPP 1.6 section 4.8 and StartTransaction.req (meterStart in Wh)
     """
     if session.version not in _METER_START_OUTSIDE_SAMPLES or "started" in session.missing:
         return None

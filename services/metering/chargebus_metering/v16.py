@@ -50,7 +50,7 @@ def meter_values(station_id: str, payload: bytes) -> Message:
     Raises:
         PlaceError: no such connector can be.
 
-    Spec: OCPP 1.6 sections 4.7 and 6.31
+    Spec: OCPP 1.6 section 4.7 and MeterValues.req
     """
     request = _meter_values.decode(payload)
     evse_id = whole(request.connector_id)
@@ -61,7 +61,7 @@ def meter_values(station_id: str, payload: bytes) -> Message:
 def stop_transaction(station_id: str, payload: bytes) -> Message:
     """Read a StopTransaction request: meterStop as a register reading, and transactionData.
 
-    Spec: OCPP 1.6 sections 4.10 and 6.49; meterStop is in Wh
+    Spec: OCPP 1.6 section 4.10 and StopTransaction.req (meterStop in Wh)
     """
     request = _stop_transaction.decode(payload)
     register = Sample(str(request.meter_stop), unit="Wh", context="Transaction.End")

@@ -65,7 +65,7 @@ def meter_values(station_id: str, payload: bytes) -> Message:
     Raises:
         PlaceError: no such EVSE can be.
 
-    Spec: OCPP 2.0.1 J01, section 1.41 (MeterValuesRequest)
+    Spec: OCPP 2.0.1 J01.FR.14 and MeterValuesRequest
     """
     request = _meter_values.decode(payload)
     return Message(Place(station_id, whole(request.evse_id)), _samples(request.meter_value))

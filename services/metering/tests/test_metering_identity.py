@@ -53,6 +53,12 @@ def test_the_first_48_bits_are_the_time_in_milliseconds():
     assert UUID(reading_id(microseconds(moment), "cs-1")).int >> 80 == int(moment.timestamp() * 1000)
 
 
+def test_times_before_1970_count_as_1970_in_those_bits_and_are_told_apart():
+    before = [reading_id(microseconds(datetime(year, 1, 1, tzinfo=UTC)), "cs-1") for year in (1, 1969)]
+    assert [UUID(name).int >> 80 for name in before] == [0, 0]
+    assert before[0] != before[1]
+
+
 def test_microseconds_tell_readings_apart():
     moment = datetime(2024, 5, 1, tzinfo=UTC)
     assert reading_id(microseconds(moment), "a") != reading_id(microseconds(moment) + 1, "a")

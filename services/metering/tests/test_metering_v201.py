@@ -28,7 +28,7 @@ def transaction_event(**members):
     return v201.transaction_event("cs-1", msgspec.json.encode(event))
 
 
-def test_TC_J_01_clock_aligned_values_outside_a_transaction():
+def test_J01_FR_14_clock_aligned_values_outside_a_transaction():
     message = meter_values({"value": 12.5, "context": "Sample.Clock"}, evse_id=3)
     [reading] = normalise(message).readings
     assert message.place == Place("cs-1", 3, 0, "")
@@ -49,7 +49,7 @@ def test_TC_J_07_values_of_a_started_event_belong_to_its_evse_and_transaction():
     assert [reading.context for reading in normalise(message).readings] == ["Transaction.Begin"]
 
 
-def test_TC_J_08_an_event_may_leave_its_evse_to_the_transaction():
+def test_E01_FR_16_an_event_may_leave_its_evse_to_the_transaction():
     message = transaction_event(meterValue=[meter_value({"value": 100})])
     assert message.place == Place("cs-1", None, 0, "tx-1")
 
@@ -58,7 +58,7 @@ def test_an_event_without_values_brings_none():
     assert normalise(transaction_event()).readings == []
 
 
-def test_J02_FR_11_the_same_reading_with_and_without_its_evse_is_one():
+def test_E01_FR_16_the_same_reading_with_and_without_its_evse_is_one():
     values = [meter_value({"value": 100})]
     [told] = normalise(transaction_event(meterValue=values, evse={"id": 2})).readings
     [untold] = normalise(transaction_event(meterValue=values)).readings
@@ -93,6 +93,14 @@ def test_a_number_beyond_all_numbers_is_set_aside(number):
     request = b'{"evseId":1,"meterValue":[{"timestamp":"2024-05-01T12:00:00Z","sampledValue":[{"value":%b}]}]}' % number
     result = normalise(v201.meter_values("cs-1", request))
     assert ([*result.readings], [aside.reason for aside in result.set_aside]) == ([], [Reason.NOT_A_NUMBER])
+
+
+def test_a_multiplier_tells_readings_apart():
+    readings = [
+        normalise(meter_values({"value": 5, "unitOfMeasure": {"multiplier": multiplier}})).readings[0]
+        for multiplier in (0, 3)
+    ]
+    assert readings[0].reading_id != readings[1].reading_id
 
 
 @pytest.mark.parametrize("multiplier", [10**30, -(10**30), 1e300])

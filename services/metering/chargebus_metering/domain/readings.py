@@ -87,7 +87,7 @@ class Normalised(msgspec.Struct, frozen=True):
 def normalise(message: Message) -> Normalised:
     """Turn samples into readings, each with its identity, in the station's order.
 
-    Spec: OCPP 1.6 sections 4.7, 4.10 and 7.30; OCPP 2.0.1 J01, J02
+    Spec: OCPP 1.6 sections 4.7 and 4.10; OCPP 2.0.1 J01, J02
     """
     result = Normalised([], [])
     identity = message.place.identity()
