@@ -1,0 +1,87 @@
+"""What the station makes of everything the CSMS sends unasked: its calls are decided, answered, written down."""
+
+from collections.abc import Callable
+
+from chargebus_ocppj.errors import error_code
+from chargebus_ocppj.frames import Call, CallError, CallResult
+from chargebus_ocppj.schemas import encode_result
+
+from chargebus_station.books import CommandEntry, Payload
+from chargebus_station.core import Core
+from chargebus_station.desk import Desk
+from chargebus_station.effects import Effect, Reply
+from chargebus_station.faults import Fault
+from chargebus_station.line import Response
+from chargebus_station.registration import Status
+from chargebus_station.rpc import Malformed, Rebuked, Received, Requested, Stray
+
+
+class Answering:
+    """Answers the CSMS; `perform` does what follows, once the answer is written, `drop` tears the socket down."""
+
+    def __init__(self, core: Core, perform: Callable[[Effect], None], drop: Callable[[], None]) -> None:
+        self._core = core
+        self._perform = perform
+        self._drop = drop
+
+    def respond(self, received: Received) -> Response:
+        """Return what is to be written back, and what is to be done then."""
+        match received:
+            case Requested(call, payload):
+                return self._command(call, payload)
+            case Malformed(code, _, call, reply):
+                if call is not None:
+                    self._note(call, {}).refused = code
+                return Response(reply)
+            case Rebuked(message_id, code):
+                self._rebuked(message_id, code)
+            case Stray():
+                self._core.books.strays += 1
+        return Response()
+
+    def _command(self, call: Call, payload: Payload) -> Response:
+        core, entry = self._core, self._note(call, payload)
+        if core.faults.take(Fault.DROP_ON_COMMAND, call.action):
+            return Response(then=self._drop)
+        # Spec: OCPP 1.6 4.2: while rejected, the charge point answers nothing; 2.x still listens to triggers.
+        deaf = core.registration.status is Status.REJECTED and call.action not in core.dialect.heard_when_rejected
+        if deaf or core.faults.take(Fault.IGNORE_COMMAND, call.action):
+            return Response()
+        if core.faults.take(Fault.REFUSE_COMMAND, call.action):
+            code = error_code(core.config.version, "internal")
+            return Response(CallError(call.message_id, code, "refused on request"), self._refused(entry, code))
+        reply = core.dialect.commands[call.action](self._desk(), dict(payload))
+        if core.faults.take(Fault.INVALID_ANSWER, call.action):
+            return Response(CallResult(call.message_id, b'{"nonsense":true}'), self._answered(entry, reply))
+        body = encode_result(core.config.version, call.action, reply.payload)
+        return Response(CallResult(call.message_id, body), self._answered(entry, reply))
+
+    def _desk(self) -> Desk:
+        core = self._core
+        return Desk(core.state, core.queue, core.registration.status, core.clock.now())
+
+    def _note(self, call: Call, payload: Payload) -> CommandEntry:
+        entry = CommandEntry(call.message_id, call.action, payload, self._core.clock.now())
+        self._core.books.note(entry)
+        return entry
+
+    def _answered(self, entry: CommandEntry, reply: Reply) -> Callable[[], None]:
+        def then() -> None:
+            entry.answered = reply.payload
+            for effect in reply.effects:
+                self._perform(effect)
+            self._core.changed()
+
+        return then
+
+    def _refused(self, entry: CommandEntry, code: str) -> Callable[[], None]:
+        def then() -> None:
+            entry.refused = code
+            self._core.changed()
+
+        return then
+
+    def _rebuked(self, message_id: str, code: str) -> None:
+        for entry in self._core.books.commands:
+            if entry.message_id == message_id:
+                entry.result_error = code

@@ -1,0 +1,97 @@
+"""How a vehicle takes energy: ramp, plateau and taper; pure, driven by elapsed seconds."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+RAMP_S: Final = 40.0
+"""Seconds from the first ampere to full power."""
+
+STEP_S: Final = 10.0
+"""The longest step of the integration, so that the energy does not depend on how often somebody looks."""
+
+FLOOR: Final = 0.06
+"""The share of its power that a battery still takes when it is almost full."""
+
+NOMINAL_V: Final = 230.0
+DC_V: Final = 400.0
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """What stands in front of the station. States of charge are shares of the capacity, from 0 to 1."""
+
+    capacity_wh: float
+    max_power_w: float
+    soc: float
+    target_soc: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """What an EVSE can give: `phases` is 1 or 3 for AC and 0 for DC."""
+
+    max_power_w: float
+    phases: int
+
+    @property
+    def efficiency(self) -> float:
+        """The share of the metered energy that reaches the battery: an AC vehicle's own charger loses more."""
+        return 0.92 if self.phases else 0.97
+
+    def watts(self, amperes: float) -> float:
+        """Return the power of so many amperes on each phase."""
+        return amperes * NOMINAL_V * self.phases if self.phases else amperes * DC_V
+
+
+@dataclass(frozen=True)
+class Charge:
+    """How far a charge has come: state of charge, metered energy and seconds since energy began to flow."""
+
+    vehicle: Vehicle
+    outlet: Outlet
+    soc: float
+    energy_wh: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether the vehicle wants no more."""
+        return self.soc >= self.vehicle.target_soc
+
+
+def begin(vehicle: Vehicle, outlet: Outlet) -> Charge:
+    """Return the charge of a vehicle that has just been connected."""
+    return Charge(vehicle, outlet, vehicle.soc)
+
+
+def power_w(charge: Charge, limit_w: float = math.inf) -> float:
+    """Return what the vehicle draws at this moment, under a limit.
+
+    The ramp is linear in time; the taper is linear in the state of charge and begins the earlier, the harder the
+    battery is charged for its size.
+    """
+    if charge.full:
+        return 0.0
+    vehicle = charge.vehicle
+    available_w = min(vehicle.max_power_w, charge.outlet.max_power_w)
+    taper_at = min(0.92, max(0.5, 0.95 - 0.3 * available_w / vehicle.capacity_wh))
+    taper = 1.0 if charge.soc <= taper_at else max(FLOOR, (1.0 - charge.soc) / (1.0 - taper_at))
+    ramp = min(1.0, (charge.seconds + STEP_S) / RAMP_S)
+    return max(0.0, min(available_w * min(taper, ramp), limit_w))
+
+
+def advance(charge: Charge, seconds: float, limit_w: float = math.inf) -> Charge:
+    """Return the charge after so many seconds under a limit."""
+    while seconds > 0:
+        step_s = min(seconds, STEP_S)
+        seconds -= step_s
+        energy_wh = power_w(charge, limit_w) * step_s / 3600
+        gained = energy_wh * charge.outlet.efficiency / charge.vehicle.capacity_wh
+        charge = replace(
+            charge,
+            soc=min(charge.vehicle.target_soc, charge.soc + gained),
+            energy_wh=charge.energy_wh + energy_wh,
+            seconds=charge.seconds + step_s,
+        )
+    return charge

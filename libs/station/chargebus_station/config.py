@@ -1,0 +1,89 @@
+"""What a virtual station is: its identity, its outlets, and how it treats its network."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+from chargebus_ocppj.versions import Version
+
+from chargebus_station.backoff import Backoff
+from chargebus_station.charging import Outlet
+
+AC_22: Final = Outlet(max_power_w=22_000, phases=3)
+AC_11: Final = Outlet(max_power_w=11_000, phases=3)
+AC_7: Final = Outlet(max_power_w=7_400, phases=1)
+DC_150: Final = Outlet(max_power_w=150_000, phases=0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the station says of itself when it boots."""
+
+    vendor: str = "Chargebus"
+    model: str = "Virtual 22"
+    serial_number: str = ""
+    firmware: str = "1.0.0"
+
+
+class Resend(StrEnum):
+    """The message id of a message that is sent again; stations in the field do both."""
+
+    NEW_ID = "new id"
+    SAME_ID = "same id"
+
+
+@dataclass(frozen=True)
+class Network:
+    """How the station treats its network; real seconds.
+
+    `answer_timeout_s` is how long it waits for the answer to a CALL.
+    """
+
+    answer_timeout_s: float = 30.0
+    open_timeout_s: float = 10.0
+    ping_interval_s: float | None = 20.0
+    resend: Resend = Resend.NEW_ID
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class EnergyUnit(StrEnum):
+    """The unit in which a station writes energy; the field has both."""
+
+    WH = "Wh"
+    KWH = "kWh"
+
+
+@dataclass(frozen=True)
+class StationConfig:
+    """One station.
+
+    Attributes:
+        url: the CSMS's OCPP address without the identity, `ws://127.0.0.1:9310/ocpp`.
+        password: for HTTP Basic (security profile 1); None dials without credentials.
+        outlets: EVSE 1 first; each has one connector.
+        settings: values that differ from the version's defaults, by variable name (`Component.Variable`, or a 1.6 key).
+        seed: of everything random in the station: message ids, transaction ids, jitter.
+        register_wh: what the meters show at first.
+        reboot_s: simulated seconds that a reboot takes.
+    """
+
+    station_id: str
+    version: Version
+    url: str
+    password: str | None = None
+    outlets: tuple[Outlet, ...] = (AC_22,)
+    model: Model = field(default_factory=Model)
+    network: Network = field(default_factory=Network)
+    settings: dict[str, str] = field(default_factory=dict)
+    local_tokens: tuple[str, ...] = ()
+    seed: int | str = 0
+    register_wh: int = 0
+    energy_unit: EnergyUnit = EnergyUnit.WH
+    reboot_s: float = 30.0
+    books_keep: int | None = None
+
+    @property
+    def address(self) -> str:
+        """The URL with the identity, percent-encoded. Spec: OCPP-J 1.6 3.1.1; OCPP 2.0.1 Part 4, 3.1.1."""
+        return f"{self.url.rstrip('/')}/{quote(self.station_id, safe='')}"

@@ -1,0 +1,183 @@
+"""What a station decides about a command of the CSMS, whatever the version says it in."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from chargebus_station.effects import Effect, Reboot, RefreshStatus, Reply, StartCharge, StopCharge, status
+from chargebus_station.profiles import Profile, RateUnit
+from chargebus_station.registration import Status
+from chargebus_station.state import Evse, Operability, Reservation, StationState
+from chargebus_station.transaction import IdToken, StopCause, StopReason, Trigger
+from chargebus_station.tx_queue import TransactionQueue
+
+COMPOSITE_STEP_S: Final = 60
+MAX_PERIODS: Final = 24
+
+
+class ListUpdate(StrEnum):
+    """How a local list is sent. Spec: OCPP 2.0.1 UpdateEnumType."""
+
+    FULL = "Full"
+    DIFFERENTIAL = "Differential"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where commands are decided: the station's state at one moment."""
+
+    state: StationState
+    queue: TransactionQueue
+    registered: Status
+    now: datetime
+
+    def evses(self, evse_id: int) -> list[Evse]:
+        """Return the EVSE of this number, all of them for 0, none for an unknown one."""
+        if evse_id == 0:
+            return list(self.state.evses.values())
+        evse = self.state.evses.get(evse_id)
+        return [] if evse is None else [evse]
+
+    def start(self, evse_id: int | None, token: IdToken, group: str = "", remote_start_id: int | None = None) -> Reply:
+        """Start a charge from afar, on this EVSE or on the first one that can.
+
+        Spec: OCPP 1.6 5.11; OCPP 2.0.1 B02.FR.05, F01.FR.20 to FR.26, F02.FR.01
+        """
+        if self.registered is not Status.ACCEPTED:
+            return status("Rejected")
+        for evse in self.evses(evse_id or 0):
+            reservation = self.state.reserved_for(evse.id, self.now)
+            reserved = reservation is not None and not _serves(reservation, token.text, group)
+            if (evse.free or evse.awaits_token) and not reserved:
+                payload: dict[str, object] = {"status": "Accepted"}
+                if evse.transaction is not None:
+                    payload["transactionId"] = evse.transaction.transaction_id
+                return Reply(payload, (StartCharge(evse.id, token, remote_start_id),))
+        return status("Rejected")
+
+    def stop(self, transaction_id: str) -> Reply:
+        """Stop a transaction from afar. Spec: OCPP 1.6 5.12; OCPP 2.0.1 B02.FR.05, F03.FR.07, F03.FR.08."""
+        evse = self.state.transaction(transaction_id)
+        if evse is None or self.registered is not Status.ACCEPTED:
+            return status("Rejected")
+        return status("Accepted", StopCharge(evse.id, StopCause(Trigger.REMOTE_STOP, StopReason.REMOTE)))
+
+    def change_availability(self, evse_id: int, operability: Operability) -> Reply:
+        """Put EVSEs out of service or back; one that charges follows when it is done.
+
+        Spec: OCPP 1.6 5.2; OCPP 2.0.1 G03.FR.03 to FR.05, G04.FR.04 to FR.06
+        """
+        evses = self.evses(evse_id)
+        if not evses:
+            return status("Rejected")
+        for evse in evses:
+            evse.operability = operability
+        if operability is Operability.INOPERATIVE and any(evse.transaction is not None for evse in evses):
+            return status("Scheduled", RefreshStatus())
+        return status("Accepted", RefreshStatus())
+
+    def reset_at_once(self, reason: StopReason) -> Reply:
+        """Restart now, transactions or not. Spec: OCPP 1.6 5.14; OCPP 2.0.1 B12.FR.04."""
+        return status("Accepted", Reboot(reason))
+
+    def reset_when_idle(self) -> Reply:
+        """Restart when nobody charges any more. Spec: OCPP 2.0.1 B12.FR.03."""
+        busy = any(evse.transaction is not None for evse in self.state.evses.values())
+        return status("Scheduled" if busy else "Accepted", Reboot(None))
+
+    def reset_evse(self, evse_id: int, reason: StopReason | None) -> Reply:
+        """Restart one EVSE: at once for a reason, or when it is idle.
+
+        Spec: OCPP 2.0.1 B11.FR.08, B12.FR.07, B12.FR.08
+        """
+        evse = self.state.evses.get(evse_id)
+        if evse is None:
+            return status("Rejected")
+        if evse.transaction is None:
+            return status("Accepted", RefreshStatus())
+        if reason is None:
+            return status("Scheduled", RefreshStatus())
+        return status("Accepted", StopCharge(evse_id, StopCause(Trigger.RESET_COMMAND, reason)))
+
+    def reserve(self, reservation: Reservation) -> Reply:
+        """Keep an EVSE for a driver. Spec: OCPP 1.6 5.13; OCPP 2.0.1 H01.FR.04 to FR.18."""
+        evse = self.state.evses.get(reservation.evse_id)
+        if evse is None:
+            return status("Rejected")
+        other = self.state.reserved_for(evse.id, self.now)
+        refusal = self._unreservable(evse)
+        if refusal is None and other is not None and other.id != reservation.id:
+            refusal = "Occupied"
+        if refusal is not None:
+            return status(refusal)
+        self.state.reservations[reservation.id] = reservation
+        return status("Accepted", RefreshStatus())
+
+    def _unreservable(self, evse: Evse) -> str | None:
+        if evse.faulted:
+            return "Faulted"
+        if evse.operability is Operability.INOPERATIVE:
+            return "Unavailable"
+        return "Occupied" if evse.occupied else None
+
+    def cancel_reservation(self, reservation_id: int) -> Reply:
+        """Give a reserved EVSE back. Spec: OCPP 1.6 5.1; OCPP 2.0.1 H02.FR.01, H02.FR.02."""
+        if self.state.reservations.pop(reservation_id, None) is None:
+            return status("Rejected")
+        return status("Accepted", RefreshStatus())
+
+    def update_local_list(self, kind: ListUpdate, version: int, entries: Mapping[str, str | None]) -> Reply:
+        """Replace or change the local list; a token without a status is taken off it.
+
+        Spec: OCPP 1.6 5.15; OCPP 2.0.1 D01.FR.04 to FR.17
+        """
+        if kind is ListUpdate.DIFFERENTIAL and version <= self.state.local_list_version:
+            return status("VersionMismatch")
+        if kind is ListUpdate.FULL:
+            self.state.local_list.clear()
+        for token, word in entries.items():
+            if word is None:
+                self.state.local_list.pop(token, None)
+            else:
+                self.state.local_list[token] = word
+        self.state.local_list_version = version
+        return status("Accepted")
+
+    def unlock(self, evse_id: int) -> tuple[Effect, ...]:
+        """Return what follows from unlocking a connector. Spec: OCPP 1.6 5.18."""
+        cause = StopCause(Trigger.UNLOCK_COMMAND, StopReason.UNLOCK_COMMAND)
+        return (StopCharge(evse_id, cause),) if self.state.evses[evse_id].occupied else ()
+
+    def can_take(self, profile: Profile) -> bool:
+        """Whether a charging profile fits. Spec: OCPP 1.6 5.16; OCPP 2.0.1 K01.FR.06, K01.FR.09, K01.FR.28."""
+        if profile.evse_id not in {0, *self.state.evses}:
+            return False
+        if profile.purpose != "TxProfile":
+            return True
+        evse = self.state.evses.get(profile.evse_id)
+        if evse is None or evse.transaction is None:
+            return False
+        return profile.transaction_id in {None, evse.transaction.transaction_id}
+
+    def composite(self, evse_id: int, duration_s: int, unit: RateUnit) -> list[tuple[int, float]]:
+        """Return (start in seconds, limit) of the coming time, in W or A. Spec: OCPP 2.0.1 K08.FR.02 to FR.06."""
+        evses = self.evses(evse_id)
+        watts = evses[0].outlet.watts(1.0) if unit is RateUnit.AMPERES else 1.0
+        periods: list[tuple[int, float]] = []
+        for start_s in range(0, max(1, duration_s), COMPOSITE_STEP_S):
+            at = self.now + timedelta(seconds=start_s)
+            limit = round(sum(self._capped_w(evse, at) for evse in evses) / watts, 1)
+            if not periods or periods[-1][1] != limit:
+                periods.append((start_s, limit))
+        return periods[:MAX_PERIODS]
+
+    def _capped_w(self, evse: Evse, at: datetime) -> float:
+        limit_w = self.state.limit_w(evse, at)
+        return evse.outlet.max_power_w if math.isinf(limit_w) else min(limit_w, evse.outlet.max_power_w)
+
+
+def _serves(reservation: Reservation, token: str, group: str) -> bool:
+    return token == reservation.token or (group != "" and group == reservation.group)

@@ -1,0 +1,123 @@
+"""One open connection: reads without end, answers the CSMS at once, makes one CALL at a time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chargebus_ocppj.frames import Frame, encode
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from chargebus_station.effects import Message
+from chargebus_station.faults import Fault, Faults
+from chargebus_station.rpc import (
+    Answer,
+    Concluded,
+    Malformed,
+    Outcome,
+    Rebuked,
+    Received,
+    Refusal,
+    Requested,
+    Rpc,
+    Silence,
+    Stray,
+    Why,
+)
+
+Answering = Callable[[Received], "Response"]
+
+
+@dataclass(frozen=True)
+class Response:
+    """What to write back, and what to do once it is written."""
+
+    frame: Frame | None = None
+    then: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A CALL to make; `kind` tells transaction events apart for the faults."""
+
+    message: Message
+    message_id: str
+    kind: str = ""
+
+
+class Line:
+    """One connection of one station."""
+
+    def __init__(self, socket: ClientConnection, rpc: Rpc, faults: Faults, answering: Answering) -> None:
+        self.socket = socket
+        self._rpc = rpc
+        self._faults = faults
+        self._answering = answering
+        self._outgoing: Outgoing | None = None
+        self._outcome: asyncio.Future[Outcome] | None = None
+        self._lost: Answer | Refusal | None = None
+        self.open = True
+
+    async def read(self) -> None:
+        """Read until the connection ends; a call in flight is lost with it."""
+        try:
+            async for text in self.socket:
+                await self._take(self._rpc.receive(text))
+        except ConnectionClosed:
+            pass
+        finally:
+            self.open = False
+            self._conclude(Silence(Why.CONNECTION_LOST, self._lost))
+
+    async def call(self, outgoing: Outgoing, timeout_s: float) -> Outcome:
+        """Make a CALL and wait for what becomes of it; real seconds."""
+        message = outgoing.message
+        call = self._rpc.call(outgoing.message_id, message.action, message.payload)
+        self._outgoing, self._lost = outgoing, None
+        self._outcome = asyncio.get_running_loop().create_future()
+        try:
+            await self.socket.send(encode(call))
+            if self._faults.take(Fault.DROP_AFTER_SENDING, message.action, outgoing.kind):
+                self.drop()
+            return await asyncio.wait_for(self._outcome, timeout_s)
+        except ConnectionClosed:
+            return Silence(Why.CONNECTION_LOST)
+        except TimeoutError:
+            return Silence(Why.TIMEOUT, self._lost)
+        finally:
+            self._rpc.give_up()
+
+    async def send(self, text: str) -> None:
+        """Write anything at all."""
+        await self.socket.send(text)
+
+    def drop(self) -> None:
+        """Tear the connection down without a word, as a lost network does."""
+        self.socket.transport.abort()
+
+    async def close(self) -> None:
+        """Close the connection in good order."""
+        await self.socket.close()
+
+    async def _take(self, received: Received) -> None:
+        match received:
+            case Concluded(outcome, reply):
+                self._settle(outcome)
+                response = Response(reply)
+            case Requested() | Malformed() | Rebuked() | Stray():
+                response = self._answering(received)
+        if response.frame is not None:
+            await self.socket.send(encode(response.frame))
+        if response.then is not None:
+            response.then()
+
+    def _settle(self, outcome: Answer | Refusal) -> None:
+        outgoing = self._outgoing
+        if outgoing is not None and self._faults.take(Fault.LOSE_ANSWER, outgoing.message.action, outgoing.kind):
+            self._lost = outcome
+            return
+        self._conclude(outcome)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(outcome)

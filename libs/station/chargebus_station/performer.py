@@ -1,0 +1,122 @@
+"""Does what follows from the CSMS's commands."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from chargebus_station.connection import Connection
+from chargebus_station.core import Core
+from chargebus_station.dialect import BootReason
+from chargebus_station.effects import (
+    Announce,
+    Effect,
+    Message,
+    Reboot,
+    Redial,
+    RefreshStatus,
+    StartCharge,
+    StopCharge,
+    Subject,
+    Tell,
+)
+from chargebus_station.registration import Origin, Registration
+from chargebus_station.reporter import Reporter
+from chargebus_station.talker import Talker
+from chargebus_station.transaction import Context, StopCause, StopReason, Trigger
+from chargebus_station.visits import Visits
+
+LAST_WORDS_S: Final = 5.0
+"""Real seconds that a station gives its last messages before it restarts."""
+
+
+@dataclass
+class Performer:
+    """The hands of one station."""
+
+    core: Core
+    reporter: Reporter
+    visits: Visits
+    connection: Connection
+    talker: Talker
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
+    rebooting: bool = False
+
+    def perform(self, effect: Effect) -> None:
+        """Do it, or begin to."""
+        match effect:
+            case StartCharge():
+                self.visits.start(effect)
+            case StopCharge(evse_id, cause):
+                self.visits.stop(evse_id, cause)
+            case Reboot(reason):
+                self.spawn(self._reboot(reason))
+            case RefreshStatus():
+                self.reporter.at_rest()
+            case Announce():
+                self._announce(effect)
+            case Tell(messages):
+                self.spawn(self._tell(messages))
+            case Redial():
+                self.connection.redial()
+            case _:
+                assert_never(effect)
+
+    def _announce(self, wanted: Announce) -> None:
+        core, now = self.core, self.core.clock.now()
+        evses = [evse for number, evse in core.state.evses.items() if wanted.evse_id in {0, number}]
+        match wanted.subject:
+            case Subject.BOOT:
+                core.registration.asked_for = True
+                core.changed()
+            case Subject.HEARTBEAT:
+                core.outbox.say(Message("Heartbeat", {}), Origin.CSMS)
+            case Subject.STATUS:
+                station = core.dialect.station_status(now) if wanted.evse_id == 0 else ()
+                for message in (*station, *(core.dialect.status(evse, now) for evse in evses)):
+                    core.outbox.say(message, Origin.CSMS)
+            case Subject.METER_VALUES:
+                for evse in evses:
+                    self.reporter.meter_values(evse)
+            case Subject.TRANSACTION:
+                for evse in evses:
+                    self.reporter.reading(evse, Context.TRIGGER, Trigger.TRIGGER)
+
+    async def _tell(self, messages: tuple[Message, ...]) -> None:
+        told_s = 0.0
+        for message in messages:
+            if message.after_s > told_s:
+                await self.core.clock.sleep(message.after_s - told_s)
+                told_s = message.after_s
+            if self.core.connected:
+                self.core.outbox.say(message, Origin.CSMS)
+
+    async def _reboot(self, reason: StopReason | None) -> None:
+        """Restart: at once for a reason, or when nobody charges any more.
+
+        Spec: OCPP 1.6 5.14; OCPP 2.0.1 B11, B12
+        """
+        if self.rebooting:
+            return
+        self.rebooting = True
+        if reason is not None:
+            self.visits.stop_all(StopCause(Trigger.RESET_COMMAND, reason))
+        await self.core.pulse.until(self._idle)
+        if reason is not StopReason.HARD_RESET:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await self.core.pulse.until(lambda: len(self.core.queue) == 0 or not self.core.online)
+        self.talker.boot_reason = BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET
+        await self.power_cycle()
+        self.rebooting = False
+
+    async def power_cycle(self) -> None:
+        """Go down and come up again; the queue and the books survive, the registration does not."""
+        self.connection.cut("reboot")
+        self.core.registration = Registration()
+        await self.core.clock.sleep(self.core.config.reboot_s)
+        self.connection.mend("reboot")
+
+    def _idle(self) -> bool:
+        return all(evse.transaction is None for evse in self.core.state.evses.values())

@@ -1,0 +1,226 @@
+"""A virtual charging station: stays connected, lives through visits, does what the CSMS asks for.
+
+    async with Station(config, clock) as station:
+        await station.until(lambda: station.online)
+        visit = Visit(evse_id=1, vehicle=Vehicle(58_000, 11_000, soc=0.3), token=IdToken("AB12"), stay_s=1800)
+        entry = await station.visit(visit)
+        await station.until(lambda: station.settled)
+
+What it did and what it was answered stands in `station.books`; what it is to do wrong is told to `station.faults` and
+to the methods `cut`, `drop`, `switch_socket`, `open_socket` and `send_garbage`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from websockets.asyncio.client import ClientConnection
+
+from chargebus_station.answering import Answering
+from chargebus_station.books import Books, TransactionEntry
+from chargebus_station.clock import Clock, ScaledClock, happened
+from chargebus_station.config import StationConfig
+from chargebus_station.connection import Connection, Parties
+from chargebus_station.core import build
+from chargebus_station.device_model import Setting
+from chargebus_station.effects import Message
+from chargebus_station.faults import GARBAGE, Faults
+from chargebus_station.performer import Performer
+from chargebus_station.registration import Status
+from chargebus_station.reporter import Reporter
+from chargebus_station.state import StationState
+from chargebus_station.talker import Talker
+from chargebus_station.transaction import StopCause, StopReason, Trigger
+from chargebus_station.visit import Visit
+from chargebus_station.visits import Visits
+
+T = TypeVar("T")
+
+
+class Station:
+    """One station, switched on by `run` or by entering it as a context."""
+
+    def __init__(self, config: StationConfig, clock: Clock | None = None) -> None:
+        core = build(config, clock or ScaledClock())
+        self._core = core
+        self._retune = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._reporter = Reporter(core)
+        self._visits = Visits(core, self._reporter, self._spawn)
+        self._talker = Talker(core, self._accepted, self._visits.refused)
+        self._connection = Connection(core)
+        self._performer = Performer(core, self._reporter, self._visits, self._connection, self._talker, self._spawn)
+        self._answering = Answering(core, self._performer.perform, self._connection.drop)
+
+    @property
+    def config(self) -> StationConfig:
+        """What the station is."""
+        return self._core.config
+
+    @property
+    def books(self) -> Books:
+        """What the station did, and what it was answered."""
+        return self._core.books
+
+    @property
+    def faults(self) -> Faults:
+        """What the station is to do wrong."""
+        return self._core.faults
+
+    @property
+    def state(self) -> StationState:
+        """What the station holds at this moment."""
+        return self._core.state
+
+    @property
+    def clock(self) -> Clock:
+        """The station's time."""
+        return self._core.clock
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a socket."""
+        return self._core.connected
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a socket and the CSMS has accepted the station."""
+        return self._core.online
+
+    @property
+    def registration(self) -> Status:
+        """What the CSMS said to the last boot notification."""
+        return self._core.registration.status
+
+    @property
+    def queued(self) -> int:
+        """How many transaction messages wait for an answer."""
+        return len(self._core.queue)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody is here and every transaction message is answered or given up."""
+        return self.queued == 0 and not any(evse.occupied for evse in self.state.evses.values())
+
+    async def __aenter__(self) -> Self:
+        """Switch the station on."""
+        self._running = asyncio.create_task(self.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Switch it off, as it is; what it was doing is left undone.
+
+        Raises:
+            BaseExceptionGroup: the station itself failed.
+        """
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait((self._running,))
+            if not self._running.cancelled():
+                self._running.result()
+
+    async def run(self) -> None:
+        """Live until cancelled."""
+        parties = Parties(self._talker, self._answering.respond, self._connected)
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._connection.stay(parties))
+                self._tasks.create_task(self._beat())
+        finally:
+            self._connection.abort()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds of this station; it is looked at whenever anything has changed."""
+        await self._core.pulse.until(condition)
+
+    def visit(self, visit: Visit) -> asyncio.Task[TransactionEntry | None]:
+        """Let a driver come; the task's result is the transaction, if there was one.
+
+        Raises:
+            ValueError: somebody is there already, or the EVSE is out of service.
+        """
+        return self._visits.begin(visit)
+
+    def unplug(self, evse_id: int) -> None:
+        """Let the driver leave now, without presenting a token."""
+        self._visits.stop(evse_id, StopCause(Trigger.EV_COMMUNICATION_LOST, StopReason.EV_DISCONNECTED))
+
+    def break_connector(self, evse_id: int) -> None:
+        """Let the connector of an EVSE fail; a charge there ends."""
+        evse = self.state.evses[evse_id]
+        evse.faulted = True
+        self._visits.stop(evse_id, StopCause(Trigger.ABNORMAL_CONDITION, StopReason.GROUND_FAULT))
+        self._reporter.problem(evse)
+
+    def repair_connector(self, evse_id: int) -> None:
+        """Let the connector work again."""
+        evse = self.state.evses[evse_id]
+        evse.faulted = False
+        self._reporter.problem(evse)
+        self._reporter.at_rest()
+
+    def power_cycle(self) -> None:
+        """Restart the station as after a power failure: charges end, the queue and the books survive."""
+        self._visits.stop_all(StopCause(Trigger.ABNORMAL_CONDITION, StopReason.POWER_LOSS))
+        self._spawn(self._performer.power_cycle())
+
+    def say(self, message: Message) -> None:
+        """Send a message of the caller's own making when its turn comes."""
+        self._core.outbox.say(message)
+
+    def cut(self) -> None:
+        """Lose the network until `mend`."""
+        self._connection.cut("network")
+
+    def mend(self) -> None:
+        """Have the network back."""
+        self._connection.mend("network")
+
+    def drop(self) -> None:
+        """Lose the socket; the station dials again after its back-off."""
+        self._connection.drop()
+
+    def switch_socket(self) -> None:
+        """Open a new socket while the old one stays open, unread and unclosed."""
+        self._connection.switch()
+
+    async def open_socket(self) -> ClientConnection:
+        """Return one more socket of the same station, for the caller to speak on."""
+        return await self._connection.dial()
+
+    async def send_garbage(self, name: str) -> None:
+        """Send one of the frames of `faults.GARBAGE`.
+
+        Raises:
+            ConnectionError: there is no socket.
+        """
+        if self._connection.line is None:
+            raise ConnectionError(self.config.station_id)
+        await self._connection.line.send(GARBAGE[name])
+
+    def _accepted(self) -> None:
+        self._retune.set()
+        self._reporter.everything()
+
+    def _connected(self, offline_s: float) -> None:
+        """Tell what changed while the station was away. Spec: OCPP 1.6 4.9; OCPP 2.0.1 B04.FR.01, B04.FR.02."""
+        if not self._core.online:
+            return
+        if offline_s > self._core.settings.number(Setting.OFFLINE_THRESHOLD_S):
+            self._reporter.everything()
+        else:
+            self._reporter.changes()
+
+    async def _beat(self) -> None:
+        while True:
+            self._retune.clear()
+            interval_s = self._core.settings.number(Setting.HEARTBEAT_INTERVAL_S)
+            retuned = await happened(self._retune, self._core.clock.sleep(max(1, interval_s)))
+            if not retuned and self.online and not self._core.outbox.holds("Heartbeat"):
+                self._core.outbox.say(Message("Heartbeat", {}))
+
+    def _spawn(self, activity: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self._tasks.create_task(activity)

@@ -1,0 +1,277 @@
+"""OCPP 1.6: what the charge point answers to each call of the central system."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
+
+from chargebus_station.desk import Desk, ListUpdate
+from chargebus_station.device_model import Address, Mutability, Outcome, Setting
+from chargebus_station.dialect import Handler
+from chargebus_station.effects import Announce, Message, Redial, Reply, Subject, Tell, progress, status
+from chargebus_station.profiles import Profile, RateUnit
+from chargebus_station.state import Operability, Reservation
+from chargebus_station.transaction import IdToken, StopReason
+
+Payload = dict[str, Any]
+
+_SUBJECTS: Final[Mapping[str, Subject]] = {
+    "BootNotification": Subject.BOOT,
+    "Heartbeat": Subject.HEARTBEAT,
+    "StatusNotification": Subject.STATUS,
+    "MeterValues": Subject.METER_VALUES,
+}
+
+_IDLE: Final[Mapping[str, str]] = {
+    "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification": "FirmwareStatusNotification",
+    "LogStatusNotification": "LogStatusNotification",
+}
+
+_CONFIGURED: Final[Mapping[Outcome, str]] = {
+    Outcome.ACCEPTED: "Accepted",
+    Outcome.REJECTED: "Rejected",
+    Outcome.REBOOT_REQUIRED: "RebootRequired",
+    Outcome.UNKNOWN_COMPONENT: "NotSupported",
+    Outcome.UNKNOWN_VARIABLE: "NotSupported",
+}
+
+
+def change_availability(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.2."""
+    return desk.change_availability(payload["connectorId"], Operability(payload["type"]))
+
+
+def change_configuration(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.3; security white paper A01 (AuthorizationKey)."""
+    address = Address("", payload["key"])
+    outcome = desk.state.device.write(address, payload["value"])
+    redial = outcome is Outcome.ACCEPTED and address == desk.state.settings.addresses[Setting.PASSWORD]
+    return status(_CONFIGURED[outcome], *((Redial(),) if redial else ()))
+
+
+def get_configuration(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.8; keys that only the central system may write are not shown."""
+    wanted = payload.get("key") or [address.variable for address, _ in desk.state.device.items()]
+    shown, unknown = [], []
+    for key in wanted:
+        variable = desk.state.device.get(Address("", key))
+        if variable is None:
+            unknown.append(key)
+        elif variable.mutability is not Mutability.WRITE_ONLY:
+            read_only = variable.mutability is Mutability.READ_ONLY
+            shown.append({"key": key, "readonly": read_only, "value": variable.value})
+    return Reply({"configurationKey": shown, "unknownKey": unknown})
+
+
+def clear_cache(desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.4."""
+    desk.state.cache.clear()
+    return status("Accepted")
+
+
+def data_transfer(_desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.6: this station has no vendor's extensions."""
+    return status("UnknownVendorId")
+
+
+def trigger_message(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.17; security white paper, ExtendedTriggerMessage."""
+    wanted, evse_id = payload["requestedMessage"], payload.get("connectorId", 0)
+    if not desk.evses(evse_id):
+        return status("Rejected")
+    if (subject := _SUBJECTS.get(wanted)) is not None:
+        return status("Accepted", Announce(subject, evse_id))
+    if (action := _IDLE.get(wanted)) is not None:
+        return status("Accepted", Tell((Message(action, {"status": "Idle"}),)))
+    return status("NotImplemented")
+
+
+def unlock_connector(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.18."""
+    connector_id = payload["connectorId"]
+    if connector_id not in desk.state.evses:
+        return status("NotSupported")
+    return status("Unlocked", *desk.unlock(connector_id))
+
+
+def reset(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.14."""
+    return desk.reset_at_once(StopReason.HARD_RESET if payload["type"] == "Hard" else StopReason.SOFT_RESET)
+
+
+def remote_start(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.11; a profile for the transaction is installed along."""
+    reply = desk.start(payload.get("connectorId"), IdToken(payload["idTag"]))
+    profile = payload.get("chargingProfile")
+    if profile is not None and reply.effects:
+        desk.state.profiles.install(profile_of(payload.get("connectorId", 0), profile))
+    return reply
+
+
+def remote_stop(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.12."""
+    return desk.stop(str(payload["transactionId"]))
+
+
+def reserve_now(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.13; connector 0 (any) is refused: ReserveConnectorZeroSupported is false."""
+    return desk.reserve(
+        Reservation(
+            id=payload["reservationId"],
+            evse_id=payload["connectorId"],
+            token=payload["idTag"],
+            group=payload.get("parentIdTag", ""),
+            expires_at=parse_timestamp(payload["expiryDate"]),
+        )
+    )
+
+
+def cancel_reservation(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.1."""
+    return desk.cancel_reservation(payload["reservationId"])
+
+
+def get_local_list_version(desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.10."""
+    return Reply({"listVersion": desk.state.local_list_version})
+
+
+def send_local_list(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.15."""
+    entries = {
+        row["idTag"]: row["idTagInfo"]["status"] if "idTagInfo" in row else None
+        for row in payload.get("localAuthorizationList", [])
+    }
+    return desk.update_local_list(ListUpdate(payload["updateType"]), payload["listVersion"], entries)
+
+
+def profile_of(evse_id: int, raw: Payload) -> Profile:
+    """Read a charging profile of 1.6."""
+    schedule = raw["chargingSchedule"]
+    return Profile(
+        id=raw["chargingProfileId"],
+        evse_id=evse_id,
+        purpose=raw["chargingProfilePurpose"],
+        stack_level=raw["stackLevel"],
+        kind=raw["chargingProfileKind"],
+        unit=RateUnit(schedule["chargingRateUnit"]),
+        periods=tuple((period["startPeriod"], period["limit"]) for period in schedule["chargingSchedulePeriod"]),
+        starts_at=_instant(schedule.get("startSchedule")),
+        duration_s=schedule.get("duration", math.inf),
+        recurrency=raw.get("recurrencyKind", ""),
+        valid_from=_instant(raw.get("validFrom")),
+        valid_to=_instant(raw.get("validTo")),
+        transaction_id=str(raw["transactionId"]) if "transactionId" in raw else None,
+        raw=raw,
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_timestamp(text)
+
+
+def set_charging_profile(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.16."""
+    profile = profile_of(payload["connectorId"], payload["csChargingProfiles"])
+    if not desk.can_take(profile):
+        return status("Rejected")
+    desk.state.profiles.install(profile)
+    return status("Accepted")
+
+
+def clear_charging_profile(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.5: every field that is given must fit."""
+
+    def wanted(profile: Profile) -> bool:
+        found = {
+            "id": profile.id,
+            "connectorId": profile.evse_id,
+            "chargingProfilePurpose": profile.purpose,
+            "stackLevel": profile.stack_level,
+        }
+        return all(found[name] == value for name, value in payload.items())
+
+    return status("Accepted" if desk.state.profiles.clear(wanted) else "Unknown")
+
+
+def get_composite_schedule(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.7."""
+    connector_id, unit = payload["connectorId"], payload.get("chargingRateUnit", "W")
+    if not desk.evses(connector_id):
+        return status("Rejected")
+    periods = desk.composite(connector_id, payload["duration"], RateUnit(unit))
+    schedule = {
+        "duration": payload["duration"],
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": [{"startPeriod": start_s, "limit": limit} for start_s, limit in periods],
+    }
+    answer = {"connectorId": connector_id, "scheduleStart": format_timestamp(desk.now), "chargingSchedule": schedule}
+    return Reply({"status": "Accepted", **answer})
+
+
+def get_diagnostics(desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.9; nothing is really uploaded."""
+    told = progress("DiagnosticsStatusNotification", ("Uploading", "Uploaded"))
+    return Reply({"fileName": f"{desk.state.station_id}-diagnostics.log"[:255]}, (told,))
+
+
+def get_log(desk: Desk, payload: Payload) -> Reply:
+    """Spec: security white paper, GetLog; nothing is really uploaded."""
+    told = progress("LogStatusNotification", ("Uploading", "Uploaded"), requestId=payload["requestId"])
+    return Reply({"status": "Accepted", "filename": f"{desk.state.station_id}.log"[:255]}, (told,))
+
+
+def update_firmware(_desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.19; nothing is really installed."""
+    words = ("Downloading", "Downloaded", "Installing", "Installed")
+    return Reply({}, (progress("FirmwareStatusNotification", words),))
+
+
+def signed_update_firmware(_desk: Desk, payload: Payload) -> Reply:
+    """Spec: security white paper, SignedUpdateFirmware; nothing is really installed."""
+    words = ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
+    told = progress("SignedFirmwareStatusNotification", words, requestId=payload["requestId"])
+    return status("Accepted", told)
+
+
+def refuse(_desk: Desk, _payload: Payload) -> Reply:
+    """Refuse what needs a certificate store, which this station does not have."""
+    return status("Rejected")
+
+
+def not_found(_desk: Desk, _payload: Payload) -> Reply:
+    """Say that there is no such certificate, nor any other."""
+    return status("NotFound")
+
+
+COMMANDS: Final[Mapping[str, Handler]] = {
+    "CancelReservation": cancel_reservation,
+    "CertificateSigned": refuse,
+    "ChangeAvailability": change_availability,
+    "ChangeConfiguration": change_configuration,
+    "ClearCache": clear_cache,
+    "ClearChargingProfile": clear_charging_profile,
+    "DataTransfer": data_transfer,
+    "DeleteCertificate": not_found,
+    "ExtendedTriggerMessage": trigger_message,
+    "GetCompositeSchedule": get_composite_schedule,
+    "GetConfiguration": get_configuration,
+    "GetDiagnostics": get_diagnostics,
+    "GetInstalledCertificateIds": not_found,
+    "GetLocalListVersion": get_local_list_version,
+    "GetLog": get_log,
+    "InstallCertificate": refuse,
+    "RemoteStartTransaction": remote_start,
+    "RemoteStopTransaction": remote_stop,
+    "ReserveNow": reserve_now,
+    "Reset": reset,
+    "SendLocalList": send_local_list,
+    "SetChargingProfile": set_charging_profile,
+    "SignedUpdateFirmware": signed_update_firmware,
+    "TriggerMessage": trigger_message,
+    "UnlockConnector": unlock_connector,
+    "UpdateFirmware": update_firmware,
+}

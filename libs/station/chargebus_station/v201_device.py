@@ -1,0 +1,164 @@
+"""OCPP 2.x: the commands about the device model: variables and reports."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from chargebus_ocppj.timestamps import format_timestamp
+
+from chargebus_station.desk import Desk
+from chargebus_station.device_model import Address, DataType, Mutability, Outcome, Setting, Variable
+from chargebus_station.dialect import Handler
+from chargebus_station.effects import Message, Redial, Reply, Tell, status
+
+Payload = dict[str, Any]
+
+ITEMS_PER_MESSAGE: Final = 20
+SUMMARY: Final = frozenset({"AvailabilityState", "Available", "Problem"})
+
+
+_BASES: Final[Mapping[str, Callable[[Address, Variable], bool]]] = {
+    "FullInventory": lambda _address, _variable: True,
+    "ConfigurationInventory": lambda _address, variable: variable.mutability is not Mutability.READ_ONLY,
+    "SummaryInventory": lambda address, _variable: address.variable in SUMMARY,
+}
+
+
+def address_of(component: Mapping[str, Any], variable: Mapping[str, Any]) -> Address:
+    """Read a ComponentType and a VariableType."""
+    evse = component.get("evse", {})
+    return Address(
+        component["name"],
+        variable.get("name", ""),
+        evse.get("id", 0),
+        evse.get("connectorId", 0),
+        component.get("instance", ""),
+        variable.get("instance", ""),
+    )
+
+
+def component_of(address: Address) -> Payload:
+    """Write a ComponentType."""
+    component: Payload = {"name": address.component}
+    if address.component_instance:
+        component["instance"] = address.component_instance
+    if address.connector_id:
+        component["evse"] = {"id": address.evse_id, "connectorId": address.connector_id}
+    elif address.evse_id:
+        component["evse"] = {"id": address.evse_id}
+    return component
+
+
+def variable_of(address: Address) -> Payload:
+    """Write a VariableType."""
+    variable = {"name": address.variable}
+    return {**variable, "instance": address.variable_instance} if address.variable_instance else variable
+
+
+def get_variables(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 B06."""
+    return Reply({"getVariableResult": [_read(desk, wanted) for wanted in payload["getVariableData"]]})
+
+
+def _read(desk: Desk, wanted: Payload) -> Payload:
+    result = {"component": wanted["component"], "variable": wanted["variable"]}
+    attribute = wanted.get("attributeType", "Actual")
+    outcome, value = desk.state.device.read(address_of(wanted["component"], wanted["variable"]))
+    if outcome is Outcome.ACCEPTED and attribute != "Actual":
+        return {"attributeStatus": "NotSupportedAttributeType", "attributeType": attribute, **result}
+    shown = {"attributeValue": value} if outcome is Outcome.ACCEPTED else {}
+    return {"attributeStatus": outcome.value, "attributeType": attribute, **shown, **result}
+
+
+def set_variables(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 B05; a new password makes the station dial again with it (A01.FR.10)."""
+    results = [_write(desk, wanted) for wanted in payload["setVariableData"]]
+    password = desk.state.settings.addresses[Setting.PASSWORD]
+    changed = any(
+        result["attributeStatus"] == "Accepted" and address_of(result["component"], result["variable"]) == password
+        for result in results
+    )
+    return Reply({"setVariableResult": results}, (Redial(),) if changed else ())
+
+
+def _write(desk: Desk, wanted: Payload) -> Payload:
+    result = {"component": wanted["component"], "variable": wanted["variable"]}
+    attribute = wanted.get("attributeType", "Actual")
+    address = address_of(wanted["component"], wanted["variable"])
+    if attribute != "Actual" and desk.state.device.get(address) is not None:
+        return {"attributeType": attribute, "attributeStatus": "NotSupportedAttributeType", **result}
+    outcome = desk.state.device.write(address, wanted["attributeValue"])
+    return {"attributeType": attribute, "attributeStatus": outcome.value, **result}
+
+
+def get_base_report(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 B07."""
+    wanted = _BASES[payload["reportBase"]]
+    found = [(address, variable) for address, variable in desk.state.device.items() if wanted(address, variable)]
+    return _report(desk, payload["requestId"], found)
+
+
+def get_report(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 B08; this station has no problem, and all of its components are enabled and available."""
+    if payload.get("componentCriteria") == ["Problem"]:
+        return status("EmptyResultSet")
+    wanted = payload.get("componentVariable", [])
+    found = [
+        (address, variable)
+        for address, variable in desk.state.device.items()
+        if not wanted or any(_fits(address, each) for each in wanted)
+    ]
+    return _report(desk, payload["requestId"], found)
+
+
+def _fits(address: Address, wanted: Payload) -> bool:
+    sought = address_of(wanted["component"], wanted.get("variable", {}))
+    return (
+        sought.component == address.component
+        and sought.variable in {"", address.variable}
+        and sought.evse_id in {0, address.evse_id}
+        and sought.connector_id in {0, address.connector_id}
+    )
+
+
+def _report(desk: Desk, request_id: int, found: Sequence[tuple[Address, Variable]]) -> Reply:
+    if not found:
+        return status("EmptyResultSet")
+    data = [_described(address, variable) for address, variable in found]
+    return status("Accepted", in_parts(desk, "NotifyReport", "reportData", request_id, data))
+
+
+def in_parts(desk: Desk, action: str, member: str, request_id: int, data: Sequence[Payload]) -> Tell:
+    """Return a report as messages of bounded size. Spec: OCPP 2.0.1 B07.FR.08, B08.FR.10, N02.FR.04."""
+    parts = [data[start : start + ITEMS_PER_MESSAGE] for start in range(0, len(data), ITEMS_PER_MESSAGE)]
+    stem = {"requestId": request_id, "generatedAt": format_timestamp(desk.now)}
+    return Tell(
+        tuple(
+            Message(action, {**stem, "tbc": seq_no < len(parts) - 1, "seqNo": seq_no, member: part})
+            for seq_no, part in enumerate(parts)
+        )
+    )
+
+
+def _described(address: Address, variable: Variable) -> Payload:
+    attribute: Payload = {"type": "Actual", "mutability": variable.mutability.value}
+    if variable.mutability is not Mutability.WRITE_ONLY:
+        attribute["value"] = variable.value
+    characteristics: Payload = {"dataType": variable.data_type.value, "supportsMonitoring": False}
+    if variable.unit:
+        characteristics["unit"] = variable.unit
+    if variable.data_type in {DataType.OPTION_LIST, DataType.MEMBER_LIST}:
+        characteristics["valuesList"] = ",".join(variable.allowed)
+    return {
+        "component": component_of(address),
+        "variable": variable_of(address),
+        "variableAttribute": [attribute],
+        "variableCharacteristics": characteristics,
+    }
+
+
+COMMANDS: Final[Mapping[str, Handler]] = {
+    "GetBaseReport": get_base_report,
+    "GetReport": get_report,
+    "GetVariables": get_variables,
+    "SetVariables": set_variables,
+}

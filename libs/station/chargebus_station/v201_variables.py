@@ -1,0 +1,154 @@
+"""OCPP 2.x: the device model of a new station."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from chargebus_station.charging import Outlet
+from chargebus_station.config import StationConfig
+from chargebus_station.device_model import Address, DataType, Mutability, Setting, Variable, table
+
+MEASURANDS: Final = (
+    "Energy.Active.Import.Register",
+    "Power.Active.Import",
+    "Current.Import",
+    "Voltage",
+    "SoC",
+)
+
+POINTS: Final = ("EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer", "ParkingBayOccupancy", "DataSigned")
+
+ADDRESSES: Final[Mapping[Setting, Address]] = {
+    Setting.HEARTBEAT_INTERVAL_S: Address("OCPPCommCtrlr", "HeartbeatInterval"),
+    Setting.OFFLINE_THRESHOLD_S: Address("OCPPCommCtrlr", "OfflineThreshold"),
+    Setting.MESSAGE_ATTEMPTS: Address("OCPPCommCtrlr", "MessageAttempts", variable_instance="TransactionEvent"),
+    Setting.MESSAGE_RETRY_S: Address("OCPPCommCtrlr", "MessageAttemptInterval", variable_instance="TransactionEvent"),
+    Setting.SAMPLE_INTERVAL_S: Address("SampledDataCtrlr", "TxUpdatedInterval"),
+    Setting.SAMPLED_MEASURANDS: Address("SampledDataCtrlr", "TxUpdatedMeasurands"),
+    Setting.STARTED_MEASURANDS: Address("SampledDataCtrlr", "TxStartedMeasurands"),
+    Setting.STOP_MEASURANDS: Address("SampledDataCtrlr", "TxEndedMeasurands"),
+    Setting.START_POINT: Address("TxCtrlr", "TxStartPoint"),
+    Setting.STOP_POINT: Address("TxCtrlr", "TxStopPoint"),
+    Setting.STOP_ON_INVALID_ID: Address("TxCtrlr", "StopTxOnInvalidId"),
+    Setting.CONNECTION_TIMEOUT_S: Address("TxCtrlr", "EVConnectionTimeOut"),
+    Setting.AUTHORIZE_REMOTE_START: Address("AuthCtrlr", "AuthorizeRemoteStart"),
+    Setting.OFFLINE_UNKNOWN_ID: Address("AuthCtrlr", "OfflineTxForUnknownIdEnabled"),
+    Setting.PASSWORD: Address("SecurityCtrlr", "BasicAuthPassword"),
+}
+
+
+def seconds(value: str) -> Variable:
+    """Return a duration that can be set."""
+    return Variable(value, DataType.INTEGER, unit="s", minimum=0)
+
+
+def flag(value: str) -> Variable:
+    """Return a switch that can be set."""
+    return Variable(value, DataType.BOOLEAN)
+
+
+def fixed(value: str, data_type: DataType = DataType.STRING, unit: str = "") -> Variable:
+    """Return a fact."""
+    return Variable(value, data_type, Mutability.READ_ONLY, unit)
+
+
+def members(value: str, allowed: tuple[str, ...]) -> Variable:
+    """Return a list of which any part may be set."""
+    return Variable(value, DataType.MEMBER_LIST, allowed=allowed)
+
+
+def station_variables(config: StationConfig) -> dict[Address, Variable]:
+    """Return the variables of a station of this make. Spec: OCPP 2.0.1 Part 2 appendix 3, referenced components."""
+    count = Variable("3", DataType.INTEGER, minimum=1)
+    return {
+        ADDRESSES[Setting.MESSAGE_ATTEMPTS]: count,
+        ADDRESSES[Setting.MESSAGE_RETRY_S]: seconds("60"),
+        **table("ChargingStation", _station(config)),
+        **table("OCPPCommCtrlr", _communication()),
+        **table("SampledDataCtrlr", _sampled_data()),
+        **table("AlignedDataCtrlr", (("Interval", seconds("0")), ("Measurands", members("", MEASURANDS)))),
+        **table("TxCtrlr", _transactions()),
+        **table("AuthCtrlr", _authorization()),
+        **table("AuthCacheCtrlr", (("Enabled", flag("true")),)),
+        **table("LocalAuthListCtrlr", (("Enabled", flag("true")), ("Entries", fixed("0", DataType.INTEGER)))),
+        **table("SecurityCtrlr", _security(config)),
+        **table("ClockCtrlr", (("DateTime", fixed("", DataType.STRING)), ("TimeSource", Variable("Heartbeat")))),
+        **table("DeviceDataCtrlr", _device_data()),
+        **table(
+            "SmartChargingCtrlr", (("Enabled", flag("true")), ("ProfileStackLevel", fixed("10", DataType.INTEGER)))
+        ),
+        **table("ReservationCtrlr", (("Enabled", flag("true")),)),
+        **table("MonitoringCtrlr", (("Enabled", flag("true")),)),
+        **dict(_outlets(config.outlets)),
+    }
+
+
+def _station(config: StationConfig) -> Iterable[tuple[str, Variable]]:
+    yield "AvailabilityState", fixed("Available")
+    yield "Available", fixed("true", DataType.BOOLEAN)
+    yield "Model", fixed(config.model.model)
+    yield "Problem", fixed("false", DataType.BOOLEAN)
+    yield "SerialNumber", fixed(config.model.serial_number or config.station_id)
+    yield "SupplyPhases", fixed("3", DataType.INTEGER)
+    yield "VendorName", fixed(config.model.vendor)
+
+
+def _communication() -> Iterable[tuple[str, Variable]]:
+    yield "FileTransferProtocols", fixed("HTTPS")
+    yield "HeartbeatInterval", seconds("300")
+    yield "MessageTimeout", fixed("30", DataType.INTEGER, "s")
+    yield "NetworkConfigurationPriority", Variable("0")
+    yield "NetworkProfileConnectionAttempts", Variable("3", DataType.INTEGER, minimum=1)
+    yield "OfflineThreshold", seconds("600")
+    yield "ResetRetries", Variable("1", DataType.INTEGER, minimum=0)
+    yield "RetryBackOffRandomRange", seconds("1")
+    yield "RetryBackOffRepeatTimes", Variable("5", DataType.INTEGER, minimum=0)
+    yield "RetryBackOffWaitMinimum", seconds("1")
+    yield "UnlockOnEVSideDisconnect", flag("true")
+    yield "WebSocketPingInterval", seconds("20")
+
+
+def _sampled_data() -> Iterable[tuple[str, Variable]]:
+    yield "TxEndedInterval", seconds("0")
+    yield "TxEndedMeasurands", members("Energy.Active.Import.Register", MEASURANDS)
+    yield "TxStartedMeasurands", members("Energy.Active.Import.Register", MEASURANDS)
+    yield "TxUpdatedInterval", seconds("60")
+    yield "TxUpdatedMeasurands", members(",".join(m for m in MEASURANDS if m != "Voltage"), MEASURANDS)
+
+
+def _transactions() -> Iterable[tuple[str, Variable]]:
+    yield "EVConnectionTimeOut", seconds("120")
+    yield "StopTxOnEVSideDisconnect", fixed("true", DataType.BOOLEAN)
+    yield "StopTxOnInvalidId", flag("true")
+    yield "TxStartPoint", members("PowerPathClosed", POINTS)
+    yield "TxStopPoint", members("PowerPathClosed", POINTS)
+
+
+def _authorization() -> Iterable[tuple[str, Variable]]:
+    yield "AuthorizeRemoteStart", flag("false")
+    yield "LocalAuthorizeOffline", flag("true")
+    yield "LocalPreAuthorize", flag("false")
+    yield "OfflineTxForUnknownIdEnabled", flag("false")
+
+
+def _security(config: StationConfig) -> Iterable[tuple[str, Variable]]:
+    yield "BasicAuthPassword", Variable(config.password or "", mutability=Mutability.WRITE_ONLY)
+    yield "Identity", fixed(config.station_id)
+    yield "OrganizationName", Variable("Chargebus")
+    yield "SecurityProfile", fixed("1" if config.password else "0", DataType.INTEGER)
+
+
+def _device_data() -> Iterable[tuple[str, Variable]]:
+    yield "ItemsPerMessage", fixed("50", DataType.INTEGER)
+    yield "BytesPerMessage", fixed("65000", DataType.INTEGER)
+
+
+def _outlets(outlets: tuple[Outlet, ...]) -> Iterator[tuple[Address, Variable]]:
+    for evse_id, outlet in enumerate(outlets, start=1):
+        yield Address("EVSE", "AvailabilityState", evse_id), fixed("Available")
+        yield Address("EVSE", "Available", evse_id), fixed("true", DataType.BOOLEAN)
+        yield Address("EVSE", "Power", evse_id), fixed(f"{outlet.max_power_w:.0f}", DataType.DECIMAL, "W")
+        yield Address("EVSE", "SupplyPhases", evse_id), fixed(str(outlet.phases), DataType.INTEGER)
+        yield Address("Connector", "AvailabilityState", evse_id, 1), fixed("Available")
+        yield Address("Connector", "Available", evse_id, 1), fixed("true", DataType.BOOLEAN)
+        yield Address("Connector", "ConnectorType", evse_id, 1), fixed("sType2" if outlet.phases else "cCCS2")
+        yield Address("Connector", "Problem", evse_id, 1), fixed("false", DataType.BOOLEAN)

@@ -1,0 +1,101 @@
+"""OCPP 2.1: what it adds to 2.0.1."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from chargebus_ocppj.versions import Version
+
+from chargebus_station import v201_commands, v201_monitoring
+from chargebus_station.desk import Desk
+from chargebus_station.dialect import Handler
+from chargebus_station.effects import Reply, status
+from chargebus_station.v201 import V201
+
+Payload = dict[str, Any]
+
+
+def get_monitoring_report(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 N02: a monitor says whose it is."""
+    return v201_monitoring.report(desk, payload, {"eventNotificationType": "CustomMonitor"})
+
+
+def set_default_tariff(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 I07."""
+    if not desk.evses(payload["evseId"]):
+        return status("Rejected")
+    desk.state.tariffs[payload["evseId"]] = payload["tariff"]
+    return status("Accepted")
+
+
+def get_tariffs(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 I08."""
+    wanted = payload["evseId"]
+    found = [
+        {"tariffId": tariff["tariffId"], "tariffKind": "DefaultTariff", **({"evseIds": [evse_id]} if evse_id else {})}
+        for evse_id, tariff in desk.state.tariffs.items()
+        if wanted in {0, evse_id}
+    ]
+    return Reply({"status": "Accepted", "tariffAssignments": found}) if found else status("NoTariff")
+
+
+def clear_tariffs(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 I09; without ids, every tariff (of the EVSE) is cleared."""
+    evse_id = payload.get("evseId")
+    present = {tariff["tariffId"]: place for place, tariff in desk.state.tariffs.items() if evse_id in {None, place}}
+    results = []
+    for tariff_id in payload.get("tariffIds", list(present)):
+        place = present.get(tariff_id)
+        word = "NoTariff" if place is None else "Accepted"
+        if place is not None:
+            del desk.state.tariffs[place]
+        results.append({"tariffId": tariff_id, "status": word})
+    return Reply({"clearTariffsResult": results or [{"status": "NoTariff"}]})
+
+
+def change_transaction_tariff(desk: Desk, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 I11."""
+    return status("TxNotFound" if desk.state.transaction(payload["transactionId"]) is None else "Accepted")
+
+
+def get_periodic_event_stream(_desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 N12: no stream is open."""
+    return Reply()
+
+
+def not_supported(_desk: Desk, _payload: Payload) -> Reply:
+    """Say that there is no inverter here to control."""
+    return status("NotSupported")
+
+
+def no_profile(_desk: Desk, _payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 K21: there is no priority charging profile."""
+    return status("NoProfile")
+
+
+ADDED: Final[Mapping[str, Handler]] = {
+    "AFRRSignal": v201_commands.refuse,
+    "AdjustPeriodicEventStream": v201_commands.refuse,
+    "ChangeTransactionTariff": change_transaction_tariff,
+    "ClearDERControl": not_supported,
+    "ClearTariffs": clear_tariffs,
+    "GetDERControl": not_supported,
+    "GetMonitoringReport": get_monitoring_report,
+    "GetPeriodicEventStream": get_periodic_event_stream,
+    "GetTariffs": get_tariffs,
+    "NotifyAllowedEnergyTransfer": v201_commands.refuse,
+    "RequestBatterySwap": v201_commands.refuse,
+    "SetDERControl": not_supported,
+    "SetDefaultTariff": set_default_tariff,
+    "UpdateDynamicSchedule": v201_commands.refuse,
+    "UsePriorityCharging": no_profile,
+}
+
+
+@dataclass(frozen=True)
+class V21(V201):
+    """The dialect of 2.1: its transaction messages are those of 2.0.1."""
+
+    version: ClassVar[Version] = "2.1"
+    subprotocol: ClassVar[str] = "ocpp2.1"
+    commands: ClassVar[Mapping[str, Handler]] = {**V201.commands, **ADDED}
