@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-import sys
+import sysconfig
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 from chargebus_embedded.child import Child, Command
 
+_PROGRAM: Final = str(Path(sysconfig.get_path("scripts")) / "chargebus")
 _READY_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.05
 _LOG_LINES: Final = 20
@@ -82,7 +83,7 @@ class ServiceProcess:
         self._child = Child(
             Command(
                 name=self.name,
-                arguments=(sys.executable, "-m", "chargebus_cli", "run", *self.place.services),
+                arguments=(_PROGRAM, "run", *self.place.services),
                 folder=self.place.folder,
                 log=self.log,
                 environment={**os.environ, **self._environment},

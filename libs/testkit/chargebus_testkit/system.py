@@ -23,15 +23,12 @@ from chargebus_testkit.api import Api
 from chargebus_testkit.service_process import Place, ServiceProcess
 
 _EDGE: Final = "edge"
+_SERVICES: Final = "chargebus.services"
 
 
-def services() -> dict[str, Path]:
-    """Return every installed service by name, with the folder where its package lies."""
-    found = {}
-    for entry in sorted(entry_points(group="chargebus.services")):
-        package = importlib.import_module(entry.module.partition(".")[0])
-        found[entry.name] = Path(package.__file__ or "").parent
-    return found
+def services() -> Sequence[str]:
+    """Return the names of all installed services."""
+    return sorted(entry.name for entry in entry_points(group=_SERVICES))
 
 
 class System:
@@ -87,6 +84,11 @@ class System:
         return list(self._processes.values())
 
     @property
+    def databases(self) -> Sequence[str]:
+        """The services that have a database."""
+        return list(_migrations())
+
+    @property
     def ocpp_url(self) -> str:
         """Where stations connect, without a station's identity, on the first edge."""
         return next(process.place.ocpp_url for process in self.processes if _EDGE in process.place.services)
@@ -131,10 +133,8 @@ class System:
         return [process.place for process in self.processes if process.running]
 
     async def _migrate(self) -> None:
-        for service, package in services().items():
-            migrations = package.parent / "migrations"
-            if migrations.is_dir():
-                await migrate(self.postgres.url, f"chargebus_{service}", migrations)
+        for service, folder in _migrations().items():
+            await migrate(self.postgres.url, f"chargebus_{service}", folder)
 
     def _environment(self, place: Place, slot: int) -> dict[str, str]:
         return {
@@ -146,3 +146,12 @@ class System:
             "EDGE_ALLOW_PLAIN_WS": "1",
             "ACCESS_ADMIN_KEY_FILE": str(self._key_file),
         }
+
+
+def _migrations() -> Mapping[str, Path]:
+    """Return the folders of the migrations beside the packages of those services that have a database."""
+    folders = {}
+    for entry in entry_points(group=_SERVICES):
+        package = importlib.import_module(entry.module.partition(".")[0])
+        folders[entry.name] = Path(package.__file__ or "").parent.parent / "migrations"
+    return {service: folder for service, folder in sorted(folders.items()) if folder.is_dir()}

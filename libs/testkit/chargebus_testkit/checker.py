@@ -1,0 +1,149 @@
+"""The checker: compares the books of virtual stations with what a whole system says, in every place it says it.
+
+It waits until the system has settled, then returns objections in words. An empty list means: every transaction that a
+station got an answer for is there exactly once and right, each of its readings too, every command has the one outcome
+that agrees with what its station did, nothing is parked, no outbox row is left, and no service has a hole in its log.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import msgspec
+from chargebus_events.record import Received
+from chargebus_events.topics import COMMANDS, EDGES, OUTCOMES
+from chargebus_station.books import Books, CommandEntry
+
+from chargebus_testkit import against_commands, against_readings, against_sessions, leftovers
+from chargebus_testkit.against_commands import CommandFacts
+from chargebus_testkit.api import Api, Json
+from chargebus_testkit.leftovers import Standing
+from chargebus_testkit.log import Log
+from chargebus_testkit.system import System
+
+SETTLE_WITHIN_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the system should know.
+
+    Attributes:
+        books: of every station that took part.
+        commands: ids of commands that were asked for over HTTP.
+        parked: `ce_id`s of records that are rightly parked.
+    """
+
+    books: Sequence[Books] = ()
+    commands: Sequence[str] = ()
+    parked: frozenset[str] = frozenset()
+
+
+class Checker:
+    """Checks one system, as often as wanted."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._log = Log(system.kafka_connection)
+
+    async def objections(self, expected: Expected, within_s: float = SETTLE_WITHIN_S) -> list[str]:
+        """Return what is wrong with the system, in words."""
+        found = await self._settle(within_s)
+        found += [leftovers.say(one) for one in await leftovers.parked(self._log) if _id(one) not in expected.parked]
+        found += leftovers.holes(await self._standings())
+        async with self._system.api() as api:
+            for books in expected.books:
+                found += await self._transactions(api, books)
+            found += await self._commands(api, expected)
+        return found
+
+    async def _settle(self, within_s: float) -> list[str]:
+        """Wait until everything is applied and sent; say what is not."""
+        deadline = time.monotonic() + within_s
+        while True:
+            unfinished = await self._unfinished()
+            if not unfinished or time.monotonic() > deadline:
+                return unfinished
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _unfinished(self) -> list[str]:
+        """Say what is not applied and sent.
+
+        The ends of the log are read before and after: what an applied record made is sent by then, and shows there.
+        """
+        standings = await self._standings()
+        topics = {tp.topic for one in standings for tp in one.offsets} - {
+            EDGES
+        }  # edges never stop telling that they live
+        ends = await self._log.ends(topics)
+        standings = await self._standings()
+        found = leftovers.lags(standings, ends) + leftovers.unsent(standings)
+        if not found and await self._log.ends(topics) != ends:
+            return ["the log still grows"]
+        return found
+
+    async def _standings(self) -> list[Standing]:
+        return [await leftovers.standing(self._system, service) for service in self._system.databases]
+
+    async def _transactions(self, api: Api, books: Books) -> list[str]:
+        sessions = [session async for session in api.items("/v1/sessions", station_id=books.station_id)]
+        found = against_sessions.compare(books, sessions)
+        for entry in books.transactions:
+            for session in [session for session in sessions if against_sessions.is_of(entry, session)][:1]:
+                path = f"/v1/sessions/{session['session_id']}/meter-values"
+                values = [value async for value in api.items(path, measurand=against_readings.ENERGY)]
+                found += against_readings.compare(entry, values)
+        return found
+
+    async def _commands(self, api: Api, expected: Expected) -> list[str]:
+        stations = {books.station_id for books in expected.books}
+        told = _outcomes(await self._log.read(OUTCOMES), stations)
+        asked_for = {*expected.commands, *told, *_requests(await self._log.read(COMMANDS), stations)}
+        heard = _heard(expected.books)
+        found = []
+        for command_id in sorted(asked_for):
+            ledger = await _ledger(api, command_id)
+            entries = heard.get(command_id, [])
+            found += against_commands.compare(CommandFacts(command_id, ledger, told.get(command_id, []), entries))
+        return found + [
+            stranger for books in expected.books for stranger in against_commands.strangers(books, asked_for)
+        ]
+
+
+async def _ledger(api: Api, command_id: str) -> Json | None:
+    response = await api.request("GET", f"/v1/commands/{command_id}")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return None
+    ledger: Json = response.raise_for_status().json()
+    return ledger
+
+
+def _outcomes(records: Iterable[Received], stations: Container[str]) -> Mapping[str, list[Json]]:
+    """Group outcomes by command; one that went out twice, word for word, counts once."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for record in records:
+        outcome = msgspec.json.decode(record.value or b"{}")
+        if record.key in stations and outcome not in found[outcome["command_id"]]:
+            found[outcome["command_id"]].append(outcome)
+    return found
+
+
+def _requests(records: Iterable[Received], stations: Container[str]) -> set[str]:
+    return {msgspec.json.decode(record.value or b"{}")["command_id"] for record in records if record.key in stations}
+
+
+def _heard(books: Iterable[Books]) -> Mapping[str, list[CommandEntry]]:
+    found: dict[str, list[CommandEntry]] = defaultdict(list)
+    for one in books:
+        for entry in one.commands:
+            found[entry.message_id].append(entry)
+    return found
+
+
+def _id(record: Received) -> str:
+    return record.text("ce_id")
