@@ -71,4 +71,5 @@ class Envelope(msgspec.Struct, frozen=True):
 
 def timestamp(moment: datetime) -> str:
     """Format an aware datetime as RFC 3339 in UTC with milliseconds and a `Z`, the way OCPP stations accept it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chargebus_events.frames import Frame
-from chargebus_events.public import MeterReadings, Session
+from chargebus_events.public import SESSION_STARTED, MeterReadings, Session
 from chargebus_events.record import Received
 from chargebus_events.topics import SESSION_EVENTS
 
@@ -75,6 +75,6 @@ def _read_frame(record: Received) -> Intake | None:
 
 def _read_session_event(record: Received) -> Intake:
     session = read_session(record.value or b"")
-    start = meter_start(session)
+    start = meter_start(session) if record.type == SESSION_STARTED else None
     values = Normalised([], []) if start is None else normalise(start)
     return Intake(record, record.text("ce_id"), session.updated_at, place_of(session), values, session)

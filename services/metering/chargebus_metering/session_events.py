@@ -26,9 +26,9 @@ def place_of(session: Session) -> Place:
 
 
 def meter_start(session: Session) -> Message | None:
-    """Return the register reading at a session's start, if the station told it outside of sampled values.
+    """Return the register reading of a session's start, if the station told it outside of sampled values.
 
-    Every event of a session tells it again: the reading's identity is the same.
+    Only the event of the start is asked, which `session` sends whenever the start comes; the others repeat it.
 
     Spec: OCPP 1.6 section 4.8 and StartTransaction.req (meterStart in Wh)
     """

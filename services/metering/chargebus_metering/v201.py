@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import Message, Sample, Samples, storable, whole
+from chargebus_metering.domain.readings import Message, Sample, Samples, clean, whole
 
 _ABSURD = 1_000_000
 
@@ -80,7 +80,7 @@ def transaction_event(station_id: str, payload: bytes) -> Message:
     Spec: OCPP 2.0.1 E01.FR.16, J02
     """
     request = _transaction_event.decode(payload)
-    transaction_id = storable(request.transaction_info.transaction_id)
+    transaction_id = clean(request.transaction_info.transaction_id)
     if request.evse is None:
         place = Place(station_id, None, 0, transaction_id)
     else:
@@ -96,7 +96,7 @@ def _sample(value: _SampledValue) -> Sample:
     return Sample(
         value=bytes(value.value).decode(),
         measurand=value.measurand,
-        unit=storable(value.unit_of_measure.unit),
+        unit=clean(value.unit_of_measure.unit),
         multiplier=_power(value.unit_of_measure.multiplier),
         phase=value.phase,
         location=value.location,

@@ -46,7 +46,7 @@ class Log:
         topic = frames_topic("metering" if action == "MeterValues" else "session")
         return Frame(station_id, version, action, f"m{self.written}", 0, 7, self.written, raw, NOW).record(topic)
 
-    def session(self, session_id: str = "s-1", **members: object) -> Record:
+    def session(self, session_id: str = "s-1", kind: str = SESSION_STARTED, **members: object) -> Record:
         body = {
             "station_id": "cs-1",
             "transaction_id": "77",
@@ -60,7 +60,7 @@ class Log:
             **members,
         }
         session = Session(session_id=session_id, **body)
-        return event(SESSION_STARTED, f"{session_id}/{self.written}", "/session", NOW, session)
+        return event(kind, f"{session_id}/{self.written}", "/session", NOW, session)
 
 
 @dataclass

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 import pytest
-from chargebus_events.public import METER_READINGS, MeterReadings
+from chargebus_events.public import METER_READINGS, SESSION_ENDED, MeterReadings
 from chargebus_events.topics import METER_VALUES
 
 BEGIN = "2024-05-01T12:00:00Z"
@@ -105,6 +105,11 @@ async def test_the_start_of_a_session_is_one_reading_however_often_it_is_told(me
 )
 async def test_no_start_is_made_up_where_the_station_told_none_outside_its_samples(metering, members):
     assert await metering.apply(metering.log.session(**members)) == []
+
+
+async def test_an_event_that_only_repeats_the_start_brings_no_reading(metering):
+    assert await metering.apply(metering.log.session(kind=SESSION_ENDED)) == []
+    assert values(await metering.apply(metering.log.session())) == [[1000.0]]
 
 
 async def test_transaction_events_of_2_x_are_stored_under_their_transaction(metering):

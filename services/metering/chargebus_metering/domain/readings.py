@@ -18,6 +18,8 @@ from chargebus_metering.domain.units import to_base, unit_of
 
 LARGEST_ID = (1 << 31) - 1
 
+_CONTROL = dict.fromkeys((*range(0x20), 0x7F))
+
 
 class Reason(StrEnum):
     """Why a value is set aside."""
@@ -129,9 +131,9 @@ def whole(number: float) -> int:
     return int(number)
 
 
-def storable(text: str) -> str:
-    """Return a station's free text without NUL bytes: real stations send them, PostgreSQL's text cannot hold them."""
-    return text.replace("\0", "")
+def clean(text: str) -> str:
+    """Return a station's free text without control characters, which real stations send and PostgreSQL may refuse."""
+    return (text if text.isprintable() else text.translate(_CONTROL)).strip()
 
 
 class _Moment(msgspec.Struct):
@@ -171,6 +173,6 @@ def _reading(moment: _Moment, sample: Sample) -> Reading | None:
 
 
 def _set_aside(identity: Identity, timestamp: str, reason: Reason, sample: Sample) -> SetAside:
-    timestamp = storable(timestamp)
+    timestamp = clean(timestamp)
     original = msgspec.json.encode(sample).decode()
     return SetAside(reading_id(0, identity, timestamp, reason, original), timestamp, reason, original)
