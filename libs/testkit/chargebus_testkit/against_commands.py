@@ -64,17 +64,19 @@ def strangers(books: Books, known: Iterable[str]) -> list[str]:
 def _disagreement(ledger: Json, entry: CommandEntry | None) -> str:
     """Say how the outcome contradicts what the station did, or return an empty string.
 
-    `timed_out` contradicts nothing: an answer may be lost on its way.
+    `timed_out` contradicts nothing: an answer may be lost on its way. An answer that breaks its schema is not compared:
+    a station that is told to send one writes down what it meant.
     """
     outcome = ledger["outcome"]
     if outcome in _NEVER_WRITTEN:
         return f"it is {outcome}, and the station got it" if entry is not None else ""
-    if outcome == "answered":
+    error = ledger["error"]
+    if outcome == "answered" and error is None:
         answered = None if entry is None else entry.answered
-        payload = ledger.get("payload")
-        return "" if answered == payload else f"it was answered {answered!r} and the ledger has {payload!r}"
+        reply = ledger["reply"]
+        return "" if answered == reply else f"it was answered {answered!r} and the ledger has {reply!r}"
     if outcome == "refused":
         refused = None if entry is None else entry.refused
-        code = ledger.get("error_code")
+        code = error and error["code"]
         return "" if refused == code else f"it was refused with {refused!r} and the ledger has {code!r}"
     return ""

@@ -86,8 +86,9 @@ def _details(entry: TransactionEntry, session: Json) -> list[str]:
             "evse_id": entry.evse_id,
             "started_at": to_ms(entry.started_at),
             "meter_start_wh": entry.meter_start_wh,
-            "remote_start_id": entry.remote_start_id,
         }
+    if entry.start_answered and entry.remote_start_id is not None:
+        expected["remote_start_id"] = entry.remote_start_id
     if entry.start_answered and entry.id_token is not None and entry.settled:
         expected["id_token"] = entry.id_token
     if entry.stop_answered:

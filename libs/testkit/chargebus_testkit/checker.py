@@ -82,10 +82,15 @@ class Checker:
         }  # edges never stop telling that they live
         ends = await self._log.ends(topics)
         standings = await self._standings()
-        found = leftovers.lags(standings, ends) + leftovers.unsent(standings)
+        found = leftovers.lags(standings, ends) + leftovers.unsent(standings) + await self._open_commands()
         if not found and await self._log.ends(topics) != ends:
             return ["the log still grows"]
         return found
+
+    async def _open_commands(self) -> list[str]:
+        async with self._system.api() as api:
+            waiting = [one for state in ("queued", "sent") for one in await _page(api, state)]
+        return [f"the command {one['command_id']} for {one['station_id']} is still {one['state']}" for one in waiting]
 
     async def _standings(self) -> list[Standing]:
         return [await leftovers.standing(self._system, service) for service in self._system.databases]
@@ -113,6 +118,10 @@ class Checker:
         return found + [
             stranger for books in expected.books for stranger in against_commands.strangers(books, asked_for)
         ]
+
+
+async def _page(api: Api, state: str) -> list[Json]:
+    return [one async for one in api.items("/v1/commands", state=state)]
 
 
 async def _ledger(api: Api, command_id: str) -> Json | None:

@@ -47,7 +47,7 @@ def lags(standings: Sequence[Standing], ends: Mapping[TopicPartition, int]) -> l
         f"{one.service} has read {tp.topic}[{tp.partition}] to {offset} of {ends[tp]}"
         for one in standings
         for tp, offset in one.offsets.items()
-        if offset < ends[tp]
+        if offset < ends.get(tp, 0)
     ]
 
 

@@ -1,0 +1,220 @@
+"""A fleet of virtual stations of all versions under load: drivers come and go, operators send commands."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from chargebus_ocppj.versions import VERSIONS, Version
+from chargebus_station.backoff import Backoff
+from chargebus_station.charging import Vehicle
+from chargebus_station.clock import ScaledClock
+from chargebus_station.config import AC_22, EnergyUnit, Network, Resend, StationConfig
+from chargebus_station.station import Station
+from chargebus_station.transaction import IdToken
+from chargebus_station.visit import Departure, Order, Visit
+
+from chargebus_testkit import operators
+from chargebus_testkit.api import Api
+from chargebus_testkit.checker import Expected
+from chargebus_testkit.operators import Operators
+from chargebus_testkit.system import System
+from chargebus_testkit.waiting import NeverError, until
+
+DRIVERS_EVSE: Final = 1
+
+_NEVER_GIVE_UP: Final = "10000"
+_SETTINGS: Final[dict[Version, dict[str, str]]] = {
+    "1.6": {"TransactionMessageAttempts": _NEVER_GIVE_UP, "TransactionMessageRetryInterval": "5"},
+    "2.0.1": {
+        "OCPPCommCtrlr.MessageAttempts.TransactionEvent": _NEVER_GIVE_UP,
+        "OCPPCommCtrlr.MessageAttemptInterval.TransactionEvent": "5",
+    },
+}
+_SETTINGS["2.1"] = _SETTINGS["2.0.1"]
+
+_VEHICLE: Final = Vehicle(capacity_wh=60_000, max_power_w=22_000, soc=0.2)
+_SETTLED_WITHIN_S: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fleet to be.
+
+    Attributes:
+        name: begins the identities of its stations; no other fleet of the system has it.
+        size: how many stations, a third of each version.
+        speed: simulated seconds in a real one.
+        answer_timeout_s: how long a station waits for an answer, in real seconds.
+        urls: where stations connect, dealt out in turn; by default the system's first edge.
+    """
+
+    name: str
+    size: int = 24
+    speed: float = 120.0
+    answer_timeout_s: float = 4.0
+    urls: Sequence[str] = ()
+
+
+class Fleet:
+    """Stations that are registered and switched on as it is entered, and off as it is left."""
+
+    def __init__(self, system: System, plan: Plan) -> None:
+        self._system = system
+        self._plan = plan
+        self._rng = random.Random(plan.name)  # noqa: S311 - a test's dice
+        self._switched_on = AsyncExitStack()
+        self._operators = Operators(plan.name)
+        self.stations: list[Station] = []
+
+    @property
+    def expected(self) -> Expected:
+        """What the system should know by now."""
+        return Expected([station.books for station in self.stations], list(self._operators.command_ids))
+
+    @property
+    def ended(self) -> int:
+        """How many transactions were ended, by the stations' books."""
+        return sum(station.books.transactions_ended for station in self.stations)
+
+    @property
+    def answered(self) -> int:
+        """How many calls were answered so far."""
+        return sum(tally.answered for station in self.stations for tally in station.books.calls.values())
+
+    @property
+    def answered_commands(self) -> int:
+        """How many commands the stations answered so far."""
+        return sum(entry.answered is not None for station in self.stations for entry in station.books.commands)
+
+    def of(self, version: Version) -> list[Station]:
+        """Return the stations of one version."""
+        return [station for station in self.stations if station.config.version == version]
+
+    async def online(self) -> None:
+        """Wait until all stations are connected and accepted."""
+        await until("all stations online", lambda: all(station.online for station in self.stations))
+
+    async def progress(self, transactions: int, within_s: float = 60.0) -> None:
+        """Wait until so many more transactions were ended."""
+        goal = self.ended + transactions
+        await until(f"{transactions} more transactions", lambda: self.ended >= goal, within_s)
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        """Let drivers come and operators command as long as the context lasts; then wait until all is over."""
+        open_for_business = asyncio.Event()
+        open_for_business.set()
+        async with asyncio.TaskGroup() as tasks, self._system.api() as api:
+            drivers = [tasks.create_task(self._drive(station, open_for_business)) for station in self.stations]
+            operating = tasks.create_task(self._operators.work(api, self.stations))
+            try:
+                yield
+            except BaseException:
+                operating.cancel()
+                for driver in drivers:
+                    driver.cancel()
+                raise
+            open_for_business.clear()
+            self._operators.finish()
+            await operating
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let everybody go home and wait until every message of every station is answered.
+
+        Raises:
+            NeverError: some were not in time; the message says which stations wait for what.
+        """
+        for station in self.stations:
+            station.unplug(operators.EVSE)
+        try:
+            await until("all is answered", lambda: all(map(_settled, self.stations)), _SETTLED_WITHIN_S)
+        except NeverError as error:
+            waiting = "\n".join(_plight(station) for station in self.stations if not _settled(station))
+            raise NeverError(f"{error}\n{waiting}") from None
+
+    async def __aenter__(self) -> Self:
+        """Register the stations and their tokens, switch them on, wait until they are online."""
+        async with self._system.api() as api:
+            await self._register(api)
+        for station in self.stations:
+            await self._switched_on.enter_async_context(station)
+        await self.online()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Switch the stations off."""
+        await self._switched_on.aclose()
+
+    async def _register(self, api: Api) -> None:
+        ids = [f"{self._plan.name}-{number:02}" for number in range(self._plan.size)]
+        passwords = await api.register(ids)
+        await api.call("POST", "/v1/tokens/bulk", {"tokens": [{"id_token": _token(one)} for one in ids]})
+        clock = ScaledClock(self._plan.speed)
+        urls = self._plan.urls or [self._system.ocpp_url]
+        for number, station_id in enumerate(ids):
+            url = urls[number % len(urls)]
+            self.stations.append(Station(self._config(number, station_id, url, passwords[station_id]), clock))
+
+    def _config(self, number: int, station_id: str, url: str, password: str) -> StationConfig:
+        version = VERSIONS[number % len(VERSIONS)]
+        odd = number // len(VERSIONS) % 2 == 1
+        return StationConfig(
+            station_id=station_id,
+            version=version,
+            url=url,
+            password=password,
+            outlets=(AC_22, AC_22),
+            network=Network(
+                answer_timeout_s=self._plan.answer_timeout_s,
+                resend=Resend.SAME_ID if odd else Resend.NEW_ID,
+                backoff=Backoff(minimum_s=0.3, jitter_s=0.5, doublings=2),
+            ),
+            settings=_SETTINGS[version],
+            local_tokens=(_token(station_id),),
+            seed=self._plan.name,
+            register_wh=1000 * number,
+            energy_unit=EnergyUnit.KWH if odd else EnergyUnit.WH,
+        )
+
+    async def _drive(self, station: Station, open_for_business: asyncio.Event) -> None:
+        """Let one driver after the other charge at a station."""
+        while open_for_business.is_set():
+            await station.clock.sleep(self._rng.uniform(10, 120))
+            await station.visit(self._visit(station))
+
+    def _visit(self, station: Station) -> Visit:
+        return Visit(
+            DRIVERS_EVSE,
+            _VEHICLE,
+            IdToken(_token(station.config.station_id)),
+            stay_s=self._rng.uniform(120, 500),
+            order=self._rng.choice(list(Order)),
+            departure=self._rng.choice(list(Departure)),
+        )
+
+
+def _token(station_id: str) -> str:
+    """Return the token of a station's regulars. Spec: OCPP 1.6 idTag, at most 20 characters."""
+    return f"T-{station_id}"[:20]
+
+
+def _settled(station: Station) -> bool:
+    return station.settled and all(entry.settled for entry in station.books.transactions)
+
+
+def _plight(station: Station) -> str:
+    waits = [
+        f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, refused {message.refusals})"
+        for entry in station.books.transactions
+        for message in entry.messages
+        if message.fate == "queued"
+    ]
+    where = "online" if station.online else "connected" if station.connected else "offline"
+    return f"{station.config.station_id} ({station.config.version}) is {where}, waits for {waits[:3]}"

@@ -1,0 +1,25 @@
+"""Waiting for something to become true, never longer than it may take."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+_LOOK_EVERY_S: Final = 0.05
+
+
+class NeverError(AssertionError):
+    """Something that a test waits for did not happen in time."""
+
+
+async def until(what: str, condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        NeverError: it did not within `within_s` seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NeverError(f"not within {within_s:.0f} s: {what}")
+        await asyncio.sleep(_LOOK_EVERY_S)
