@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,6 +16,14 @@ from chargebus_session.domain.sessions import Authorize, Report
 from chargebus_session.domain.tokens import Judgement
 
 
+class Call(msgspec.Struct, frozen=True):
+    """A frame that was read: what must be known to settle it, and how; `settle` returns the answer's payload."""
+
+    settle: Callable[[Desk], bytes]
+    token_key: str = ""
+    report: Report | None = None
+
+
 @dataclass(frozen=True)
 class AuthorizeRoute:
     """How one version asks about a token and is told."""
@@ -22,7 +31,16 @@ class AuthorizeRoute:
     read: Callable[[Frame], Authorize]
     answer: Callable[[Authorize, Judgement], bytes]
 
-    def settle(self, desk: Desk, request: Authorize) -> bytes:
+    def call(self, frame: Frame) -> Call:
+        """Read a frame.
+
+        Raises:
+            msgspec.MsgspecError: the payload cannot be read.
+        """
+        request = self.read(frame)
+        return Call(partial(self.settle, request), request.token.key)
+
+    def settle(self, request: Authorize, desk: Desk) -> bytes:
         """Decide, and return the answer's payload."""
         judgement = authorize(desk, request)
         desk.judged.append(judgement)
@@ -36,7 +54,17 @@ class ReportRoute:
     read: Callable[[Frame], Report]
     answer: Callable[[Report, Recorded], bytes]
 
-    def settle(self, desk: Desk, request: Report) -> bytes:
+    def call(self, frame: Frame) -> Call:
+        """Read a frame.
+
+        Raises:
+            msgspec.MsgspecError: the payload cannot be read.
+        """
+        report = self.read(frame)
+        token = report.event.token
+        return Call(partial(self.settle, report), token.key if token else "", report)
+
+    def settle(self, request: Report, desk: Desk) -> bytes:
         """Decide, keep the decision at the desk, and return the answer's payload: for a resent event the first one."""
         recorded = record(desk, request)
         if isinstance(recorded, bytes):

@@ -1,13 +1,35 @@
+"""A session service without its process: a real database, and what it would have sent."""
+
 import itertools
-from collections.abc import Callable
-from datetime import UTC, datetime
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from chargebus_events.commands import CommandOutcome
 from chargebus_events.frames import Frame
+from chargebus_events.presence import Presence
+from chargebus_events.public import Session
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.migrations import migrate
+from chargebus_runtime.telemetry import Trace, Tracing
+from chargebus_runtime.waiters import Waiters
 from chargebus_session.domain.desk import Desk, Issue, Known
 from chargebus_session.domain.tokens import Token
+from chargebus_session.handlers import Handlers
+from chargebus_session.metrics import Metrics
+from msgspec.json import decode
 
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+FRAMES = frames_topic("session")
+ADD_TOKEN = "INSERT INTO token VALUES ($1, $2, '', $3, $4, $5, $6, '', now(), now())"
 
 
 @pytest.fixture
@@ -48,3 +70,118 @@ def frame() -> Callable[..., Frame]:
         return Frame(station_id, version, action, f"m{number}", 3, 7, number, payload, at)
 
     return make
+
+
+@dataclass
+class Sent:
+    """Takes the place of the Kafka producer and keeps what it was given."""
+
+    records: list[Record] = field(default_factory=list)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+
+@dataclass
+class Applied:
+    """What a batch sent."""
+
+    records: list[Record]
+
+    @property
+    def answers(self) -> list[object]:
+        """The answers to stations, in order."""
+        return [json.loads(record.value or b"") for record in self.records if record.topic == DOWNLINK]
+
+    @property
+    def events(self) -> list[tuple[str, Session]]:
+        """The last word of each public event's type, and the event."""
+        return [
+            (dict(record.headers)["ce_type"].decode().split(".")[2], decode(record.value or b"", type=Session))
+            for record in self.records
+            if record.topic == SESSION_EVENTS
+        ]
+
+    def ids(self, topic: str) -> list[str]:
+        return [dict(record.headers)["ce_id"].decode() for record in self.records if record.topic == topic]
+
+
+@dataclass
+class Service:
+    """The parts of the service on one database."""
+
+    database: Database
+    sent: Sent
+    waiters: Waiters
+    handlers: Handlers
+    now: datetime = NOON
+    offset: int = 0
+    statements: list[str] = field(default_factory=list)
+
+    async def apply(self, *records: Received) -> Applied:
+        """Apply one batch and return what it sends."""
+        self.statements.clear()
+        async with self.database.pool.acquire() as connection, connection.transaction():
+            batch = Batch(records, connection, self.now, Trace())
+            with connection.query_logger(lambda logged: self.statements.append(logged.query)):
+                await self.handlers.handle(batch)
+        return Applied([record for group in batch.outgoing.values() for record in group])
+
+    def frame(self, action: str, request: object, version: str = "1.6", station_id: str = "CS1", **more) -> Received:
+        """Return a frame that arrived just now."""
+        payload = request if isinstance(request, bytes) else json.dumps(request).encode()
+        number = self.offset + 1
+        at = more.get("at", self.now)
+        made = Frame(station_id, version, action, f"m{number}", 3, 7, number, payload, at, more.get("expects", True))
+        return self.received(made.record(FRAMES))
+
+    def presence(self, **more) -> Received:
+        """Return a presence record; its epoch, if it has none, is its offset."""
+        values = {"station_id": "CS1", "connected": True, "slot": 3, "edge_epoch": 5, "at": self.now, "version": "1.6"}
+        return self.received(Presence(**(values | more)).record())
+
+    def outcome(self, command_id: str, **more) -> Received:
+        values = {"station_id": "CS1", "action": "x", "requester": "session", "outcome": "answered"}
+        times = {"requested_at": self.now, "ended_at": self.now}
+        return self.received(CommandOutcome(command_id=command_id, **(values | times | more)).record())
+
+    def received(self, record: Record) -> Received:
+        self.offset += 1
+        return Received(record.topic, 0, self.offset, record.key, record.value, dict(record.headers))
+
+    async def rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in await self.database.pool.fetch(query, *arguments)]
+
+    async def settled(self) -> list[Record]:
+        """Wait until everything committed over HTTP is sent; return all that was."""
+        await self.database.outbox.settle()
+        return self.sent.records
+
+
+@pytest.fixture
+async def database(make_database) -> AsyncIterator[tuple[Database, Sent, list[datetime]]]:
+    url = urlsplit(await make_database("session"))
+    name, server_url = url.path.removeprefix("/"), urlunsplit(url)
+    await migrate(server_url, name, MIGRATIONS)
+    sent, clock = Sent(), [NOON]
+    options = DatabaseOptions(name, server_url, MIGRATIONS, pool_size=3)
+    database = Database(options, sent, lambda: clock[0], Tracing(enabled=False))
+    await database.start()
+    yield database, sent, clock
+    await database.stop()
+
+
+@pytest.fixture
+async def service(database, tokens) -> Service:
+    """The service with a few tokens."""
+    opened, sent, _clock = database
+    waiters = Waiters(opened, "session_intents")
+    for key, token in tokens.items():
+        fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
+        await opened.pool.execute(ADD_TOKEN, *fields)
+    return Service(opened, sent, waiters, Handlers(waiters, Metrics(), lambda: NOON))
+
+
+@pytest.fixture
+def hour() -> timedelta:
+    return timedelta(hours=1)

@@ -13,7 +13,7 @@ def say(frame):
 
     def settle(desk, action, payload, version="1.6", **more):
         route = ROUTES[version, action]
-        return route.settle(desk, route.read(frame(version, action, payload, **more)))
+        return route.call(frame(version, action, payload, **more)).settle(desk)
 
     return settle
 

@@ -98,7 +98,7 @@ JUDGEMENTS = [
 def test_answers_are_valid_and_in_the_order_of_the_schema(read, desk, noon, judgement):
     judgement = Judgement(judgement.status, judgement.billable, judgement.group_id, noon)
     report = read("StartTransaction", start())
-    ROUTES["1.6", "StartTransaction"].settle(desk, report)
+    ROUTES["1.6", "StartTransaction"].settle(report, desk)
     recorded = desk.recorded[0]
     told = Recorded(None, recorded.session, recorded.summary, recorded.event, judgement)
     for action, answer in (

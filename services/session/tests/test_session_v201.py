@@ -106,7 +106,7 @@ def test_E01_FR_12_answers_are_valid_and_in_the_order_of_the_schema(read, desk, 
     if judgement:
         judgement = msgspec.structs.replace(judgement, expires_at=noon)
     report = read(EVENT, version=version)
-    ROUTES[version, "TransactionEvent"].settle(desk, report)
+    ROUTES[version, "TransactionEvent"].settle(report, desk)
     known = desk.recorded[0]
     told = Recorded(None, known.session, known.summary, known.event, judgement)
     answer = v201.transaction_noted(report, told)
@@ -129,13 +129,13 @@ def test_an_event_without_a_token_is_answered_with_nothing(desk, frame):
     payload = json.dumps({key: value for key, value in EVENT.items() if key != "idToken"}).encode()
     route = ROUTES["2.0.1", "TransactionEvent"]
 
-    assert route.settle(desk, route.read(frame("2.0.1", "TransactionEvent", payload))) == b"{}"
+    assert route.call(frame("2.0.1", "TransactionEvent", payload)).settle(desk) == b"{}"
 
 
 def test_C09_FR_12_the_group_goes_with_the_answer(desk, read):
     report = read(EVENT | {"idToken": {"idToken": "good", "type": "ISO14443"}})
 
-    assert ROUTES["2.0.1", "TransactionEvent"].settle(desk, report) == (
+    assert ROUTES["2.0.1", "TransactionEvent"].settle(report, desk) == (
         b'{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"FAMILY","type":"Central"}}}'
     )
 
@@ -144,7 +144,7 @@ def test_C09_FR_12_the_group_goes_with_the_answer(desk, read):
 def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(desk, read, version):
     request = {"idToken": {"idToken": "good", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
 
-    answer = ROUTES[version, "Authorize"].settle(desk, read(request, "Authorize", version))
+    answer = ROUTES[version, "Authorize"].settle(read(request, "Authorize", version), desk)
 
     assert answer == b'{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"CertChainError"}'
 
@@ -152,7 +152,7 @@ def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(desk, r
 def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(desk, read):
     report = read(EVENT | {"idToken": {"idToken": "", "type": "NoAuthorization"}})
 
-    answer = ROUTES["2.0.1", "TransactionEvent"].settle(desk, report)
+    answer = ROUTES["2.0.1", "TransactionEvent"].settle(report, desk)
 
     assert answer == b'{"idTokenInfo":{"status":"Accepted"}}'
     assert desk.recorded[0].summary.billable is False

@@ -1,0 +1,25 @@
+"""Owns wiring the session service: the only place where its settings are read."""
+
+from chargebus_runtime.process import Process, Service
+from chargebus_runtime.waiters import Waiters
+
+from chargebus_session.api import router
+from chargebus_session.handlers import Handlers
+from chargebus_session.intents import Intents
+from chargebus_session.metrics import Metrics
+from chargebus_session.settings import SessionSettings
+
+
+def build(process: Process) -> Service:
+    """Return the service for `process` to run."""
+    settings = process.load(SessionSettings)
+    database = process.database("session", "chargebus_session")
+    waiters = Waiters(database, "session_intents")
+    handlers = Handlers(waiters, Metrics(), process.clock)
+    return Service(
+        "session",
+        database=database,
+        consumer=handlers.consumer(),
+        router=router(database, Intents(database, waiters, settings), settings),
+        tasks=(waiters.run,),
+    )

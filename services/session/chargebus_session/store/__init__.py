@@ -1,0 +1,1 @@
+"""Tables and set-based queries: one statement for a whole batch, whatever its size."""

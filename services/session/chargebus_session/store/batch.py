@@ -1,0 +1,258 @@
+"""Owns what a batch of frames reads before it is decided, and writes after: four round trips, whatever its size."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from chargebus_session.domain.desk import EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.domain.fold import Fold
+from chargebus_session.domain.sessions import Report, Session
+from chargebus_session.domain.tokens import Token
+from chargebus_session.identities import TransactionIds
+from chargebus_session.store.columns import columns
+
+REMOTE_START_OPEN: Final = timedelta(minutes=10)
+"""How long after a remote start a transaction of OCPP 1.6, which cannot name it, is taken for its result."""
+
+_BLOCK: Final = 100  # the sequence's increment
+
+_TOKENS: Final = """
+SELECT t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
+       u.session_id, u.station_id, u.evse_id, u.begun_at
+FROM token AS t LEFT JOIN LATERAL (
+    SELECT session_id::text, station_id, evse_id, begun_at FROM charging_session
+    WHERE token_key = t.token_key AND state = 'active' AND NOT t.concurrent LIMIT 20
+) AS u ON true
+WHERE t.token_key = ANY($1::text[])
+"""
+# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes.
+_SESSION: Final = """
+    SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
+    FROM charging_session
+"""
+_SESSIONS: Final = f"""
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, e.number, e.kind, e.occurred_at, e.answer, NULL::bigint AS remote_start_id, r.station_id AS asked_by,
+       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS r (station_id, name, number, kind)
+CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
+LEFT JOIN LATERAL (
+    SELECT * FROM session_event WHERE session_id = s.session_id AND number = r.number AND kind = r.kind LIMIT 1
+) AS e ON true
+UNION ALL
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, e.number, e.kind, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id, r.token_key
+FROM unnest($5::text[], $6::text[], $7::bigint[], $8::text[]) AS r (station_id, start, evse_id, token_key)
+LEFT JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
+) AS e ON true
+LEFT JOIN LATERAL (
+    SELECT remote_start_id FROM intent
+    WHERE kind = 'start' AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
+    AND evse_id = r.evse_id AND requested_at > $9 AND outcome IN ('', 'answered') AND status IN ('', 'Accepted')
+    ORDER BY requested_at LIMIT 1
+) AS i ON s.session_id IS NULL
+"""  # noqa: S608 (text from above)
+_RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
+
+_KEEP_SESSIONS: Final = """
+INSERT INTO charging_session (
+    session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
+    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
+    stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at, updated_at, fold)
+SELECT session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
+    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
+    stop_reason, charging_state, remote_start_id, gaps::json, string_to_array(missing, ','),
+    string_to_array(flags, ','), created_at, updated_at, fold::json
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[],
+    $16::text[], $17::bool[], $18::float8[], $19::float8[], $20::float8[], $21::text[], $22::text[], $23::bigint[],
+    $24::text[], $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::text[])
+AS s (session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
+    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
+    stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at, updated_at, fold)
+ON CONFLICT (session_id) DO UPDATE SET
+    state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
+    ended_at = excluded.ended_at, evse_id = excluded.evse_id, connector_id = excluded.connector_id,
+    id_token = excluded.id_token, id_token_type = excluded.id_token_type, token_key = excluded.token_key,
+    token_status = excluded.token_status, billable = excluded.billable, meter_start_wh = excluded.meter_start_wh,
+    meter_stop_wh = excluded.meter_stop_wh, energy_wh = excluded.energy_wh, stop_reason = excluded.stop_reason,
+    charging_state = excluded.charging_state, remote_start_id = excluded.remote_start_id, gaps = excluded.gaps,
+    missing = excluded.missing, flags = excluded.flags, updated_at = excluded.updated_at, fold = excluded.fold
+"""
+_KEEP_EVENTS: Final = """
+INSERT INTO session_event (session_id, number, kind, occurred_at, received_at, trigger, offline, charging_state,
+    reason, id_token, token_status, answer)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+    $7::bool[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
+"""
+_LINK: Final = """
+UPDATE intent AS i SET session_id = l.session_id
+FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)
+WHERE i.remote_start_id = l.remote_start_id AND i.station_id = l.station_id AND i.session_id IS NULL
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode_fold = msgspec.json.Decoder(Fold).decode
+
+
+async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
+    """Read what is known of a batch's tokens (by key) and of the transactions that it reports."""
+    known = Known(tokens={}, uses={}, answers={})
+    if tokens:
+        _add_tokens(known, await connection.fetch(_TOKENS, list(tokens)))
+    if not reports:
+        return known
+    rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports))
+    return _with_sessions(known, rows)
+
+
+async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: int) -> None:
+    """See to it that `ids` can give as many as are wanted."""
+    missing = wanted - ids.left
+    if missing > 0:
+        for row in await connection.fetch(_RESERVE, -(-missing // _BLOCK)):
+            ids.add(range(row["nextval"], row["nextval"] + _BLOCK))
+
+
+async def save(connection: asyncpg.Connection, recorded: Sequence[Recorded]) -> None:
+    """Write what new events made of their sessions; the newest state of a session is the last one."""
+    if not recorded:
+        return
+    newest = {each.session.session_id: each for each in recorded}
+    await connection.execute(_KEEP_SESSIONS, *columns(_session_row(each) for each in newest.values()))
+    await connection.execute(_KEEP_EVENTS, *columns(_event_row(each) for each in recorded))
+    links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
+    if links:
+        await connection.execute(_LINK, *columns(links))
+
+
+def _named(reports: Sequence[Report]) -> Iterable[list[str | int]]:
+    rows = [
+        (report.station_id, name, report.event.number, report.event.kind)
+        for report in reports
+        for name in report.reference.names
+    ]
+    return columns(rows) if rows else ([], [], [], [])
+
+
+def _starts(reports: Sequence[Report]) -> Iterable[list[str | int]]:
+    rows = [
+        (report.station_id, report.reference.start, report.event.evse_id or 0, _token_key(report))
+        for report in reports
+        if report.reference.start
+    ]
+    return columns(rows) if rows else ([], [], [], [])
+
+
+def _token_key(report: Report) -> str:
+    return report.event.token.key if report.event.token else ""
+
+
+def _open_since(reports: Sequence[Report]) -> datetime:
+    return min(report.event.received_at for report in reports) - REMOTE_START_OPEN
+
+
+def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
+    for row in rows:
+        key = row["token_key"]
+        known.tokens[key] = Token(
+            row["id_token"], row["type"], row["group_id"], row["blocked"], row["expires_at"], row["concurrent"]
+        )
+        if row["session_id"] is not None:
+            use = Use(row["session_id"], row["station_id"], row["evse_id"], row["begun_at"])
+            known.uses.setdefault(key, []).append(use)
+
+
+def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
+    sessions: dict[str, Session] = {}
+    remote_starts: dict[int, RemoteStart] = {}
+    answers: dict[EventKey, FirstAnswer] = {}
+    for row in rows:
+        session_id = row["session_id"]
+        if session_id is not None and session_id not in sessions:
+            sessions[session_id] = _session(row)
+        if row["answer"] is not None:
+            answers[session_id, row["number"], row["kind"]] = FirstAnswer(row["answer"], row["occurred_at"])
+        if row["remote_start_id"] is not None:
+            remote_starts[row["remote_start_id"]] = RemoteStart(
+                row["remote_start_id"], row["asked_by"], row["asked_evse_id"], row["asked_token_key"]
+            )
+    return msgspec.structs.replace(
+        known, sessions=tuple(sessions.values()), answers=answers, remote_starts=tuple(remote_starts.values())
+    )
+
+
+def _session(row: asyncpg.Record) -> Session:
+    return Session(
+        session_id=row["session_id"],
+        station_id=row["station_id"],
+        version=row["version"],
+        name=row["name"],
+        start=row["start"],
+        transaction_id=row["transaction_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        fold=_decode_fold(row["fold"]),
+    )
+
+
+def _session_row(recorded: Recorded) -> tuple[object, ...]:
+    session, summary = recorded.session, recorded.summary
+    return (
+        session.session_id,
+        session.station_id,
+        session.version,
+        session.name,
+        session.start,
+        session.transaction_id,
+        summary.state,
+        summary.begun_at,
+        summary.started_at,
+        summary.ended_at,
+        summary.evse_id,
+        summary.connector_id,
+        summary.id_token,
+        summary.id_token_type,
+        summary.token_key,
+        summary.token_status,
+        summary.billable,
+        summary.meter_start_wh,
+        summary.meter_stop_wh,
+        summary.energy_wh,
+        summary.stop_reason,
+        summary.charging_state,
+        summary.remote_start_id,
+        _encode(summary.gaps).decode(),
+        ",".join(summary.missing),
+        ",".join(summary.flags),
+        session.created_at,
+        session.updated_at,
+        _encode(session.fold).decode(),
+    )
+
+
+def _event_row(recorded: Recorded) -> tuple[object, ...]:
+    event = recorded.event
+    return (
+        recorded.session.session_id,
+        event.number,
+        event.kind,
+        event.at,
+        event.received_at,
+        event.trigger,
+        event.offline,
+        event.charging_state,
+        event.reason,
+        event.token.text if event.token else "",
+        recorded.judgement.status if recorded.judgement else "",
+        recorded.payload,
+    )
+
+
+def _link(recorded: Recorded) -> tuple[str, int | None, str]:
+    return recorded.session.station_id, recorded.event.remote_start_id, recorded.session.session_id

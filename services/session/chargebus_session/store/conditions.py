@@ -1,0 +1,20 @@
+"""Owns the WHERE of a list: only what is asked for, so that each combination of filters gets a plan of its own."""
+
+
+class Conditions:
+    """The conditions of a query and their arguments."""
+
+    def __init__(self) -> None:
+        self.arguments: list[object] = []
+        self._conditions: list[str] = []
+
+    def add(self, condition: str, value: object) -> None:
+        """Add a condition with `{}` for the value; None adds nothing."""
+        if value is not None:
+            self.arguments.append(value)
+            self._conditions.append(condition.format(f"${len(self.arguments)}"))
+
+    @property
+    def sql(self) -> str:
+        """The clause; empty without conditions."""
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""

@@ -1,0 +1,384 @@
+"""What the service makes of batches, on a real database."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from chargebus_events.topics import DOWNLINK, SESSION_EVENTS
+from chargebus_runtime.schema import RUNTIME_TABLES
+from chargebus_session.store.tables import Tables
+from sqlalchemy.ext.asyncio import create_async_engine
+
+
+def start(**changes):
+    return {"connectorId": 1, "idTag": "GOOD", "meterStart": 100, "timestamp": "2025-06-01T12:00:00Z"} | changes
+
+
+def stop(transaction_id, **changes):
+    return {"transactionId": transaction_id, "meterStop": 1500, "timestamp": "2025-06-01T12:40:00Z"} | changes
+
+
+def event(number, kind, **changes):
+    request = {
+        "eventType": kind,
+        "timestamp": f"2025-06-01T12:{number:02d}:00Z",
+        "triggerReason": "Trigger",
+        "seqNo": number,
+        "transactionInfo": {"transactionId": "tx-1"},
+    }
+    return request | changes
+
+
+def metered(wh, context="Sample.Periodic", minute=0):
+    value = {"value": wh, "context": context}
+    return {"meterValue": [{"timestamp": f"2025-06-01T12:{minute:02d}:00Z", "sampledValue": [value]}]}
+
+
+SHOWN = "SELECT station_id, transaction_id, state, energy_wh, billable, stop_reason FROM charging_session"
+
+
+async def test_the_tables_are_those_of_the_migrations(service):
+    def differences(connection):
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, Tables.metadata)
+        return [each for each in found if not (each[0] == "remove_table" and each[1].name in RUNTIME_TABLES)]
+
+    engine = create_async_engine(service.database.url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_a_transaction_of_1_6_is_recorded_and_told(service):
+    [started] = (first := await service.apply(service.frame("StartTransaction", start()))).answers
+    last = await service.apply(service.frame("StopTransaction", stop(started["transactionId"])))
+
+    assert started["idTagInfo"] == {"parentIdTag": "FAMILY", "status": "Accepted"}
+    assert last.answers == [{}]
+    assert await service.rows(SHOWN) == [("CS1", str(started["transactionId"]), "ended", 1400.0, True, "Local")]
+    [(first_type, first_event)], [(last_type, last_event)] = first.events, last.events
+    assert (first_type, last_type) == ("started", "ended")
+    assert (first_event.meter_start_wh, first_event.evse_id, first_event.connector_id) == (100.0, 1, 1)
+    assert (first_event.version, first_event.transaction_id) == ("1.6", str(started["transactionId"]))
+    assert first_event.started_at == service.now
+    assert (last_event.energy_wh, last_event.state, last_event.billable) == (1400.0, "ended", True)
+    assert first_event.session_id == last_event.session_id
+
+
+async def test_an_answer_goes_to_the_slot_and_connection_that_asked(service):
+    [answer] = (await service.apply(service.frame("Authorize", {"idTag": "good"}))).records
+
+    headers = dict(answer.headers)
+    assert (answer.topic, answer.partition, headers["ocpp_epoch"], headers["ocpp_number"]) == (DOWNLINK, 3, b"7", b"1")
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_a_resent_start_gets_the_first_answer(service, in_one_batch):
+    frames = [service.frame("StartTransaction", start()) for _ in range(2)]
+    batches = [frames] if in_one_batch else [[each] for each in frames]
+    applied = [await service.apply(*batch) for batch in batches]
+
+    first, second = [answer for each in applied for answer in each.answers]
+    assert first == second
+    assert len([event for each in applied for event in each.events]) == 1
+    assert len(await service.rows(SHOWN)) == 1
+
+
+async def test_a_resent_start_gets_the_first_answer_though_the_token_was_blocked_since(service):
+    first = await service.apply(service.frame("StartTransaction", start()))
+    await service.database.pool.execute("UPDATE token SET blocked = true")
+    again = await service.apply(service.frame("StartTransaction", start()))
+
+    assert again.answers == first.answers
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_start_stop_and_a_second_stop(service, in_one_batch):
+    [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
+    stops = [
+        service.frame("StopTransaction", stop(started["transactionId"], idTag="good")),
+        service.frame("StopTransaction", stop(started["transactionId"], meterStop=9999)),
+    ]
+    batches = [stops] if in_one_batch else [[each] for each in stops]
+    applied = [await service.apply(*batch) for batch in batches]
+
+    first, second = [answer for each in applied for answer in each.answers]
+    assert first == second == {"idTagInfo": {"parentIdTag": "FAMILY", "status": "Accepted"}}
+    assert (await service.rows(SHOWN))[0][3] == 1400.0
+
+
+@pytest.mark.parametrize("transaction_id", [-1, 0, 4711])
+async def test_a_stop_without_a_start_is_recorded_once(service, transaction_id):
+    for _ in range(2):
+        applied = await service.apply(service.frame("StopTransaction", stop(transaction_id)))
+        assert applied.answers == [{}]
+
+    shown = await service.rows("SELECT state, missing, energy_wh, billable FROM charging_session")
+    assert shown == [("ended", ["started"], None, False)]
+
+
+async def test_a_meter_that_went_back_is_marked_and_logged(service, caplog):
+    [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
+    await service.apply(service.frame("StopTransaction", stop(started["transactionId"], meterStop=5)))
+
+    assert await service.rows("SELECT energy_wh, flags FROM charging_session") == [(None, ["meter_went_back"])]
+    assert "meter_went_back" in caplog.text
+
+
+@pytest.mark.parametrize("id_tag", ["blocked", "EXPIRED", "nobody"])
+async def test_a_start_with_an_invalid_tag_is_never_billed(service, id_tag):
+    [answer] = (applied := await service.apply(service.frame("StartTransaction", start(idTag=id_tag)))).answers
+    last = await service.apply(service.frame("StopTransaction", stop(answer["transactionId"], reason="DeAuthorized")))
+
+    assert answer["idTagInfo"]["status"] == {"nobody": "Invalid"}.get(id_tag, id_tag.capitalize())
+    assert [event.billable for _, event in (*applied.events, *last.events)] == [False, False]
+
+
+async def test_control_bytes_from_a_station_stop_nobody(service):
+    request = event(0, "Started", idToken={"idToken": "A\x00\x01B", "type": "Local"})
+    request["transactionInfo"] = {"transactionId": "t\x00x", "chargingState": "Charging"}
+    applied = await service.apply(service.frame("TransactionEvent", request, "2.0.1"))
+
+    assert applied.answers == [{"idTokenInfo": {"status": "Unknown"}}]
+    assert (await service.rows("SELECT transaction_id, id_token FROM charging_session")) == [("tx", "AB")]
+
+
+async def test_a_transaction_of_2_x_in_any_order_over_batches(service):
+    started = event(0, "Started", idToken={"idToken": "good", "type": "ISO14443"}, **metered(100, "Transaction.Begin"))
+    ended = event(3, "Ended", **metered(700, "Transaction.End", 3))
+    kinds = []
+    for request in (ended, event(1, "Updated", **metered(300, minute=1)), started):
+        applied = await service.apply(service.frame("TransactionEvent", request, "2.0.1"))
+        kinds += [(kind, found.state, found.gaps, found.missing) for kind, found in applied.events]
+
+    assert kinds == [
+        ("ended", "ended", (), ("started",)),
+        ("updated", "ended", ((2, 2),), ("started",)),
+        ("started", "ended", ((2, 2),), ()),
+    ]
+    assert await service.rows(SHOWN) == [("CS1", "tx-1", "ended", 600.0, True, "Local")]
+    assert await service.rows("SELECT gaps FROM charging_session") == [("[[2,2]]",)]
+
+
+async def test_E13_a_resent_event_gets_the_first_answer(service):
+    started = event(0, "Started", idToken={"idToken": "good", "type": "ISO14443"})
+    first = await service.apply(service.frame("TransactionEvent", started, "2.0.1"))
+    await service.database.pool.execute("DELETE FROM token")
+    again = await service.apply(service.frame("TransactionEvent", started, "2.1"))
+
+    assert again.answers == first.answers
+    assert again.events == []
+
+
+async def test_events_have_ids_of_their_own_facts(service):
+    applied = await service.apply(
+        service.frame("TransactionEvent", event(0, "Started"), "2.0.1"),
+        service.frame("TransactionEvent", event(1, "Ended"), "2.0.1"),
+    )
+
+    [(session_id,)] = await service.rows("SELECT session_id::text FROM charging_session")
+    assert applied.ids(SESSION_EVENTS) == [f"{session_id}/0/Started", f"{session_id}/1/Ended"]
+
+
+async def test_the_progress_of_a_meter_is_no_news_but_a_change_of_state_is(service):
+    charging = {"transactionInfo": {"transactionId": "tx-1", "chargingState": "Charging"}}
+    await service.apply(service.frame("TransactionEvent", event(0, "Started"), "2.0.1"))
+    progress = await service.apply(service.frame("TransactionEvent", event(1, "Updated", **metered(5)), "2.0.1"))
+    change = await service.apply(service.frame("TransactionEvent", event(2, "Updated", **charging), "2.0.1"))
+
+    assert progress.events == []
+    assert [(kind, found.charging_state) for kind, found in change.events] == [("updated", "Charging")]
+
+
+async def test_transactions_of_one_token_in_one_batch_see_each_other(service):
+    applied = await service.apply(
+        service.frame("StartTransaction", start(idTag="single")),
+        service.frame("StartTransaction", start(idTag="single"), station_id="CS2"),
+    )
+
+    assert [answer["idTagInfo"]["status"] for answer in applied.answers] == ["Accepted", "ConcurrentTx"]
+
+
+async def test_transactions_of_one_token_in_two_batches_see_each_other(service):
+    [first] = (await service.apply(service.frame("StartTransaction", start(idTag="single")))).answers
+    second = await service.apply(service.frame("StartTransaction", start(idTag="single"), station_id="CS2"))
+    await service.apply(service.frame("StopTransaction", stop(first["transactionId"])))
+    late = start(idTag="single", timestamp="2025-06-01T14:00:00Z")
+    third = await service.apply(service.frame("StartTransaction", late, station_id="CS3"))
+
+    assert second.answers[0]["idTagInfo"]["status"] == "ConcurrentTx"
+    assert third.answers[0]["idTagInfo"]["status"] == "ConcurrentTx"  # the refused one on CS2 still goes on
+
+
+async def test_each_transaction_gets_an_id_of_its_own(service):
+    frames = [service.frame("StartTransaction", start(), station_id=f"CS{n}") for n in range(150)]
+    applied = [*(await service.apply(*frames[:120])).answers, *(await service.apply(*frames[120:])).answers]
+
+    assert len({answer["transactionId"] for answer in applied}) == 150
+
+
+async def test_a_batch_takes_four_round_trips(service):
+    frames = [service.frame("StartTransaction", start(), station_id=f"CS{n}") for n in range(50)]
+    await service.apply(*frames)
+    await service.apply(*[service.frame("StartTransaction", start(), station_id=f"CX{n}") for n in range(20)])
+
+    assert len(service.statements) == 4
+
+
+async def test_what_is_read_of_sessions_is_probed_not_scanned(service):
+    await service.apply(*[service.frame("StartTransaction", start(), station_id=f"CS{n}") for n in range(400)])
+    await service.database.pool.execute("VACUUM ANALYZE charging_session")
+    await service.apply(service.frame("StartTransaction", start()), service.frame("StopTransaction", stop(1)))
+    [query] = [query for query in service.statements if "UNION ALL" in query]
+
+    station, name = ["CS1"] * 50, ["issued/1"] * 50
+    arguments = (station, name, [0] * 50, ["Ended"] * 50, station, name, [0] * 50, name, service.now)
+    plan = "\n".join(row[0] for row in await service.rows(f"EXPLAIN {query}", *arguments))
+    assert "Seq Scan" not in plan
+
+
+async def test_actions_of_this_service_that_have_no_route_are_refused_and_fixed_ones_left_alone(service):
+    applied = await service.apply(
+        service.frame("VatNumberValidation", {"vatNumber": "x"}, "2.1"),
+        service.frame("NotifyWebPaymentStarted", {"evseId": 1, "timeout": 5}, "2.1"),
+        service.frame("ReservationStatusUpdate", {"reservationId": 1, "reservationUpdateStatus": "Removed"}, "2.0.1"),
+        service.frame("Authorize", {"idToken": {"idToken": "good", "type": "Central"}}, "2.1"),
+    )
+
+    assert [answer.get("code") for answer in applied.answers] == ["NotSupported", None]
+    assert applied.answers[1] == {
+        "idTokenInfo": {"groupIdToken": {"idToken": "FAMILY", "type": "Central"}, "status": "Accepted"}
+    }
+
+
+async def test_a_payload_that_no_column_holds_is_refused_alone(service):
+    applied = await service.apply(
+        service.frame("TransactionEvent", event(2**70, "Started"), "2.0.1"),
+        service.frame("TransactionEvent", event(0, "Started"), "2.0.1"),
+    )
+
+    assert [answer.get("code") for answer in applied.answers] == ["PropertyConstraintViolation", None]
+    assert len(await service.rows(SHOWN)) == 1
+
+
+async def test_a_parked_frame_is_answered_with_an_internal_error(service):
+    [refused] = service.handlers.refuse(service.frame("StartTransaction", start()), "why")
+
+    assert (refused.topic, json.loads(refused.value)["code"]) == (DOWNLINK, "InternalError")
+
+
+async def test_a_parked_record_that_is_no_frame_is_answered_by_nothing(service):
+    assert list(service.handlers.refuse(service.presence(), "why")) == []
+    broken = msgspec.structs.replace(service.frame("Authorize", {}), headers={})
+    assert list(service.handlers.refuse(broken, "why")) == []
+
+
+STATIONS = "SELECT epoch, connected, version FROM station"
+
+
+async def test_presence_follows_the_newest_connection(service):
+    await service.apply(service.presence(), service.presence(version="2.1"))
+    await service.apply(service.presence(connected=False, epoch=1))
+
+    assert await service.rows(STATIONS) == [(2, True, "2.1")]
+
+
+async def test_presence_ends_with_its_own_connection(service):
+    await service.apply(service.presence(), service.presence(connected=False, epoch=1))
+
+    assert await service.rows(STATIONS) == [(1, False, "1.6")]
+
+
+async def test_a_new_cluster_starts_presence_anew(service):
+    await service.apply(*[service.presence() for _ in range(9)])
+    async with service.database.pool.acquire() as connection:
+        await service.handlers.consumer().on_new_cluster(connection)
+    service.offset = 0
+    await service.apply(service.presence(version="2.0.1"))
+
+    assert await service.rows(STATIONS) == [(1, True, "2.0.1")]
+
+
+ADD_INTENT = """
+INSERT INTO intent VALUES ($1, 'start', 'CS1', $2, 'good', $3, NULL, $4, '', '', '', NULL)
+"""
+
+
+async def test_an_outcome_ends_its_intent_and_wakes_who_waits(service):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    running = asyncio.create_task(service.waiters.run())
+    async with service.waiters.waiting("c1") as waiter:
+        while not await service.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
+            await asyncio.sleep(0)
+        await service.apply(
+            service.outcome("c1", payload=msgspec.Raw(b'{"status":"Rejected"}')),
+            service.outcome("c2", requester="device"),
+        )
+        assert await waiter.wait(5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert await service.rows("SELECT outcome, status FROM intent") == [("answered", "Rejected")]
+
+
+@pytest.mark.parametrize("payload", [b"[1]", b'{"status":7}', b'{"status":"a\\u0000b"}', b"{}"])
+async def test_an_outcome_whose_answer_breaks_the_schema_ends_its_intent(service, payload):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.apply(service.outcome("c1", payload=msgspec.Raw(payload), error_code="FormatViolation"))
+
+    assert await service.rows("SELECT outcome, reason FROM intent") == [("answered", "FormatViolation")]
+
+
+async def test_an_outcome_that_comes_again_changes_nothing(service):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.apply(service.outcome("c1", outcome="undeliverable", reason="not connected"))
+    await service.apply(service.outcome("c1", outcome="expired"))
+
+    assert await service.rows("SELECT outcome, reason FROM intent") == [("undeliverable", "not connected")]
+
+
+async def test_F01_a_remote_start_is_linked_to_the_session_that_names_it(service):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    named = event(0, "Started", transactionInfo={"transactionId": "tx-1", "remoteStartId": 5})
+    applied = await service.apply(service.frame("TransactionEvent", named, "2.0.1"))
+
+    [(session_id,)] = await service.rows("SELECT session_id::text FROM charging_session")
+    assert await service.rows("SELECT session_id::text FROM intent") == [(session_id,)]
+    assert applied.events[0][1].remote_start_id == 5
+
+
+@pytest.mark.parametrize(
+    ("evse_id", "age", "status", "linked"),
+    [(1, 60, "Accepted", 5), (1, 60, "", 5), (2, 60, "", None), (1, 3600, "", None), (1, 60, "Rejected", None)],
+)
+async def test_a_remote_start_of_1_6_is_linked_by_connector_token_and_time(service, evse_id, age, status, linked):
+    await service.database.pool.execute(ADD_INTENT, "c1", evse_id, 5, service.now - timedelta(seconds=age))
+    await service.database.pool.execute("UPDATE intent SET status = $1", status)
+    applied = await service.apply(service.frame("StartTransaction", start()))
+
+    assert applied.events[0][1].remote_start_id == linked
+    assert await service.rows("SELECT count(session_id) FROM intent") == [(1 if linked else 0,)]
+
+
+async def test_a_remote_start_makes_one_session(service):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    later = start(timestamp="2025-06-01T12:00:30Z")
+    applied = await service.apply(service.frame("StartTransaction", start()), service.frame("StartTransaction", later))
+
+    assert [found.remote_start_id for _, found in applied.events] == [5, None]
+
+
+async def test_what_was_rolled_back_leaves_nothing_behind(service):
+    async def failing():
+        async with service.database.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await failing()
+    first = await service.apply(service.frame("StartTransaction", start()))
+    assert len(first.events) == 1
