@@ -1,0 +1,81 @@
+"""The demo data: tokens and the simulated stations' credentials, loaded over the HTTP API like anybody's."""
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from chargebus_cli.errors import CommandError
+
+# Drivers of the simulated fleet; the last two show what happens to tokens that may not charge.
+TOKENS: Final[tuple[dict[str, Any], ...]] = (
+    *({"id_token": f"DEMO{number:04}", "type": "ISO14443", "note": f"demo driver {number}"} for number in range(1, 9)),
+    {"id_token": "DEMOFAM1", "type": "ISO14443", "group_id": "DEMOFAMILY", "note": "demo family, first card"},
+    {"id_token": "DEMOFAM2", "type": "ISO14443", "group_id": "DEMOFAMILY", "note": "demo family, second card"},
+    {"id_token": "DEMOBLOCKED", "type": "ISO14443", "blocked": True, "note": "demo: blocked"},
+    {
+        "id_token": "DEMOEXPIRED",
+        "type": "ISO14443",
+        "expires_at": datetime(2024, 1, 1, tzinfo=UTC).isoformat(),
+        "note": "demo: expired",
+    },
+)
+
+
+class DemoApi:
+    """The few calls that the demo makes, with an operator's key."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def load_tokens(self) -> None:
+        """Register the demo's tokens; those that exist stay as they are."""
+        await self._post("/v1/tokens/bulk", {"tokens": TOKENS})
+
+    async def passwords(self, stations: Sequence[str], kept: Path) -> dict[str, str]:
+        """Register the stations that are not, and return the password of each.
+
+        A password is shown once only: those made here are kept in the file `kept`, readable by its owner alone. A
+        station whose password was lost gets a new one.
+        """
+        known = _kept(kept)
+        wanted = [{"station_id": station, "name": "simulated"} for station in stations]
+        if wanted:
+            answer = await self._post("/v1/stations/bulk", {"stations": wanted})
+            known |= {item["station_id"]: item["password"] for item in answer["items"] if item["password"]}
+        for station in stations:
+            if station not in known:
+                known[station] = (await self._post(f"/v1/stations/{station}/password", {}))["password"]
+        _keep(kept, known)
+        return {station: known[station] for station in stations}
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = await self._client.post(path, json=body)
+        except httpx.HTTPError as error:
+            message = f"the HTTP API at {self._client.base_url} does not answer: {error!r}"
+            raise CommandError(message) from error
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            message = f"the HTTP API refused {path}: {answer.text}"
+            raise CommandError(message)
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def _kept(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    passwords: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return passwords
+
+
+def _keep(path: Path, passwords: dict[str, str]) -> None:
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(passwords, file, indent=1)
+    new.replace(path)

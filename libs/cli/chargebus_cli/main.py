@@ -1,0 +1,179 @@
+"""The command line: what it offers, in words for a newcomer, and how a command's failure becomes one clear line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from chargebus_cli import commands
+from chargebus_cli.errors import CommandError
+from chargebus_cli.say import complain
+
+_LAST_PORT = 65535
+
+_ABOUT = """\
+Chargebus is a charging station management system: stations connect over OCPP (1.6J, 2.0.1, 2.1),
+independent services decide, store and answer through Kafka, and operators use an HTTP API.
+
+Start with `chargebus run`: it brings its own Kafka and PostgreSQL and a simulated fleet.
+"""
+
+_RUN = """\
+Without a service: the whole system in this process, for a look around, development and small sites.
+Unless KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name others, it starts an Apache Kafka and a PostgreSQL
+of its own and keeps their data in --data from one start to the next. It creates topics and databases,
+prints the addresses and an admin API key, and lets a simulated fleet charge. Ctrl-C stops everything.
+
+With services (`chargebus run edge`): just those, as one process, with everything given by environment
+variables; docs/operations.md lists them. Topics and databases are made by `chargebus topics` and
+`chargebus migrate`.
+"""
+
+_PARKED = """\
+A record that a service could not handle (our fault, never the station's) is set aside in the topic
+<service>.parked with its reason, so that the others go on. Here they are listed, shown and, once the
+cause is mended, replayed. A replay is harmless if the record was handled after all: one effect per fact.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name; the exit code is 0, 1 for a failure, 2 for wrong arguments."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        sys.exit(chosen.command(chosen))
+    except CommandError as error:
+        complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chargebus", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(command=lambda _chosen: _show_help(parser))
+    offered = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_run(offered)
+    _add_simulate(offered)
+    _add_bench(offered)
+    _add_topics(offered)
+    _add_migrate(offered)
+    _add_parked(offered)
+    return parser
+
+
+Offered: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_run(offered: Offered) -> None:
+    run = _command(offered, "run", "run the whole system, or single services", _RUN)
+    run.add_argument("services", nargs="*", metavar="SERVICE", help="run only these; all, embedded, without a name")
+    whole = run.add_argument_group("the whole system")
+    whole.add_argument("--fleet", type=_count, default=12, metavar="N", help="simulated stations, 0 for none (12)")
+    whole.add_argument("--ocpp-port", type=_port, default=9310, metavar="PORT", help="where stations connect (9310)")
+    whole.add_argument("--http-port", type=_port, default=8310, metavar="PORT", help="where the HTTP API is (8310)")
+    whole.add_argument("--data", type=Path, default=Path(".data"), metavar="FOLDER", help="what is kept (.data)")
+    run.set_defaults(command=commands.run)
+
+
+def _add_simulate(offered: Offered) -> None:
+    simulate = _command(
+        offered,
+        "simulate",
+        "let simulated stations charge at a system that runs",
+        "Registers simulated stations (1.6, 2.0.1 and 2.1) over the HTTP API and lets them live a day at speed.",
+    )
+    simulate.add_argument("--fleet", type=_count, default=12, metavar="N", help="how many stations (12)")
+    simulate.add_argument(
+        "--ocpp", default="ws://127.0.0.1:9310/ocpp", metavar="URL", help="the edge, without a station"
+    )
+    simulate.add_argument("--http", default="http://127.0.0.1:8310", metavar="URL", help="the HTTP API")
+    simulate.add_argument("--key", metavar="KEY", help="an operator's API key (or CHARGEBUS_API_KEY)")
+    simulate.add_argument(
+        "--passwords", type=Path, default=Path("demo-stations.json"), metavar="FILE", help="where passwords are kept"
+    )
+    simulate.set_defaults(command=commands.simulate)
+
+
+def _add_bench(offered: Offered) -> None:
+    bench = _command(
+        offered,
+        "bench",
+        "measure this machine",
+        "Runs Kafka, PostgreSQL, the services as processes and a load on this machine and saves the figures as JSON.",
+    )
+    bench.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on: chargebus bench -- --help")
+    bench.set_defaults(command=commands.bench)
+
+
+def _add_topics(offered: Offered) -> None:
+    topics = _command(
+        offered,
+        "topics",
+        "create the Kafka topics",
+        "Creates the declared topics that are missing at KAFKA_BOOTSTRAP_SERVERS, and tells where existing ones "
+        "differ from their declaration. It changes and deletes none.",
+    )
+    topics.add_argument("--list", action="store_true", help="only print what is declared")
+    topics.set_defaults(command=commands.topics)
+
+
+def _add_migrate(offered: Offered) -> None:
+    migrate = _command(
+        offered,
+        "migrate",
+        "bring the databases up to date",
+        "Creates the database of each service at DATABASE_URL where it is missing, and brings it to its newest "
+        "revision. Run it before a new version of a service starts; it may run twice, or in several places at once.",
+    )
+    migrate.add_argument("services", nargs="*", metavar="SERVICE", help="only of these services")
+    migrate.set_defaults(command=commands.migrate)
+
+
+def _add_parked(offered: Offered) -> None:
+    parked = _command(offered, "parked", "records that could not be handled: list, show, replay", _PARKED)
+    parked.set_defaults(command=lambda _chosen: _show_help(parked))
+    verbs = parked.add_subparsers(title="what to do", metavar="VERB")
+    listing = verbs.add_parser("list", help="one line for each that was not replayed yet")
+    listing.add_argument("services", nargs="*", metavar="SERVICE", help="of these services; of all without a name")
+    listing.set_defaults(command=commands.parked_list)
+    showing = verbs.add_parser("show", help="one of them whole: headers, reason, payload")
+    showing.add_argument("service", metavar="SERVICE")
+    showing.add_argument("number", type=int, metavar="NUMBER", help="as `parked list` shows it")
+    showing.set_defaults(command=commands.parked_show)
+    replaying = verbs.add_parser("replay", help="send them back to where they came from")
+    replaying.add_argument("service", metavar="SERVICE")
+    which = replaying.add_mutually_exclusive_group(required=True)
+    which.add_argument("numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="as `parked list` shows them")
+    which.add_argument("--all", action="store_true", help="all that the service has")
+    replaying.set_defaults(command=commands.parked_replay)
+
+
+def _command(offered: Offered, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    return offered.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter if "\n" in description else argparse.HelpFormatter,
+    )
+
+
+def _show_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= _LAST_PORT:
+        raise argparse.ArgumentTypeError("must be between 1 and 65535")
+    return number

@@ -1,0 +1,28 @@
+"""Which services are installed here, found by entry point: an image that holds one service offers just that one."""
+
+from importlib.metadata import EntryPoint, entry_points
+
+from chargebus_runtime.process import Build
+
+from chargebus_cli.errors import CommandError
+
+GROUP = "chargebus.services"
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Return the installed services by name."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def builds(names: list[str]) -> list[Build]:
+    """Return how the named services are built; all installed ones where no name is given.
+
+    Raises:
+        CommandError: a name is no installed service.
+    """
+    here = installed()
+    unknown = sorted(set(names) - set(here))
+    if unknown:
+        message = f"no such service here: {', '.join(unknown)} (installed: {', '.join(here) or 'none'})"
+        raise CommandError(message)
+    return [here[name].load() for name in (names or here)]

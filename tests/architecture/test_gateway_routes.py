@@ -1,0 +1,52 @@
+"""The gateway sends every path of every service to that service."""
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from chargebus_runtime.process import Process
+from chargebus_runtime.settings import RuntimeSettings
+from fastapi import FastAPI
+
+CONF = Path(__file__).parents[2] / "deploy" / "gateway.conf"
+ROUTE = re.compile(r"^\s+~(?P<pattern>\^\S+)\s+(?P<service>\w+):8310;$", re.MULTILINE)
+
+
+def gateway(path: str) -> str | None:
+    """Return the service to which the gateway sends a path."""
+    for route in ROUTE.finditer(CONF.read_text()):
+        if re.search(route["pattern"], path):
+            return route["service"]
+    return None
+
+
+def paths(service: str) -> list[str]:
+    """Return the paths that a service answers under /v1."""
+    (entry,) = entry_points(group="chargebus.services", name=service)
+    router = entry.load()(Process(RuntimeSettings())).router
+    if router is None:
+        return []
+    app = FastAPI()
+    app.include_router(router, prefix="/v1")
+    return sorted(app.openapi()["paths"])
+
+
+SERVICES = sorted(entry.name for entry in entry_points(group="chargebus.services"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_path_of_a_service_reaches_it(service, monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGE_ALLOW_PLAIN_WS", "true")
+    monkeypatch.setenv("ACCESS_ADMIN_KEY_FILE", str(tmp_path / "key"))
+    answered = paths(service)
+    examples = [re.sub(r"\{[^}]*\}", "x-1", path) for path in answered]
+
+    assert answered or service == "edge"
+    assert {path: gateway(path) for path in examples} == dict.fromkeys(examples, service)
+    assert {path: gateway(f"{path}?limit=1") for path in examples} == dict.fromkeys(examples, service)
+
+
+def test_a_path_of_nobody_is_sent_nowhere():
+    assert gateway("/v1/nothing") is None
+    assert gateway("/v1/stationsx") is None
