@@ -24,9 +24,14 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 @pytest.fixture
-async def pool(make_database) -> AsyncIterator[asyncpg.Pool]:
-    url = await make_database("metering")
+async def url(make_database) -> str:
+    url: str = await make_database("metering")
     await migrate(url, urlsplit(url).path.removeprefix("/"), MIGRATIONS)
+    return url
+
+
+@pytest.fixture
+async def pool(url: str) -> AsyncIterator[asyncpg.Pool]:
     async with asyncpg.create_pool(url, min_size=1, max_size=3) as pool:
         yield pool
 

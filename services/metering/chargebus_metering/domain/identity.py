@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from uuid import UUID
 
 import msgspec
 
@@ -9,8 +10,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_MS = (1 << 48) - 1
 
 _MICROSECOND = timedelta(microseconds=1)
-_VERSION_AND_VARIANT = (0xF << 76) | (0x3 << 62)
-_VERSION_8 = (0x8 << 76) | (0x2 << 62)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -54,9 +54,10 @@ def reading_id(sampled_at_us: int, *identity: object) -> str:
 
     Spec: RFC 9562 section 5.8 (version 8)
     """
-    digest = blake2b(_pack((sampled_at_us, *identity)), digest_size=10).digest()
-    number = (_time_bits(sampled_at_us) << 80) | int.from_bytes(digest)
-    return _text((number & ~_VERSION_AND_VARIANT) | _VERSION_8)
+    digest = blake2b(_pack((sampled_at_us, *identity)), digest_size=10).hexdigest()
+    time = f"{_time_bits(sampled_at_us):012x}"
+    variant = _VARIANT[digest[3]]
+    return f"{time[:8]}-{time[8:]}-8{digest[:3]}-{variant}{digest[4:7]}-{digest[7:19]}"
 
 
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
@@ -65,18 +66,13 @@ LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 def first_id(moment: datetime) -> str:
     """Return a UUID before those of all readings of `moment` or later."""
-    return _text(_time_bits(microseconds(moment)) << 80)
+    return str(UUID(int=_time_bits(microseconds(moment)) << 80))
 
 
 def last_id(moment: datetime) -> str:
     """Return a UUID after those of all readings of `moment` or earlier."""
-    return _text((_time_bits(microseconds(moment)) << 80) | ((1 << 80) - 1))
+    return str(UUID(int=(_time_bits(microseconds(moment)) << 80) | ((1 << 80) - 1)))
 
 
 def _time_bits(sampled_at_us: int) -> int:
     return min(max(sampled_at_us // 1000, 0), MAX_MS)
-
-
-def _text(number: int) -> str:
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

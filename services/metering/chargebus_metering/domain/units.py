@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 Conversion = Callable[[Decimal], Decimal]
 
@@ -97,7 +98,7 @@ def unit_of(spelling: str, measurand: str) -> Unit:
     """
     if spelling:
         return _SPELLINGS.get(spelling) or _FOLDED.get(spelling.casefold()) or Unit(spelling)
-    return Unit(_natural(measurand))
+    return _natural(measurand)
 
 
 def to_base(number: str, unit: Unit, multiplier: int = 0) -> float | None:
@@ -123,6 +124,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _natural(measurand: str) -> str:
+@lru_cache(maxsize=256)
+def _natural(measurand: str) -> Unit:
     matching = [prefix for prefix in _NATURAL if measurand.startswith(prefix)]
-    return _NATURAL[max(matching, key=len)] if matching else ""
+    return Unit(_NATURAL[max(matching, key=len)] if matching else "")
