@@ -5,7 +5,7 @@ package are compared with these types in a test.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -20,12 +20,15 @@ SESSION_UPDATED = "chargebus.session.updated.v1"
 SESSION_ENDED = "chargebus.session.ended.v1"
 METER_READINGS = "chargebus.meter.readings.v1"
 
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An instant, with its time zone."""
+
 
 class StationBooted(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station booted and was told its registration status; empty strings where it said nothing."""
 
     station_id: str
-    at: datetime
+    at: Moment
     registration: str
     version: str
     vendor: str = ""
@@ -39,7 +42,7 @@ class StationConnection(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station's socket opened or closed; `epoch` orders a station's connections."""
 
     station_id: str
-    at: datetime
+    at: Moment
     connected: bool
     epoch: int
     version: str = ""
@@ -53,7 +56,7 @@ class ConnectorStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     station_id: str
-    at: datetime
+    at: Moment
     evse_id: int
     connector_id: int
     status: str
@@ -76,15 +79,15 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     transaction_id: str
     version: str
     state: Literal["active", "ended"]
-    updated_at: datetime
+    updated_at: Moment
     evse_id: int = 0
     connector_id: int = 0
     id_token: str = ""
     id_token_type: str = ""
     authorization: str = ""
     billable: bool = False
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     meter_start_wh: float | None = None
     meter_stop_wh: float | None = None
     energy_wh: float | None = None
@@ -102,7 +105,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     reading_id: str
-    sampled_at: datetime
+    sampled_at: Moment
     measurand: str
     value: float
     unit: str
@@ -119,7 +122,7 @@ class MeterReadings(msgspec.Struct, frozen=True, omit_defaults=True):
 
     station_id: str
     evse_id: int
-    received_at: datetime
+    received_at: Moment
     readings: tuple[Reading, ...]
     connector_id: int = 0
     transaction_id: str = ""
@@ -139,6 +142,11 @@ _TOPIC = {"station": STATION_EVENTS, "session": SESSION_EVENTS, "meter": METER_V
 _encode = msgspec.json.Encoder().encode
 
 
+def topic_of(kind: str) -> str:
+    """Return the topic of a public event; `kind` is its CloudEvents type."""
+    return _TOPIC[kind.split(".")[1]]
+
+
 def event(
     kind: str, event_id: str, source: str, at: datetime, body: msgspec.Struct, *more: tuple[str, bytes]
 ) -> Record:
@@ -154,4 +162,4 @@ def event(
     """
     station_id: str = body.station_id  # type: ignore[attr-defined]
     envelope = Envelope(event_id, kind, source, station_id, at)
-    return Record(_TOPIC[kind.split(".")[1]], station_id, _encode(body), envelope.headers(*more))
+    return Record(topic_of(kind), station_id, _encode(body), envelope.headers(*more))

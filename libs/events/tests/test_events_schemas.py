@@ -1,0 +1,90 @@
+"""The committed JSON Schemas are those of the types, and what is sent obeys them."""
+
+import json
+from datetime import UTC, datetime
+
+import jsonschema_rs
+import msgspec
+import pytest
+from chargebus_events import public, schemas
+from chargebus_events.public import PUBLIC
+
+NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
+READING = public.Reading("r1", NOW, "Energy.Active.Import.Register", 1500.0, "Wh", "1.5", "kWh")
+SMALLEST = {
+    public.StationBooted: public.StationBooted("CS-1", NOW, "accepted", "1.6"),
+    public.StationConnection: public.StationConnection("CS-1", NOW, connected=True, epoch=7),
+    public.ConnectorStatus: public.ConnectorStatus("CS-1", NOW, 1, 1, "Available"),
+    public.Session: public.Session("s1", "CS-1", "7", "1.6", "active", NOW),
+    public.MeterReadings: public.MeterReadings("CS-1", 1, NOW, (READING,)),
+}
+FULL_SESSION = public.Session(
+    "s1",
+    "CS-1",
+    "7",
+    "2.0.1",
+    "ended",
+    NOW,
+    started_at=NOW,
+    ended_at=NOW,
+    energy_wh=12.5,
+    gaps=((1, 2), (5, 5)),
+    missing=("started",),
+)
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_the_committed_schema_is_the_types(kind):
+    assert schemas.path_of(kind).read_text(encoding="utf-8") == schemas.render(kind), (
+        "the type changed: only optional fields may be added (docs/data-contract.md), anything else is a new version; "
+        "then run python -m chargebus_events.schemas"
+    )
+
+
+def test_there_is_no_schema_without_an_event():
+    assert {path.name for path in schemas.FOLDER.iterdir()} == {f"{kind}.json" for kind in PUBLIC}
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_an_event_obeys_its_schema(kind):
+    validator = jsonschema_rs.validator_for(schemas.schema_of(kind))
+    body = SMALLEST[PUBLIC[kind]]
+
+    validator.validate(json.loads(public.event(kind, "e1", "/test", NOW, body).value))
+
+
+def test_a_session_with_all_it_may_have_obeys_its_schema():
+    validator = jsonschema_rs.validator_for(schemas.schema_of(public.SESSION_ENDED))
+
+    validator.validate(json.loads(msgspec.json.encode(FULL_SESSION)))
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_a_type_carries_its_version(kind):
+    assert kind.startswith("chargebus.")
+    assert kind.rsplit(".", 1)[1].removeprefix("v").isdigit()
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_a_reader_of_an_older_version_reads_what_a_newer_one_added(kind):
+    body = msgspec.to_builtins(SMALLEST[PUBLIC[kind]]) | {"added_later": 1}
+
+    assert msgspec.convert(body, PUBLIC[kind]) == SMALLEST[PUBLIC[kind]]
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_a_time_without_a_zone_is_refused(kind):
+    body = json.dumps(msgspec.to_builtins(SMALLEST[PUBLIC[kind]])).replace("12:00:00Z", "12:00:00")
+
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(body, type=PUBLIC[kind])
+
+
+def test_writing_makes_the_files_and_removes_those_of_no_event(tmp_path, monkeypatch):
+    monkeypatch.setattr(schemas, "FOLDER", tmp_path / "schemas")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "chargebus.gone.v1.json").write_text("{}")
+
+    schemas.write()
+
+    assert {path.name for path in schemas.FOLDER.iterdir()} == {f"{kind}.json" for kind in PUBLIC}
