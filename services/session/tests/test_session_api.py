@@ -1,0 +1,348 @@
+"""Tokens, sessions and remote commands over HTTP, on a real database."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+
+import httpx
+import msgspec
+import pytest
+from chargebus_events.commands import CommandRequested
+from chargebus_events.topics import COMMANDS
+from chargebus_ocppj.schemas import validate_call
+from chargebus_runtime import problems
+from chargebus_runtime.keys import Caller, Role
+from chargebus_session.api import router
+from chargebus_session.intents import Intents
+from chargebus_session.settings import SessionSettings
+from fastapi import FastAPI
+
+START = "/v1/stations/CS1/evses/2/start"
+
+
+@pytest.fixture
+def ring():
+    """Who calls: an operator, until a test says otherwise."""
+    return SimpleNamespace(role=Role.OPERATOR)
+
+
+@pytest.fixture
+async def http(service, ring):
+    app = FastAPI()
+    problems.install(app)
+    app.state.key_ring = SimpleNamespace(caller=lambda _key: Caller("k", "test", ring.role))
+    settings = SessionSettings(bulk_tokens=5)
+    app.include_router(
+        router(service.database, Intents(service.database, service.waiters, settings), settings), prefix="/v1"
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://session") as client:
+        yield client
+
+
+async def connected(service, version):
+    await service.apply(service.presence(version=version))
+
+
+async def commands(service):
+    return [
+        msgspec.json.decode(record.value, type=CommandRequested)
+        for record in await service.settled()
+        if record.topic == COMMANDS
+    ]
+
+
+def problem(response):
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.status_code, response.json()["title"]
+
+
+async def test_a_token_lives_its_life(http):
+    made = await http.post("/v1/tokens", json={"id_token": "04AB", "type": "ISO14443", "group_id": "G"})
+    assert (made.status_code, made.headers["location"]) == (201, "/v1/tokens/04AB")
+    change = {"blocked": True, "expires_at": "2030-01-01T00:00:00Z"}
+    changed = await http.patch("/v1/tokens/04ab", json=change)
+    assert (changed.json()["blocked"], changed.json()["group_id"]) == (True, "G")
+    cleared = await http.patch("/v1/tokens/04ab", json={"expires_at": None, "group_id": ""})
+    assert (cleared.json()["blocked"], cleared.json()["expires_at"], cleared.json()["group_id"]) == (True, None, "")
+    assert (await http.get("/v1/tokens/04aB")).json() == cleared.json()
+    assert (await http.delete("/v1/tokens/04AB")).status_code == 204
+    assert problem(await http.get("/v1/tokens/04AB")) == (404, "no such token")
+
+
+async def test_a_token_is_registered_once_whatever_its_case(http):
+    assert problem(await http.post("/v1/tokens", json={"id_token": "gOOd"})) == (409, "token exists")
+
+
+async def test_a_token_with_a_slash_is_reached(http):
+    await http.post("/v1/tokens", json={"id_token": "DE*8/15"})
+
+    assert (await http.get("/v1/tokens/DE*8%2F15")).json()["id_token"] == "DE*8/15"
+
+
+@pytest.mark.parametrize("token", [{"id_token": ""}, {"id_token": "a\u0000"}, {"id_token": "x", "bloked": True}, {}])
+async def test_a_token_that_cannot_be_is_refused(http, token):
+    assert problem(await http.post("/v1/tokens", json=token)) == (422, "invalid request")
+
+
+async def test_tokens_are_registered_in_bulk_and_existing_ones_left_alone(http):
+    wanted = [{"id_token": "A"}, {"id_token": "blocked"}, {"id_token": "a"}]
+    answer = (await http.post("/v1/tokens/bulk", json={"tokens": wanted})).json()
+
+    assert (answer["created"], answer["exists"]) == (1, 2)
+    assert [item["result"] for item in answer["items"]] == ["created", "exists", "exists"]
+    assert (await http.get("/v1/tokens/blocked")).json()["blocked"] is True
+
+
+async def test_a_bulk_call_has_a_limit(http):
+    wanted = [{"id_token": f"T{n}"} for n in range(6)]
+
+    assert problem(await http.post("/v1/tokens/bulk", json={"tokens": wanted})) == (413, "too many tokens")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, ["BLOCKED", "CARD", "EXPIRED", "GOOD", "SINGLE"]),
+        ({"blocked": True}, ["BLOCKED"]),
+        ({"expired": True}, ["EXPIRED"]),
+        ({"expired": False, "blocked": False}, ["CARD", "GOOD", "SINGLE"]),
+        ({"group_id": "FAMILY"}, ["GOOD"]),
+        ({"prefix": "Bl"}, ["BLOCKED"]),
+    ],
+)
+async def test_tokens_are_listed_by_filters(http, query, found):
+    items = (await http.get("/v1/tokens", params=query)).json()["items"]
+
+    assert [item["id_token"] for item in items] == found
+
+
+async def test_tokens_are_paged(http):
+    first = (await http.get("/v1/tokens", params={"limit": 3})).json()
+    second = (await http.get("/v1/tokens", params={"limit": 3, "cursor": first["next"]})).json()
+
+    assert [item["id_token"] for item in first["items"] + second["items"]] == [
+        "BLOCKED",
+        "CARD",
+        "EXPIRED",
+        "GOOD",
+        "SINGLE",
+    ]
+    assert second["next"] is None
+
+
+def start(**changes):
+    return {"connectorId": 1, "idTag": "GOOD", "meterStart": 100, "timestamp": "2025-06-01T12:00:00Z"} | changes
+
+
+@pytest.fixture
+async def sessions(service):
+    """Three sessions: an ended one, an active one, and one with a blocked token on another station."""
+    first = service.frame("StartTransaction", start())
+    ended = await service.apply(first)
+    stop = {"transactionId": ended.answers[0]["transactionId"], "meterStop": 1500, "timestamp": "2025-06-01T12:40:00Z"}
+    await service.apply(service.frame("StopTransaction", stop))
+    active = await service.apply(service.frame("StartTransaction", start(timestamp="2025-06-01T13:00:00Z")))
+    blocked = await service.apply(
+        service.frame("StartTransaction", start(idTag="blocked", timestamp="2025-06-02T00:00:00Z"), station_id="CS2")
+    )
+    return [applied.events[0][1].session_id for applied in (ended, active, blocked)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, {0, 1, 2}),
+        ({"station_id": "CS2"}, {2}),
+        ({"state": "active"}, {1, 2}),
+        ({"id_token": "gOOd"}, {0, 1}),
+        ({"billable": False}, {2}),
+        ({"from": "2025-06-01T12:30:00Z"}, {1, 2}),
+        ({"to": "2025-06-01T13:00:00Z"}, {0}),
+        ({"station_id": "CS1", "state": "ended"}, {0}),
+    ],
+)
+async def test_sessions_are_listed_by_filters(http, sessions, query, found):
+    items = (await http.get("/v1/sessions", params=query)).json()["items"]
+
+    assert {item["session_id"] for item in items} == {sessions[index] for index in found}
+
+
+async def test_sessions_are_paged(http, sessions):
+    found, cursor = [], None
+    while cursor or not found:
+        page = (await http.get("/v1/sessions", params={"limit": 1} | ({"cursor": cursor} if cursor else {}))).json()
+        found += [item["session_id"] for item in page["items"]]
+        cursor = page["next"]
+
+    assert found == sorted(sessions, reverse=True)
+
+
+async def test_a_session_shows_what_it_adds_up_to_and_its_events(http, sessions):
+    shown = (await http.get(f"/v1/sessions/{sessions[0]}")).json()
+
+    assert (shown["energy_wh"], shown["duration_s"], shown["stop_reason"]) == (1400.0, 2400.0, "Local")
+    assert (shown["authorization"], shown["billable"], shown["state"]) == ("Accepted", True, "ended")
+    assert [(each["seq_no"], each["type"]) for each in shown["events"]] == [(0, "Started"), (1, "Ended")]
+
+
+async def test_a_gap_is_shown(http, service):
+    for number, kind in ((0, "Started"), (4, "Ended")):
+        request = {
+            "eventType": kind,
+            "timestamp": "2025-06-01T12:00:00Z",
+            "triggerReason": "Trigger",
+            "seqNo": number,
+            "transactionInfo": {"transactionId": "tx"},
+        }
+        await service.apply(service.frame("TransactionEvent", request, "2.0.1"))
+
+    [shown] = (await http.get("/v1/sessions")).json()["items"]
+    assert shown["gaps"] == [[1, 3]]
+
+
+@pytest.mark.parametrize("session_id", ["nope", "00000000-0000-7000-8000-000000000000"])
+async def test_a_session_that_there_is_not_is_not_found(http, session_id):
+    assert problem(await http.get(f"/v1/sessions/{session_id}")) == (404, "no such session")
+    assert problem(await http.post(f"/v1/sessions/{session_id}/stop")) == (404, "no such session")
+
+
+async def test_a_cursor_of_somewhere_else_is_refused(http):
+    assert problem(await http.get("/v1/sessions", params={"cursor": "x"})) == (422, "invalid request")
+
+
+@pytest.mark.parametrize(
+    ("version", "action"),
+    [
+        ("1.6", "RemoteStartTransaction"),
+        ("2.0.1", "RequestStartTransaction"),
+        ("2.1", "RequestStartTransaction"),
+    ],
+)
+async def test_F01_a_remote_start_speaks_the_version_of_its_station(http, service, version, action):
+    await connected(service, version)
+    answer = await http.post(START, json={"id_token": "good", "timeout_s": 9})
+
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/commands/{answer.json()['command_id']}"
+    [command] = await commands(service)
+    validate_call(version, action, bytes(command.payload))
+    assert (command.action, command.requester, command.station_id) == (action, "session", "CS1")
+    assert (command.timeout_s, command.ttl_s, version in command.versions) == (9.0, 5.0, True)
+    payload = json.loads(bytes(command.payload))
+    assert payload.get("evseId", payload.get("connectorId")) == 2
+    assert payload.get("remoteStartId", answer.json()["remote_start_id"]) == answer.json()["remote_start_id"]
+
+
+async def test_a_remote_start_leads_to_its_session(http, service):
+    await connected(service, "2.0.1")
+    remote_start_id = (await http.post(START, json={"id_token": "good"})).json()["remote_start_id"]
+    request = {
+        "eventType": "Started",
+        "timestamp": "2025-06-01T12:00:00Z",
+        "triggerReason": "RemoteStart",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx", "remoteStartId": remote_start_id},
+    }
+    await service.apply(service.frame("TransactionEvent", request, "2.0.1"))
+
+    [found] = (await http.get("/v1/sessions", params={"remote_start_id": remote_start_id})).json()["items"]
+    assert found["transaction_id"] == "tx"
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "title"),
+    [
+        ("nobody", 422, "token unknown"),
+        ("blocked", 409, "token blocked"),
+        ("expired", 409, "token expired"),
+    ],
+)
+async def test_a_remote_start_with_a_token_that_may_not_charge_is_refused(http, service, token, status, title):
+    await connected(service, "1.6")
+
+    assert problem(await http.post(START, json={"id_token": token})) == (status, title)
+    assert await commands(service) == []
+
+
+async def test_a_remote_start_with_a_token_that_is_in_use_is_refused(http, service):
+    await connected(service, "1.6")
+    await service.apply(service.frame("StartTransaction", start(idTag="single"), station_id="CS2"))
+
+    assert problem(await http.post(START, json={"id_token": "single"})) == (409, "token in use")
+
+
+async def test_a_token_too_long_for_the_station_is_refused(http, service):
+    await connected(service, "1.6")
+    await http.post("/v1/tokens", json={"id_token": "x" * 21})
+
+    assert problem(await http.post(START, json={"id_token": "x" * 21})) == (422, "token too long")
+
+
+async def test_a_station_never_seen_is_not_found(http):
+    assert problem(await http.post(START, json={"id_token": "good"})) == (404, "no such station")
+
+
+async def test_waiting_for_a_remote_start_gives_its_outcome(http, service):
+    await connected(service, "1.6")
+    running = asyncio.create_task(service.waiters.run())
+    calling = asyncio.create_task(http.post(START, json={"id_token": "good", "wait": True}))
+    while not (sent := await commands(service)):
+        await asyncio.sleep(0)
+    await service.apply(service.outcome(sent[0].command_id, payload=msgspec.Raw(b'{"status":"Rejected"}')))
+    answer = await calling
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert answer.status_code == 200
+    assert (answer.json()["outcome"], answer.json()["status"]) == ("answered", "Rejected")
+
+
+async def test_waiting_in_vain_leaves_the_command_to_be_asked_for(http, service, monkeypatch):
+    monkeypatch.setattr("chargebus_session.intents._GRACE_S", 0.0)
+    await connected(service, "1.6")
+    answer = await http.post(START, json={"id_token": "good", "wait": True, "timeout_s": 0.01, "ttl_s": 0})
+
+    assert (answer.status_code, answer.json()["outcome"]) == (202, None)
+
+
+async def test_F03_a_session_is_stopped_in_the_words_of_its_station(http, service, sessions):
+    await connected(service, "1.6")
+    answer = await http.post(f"/v1/sessions/{sessions[1]}/stop", json={})
+
+    assert answer.status_code == 202
+    [command] = await commands(service)
+    validate_call("1.6", "RemoteStopTransaction", bytes(command.payload))
+    assert command.action == "RemoteStopTransaction"
+
+
+async def test_a_session_is_stopped_without_a_body_and_without_presence(http, service, sessions):
+    assert (await http.post(f"/v1/sessions/{sessions[1]}/stop")).status_code == 202
+
+
+async def test_a_session_that_ended_is_not_stopped(http, sessions):
+    assert problem(await http.post(f"/v1/sessions/{sessions[0]}/stop")) == (409, "session ended")
+
+
+async def test_a_session_of_1_6_cannot_be_stopped_once_its_station_speaks_2_x(http, service, sessions):
+    await connected(service, "2.0.1")
+
+    assert problem(await http.post(f"/v1/sessions/{sessions[1]}/stop")) == (409, "another version")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/tokens"),
+        ("POST", "/v1/tokens/bulk"),
+        ("PATCH", "/v1/tokens/good"),
+        ("DELETE", "/v1/tokens/good"),
+        ("POST", START),
+        ("POST", "/v1/sessions/x/stop"),
+    ],
+)
+async def test_a_viewer_only_reads(http, ring, method, path):
+    ring.role = Role.VIEWER
+
+    assert problem(await http.request(method, path, json={"id_token": "x", "tokens": []})) == (403, "not allowed")
+    assert (await http.get("/v1/sessions")).status_code == 200
+    assert (await http.get("/v1/tokens/good")).status_code == 200
