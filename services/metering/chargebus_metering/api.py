@@ -12,8 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel
 
 from chargebus_metering import store
-from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, first_id, last_id
-from chargebus_metering.intake import Transaction
+from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, Transaction, first_id, last_id
 
 
 class MeterValue(BaseModel):

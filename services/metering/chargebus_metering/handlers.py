@@ -12,6 +12,7 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_metering import store
 from chargebus_metering.intake import Intake, read
 from chargebus_metering.metrics import Metrics
+from chargebus_metering.store import Kept
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ def consumer(metrics: Metrics) -> ConsumerSpec:
         messages = [intake.placed(places) for intake in taken]
         new = await store.insert_readings(batch.connection, messages)
         _publish(batch, taken, new)
-        kept = await store.insert_set_aside(batch.connection, taken)
-        metrics.count(messages, new, kept)
-        _log_set_aside(kept)
+        kept = [Kept(each.place, each.received_at, value) for each in taken for value in each.values.set_aside]
+        kept_anew = await store.insert_set_aside(batch.connection, kept)
+        metrics.count(messages, new, kept_anew)
+        _log_set_aside(kept_anew)
 
     return ConsumerSpec((frames_topic("metering"), frames_topic("session"), SESSION_EVENTS), handle)
 

@@ -9,13 +9,10 @@ from chargebus_events.public import SESSION_STARTED, MeterReadings, Session
 from chargebus_events.record import Received
 from chargebus_events.topics import SESSION_EVENTS
 
-from chargebus_metering.domain.identity import Place
+from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import Normalised, PlaceError, normalise, without_place
 from chargebus_metering.routes import READERS
 from chargebus_metering.session_events import meter_start, place_of, read_session
-
-Transaction = tuple[str, str]
-"""A station's id and the id of one of its transactions."""
 
 
 @dataclass(frozen=True, slots=True)

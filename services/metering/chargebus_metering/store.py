@@ -18,8 +18,8 @@ from chargebus_events.public import MeterReadings, Reading, Session
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chargebus_metering.domain.identity import Place
-from chargebus_metering.intake import Intake, Transaction
+from chargebus_metering.domain.identity import Place, Transaction
+from chargebus_metering.domain.readings import SetAside
 
 
 class Tables(SQLModel, registry=registry()):
@@ -204,22 +204,30 @@ async def insert_readings(connection: asyncpg.Connection, messages: Sequence[Met
     return _only(messages, {str(row["reading_id"]) for row in stored})
 
 
-async def insert_set_aside(connection: asyncpg.Connection, taken: Sequence[Intake]) -> Counter[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that is set aside, and where it came from."""
+
+    place: Place
+    received_at: datetime
+    value: SetAside
+
+
+async def insert_set_aside(connection: asyncpg.Connection, kept: Sequence[Kept]) -> Counter[tuple[str, str]]:
     """Keep values that are set aside, each once; return how many were new by station and reason."""
     rows = [
         (
-            value.value_id,
-            intake.place.station_id,
-            intake.place.evse_id or 0,
-            intake.place.connector_id,
-            intake.place.transaction_id,
-            intake.received_at,
-            value.timestamp,
-            value.reason,
-            value.original,
+            each.value.value_id,
+            each.place.station_id,
+            each.place.evse_id or 0,
+            each.place.connector_id,
+            each.place.transaction_id,
+            each.received_at,
+            each.value.timestamp,
+            each.value.reason,
+            each.value.original,
         )
-        for intake in taken
-        for value in intake.values.set_aside
+        for each in kept
     ]
     if not rows:
         return Counter()

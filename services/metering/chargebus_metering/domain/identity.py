@@ -15,6 +15,9 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _pack = msgspec.msgpack.Encoder().encode
 
 
+Transaction = tuple[str, str]
+"""A station's id and the id of one of its transactions."""
+
 Identity = tuple[str | int | None, ...]
 
 
