@@ -1,6 +1,6 @@
-"""The bounds of one connection's RPC state."""
+"""The bounds of one connection: how long, and how many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,19 @@ class LinkLimits:
     max_waiting_commands: int = 4
     command_wait_s: float = 10.0
     settle_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """The bounds of one connection.
+
+    `ping_after_s`: a station that was silent for so long is pinged. `pong_within_s`: how long one that has answered
+    a ping before may take to answer the next. `silent_for_s`: how long one that never did may say nothing at all.
+    `unacknowledged`: frames on their way to Kafka before its socket is read no further.
+    """
+
+    link: LinkLimits = field(default_factory=LinkLimits)
+    ping_after_s: float = 60.0
+    pong_within_s: float = 30.0
+    silent_for_s: float = 900.0
+    unacknowledged: int = 32

@@ -114,10 +114,14 @@ class Link:
         Spec: OCPP 1.6 4.2, OCPP 2.0.1 B03: nothing is sent to a rejected station
         """
         if self._ended:
-            return self._csms.refuse(command, "the connection ended")
+            return self.refuse(command, "the connection ended")
         if self._permits.registration == "rejected":
-            return self._csms.refuse(command, "the station is rejected")
+            return self.refuse(command, "the station is rejected")
         return self._csms.offer(command, now) + self._advance(now)
+
+    def refuse(self, command: StationCommand, reason: str) -> list[Output]:
+        """Report a command as undeliverable, unless it was taken before."""
+        return self._csms.refuse(command, reason)
 
     def tick(self, now: float) -> list[Output]:
         """Do what is due at `now`."""

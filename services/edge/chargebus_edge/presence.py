@@ -6,7 +6,7 @@ Epochs are offsets of `ocpp.presence`, so the log itself orders a station's conn
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from chargebus_events.presence import Presence
@@ -68,28 +68,28 @@ class Remnants:
         if known is not None and known.epoch <= epoch:
             del self._left[station_id]
 
-    def take_due(self, now: float, limit: int) -> list[tuple[str, int]]:
-        """Return up to `limit` connections to end now; they come again if the log does not show their end."""
-        due = [(station, left.epoch) for station, left in self._left.items() if left.due <= now][:limit]
+    def take_due(self, now: float) -> list[tuple[str, int]]:
+        """Return the connections to end now; they come again if the log does not show their end."""
+        due = [(station_id, left.epoch) for station_id, left in self._left.items() if left.due <= now]
         for station_id, epoch in due:
             self._left[station_id] = Remnant(epoch, now + self._retry_s)
         return due
 
 
-class Holder(NamedTuple):
-    """How the presence view acts on what is held here."""
+class Observer(Protocol):
+    """Who holds connections here."""
 
-    held_epoch: Callable[[str], int | None]
-    fence: Callable[[str], None]
-    reassert: Callable[[str], None]
+    def observe(self, station_id: str, *, offset: int, epoch: int, connected: bool) -> int | None:
+        """Act on a record; return the epoch held here before that, if any."""
+        ...
 
 
 class PresenceReader:
     """Follows `ocpp.presence` for one slot."""
 
-    def __init__(self, slot: int, holder: Holder, remnants: Remnants, monotonic: Callable[[], float]) -> None:
+    def __init__(self, slot: int, observer: Observer, remnants: Remnants, monotonic: Callable[[], float]) -> None:
         self._slot = slot
-        self._holder = holder
+        self._observer = observer
         self._remnants = remnants
         self._monotonic = monotonic
 
@@ -103,16 +103,8 @@ class PresenceReader:
             log.error("unreadable presence record for %r at offset %d: %s", record.key, record.offset, error)
             return
         epoch = presence.epoch_at(record.offset)
-        held = self._holder.held_epoch(record.key)
-        if held is not None:
-            self._act(record.key, judge(offset=record.offset, epoch=epoch, connected=presence.connected, held=held))
+        held = self._observer.observe(record.key, offset=record.offset, epoch=epoch, connected=presence.connected)
         if presence.connected and presence.slot == self._slot and (held is None or epoch > held):
             self._remnants.add(record.key, epoch, self._monotonic())
         else:
             self._remnants.settle(record.key, epoch)
-
-    def _act(self, station_id: str, verdict: Verdict) -> None:
-        if verdict is Verdict.FENCE:
-            self._holder.fence(station_id)
-        elif verdict is Verdict.REASSERT:
-            self._holder.reassert(station_id)

@@ -15,13 +15,14 @@ BOOT: Final = "BootNotification"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """The way of one action in one version."""
+    """The way of one action in one version; `header` is the action as a Kafka header."""
 
     action: str
     topic: str
     answered_by_edge: bool
     expects_answer: bool
     supported: bool
+    header: tuple[str, bytes]
 
 
 def _routes() -> dict[tuple[str, str], Route]:
@@ -32,6 +33,7 @@ def _routes() -> dict[tuple[str, str], Route]:
             answered_by_edge=row.answered_by == "edge",
             expects_answer=row.answered_by != "nobody",
             supported=row.answered_by != "service" or row.service in DECIDING_SERVICES,
+            header=("ocpp_action", row.name.encode()),
         )
         for row in ACTIONS
         if row.initiator == "station"

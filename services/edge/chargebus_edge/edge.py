@@ -1,0 +1,72 @@
+"""An edge as a whole: how it begins, what runs while it lives, and how it ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chargebus_edge.connections import SERVICE_RESTART, Connections
+from chargebus_edge.credentials import Credentials
+from chargebus_edge.drain import Drain
+from chargebus_edge.gate import Gate
+from chargebus_edge.server import StationServer
+from chargebus_edge.slot import Slot, Status
+from chargebus_edge.sweep import REMNANT_RETRY_S, Sweep
+from chargebus_edge.watch import KafkaWatch
+
+_WORDS: Final = {
+    "starting": "the slot is not claimed yet",
+    "draining": "the edge is draining",
+    "dark": "Kafka does not take records",
+    "slot lost": "a newer edge has the slot",
+}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The parts of an edge that have a beginning and an end."""
+
+    slot: Slot
+    connections: Connections
+    server: StationServer
+    sweep: Sweep
+    watch: KafkaWatch
+    gate: Gate
+    drainer: Drain
+    credentials: Credentials
+    monotonic: Callable[[], float]
+
+    async def start(self) -> None:
+        """Claim the slot, end what a predecessor on it left open, let stations in."""
+        self.connections.edge_epoch = await self.slot.claim()
+        self.sweep.end_remnants(self.monotonic() + REMNANT_RETRY_S)
+        await self.server.start()
+        self.gate.clear("starting")
+
+    async def keep_slot(self) -> None:
+        """Send heartbeats.
+
+        Raises:
+            SlotLostError: a newer edge has the slot; the process ends.
+        """
+        await self.slot.beat(self._status, self.watch.acknowledged)
+
+    async def leave_slot(self) -> None:
+        """Fence this edge as soon as a newer one has its slot: it may speak for no station any more."""
+        await self.slot.lost.wait()
+        self.gate.shut("slot lost")
+        self.connections.quiet = True  # the newer edge ends these connections in the log
+        self.connections.close_all(SERVICE_RESTART, "another edge takes over")
+
+    async def drain(self) -> None:
+        """End in order."""
+        await self.drainer.run()
+        await self.server.stop()
+        self.credentials.close()
+
+    def check(self) -> str | None:
+        """Return why stations are not let in, or None."""
+        obstacle = self.gate.obstacle
+        return None if obstacle is None else _WORDS[obstacle]
+
+    def _status(self) -> Status:
+        return Status(len(self.connections), draining=self.gate.obstacle == "draining")

@@ -1,0 +1,131 @@
+"""A station's WebSocket: messages go straight to their owner, without a task, a queue or a timer for each.
+
+`websockets` does the handshake and the framing. Its own receive loop and keep-alive need tasks and futures for every
+message and connection; here a message is handled inside the call that reads it, and one sweep serves all connections.
+"""
+
+from typing import Final, Protocol
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+MAX_FRAGMENTS: Final = 1024
+CLOSE_TIMEOUT_S: Final = 5.0
+
+_TEXT, _CONT, _BINARY = Opcode.TEXT, Opcode.CONT, Opcode.BINARY
+
+
+class Owner(Protocol):
+    """Who gets what comes in over a WebSocket."""
+
+    def received(self, data: bytes) -> None:
+        """Take a whole text message, as bytes."""
+
+    def refused(self, reason: str) -> None:
+        """Learn that a message was refused, and that the socket closes for it."""
+
+    def heard(self) -> None:
+        """Learn that the other side is there: a ping or a pong."""
+
+    def lost(self) -> None:
+        """Learn that the socket is gone; called once, last."""
+
+
+class StationSocket(ServerConnection):
+    """The server's side of one WebSocket; `owner` is set during the handshake, before any message."""
+
+    owner: Owner | None = None
+    _fragments: list[bytes] | None = None
+
+    # What the owner does with it
+
+    @property
+    def congested(self) -> bool:
+        """Whether the other side does not read what was written."""
+        return self.paused
+
+    def write(self, text: str) -> None:
+        """Send a text message; nothing happens on a socket that is not open."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_text(text.encode())
+            self.send_data()
+
+    def poke(self) -> None:
+        """Send a ping; its pong is not matched, for any sign of life will do."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_ping(b"")
+            self.send_data()
+
+    def shut(self, code: int, reason: str) -> None:
+        """Start the closing handshake and cut the connection if the other side does not finish it."""
+        if self.protocol.state is State.OPEN:
+            self.release()  # the other side's close frame has to be read
+            self.protocol.send_close(code, reason)
+            self.send_data()
+            self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def cut(self) -> None:
+        """Drop the connection: the other side is not there to be told."""
+        self.transport.abort()
+
+    def hold(self) -> None:
+        """Stop reading, so that the other side feels it."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def release(self) -> None:
+        """Read again."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def forget_handshake(self) -> None:
+        """Let go of the request and response, a kilobyte each, that nobody asks for any more."""
+        self.request = Request("", type(self.request.headers)()) if self.request is not None else None
+        self.response = None
+
+    # What websockets tells
+
+    def process_event(self, event: Request | Response | Frame) -> None:
+        """Hand a frame to the owner; the handshake's request goes the usual way."""
+        owner = self.owner
+        if owner is None or not isinstance(event, Frame):
+            super().process_event(event)
+        elif event.opcode is _TEXT and event.fin:
+            owner.received(bytes(event.data))
+        elif event.opcode is _TEXT:
+            self._fragments = [bytes(event.data)]
+        elif event.opcode is _CONT:
+            self._collect(owner, event)
+        elif event.opcode is _BINARY:
+            self._refuse(owner, CloseCode.UNSUPPORTED_DATA, "binary messages are not OCPP")
+        else:
+            owner.heard()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner."""
+        super().connection_lost(exc)
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            if self.protocol.close_sent is not None and self.protocol.close_sent.code == CloseCode.MESSAGE_TOO_BIG:
+                owner.refused("a message was too big")
+            owner.lost()
+
+    def _collect(self, owner: Owner, frame: Frame) -> None:
+        fragments = self._fragments
+        if fragments is None:
+            return  # the rest of a binary message, already refused
+        fragments.append(bytes(frame.data))
+        if len(fragments) > MAX_FRAGMENTS:
+            self._refuse(owner, CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+        elif frame.fin:
+            self._fragments = None
+            owner.received(b"".join(fragments))
+        else:
+            owner.heard()
+
+    def _refuse(self, owner: Owner, code: CloseCode, reason: str) -> None:
+        self._fragments = None
+        owner.refused(reason)
+        self.shut(code, reason)

@@ -1,0 +1,193 @@
+"""An edge against a Kafka that a test plays: it decides when records are acknowledged, and what comes down."""
+
+import asyncio
+import base64
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from chargebus_edge.main import wire
+from chargebus_edge.settings import EdgeSettings
+from chargebus_events.record import Received
+from chargebus_events.registry import RegisteredStation
+from chargebus_events.topics import DOWNLINK
+from chargebus_runtime.producer import Sent
+from chargebus_runtime.secrets import hash_generated
+from chargebus_runtime.telemetry import Tracing
+from websockets.asyncio.client import connect
+
+PASSWORD = "0123456789abcdef0123456789abcdef01234567"
+STORED = hash_generated(PASSWORD)
+
+
+class PlayedKafka:
+    """Keeps records, acknowledges them (unless told to wait) and hands them to who reads the topic."""
+
+    def __init__(self):
+        self.log = defaultdict(list)
+        self.waiting = []
+        self.held = False
+        self.failing = None
+        self.readers = []
+        self.seen = asyncio.Condition()
+
+    async def enqueue(self, record):
+        future = asyncio.get_running_loop().create_future()
+        if self.held:
+            self.waiting.append((record, future))
+        else:
+            self._take(record, future)
+        return future
+
+    async def send(self, record):
+        return await (await self.enqueue(record))
+
+    def hold(self):
+        self.held = True
+
+    def release(self):
+        self.held = False
+        waiting, self.waiting = self.waiting, []
+        for record, future in waiting:
+            self._take(record, future)
+
+    def fail(self, error):
+        waiting, self.waiting = self.waiting, []
+        for _record, future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+    def write(self, record):
+        """Let another process write a record."""
+        log = self.log[record.topic]
+        log.append(record)
+        received = Received(
+            topic=record.topic,
+            partition=record.partition or 0,
+            offset=len(log) - 1,
+            key=record.key,
+            value=record.value,
+            headers=dict(record.headers),
+        )
+        for service in self.readers:
+            for view in service.views:
+                if view.topic == record.topic:
+                    view.apply(received)
+            for tail in service.tails:
+                if (tail.topic, tail.partition) == (record.topic, record.partition):
+                    tail.apply([received])
+        return len(log) - 1
+
+    def _take(self, record, future):
+        offset = self.write(record)
+        if not future.done():
+            future.set_result(Sent(record.partition or 0, offset))
+        asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self):
+        async with self.seen:
+            self.seen.notify_all()
+
+    async def until(self, topic, count):
+        """Wait for so many records of a topic and return them."""
+        async with asyncio.timeout(5), self.seen:
+            await self.seen.wait_for(lambda: len(self.log[topic]) >= count)
+        return self.log[topic]
+
+
+class EdgeUnderTest:
+    def __init__(self, wired, kafka):
+        self.wired = wired
+        self.edge = wired.edge
+        self.kafka = kafka
+        self.tasks = []
+
+    @property
+    def connections(self):
+        return self.edge.connections
+
+    def url(self, path):
+        return f"ws://127.0.0.1:{self.edge.server.port}{path}"
+
+    def register(self, station_id, registration="accepted", **more):
+        more = {"password_hash": STORED, "updated_at": datetime.now(UTC), **more}
+        self.kafka.write(RegisteredStation(station_id, registration, **more).record())
+
+    def connect(self, station_id, *, password=PASSWORD, user=None, path=None, **options):
+        headers = options.pop("additional_headers", None) or basic(user or station_id, password)
+        options.setdefault("subprotocols", ["ocpp1.6"])
+        return connect(
+            self.url(path or f"/ocpp/{station_id}"),
+            additional_headers=headers,
+            compression=None,
+            **options,
+        )
+
+    async def published(self, service, count):
+        return (await self.kafka.until(f"ocpp.frames.{service}", count))[:count]
+
+    def send_down(self, record):
+        assert record.topic == DOWNLINK
+        self.kafka.write(record)
+
+
+def basic(user, password):
+    secret = password if isinstance(password, bytes) else password.encode()
+    return {"Authorization": "Basic " + base64.b64encode(user.encode() + b":" + secret).decode()}
+
+
+def decode(record):
+    return msgspec.json.decode(record.value)
+
+
+@pytest.fixture
+def played_kafka():
+    return PlayedKafka()
+
+
+@pytest.fixture
+def run_edge(played_kafka):
+    """Run an edge with some settings; several may run on one Kafka."""
+
+    @asynccontextmanager
+    async def run(**settings):
+        clock = settings.pop("clock", lambda: datetime.now(UTC))
+        process = SimpleNamespace(
+            producer=played_kafka, clock=clock, telemetry=SimpleNamespace(tracing=Tracing(enabled=False))
+        )
+        wired = wire(process, EdgeSettings(port=0, allow_plain_ws=True, **settings))
+        service = wired.service
+        for topic, log in list(played_kafka.log.items()):
+            for offset, record in enumerate(log):
+                received = Received(
+                    topic, record.partition or 0, offset, record.key, record.value, dict(record.headers)
+                )
+                for view in service.views:
+                    if view.topic == topic:
+                        view.apply(received)
+        played_kafka.readers.append(service)
+        edge = EdgeUnderTest(wired, played_kafka)
+        await service.start()
+        edge.tasks = [asyncio.ensure_future(task()) for task in service.tasks]
+        try:
+            yield edge
+        finally:
+            played_kafka.release()
+            await service.drain()
+            for task in edge.tasks:
+                task.cancel()
+            await asyncio.gather(*edge.tasks, return_exceptions=True)
+            if service in played_kafka.readers:
+                played_kafka.readers.remove(service)
+
+    return run
+
+
+@pytest.fixture
+async def edge(run_edge):
+    async with run_edge() as edge:
+        edge.register("CP1")
+        yield edge
