@@ -2,8 +2,9 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import msgspec
 from chargebus_events.public import METER_READINGS, MeterReadings, event
 from chargebus_events.topics import SESSION_EVENTS, frames_topic
 from chargebus_runtime.batch import Batch
@@ -17,6 +18,7 @@ from chargebus_metering.store import Kept
 log = logging.getLogger(__name__)
 
 SOURCE = "/metering"
+READINGS_AT_ONCE = 2000
 
 
 def consumer(metrics: Metrics) -> ConsumerSpec:
@@ -40,9 +42,18 @@ def consumer(metrics: Metrics) -> ConsumerSpec:
 
 def _publish(batch: Batch, taken: Sequence[Intake], new: Sequence[MeterReadings]) -> None:
     for intake, message in zip(taken, new, strict=True):
-        if message.readings:
-            event_id = f"readings/{intake.message_id}"
-            batch.send(event(METER_READINGS, event_id, SOURCE, batch.now, message), because=intake.record)
+        for number, part in enumerate(_parts(message)):
+            event_id = f"readings/{intake.message_id}" + (f"/{number}" if number else "")
+            batch.send(event(METER_READINGS, event_id, SOURCE, batch.now, part), because=intake.record)
+
+
+def _parts(message: MeterReadings) -> Iterator[MeterReadings]:
+    """Cut a message's readings so that each part fits in a record: a reading is ten times what a station may write."""
+    if len(message.readings) <= READINGS_AT_ONCE:
+        yield from (message,) if message.readings else ()
+        return
+    for start in range(0, len(message.readings), READINGS_AT_ONCE):
+        yield msgspec.structs.replace(message, readings=message.readings[start : start + READINGS_AT_ONCE])
 
 
 def _log_set_aside(kept: Counter[tuple[str, str]]) -> None:

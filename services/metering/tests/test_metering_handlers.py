@@ -202,9 +202,10 @@ async def test_a_frame_that_should_be_readable_and_is_not_is_our_fault(metering)
         await metering.apply(metering.log.frame("1.6", "MeterValues", {"connectorId": "two"}))
 
 
-async def test_a_long_message_is_stored_whole(metering):
-    many = [str(number) for number in range(3000)]
-    assert values(await metering.apply(metering.log.frame("1.6", "StopTransaction", stop(*many))))[0][1:] == [
-        float(number) for number in range(3000)
-    ]
-    assert len(await metering.rows(STORED)) == 3001
+async def test_a_long_message_is_stored_whole_and_published_in_parts(metering):
+    many = [str(number) for number in range(4500)]
+    sent = await metering.apply(metering.log.frame("1.6", "StopTransaction", stop(*many)))
+    assert [len(part) for part in values(sent)] == [2000, 2000, 501]
+    assert [value for part in values(sent) for value in part] == [3000.0, *(float(number) for number in range(4500))]
+    assert len({dict(record.headers)["ce_id"] for record in sent}) == 3
+    assert len(await metering.rows(STORED)) == 4501
