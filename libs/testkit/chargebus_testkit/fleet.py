@@ -81,9 +81,9 @@ class Fleet:
         return sum(station.books.transactions_ended for station in self.stations)
 
     @property
-    def answered(self) -> int:
-        """How many calls were answered so far."""
-        return sum(tally.answered for station in self.stations for tally in station.books.calls.values())
+    def connections(self) -> int:
+        """How often the stations have connected so far."""
+        return sum(station.books.connections for station in self.stations)
 
     @property
     def answered_commands(self) -> int:
@@ -97,6 +97,15 @@ class Fleet:
     async def online(self) -> None:
         """Wait until all stations are connected and accepted."""
         await until("all stations online", lambda: all(station.online for station in self.stations))
+
+    async def offline(self) -> None:
+        """Wait until no station is connected."""
+        await until("all stations offline", lambda: not any(station.connected for station in self.stations))
+
+    async def commands(self, count: int) -> None:
+        """Wait until the stations have answered so many more commands."""
+        goal = self.answered_commands + count
+        await until(f"{count} more commands", lambda: self.answered_commands >= goal)
 
     async def progress(self, transactions: int, within_s: float = 60.0) -> None:
         """Wait until so many more transactions were ended."""

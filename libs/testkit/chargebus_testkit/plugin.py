@@ -7,7 +7,7 @@ them: take a fresh database from `make_database`, and keys or topics of your own
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,12 +21,26 @@ from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
 
 from chargebus_testkit.servers import KafkaServer, PostgresServer, execute, running_kafka, running_postgres
+from chargebus_testkit.system import System
 from chargebus_testkit.untested import Untested
 
 MakeDatabase = Callable[[str], Awaitable[str]]
 MakeTopic = Callable[..., Awaitable[str]]
 
 REAL_BROKER = "real_broker"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of a whole system's logs with a test that failed on it."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, System):
+                report.sections.append((f"logs in {value.folder}", value.tails()))
+    return report
 
 
 def pytest_configure(config: pytest.Config) -> None:

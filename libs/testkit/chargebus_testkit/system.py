@@ -154,4 +154,4 @@ def _migrations() -> Mapping[str, Path]:
     for entry in entry_points(group=_SERVICES):
         package = importlib.import_module(entry.module.partition(".")[0])
         folders[entry.name] = Path(package.__file__ or "").parent.parent / "migrations"
-    return {service: folder for service, folder in sorted(folders.items()) if folder.is_dir()}
+    return {service: folder for service, folder in sorted(folders.items()) if (folder / "env.py").exists()}

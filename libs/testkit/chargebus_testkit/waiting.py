@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 _LOOK_EVERY_S: Final = 0.05
 
@@ -23,3 +25,19 @@ async def until(what: str, condition: Callable[[], bool], within_s: float = 60.0
         if time.monotonic() > deadline:
             raise NeverError(f"not within {within_s:.0f} s: {what}")
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def eventually(
+    what: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool], within_s: float = 30.0
+) -> T:
+    """Look again until what is seen is enough, and return it.
+
+    Raises:
+        NeverError: it was not within `within_s` seconds; the message shows what was seen last.
+    """
+    deadline = time.monotonic() + within_s
+    while not enough(seen := await look()):
+        if time.monotonic() > deadline:
+            raise NeverError(f"not within {within_s:.0f} s: {what}; seen last: {seen!r}")
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return seen

@@ -1,0 +1,65 @@
+"""One system in real processes for all scenarios, and what each scenario begins and ends with: the checker."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from chargebus_embedded import JarsUnavailableError
+from chargebus_testkit.checker import Checker, Expected
+from chargebus_testkit.fleet import Fleet, Plan
+from chargebus_testkit.system import System
+from chargebus_testkit.untested import Untested
+
+# A minute of a fleet's life in a few seconds.
+QUICKLY = {
+    "EDGE_STALL_S": "1",
+    "EDGE_DARK_S": "3",
+    "EDGE_SPREAD_S": "1",
+    "EDGE_RETRY_AFTER_S": "1",
+    "EDGE_DRAIN_S": "1",
+}
+
+Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def system() -> AsyncIterator[System]:
+    if os.environ.get("KAFKA") == "mock":
+        pytest.skip(f"{Untested.REASON} a mock Kafka cannot be killed")
+    folder = Path(tempfile.mkdtemp(prefix="chargebus-system-"))
+    async with System(folder, QUICKLY) as system:
+        try:
+            await system.start()
+        except JarsUnavailableError as error:
+            pytest.skip(f"{Untested.REASON} {error}")
+        yield system
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def checker(system: System) -> Checker:
+    return Checker(system)
+
+
+@pytest.fixture
+def scenario(system: System, checker: Checker) -> Scenario:
+    """Return what runs a scenario: a fleet comes to a sound system, and leaves a sound one."""
+
+    async def assert_sound(expected: Expected) -> None:
+        objections = await checker.objections(expected)
+        assert not objections, "\n".join(["the checker objects:", *objections])
+
+    @asynccontextmanager
+    async def run(plan: Plan) -> AsyncIterator[Fleet]:
+        await assert_sound(Expected())
+        async with Fleet(system, plan) as fleet:
+            yield fleet
+            await fleet.settle()
+            await assert_sound(fleet.expected)
+
+    return run

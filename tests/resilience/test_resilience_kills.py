@@ -1,0 +1,77 @@
+"""kill -9 in mid-load, of everything there is, and its return: nothing is lost, nothing happens twice."""
+
+import pytest
+from chargebus_testkit.fleet import Plan
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+
+
+async def test_nothing_is_killed(scenario):
+    async with scenario(Plan("calm")) as fleet, fleet.busy():
+        await fleet.progress(20)
+        await fleet.commands(20)
+
+
+@pytest.mark.parametrize("service", ["session", "command", "device", "metering", "access"])
+async def test_kill_9_of_a_service(system, scenario, service):
+    async with scenario(Plan(f"kill-{service}")) as fleet, fleet.busy():
+        await fleet.progress(5)
+        await fleet.commands(3)
+
+        await system[service].kill()
+        await fleet.progress(5)
+        await system[service].start()
+
+        await fleet.progress(10)
+
+
+async def test_kill_9_of_the_edge(system, scenario):
+    async with scenario(Plan("kill-edge")) as fleet, fleet.busy():
+        await fleet.progress(5)
+
+        await system["edge"].kill()
+        await fleet.progress(5)
+        await system["edge"].start()
+
+        await fleet.online()
+        await fleet.progress(10)
+        await fleet.commands(5)
+
+
+async def test_kill_9_of_kafka(system, scenario):
+    async with scenario(Plan("kill-kafka")) as fleet, fleet.busy():
+        await fleet.progress(5)
+
+        await system.kafka.kill()
+        await fleet.offline()
+        await fleet.progress(5)
+        await system.kafka.restart()
+
+        await fleet.online()
+        await fleet.progress(10)
+        await fleet.commands(5)
+
+
+async def test_kafka_is_back_before_the_edge_goes_dark(system, scenario):
+    async with scenario(Plan("blink")) as fleet, fleet.busy():
+        await fleet.progress(5)
+
+        await system.kafka.kill()
+        await system.kafka.restart()
+
+        await fleet.online()
+        await fleet.progress(10)
+
+
+async def test_kill_9_of_postgresql(system, scenario):
+    async with scenario(Plan("kill-postgres")) as fleet, fleet.busy():
+        await fleet.progress(5)
+        connections = fleet.connections
+
+        await system.postgres.kill()
+        await fleet.progress(5)
+        await system.postgres.restart()
+
+        await fleet.progress(10)
+        await fleet.commands(5)
+        assert fleet.connections == connections, "an edge needs no database to keep its stations"
