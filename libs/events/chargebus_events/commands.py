@@ -1,7 +1,7 @@
 """Commands to stations: asked for, sent down, delivered or not, and their one outcome."""
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,6 +15,12 @@ OUTCOME = "chargebus.command.outcome.v1"
 
 DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
 OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
+
+# msgspec refuses to decode an object into `Raw | None`; as plain Raw, a member that is absent still stays None.
+if TYPE_CHECKING:
+    RawOrNone = msgspec.Raw | None
+else:
+    RawOrNone = msgspec.Raw
 
 
 class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,10 +86,10 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int
     result: DeliveryResult
     at: datetime
-    payload: msgspec.Raw | None = None
+    payload: RawOrNone = None
     error_code: str = ""
     error_description: str = ""
-    error_details: msgspec.Raw | None = None
+    error_details: RawOrNone = None
     sent_at: datetime | None = None
 
     def record(self, slot: int, *more: tuple[str, bytes]) -> Record:
@@ -108,10 +114,10 @@ class CommandOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: OutcomeName
     requested_at: datetime
     ended_at: datetime
-    payload: msgspec.Raw | None = None
+    payload: RawOrNone = None
     error_code: str = ""
     error_description: str = ""
-    error_details: msgspec.Raw | None = None
+    error_details: RawOrNone = None
     reason: str = ""
 
     def record(self, *more: tuple[str, bytes]) -> Record:
