@@ -22,8 +22,16 @@ def schema_of(kind: str) -> dict[str, Any]:
     Raises:
         KeyError: there is no such public event.
     """
-    schema = msgspec.json.schema(PUBLIC[kind])
-    return {"$schema": DIALECT, "title": kind, **_described(schema)}
+    return {"$schema": DIALECT, "title": kind, **schema_of_type(PUBLIC[kind])}
+
+
+def schema_of_type(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of a record's value: `$ref` to its definition, `$defs` with each docstring as text."""
+    schema = msgspec.json.schema(struct)
+    for definition in schema["$defs"].values():
+        paragraphs = inspect.cleandoc(definition["description"]).split("\n\n")
+        definition["description"] = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    return schema
 
 
 def path_of(kind: str) -> Path:
@@ -43,14 +51,6 @@ def write() -> None:
         stale.unlink()
     for kind in PUBLIC:
         path_of(kind).write_text(render(kind), encoding="utf-8")
-
-
-def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema with each docstring as flowing text."""
-    for definition in schema["$defs"].values():
-        paragraphs = inspect.cleandoc(definition["description"]).split("\n\n")
-        definition["description"] = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    return schema
 
 
 if __name__ == "__main__":
