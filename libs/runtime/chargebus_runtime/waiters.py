@@ -68,7 +68,11 @@ class Waiters:
 
     async def _listen(self) -> asyncpg.Connection:
         connection = await asyncpg.connect(self._database.url)
-        await connection.add_listener(self._channel, self._on_notify)
+        try:
+            await connection.add_listener(self._channel, self._on_notify)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
