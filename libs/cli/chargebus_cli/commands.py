@@ -20,8 +20,9 @@ def run(chosen: argparse.Namespace) -> int:
         return _asyncio(one.run(chosen.services))
     _need("chargebus_embedded", "running the whole system")
     from chargebus_cli import whole
+    from chargebus_cli.wanted import Wanted
 
-    wanted = whole.Wanted(chosen.fleet, chosen.ocpp_port, chosen.http_port, chosen.data)
+    wanted = Wanted(chosen.fleet, chosen.ocpp_port, chosen.http_port, chosen.data)
     return _asyncio(whole.run(wanted, os.environ))
 
 

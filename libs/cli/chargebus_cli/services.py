@@ -1,10 +1,12 @@
 """Which services are installed here, found by entry point: an image that holds one service offers just that one."""
 
 from importlib.metadata import EntryPoint, entry_points
-
-from chargebus_runtime.process import Build
+from typing import TYPE_CHECKING
 
 from chargebus_cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from chargebus_runtime.process import Build
 
 GROUP = "chargebus.services"
 
@@ -14,7 +16,7 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
-def builds(names: list[str]) -> list[Build]:
+def builds(names: list[str]) -> "list[Build]":
     """Return how the named services are built; all installed ones where no name is given.
 
     Raises:

@@ -1,0 +1,89 @@
+"""All services in this process on given servers: topics, databases, demo data, and what the user is told."""
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+
+from chargebus_runtime.process import PortTakenError, Process
+from pydantic import ValidationError
+
+from chargebus_cli import migrate, simulate, topics
+from chargebus_cli.backends import Backends
+from chargebus_cli.environment import runtime_settings, wrong_setting
+from chargebus_cli.errors import CommandError
+from chargebus_cli.folder import DataFolder
+from chargebus_cli.logs import log_to_file
+from chargebus_cli.say import say
+from chargebus_cli.serve import serve
+from chargebus_cli.services import builds
+from chargebus_cli.stopping import unless
+from chargebus_cli.wanted import HOST, Wanted
+
+_WELCOME = """
+  Stations connect to   {ocpp}/{{station_id}}
+  HTTP API              {http}/v1
+  its OpenAPI page      {http}/docs
+  admin API key         {key}
+  try                   curl -H 'X-API-Key: {key}' {http}/v1/stations
+  logs and data         {folder}
+
+Ctrl-C stops everything; the next start goes on from here.
+"""
+
+# Loaded with this module, while the servers still start.
+BUILDS = builds([])
+
+
+@dataclass(frozen=True)
+class System:
+    """What is to run, where it keeps its data, and on which servers."""
+
+    wanted: Wanted
+    folder: DataFolder
+    servers: Backends
+
+    async def run(self, environment: MutableMapping[str, str], stop: asyncio.Event) -> None:
+        """Run all services until `stop` is set or one of their parts dies.
+
+        Raises:
+            Stopped: `stop` was set; the services are stopped.
+            CommandError: the HTTP port is taken, a setting is wrong, or a part died.
+        """
+        environment.update(self._service_settings())
+        settings = runtime_settings(
+            kafka_bootstrap_servers=self.servers.kafka,
+            database_url=self.servers.database,
+            http_host=HOST,
+            http_port=self.wanted.http_port,
+        )
+        log_to_file(settings.log_level, self.folder.log)
+        process = Process(settings)
+        try:
+            await unless(stop, self._prepare(process))
+            await serve(process, BUILDS, stop, self._once_up)
+        except ValidationError as error:
+            raise wrong_setting(error) from error
+        except PortTakenError as error:
+            raise CommandError(str(error)) from error
+
+    def _service_settings(self) -> dict[str, str]:
+        """Return the services' own settings for one system on one machine, as the environment spells them."""
+        return {
+            "ACCESS_ADMIN_KEY_FILE": str(self.folder.admin_key),
+            "EDGE_ALLOW_PLAIN_WS": "true",  # it listens on the loopback interface only
+            "EDGE_HOST": HOST,
+            "EDGE_PORT": str(self.wanted.ocpp_port),
+        }
+
+    async def _prepare(self, process: Process) -> None:
+        """Create topics and databases where they are missing; the mock makes its topics itself."""
+        await asyncio.gather(
+            migrate.databases(process, BUILDS), *(() if self.servers.mock else (topics.create(process.settings),))
+        )
+
+    async def _once_up(self) -> None:
+        """Load the demo data, say where everything is, and let the fleet charge."""
+        wanted, folder = self.wanted, self.folder
+        key = folder.admin_key.read_text(encoding="utf-8").strip()
+        say(_WELCOME.format(ocpp=wanted.ocpp_url, http=wanted.http_url, key=key, folder=folder.path))
+        await simulate.run(simulate.Target(wanted.fleet, wanted.ocpp_url, wanted.http_url, key, folder.demo))
