@@ -105,7 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.edge_log.append((slot, self.lives[slot].epoch))
 
     @precondition(lambda self: self.downlink)
-    @rule(index=st.integers(0, 10), again=st.booleans(), refused=st.booleans())
+    @rule(index=st.integers(0, 10), again=st.booleans(), refused=st.sampled_from([False, False, False, True]))
     def deliver_downlink(self, index: int, again: bool, refused: bool) -> None:
         index %= len(self.downlink)
         command = self.downlink[index] if again else self.downlink.pop(index)

@@ -1,0 +1,180 @@
+"""HTTP in: a command for a station, and the ledger."""
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
+
+import msgspec
+from chargebus_runtime.database import Database
+from chargebus_runtime.http import Page, PageQuery, Problem, page
+from chargebus_runtime.keys import Caller, Role, require
+from chargebus_runtime.waiters import Waiters
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from chargebus_command import queries
+from chargebus_command.domain.state import Rules
+from chargebus_command.placing import (
+    Counter,
+    KeyReusedError,
+    MisfitError,
+    Order,
+    PlacingError,
+    QueueFullError,
+    UnknownStationError,
+)
+from chargebus_command.queries import CommandFilter
+from chargebus_command.resources import ACTION, CommandRequest, CommandView, OutcomeName, StateName, view
+
+VIEWER: Final = Depends(require(Role.VIEWER))
+OPERATOR: Final = Depends(require(Role.OPERATOR))
+
+_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]{1,255}$"
+
+StationId = Annotated[str, Path(pattern=_PRINTABLE, description="The station's identity")]
+CommandId = Annotated[str, Path(pattern=_PRINTABLE)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Repeat a call with the same key and body, and it is the same command, sent once",
+    ),
+]
+
+_PROBLEMS: Final[dict[type[PlacingError], tuple[int, str]]] = {
+    UnknownStationError: (404, "no such station"),
+    MisfitError: (422, "the command does not fit the station"),
+    KeyReusedError: (422, "the idempotency key was used before"),
+    QueueFullError: (429, "too many commands wait for the station"),
+}
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """What the routes work with; `http_wait_s` is how long a call waits for an outcome."""
+
+    database: Database
+    counter: Counter
+    waiters: Waiters
+    rules: Rules
+    http_wait_s: float
+
+
+def router(parts: ApiParts) -> APIRouter:
+    """Return the routes of this service."""
+    routes = APIRouter(tags=["commands"])
+    _add_placing(routes, parts)
+    _add_reading(routes, parts.database)
+    return routes
+
+
+def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
+    @routes.post(
+        "/stations/{station_id}/commands",
+        summary="Send a command to a station",
+        responses={202: {"model": CommandView, "description": "It has not ended yet: look again at Location"}},
+    )
+    async def place_command(
+        station_id: StationId,
+        request: CommandRequest,
+        response: Response,
+        caller: Annotated[Caller, OPERATOR],
+        idempotency_key: IdempotencyKey = None,
+    ) -> CommandView:
+        """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain."""
+        _check_times(request, parts.rules)
+        order = _order(station_id, request, caller, idempotency_key)
+        try:
+            command_id = await parts.counter.place(order)
+        except PlacingError as error:
+            status, title = _PROBLEMS[type(error)]
+            raise Problem(status, title, str(error)) from error
+        placed = await (_wait_for_end(parts, command_id) if request.wait else _get(parts.database, command_id))
+        if not request.wait or placed.outcome is None:
+            response.status_code = 202
+        response.headers["Location"] = f"/v1/commands/{command_id}"
+        return placed
+
+
+def _add_reading(routes: APIRouter, database: Database) -> None:
+    @routes.get("/commands/{command_id}", summary="A command and its outcome", dependencies=[VIEWER])
+    async def get_command(command_id: CommandId) -> CommandView:
+        return await _get(database, command_id)
+
+    @routes.get("/commands", summary="List commands, the newest first", dependencies=[VIEWER])
+    async def list_commands(
+        paging: Annotated[PageQuery, Depends()], wanted: Annotated[CommandFilter, Depends(_filter)]
+    ) -> Page[CommandView]:
+        return await _page(database, wanted, paging)
+
+    @routes.get(
+        "/stations/{station_id}/commands", summary="List a station's commands, the newest first", dependencies=[VIEWER]
+    )
+    async def list_station_commands(
+        station_id: StationId,
+        paging: Annotated[PageQuery, Depends()],
+        wanted: Annotated[CommandFilter, Depends(_filter)],
+    ) -> Page[CommandView]:
+        found = await _page(database, replace(wanted, station_id=station_id), paging)
+        if not found.items and not await queries.is_station(database.pool, station_id):
+            raise Problem(404, "no such station", f"Nothing is known of a station {station_id!r}.")
+        return found
+
+
+def _filter(
+    state: Annotated[StateName | None, Query()] = None,
+    action: Annotated[str | None, Query(pattern=ACTION, description="An action's name, such as `Reset`")] = None,
+    outcome: Annotated[OutcomeName | None, Query()] = None,
+) -> CommandFilter:
+    return CommandFilter(state=state, action=action, outcome=outcome)
+
+
+async def _page(database: Database, wanted: CommandFilter, paging: PageQuery) -> Page[CommandView]:
+    below = None
+    if paging.cursor is not None:
+        if not _CURSOR.fullmatch(paging.cursor):
+            raise Problem(422, "invalid request", "The cursor is not one that this list gave: take `next` as it is.")
+        below = int(paging.cursor)
+    rows = await queries.find(database.pool, replace(wanted, below=below), paging.limit + 1)
+    found = page(rows, paging.limit, lambda row: str(row["number"]))
+    return Page(items=[view(row) for row in found.items], next=found.next)
+
+
+async def _get(database: Database, command_id: str) -> CommandView:
+    row = await queries.get(database.pool, command_id)
+    if row is None:
+        raise Problem(
+            404, "no such command", f"There is no command {command_id!r}; ended ones are kept for a while only."
+        )
+    return view(row)
+
+
+async def _wait_for_end(parts: ApiParts, command_id: str) -> CommandView:
+    async with parts.waiters.waiting(command_id) as waiter:
+        placed = await _get(parts.database, command_id)
+        if placed.outcome is not None:
+            return placed
+        await waiter.wait(parts.http_wait_s)
+    return await _get(parts.database, command_id)
+
+
+def _check_times(request: CommandRequest, rules: Rules) -> None:
+    if request.timeout_s > rules.max_timeout_s:
+        raise Problem(422, "invalid request", f"timeout_s may be {rules.max_timeout_s:g} at most.")
+    if request.ttl_s > rules.max_ttl_s:
+        raise Problem(422, "invalid request", f"ttl_s may be {rules.max_ttl_s:g} at most.")
+
+
+def _order(station_id: str, request: CommandRequest, caller: Caller, idempotency_key: str | None) -> Order:
+    return Order(
+        command_id=str(uuid.uuid4()),
+        station_id=station_id,
+        action=request.action,
+        payload=msgspec.json.encode(request.payload),
+        timeout_s=request.timeout_s,
+        ttl_s=request.ttl_s,
+        caller=caller.key_id,
+        idempotency_key=idempotency_key,
+        waits=request.wait,
+    )

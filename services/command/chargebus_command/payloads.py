@@ -1,0 +1,44 @@
+"""Whether a command can be sent in an OCPP version: the action table and the official schemas."""
+
+from collections.abc import Iterable
+
+from chargebus_ocppj.actions import lookup
+from chargebus_ocppj.errors import OcppError
+from chargebus_ocppj.schemas import validate_call
+from chargebus_ocppj.versions import VERSIONS, Version
+
+from chargebus_command.domain.state import Command
+
+_BY_NAME: dict[str, Version] = {version: version for version in VERSIONS}
+
+
+def misfit(command: Command, version: str) -> str:
+    """Say why the command cannot be sent in `version`, or return an empty string."""
+    if command.versions and version not in command.versions:
+        return f"it is meant for OCPP {' or '.join(command.versions)}, the station speaks {version}"
+    return payload_misfit(version, command.action, command.payload)
+
+
+def payload_misfit(version: str, action: str, payload: bytes) -> str:
+    """Say why the CSMS cannot send this action with this payload in `version`, or return an empty string."""
+    known = _BY_NAME.get(version)
+    if known is None:
+        return f"OCPP {version} is not known"
+    if lookup(known, action, "csms") is None:
+        return f"{action} is not a command of OCPP {version}"
+    try:
+        validate_call(known, action, payload)
+    except OcppError as error:
+        return f"the payload of {action} breaks the schema of OCPP {version}: {error.description}"
+    return ""
+
+
+def versions_with(action: str) -> tuple[Version, ...]:
+    """Return the versions in which the CSMS may send the action."""
+    return tuple(version for version in VERSIONS if lookup(version, action, "csms") is not None)
+
+
+def misfits(versions: Iterable[str], action: str, payload: bytes) -> list[str]:
+    """Say, version by version, why a payload cannot be sent; an empty list: one of the versions takes it."""
+    found = [payload_misfit(version, action, payload) for version in versions]
+    return found if all(found) else []

@@ -1,0 +1,242 @@
+"""What callers of the HTTP API see, against a real database."""
+
+import asyncio
+
+import msgspec
+import pytest
+from chargebus_events.topics import DOWNLINK
+
+RESET = {"action": "Reset", "payload": {"type": "Soft"}}
+COMMANDS = "/stations/CS-1/commands"
+
+
+def answer_at_once(service, payload=b'{"status":"Accepted"}'):
+    """Be the edge: each command that goes down is answered in a batch of its own."""
+    tasks = set()
+
+    def on_record(record):
+        if record.topic == DOWNLINK:
+            command_id = dict(record.headers)["ce_id"].decode()
+            report = service.delivery(record.key, command_id, "answered", payload=msgspec.Raw(payload))
+            tasks.add(asyncio.get_running_loop().create_task(service.apply(report)))
+
+    service.sent.on_record = on_record
+
+
+async def test_a_caller_who_waits_gets_the_outcome(api, service):
+    await service.come_online("CS-1")
+    answer_at_once(service)
+    answer = await api.post(COMMANDS, json=RESET)
+
+    assert answer.status_code == 200
+    command = answer.json()
+    assert (command["outcome"], command["reply"]) == ("answered", {"status": "Accepted"})
+    assert (command["requester"], command["requested_by"]) == ("http", "idoperator")
+    assert answer.headers["Location"] == f"/v1/commands/{command['command_id']}"
+
+
+async def test_a_caller_who_waits_in_vain_gets_a_link_and_the_command_goes_on(api, service):
+    await service.come_online("CS-1")
+    answer = await api.post(COMMANDS, json=RESET)
+    command_id = answer.json()["command_id"]
+    await service.apply(service.delivery("CS-1", command_id, "answered", payload=msgspec.Raw(b"{}")))
+    later = await api.get(answer.headers["Location"].removeprefix("/v1"))
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "sent")
+    assert (later.json()["state"], later.json()["outcome"]) == ("ended", "answered")
+
+
+async def test_a_caller_who_does_not_wait_gets_a_link(api, service):
+    await service.come_online("CS-1")
+    answer = await api.post(COMMANDS, json={**RESET, "wait": False})
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "sent")
+    assert service.downlinks(await service.settled()) == [("CS-1", 3, answer.json()["command_id"].encode())]
+
+
+async def test_a_station_that_is_away_is_an_outcome_at_once(api, service):
+    await service.apply(service.registered("CS-1"))
+    answer = await api.post(COMMANDS, json=RESET)
+
+    assert answer.status_code == 200
+    assert (answer.json()["outcome"], answer.json()["reason"]) == ("undeliverable", "the station is not connected")
+    (outcome,) = service.outcomes(await service.settled())
+    assert (outcome.outcome, outcome.requester) == ("undeliverable", "http")
+
+
+async def test_a_command_with_a_life_waits_for_the_station(api, service):
+    await service.apply(service.registered("CS-1"))
+    answer = await api.post(COMMANDS, json={**RESET, "ttl_s": 60, "wait": False})
+    sent = await service.come_online("CS-1")
+
+    assert answer.json()["state"] == "queued"
+    assert service.downlinks(sent) == [("CS-1", 3, answer.json()["command_id"].encode())]
+
+
+async def test_an_unknown_station_is_not_found(api, service):
+    answer = await api.post("/stations/NOBODY/commands", json=RESET)
+
+    assert (answer.status_code, answer.json()["title"]) == (404, "no such station")
+    assert await service.fetch("SELECT * FROM command") == []
+    assert (await api.get("/stations/NOBODY/commands")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("version", "request_body", "says"),
+    [
+        ("1.6", {"action": "Reset", "payload": {"type": "Sofft"}}, "breaks the schema of OCPP 1.6"),
+        ("2.0.1", RESET, "breaks the schema of OCPP 2.0.1"),
+        ("2.0.1", {"action": "ChangeConfiguration"}, "not a command of OCPP 2.0.1"),
+        ("1.6", {"action": "Heartbeat"}, "not a command of OCPP 1.6"),
+    ],
+)
+async def test_a_command_that_the_stations_version_does_not_take_is_refused(api, service, version, request_body, says):
+    await service.come_online("CS-1", version=version)
+    answer = await api.post(COMMANDS, json=request_body)
+
+    assert answer.status_code == 422
+    assert says in answer.json()["detail"]
+    assert await service.fetch("SELECT * FROM command") == []
+
+
+@pytest.mark.parametrize(
+    ("request_body", "status"),
+    [
+        ({"action": "Reset", "payload": {"type": "Soft"}}, 202),
+        ({"action": "Reset", "payload": {"type": "Immediate"}}, 202),
+        ({"action": "Reset", "payload": {"type": "Nonsense"}}, 422),
+        ({"action": "Nonsense"}, 422),
+    ],
+)
+async def test_for_a_station_that_never_connected_one_version_must_take_it(api, service, request_body, status):
+    await service.apply(service.registered("CS-1"))
+    answer = await api.post(COMMANDS, json={**request_body, "ttl_s": 60, "wait": False})
+
+    assert answer.status_code == status
+
+
+async def test_what_fitted_some_version_is_checked_again_for_the_one_that_connects(api, service):
+    await service.apply(service.registered("CS-1"))
+    await api.post(COMMANDS, json={**RESET, "ttl_s": 60, "wait": False})
+    (outcome,) = service.outcomes(await service.come_online("CS-1", version="2.1"))
+
+    assert outcome.outcome == "undeliverable"
+    assert "breaks the schema of OCPP 2.1" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout_s": 0.5}, {"timeout_s": 601}, {"ttl_s": -1}, {"ttl_s": 1e9}, {"payload": []}, {"action": ""}, {"x": 1}],
+)
+async def test_times_out_of_bounds_and_strange_members_are_refused(api, service, wrong):
+    await service.come_online("CS-1")
+    answer = await api.post(COMMANDS, json={**RESET, **wrong})
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_full_queue_is_told(api, service):
+    await service.apply(service.registered("CS-1"))
+    body = {**RESET, "ttl_s": 60, "wait": False}
+    statuses = [(await api.post(COMMANDS, json=body)).status_code for _ in range(6)]
+
+    assert statuses == [202] * 5 + [429]
+
+
+async def test_the_same_key_and_body_is_the_same_command_sent_once(api, service):
+    await service.come_online("CS-1")
+    key = {"Idempotency-Key": "k1"}
+    first = await api.post(COMMANDS, json={**RESET, "wait": False}, headers=key)
+    answer_at_once(service)
+    second = await api.post(COMMANDS, json={**RESET, "timeout_s": 30}, headers=key)
+
+    assert second.json()["command_id"] == first.json()["command_id"]
+    assert len(service.downlinks(await service.settled())) == 1
+
+
+async def test_a_repeated_call_waits_for_the_first_ones_outcome(api, service):
+    await service.come_online("CS-1")
+    key = {"Idempotency-Key": "k1"}
+    first = await api.post(COMMANDS, json={**RESET, "wait": False}, headers=key)
+    waiting = asyncio.create_task(api.post(COMMANDS, json=RESET, headers=key))
+    while await service.fetch("SELECT FROM command WHERE awaited") == []:
+        await asyncio.sleep(0.01)
+    await service.apply(service.delivery("CS-1", first.json()["command_id"], "refused", error_code="NotSupported"))
+    second = await waiting
+
+    assert (second.status_code, second.json()["outcome"]) == (200, "refused")
+    assert second.json()["error"]["code"] == "NotSupported"
+
+
+@pytest.mark.parametrize("other", [{"payload": {"type": "Hard"}}, {"ttl_s": 5}, {"timeout_s": 31}])
+async def test_the_same_key_with_another_body_is_refused(api, service, other):
+    await service.come_online("CS-1")
+    key = {"Idempotency-Key": "k1"}
+    await api.post(COMMANDS, json={**RESET, "wait": False}, headers=key)
+    answer = await api.post(COMMANDS, json={**RESET, **other}, headers=key)
+
+    assert (answer.status_code, answer.json()["title"]) == (422, "the idempotency key was used before")
+
+
+async def test_calls_at_the_same_time_with_one_key_make_one_command(api, service):
+    await service.come_online("CS-1")
+    body = {**RESET, "wait": False}
+    answers = await asyncio.gather(
+        *(api.post(COMMANDS, json=body, headers={"Idempotency-Key": "k1"}) for _ in range(8))
+    )
+
+    assert len({answer.json()["command_id"] for answer in answers}) == 1
+    assert len(service.downlinks(await service.settled())) == 1
+
+
+async def test_calls_at_the_same_time_leave_one_in_flight_and_keep_order(api, service):
+    await service.come_online("CS-1")
+    await asyncio.gather(*(api.post(COMMANDS, json={**RESET, "wait": False}) for _ in range(5)))
+
+    assert await service.fetch("SELECT state FROM command ORDER BY number") == [("sent",)] + [("queued",)] * 4
+    assert len(service.downlinks(await service.settled())) == 1
+
+
+async def test_a_viewer_reads_and_does_not_steer(api, service, role_headers):
+    await service.come_online("CS-1")
+    viewer = role_headers("viewer")
+
+    assert (await api.post(COMMANDS, json=RESET, headers=viewer)).status_code == 403
+    assert (await api.get("/commands", headers=viewer)).status_code == 200
+    assert (await api.get("/commands", headers={"X-API-Key": ""})).status_code == 401
+
+
+async def test_lists_are_paged_newest_first_and_filtered(api, service):
+    await service.come_online("CS-1", "CS-2")
+    await service.apply(*(service.request("CS-1", f"c{n}", timeout_s=60) for n in range(4)))
+    await service.apply(service.request("CS-2", "d0", "ClearCache", payload=b"{}"))
+    await service.apply(service.delivery("CS-1", "c0", "timed_out"))
+
+    async def ids(path):
+        return [item["command_id"] for item in (await api.get(path)).json()["items"]]
+
+    first = (await api.get("/commands?limit=3")).json()
+    assert [item["command_id"] for item in first["items"]] == ["d0", "c3", "c2"]
+    assert await ids(f"/commands?limit=3&cursor={first['next']}") == ["c1", "c0"]
+    assert await ids("/commands?state=sent") == ["d0", "c1"]
+    assert await ids("/commands?outcome=timed_out") == ["c0"]
+    assert await ids("/commands?action=ClearCache") == ["d0"]
+    assert await ids("/stations/CS-2/commands") == ["d0"]
+    assert await ids("/stations/CS-1/commands?state=queued") == ["c3", "c2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/commands?cursor=x", 422),
+        ("/commands?state=lost", 422),
+        ("/commands/none", 404),
+        ("/commands?action=%00", 422),
+    ],
+)
+async def test_what_cannot_be_read_is_a_problem(api, service, path, status):
+    answer = await api.get(path)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"

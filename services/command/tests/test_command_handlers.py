@@ -1,0 +1,238 @@
+"""What comes over Kafka, against a real database."""
+
+import msgspec
+import pytest
+from chargebus_command import ledger
+from chargebus_command.domain.state import Ended
+from chargebus_command.ledger import TwiceEndedError
+from chargebus_command.stations import forget_connections, take
+from chargebus_events.record import Received
+from chargebus_events.registry import OnboardingPolicy, removed
+
+DOWN_A = ("CS-1", 3, b"a")
+DOWN_B = ("CS-1", 3, b"b")
+
+
+def ends(service, records):
+    return [(outcome.command_id, outcome.outcome) for outcome in service.outcomes(records)]
+
+
+def own_statements(service):
+    """Count our statements since the last call: a new connection also asks for types, once."""
+    count = sum(
+        1 for statement in service.statements if "typeinfo" not in statement.query and "jit" not in statement.query
+    )
+    service.statements.clear()
+    return count
+
+
+def tombstone(record, offset=0):
+    return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
+
+
+async def test_a_request_goes_down_to_the_slot_and_connection_that_hold_the_station(service):
+    await service.come_online("CS-1")
+    sent = await service.apply(service.request("CS-1", "a", timeout_s=20))
+
+    assert service.downlinks(sent) == [DOWN_A]
+    headers = dict(sent[0].headers)
+    assert (headers["ocpp_epoch"], headers["ocpp_action"], headers["timeout_s"]) == (b"7", b"Reset", b"20.0")
+    assert sent[0].value == b'{"type":"Soft"}'
+
+
+async def test_an_answer_becomes_the_one_outcome_and_frees_the_place_for_the_next(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a"), service.request("CS-1", "b"))
+    sent = await service.apply(service.delivery("CS-1", "a", "answered", payload=msgspec.Raw(b'{"status":"Accepted"}')))
+
+    (outcome,) = service.outcomes(sent)
+    assert (outcome.command_id, outcome.outcome, outcome.requester) == ("a", "answered", "session")
+    assert bytes(outcome.payload) == b'{"status":"Accepted"}'
+    assert service.downlinks(sent) == [DOWN_B]
+    assert await service.fetch("SELECT command_id, state, outcome, reply FROM command ORDER BY number") == [
+        ("a", "ended", "answered", '{"status":"Accepted"}'),
+        ("b", "sent", None, None),
+    ]
+
+
+async def test_a_call_error_is_told_with_its_parts(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a"))
+    refusal = service.delivery(
+        "CS-1", "a", "refused", error_code="NotSupported", error_description="no", error_details=msgspec.Raw(b'{"x":1}')
+    )
+    (outcome,) = service.outcomes(await service.apply(refusal))
+
+    assert (outcome.outcome, outcome.error_code, outcome.error_description) == ("refused", "NotSupported", "no")
+    assert bytes(outcome.error_details) == b'{"x":1}'
+
+
+async def test_a_delivery_that_comes_twice_makes_one_outcome(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a"))
+    report = service.delivery("CS-1", "a", "answered", payload=msgspec.Raw(b"{}"))
+
+    assert ends(service, await service.apply(report, report)) == [("a", "answered")]
+    assert await service.apply(report) == []
+
+
+async def test_a_request_that_comes_twice_is_one_command(service):
+    await service.come_online("CS-1")
+    request = service.request("CS-1", "a")
+
+    assert service.downlinks(await service.apply(request, request)) == [DOWN_A]
+    assert await service.apply(request) == []
+
+
+async def test_a_request_that_comes_again_after_its_end_is_not_carried_out_again(service):
+    await service.come_online("CS-1")
+    request = service.request("CS-1", "a")
+    await service.apply(request)
+    await service.apply(service.delivery("CS-1", "a", "answered", payload=msgspec.Raw(b"{}")))
+
+    assert await service.apply(request) == []
+
+
+async def test_a_request_for_an_unknown_station_is_undeliverable(service):
+    sent = await service.apply(service.request("NOBODY", "a", ttl_s=60))
+
+    assert ends(service, sent) == [("a", "undeliverable")]
+    assert await service.outcome("a") == "undeliverable"
+    assert await service.fetch("SELECT * FROM station") == []
+
+
+async def test_requests_wait_in_order_until_the_station_connects(service):
+    await service.apply(service.registered("CS-1"), service.heartbeat())
+    waiting = await service.apply(*(service.request("CS-1", name, ttl_s=60) for name in "cab"))
+    first = await service.apply(service.presence("CS-1", 9))
+    second = await service.apply(service.delivery("CS-1", "c", "answered", epoch=9, payload=msgspec.Raw(b"{}")))
+
+    assert waiting == []
+    assert service.downlinks(first) == [("CS-1", 3, b"c")]
+    assert service.downlinks(second) == [("CS-1", 3, b"a")]
+
+
+async def test_a_payload_is_checked_against_the_version_that_the_station_speaks(service):
+    await service.come_online("CS-1", version="2.0.1")
+    (outcome,) = service.outcomes(await service.apply(service.request("CS-1", "a")))
+
+    assert outcome.outcome == "undeliverable"
+    assert "breaks the schema of OCPP 2.0.1" in outcome.reason
+
+
+async def test_a_request_for_another_version_is_undeliverable(service):
+    await service.come_online("CS-1", version="2.1")
+    request = service.request("CS-1", "a", "ClearCache", payload=b"{}", versions=("1.6", "2.0.1"))
+    (outcome,) = service.outcomes(await service.apply(request))
+
+    assert outcome.reason == "it is meant for OCPP 1.6 or 2.0.1, the station speaks 2.1"
+
+
+async def test_an_action_of_the_station_is_no_command(service):
+    await service.come_online("CS-1")
+    sent = await service.apply(service.request("CS-1", "a", "Heartbeat", payload=b"{}"))
+
+    assert service.outcomes(sent)[0].reason == "Heartbeat is not a command of OCPP 1.6"
+
+
+async def test_an_unwritten_command_returns_and_goes_to_the_next_connection(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a", ttl_s=60))
+    returned = await service.apply(service.delivery("CS-1", "a", "undeliverable"))
+    again = await service.apply(service.presence("CS-1", 8))
+
+    assert returned == []
+    assert service.downlinks(again) == [DOWN_A]
+    assert dict(again[0].headers)["ocpp_epoch"] == b"8"
+    assert await service.apply(service.delivery("CS-1", "a", "undeliverable", epoch=7)) == []
+
+
+async def test_an_edge_that_starts_anew_ends_what_was_in_flight_on_it(service):
+    await service.come_online("CS-1", "CS-2")
+    await service.apply(service.request("CS-1", "a"))
+    await service.apply(service.heartbeat(offset=20))
+    service.time.pass_s(service.desk.rules.lost_grace_s)
+    sent = await service.apply(service.request("CS-1", "b"))
+
+    assert ends(service, sent) == [("a", "timed_out"), ("b", "undeliverable")]
+    assert service.outcomes(sent)[0].reason == "connection lost before the answer"
+
+
+async def test_a_late_heartbeat_of_an_edge_that_is_gone_changes_nothing(service):
+    await service.apply(service.heartbeat(offset=20))
+    await service.apply(service.heartbeat(offset=21, epoch=5))
+
+    assert await service.fetch("SELECT slot, epoch FROM edge") == [(3, 20)]
+
+
+async def test_a_heartbeat_with_a_clock_ahead_does_not_keep_an_edge_alive_for_longer(service):
+    await service.apply(service.heartbeat(at=service.time().replace(year=2030)))
+
+    assert await service.fetch("SELECT seen_at FROM edge") == [(service.time(),)]
+
+
+async def test_presence_follows_the_log_and_not_late_records(service):
+    await service.come_online("CS-1", epoch=7)
+    await service.apply(
+        service.presence("CS-1", 9, slot=4),
+        service.presence("CS-1", 10, epoch=7, connected=False),
+        service.presence("CS-1", 11, epoch=7),
+    )
+
+    assert await service.fetch("SELECT connected, epoch, slot FROM station") == [(True, 9, 4)]
+
+
+async def test_the_registry_tells_which_stations_exist(service):
+    policy = OnboardingPolicy("accept", service.time()).record()
+    await service.apply(service.registered("CS-1"), service.registered("CS-2"), tombstone(policy))
+    await service.apply(tombstone(removed("CS-2")))
+
+    assert await service.fetch("SELECT station_id, registered FROM station ORDER BY station_id") == [
+        ("CS-1", True),
+        ("CS-2", False),
+    ]
+
+
+async def test_on_a_new_kafka_cluster_connections_and_edges_are_forgotten_and_commands_go_on(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a"), service.request("CS-1", "b", ttl_s=600))
+    async with service.database.transaction() as tx:
+        await forget_connections(tx.connection)
+    service.time.pass_s(1)
+    await service.apply(service.heartbeat(offset=0), service.presence("CS-1", 0, edge_epoch=0))
+    service.time.pass_s(service.desk.rules.lost_grace_s)
+    sent = await service.apply(service.presence("CS-1", 1, epoch=0, edge_epoch=0))
+
+    assert ends(service, sent) == [("a", "timed_out")]
+    assert service.downlinks(sent) == [DOWN_B]
+
+
+async def test_a_batch_of_many_stations_takes_a_handful_of_statements(service):
+    names = [f"CS-{n}" for n in range(50)]
+    await service.come_online(*names)
+    service.statements.clear()
+    sent = await service.apply(*(service.request(name, f"a-{name}") for name in names))
+    requests = own_statements(service)
+    await service.apply(*(service.delivery(n, f"a-{n}", "answered", payload=msgspec.Raw(b"{}")) for n in names))
+    deliveries = own_statements(service)
+
+    assert len(service.downlinks(sent)) == 50
+    assert requests == 5
+    assert deliveries == 4
+
+
+async def test_a_command_cannot_end_twice_even_if_the_lock_was_forgotten(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a"))
+    async with service.database.transaction() as tx:
+        station = (await take(tx.connection, ["CS-1"]))["CS-1"]
+        end = Ended(station.in_flight, "timed_out", service.time())
+        await ledger.end(tx.connection, [end])
+        with pytest.raises(TwiceEndedError):
+            await ledger.end(tx.connection, [end])
+
+
+async def test_a_record_that_is_no_request_is_for_the_runtime_to_park(service):
+    broken = service.request("CS-1", "a")
+    with pytest.raises(msgspec.ValidationError):
+        await service.apply(Received(broken.topic, 0, 1, "CS-1", b'{"command_id": 1}', broken.headers))
