@@ -13,7 +13,7 @@ from chargebus_events.record import Record
 
 from chargebus_session.domain.desk import Recorded
 from chargebus_session.domain.events import Kind
-from chargebus_session.domain.sessions import Session, Summary
+from chargebus_session.domain.sessions import Session, Summary, summarize
 
 SOURCE: Final = "/session"
 
@@ -33,8 +33,14 @@ def announcement(recorded: Recorded, now: datetime) -> Record | None:
     return public.event(_TYPES[event.kind], event_id, SOURCE, now, _body(recorded.session, summary, now))
 
 
-def _is_news(before: Summary | None, after: Summary) -> bool:
-    return before is None or after.state == "ended" or _shown(before) != _shown(after)
+def new_flags(recorded: Recorded) -> set[str]:
+    """Return the marks that an event brought upon its session."""
+    flags = set(recorded.summary.flags)
+    return flags.difference(summarize(recorded.before.fold).flags) if flags and recorded.before else flags
+
+
+def _is_news(before: Session | None, after: Summary) -> bool:
+    return before is None or after.state == "ended" or _shown(summarize(before.fold)) != _shown(after)
 
 
 def _shown(summary: Summary) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.waiters import Waiters
 
 from chargebus_session import identities
-from chargebus_session.announcements import SOURCE, announcement
+from chargebus_session.announcements import SOURCE, announcement, new_flags
 from chargebus_session.domain.desk import Desk, Issue, Recorded
 from chargebus_session.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.domain.stations import Announcement, follow
@@ -151,7 +151,7 @@ class Handlers:
         record = announcement(recorded, batch.now)
         if record is not None:
             batch.send(record, because=because)
-        for flag in set(recorded.summary.flags).difference(recorded.before.flags if recorded.before else ()):
+        for flag in new_flags(recorded):
             session = recorded.session
             level = _LEVELS.get(flag, logging.WARNING)
             log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)

@@ -47,9 +47,8 @@ def _add(desk: Desk, report: Report, session: Session | None) -> Recorded:
     event = _with_remote_start(desk, report)
     judgement = None if event.token is None else _judge(desk, session, report, event.token)
     fold = merge(session.fold if session else None, event, judgement)
-    before = summarize(session.fold) if session else None
     after = _new(desk, report, fold) if session is None else _updated(session, event, fold)
-    return Recorded(before, after, summarize(fold), event, judgement)
+    return Recorded(session, after, summarize(fold), event, judgement)
 
 
 def _new(desk: Desk, report: Report, fold: Fold) -> Session:

@@ -51,9 +51,9 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """An event that was new, its session after it, and how it was judged and answered."""
+    """An event that was new, its session before and after it, and how it was judged and answered."""
 
-    before: Summary | None
+    before: Session | None
     session: Session
     summary: Summary
     event: Event

@@ -120,6 +120,8 @@ def with_number(seen: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[i
 
 def has_number(seen: tuple[tuple[int, int], ...], number: int) -> bool:
     """Tell whether a number lies in the ranges."""
+    if not seen or number > seen[-1][1]:  # the usual case
+        return False
     return any(start <= number <= stop for start, stop in seen)
 
 
@@ -130,6 +132,8 @@ def gaps(seen: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
 
     Spec: OCPP 2.0.1 E01.FR.07, E02.FR.07 (seqNo lets the CSMS track completeness)
     """
+    if len(seen) < 2:  # noqa: PLR2004 - the usual case
+        return ()
     return tuple((left[1] + 1, right[0] - 1) for left, right in pairwise(seen))
 
 

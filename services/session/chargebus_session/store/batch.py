@@ -19,13 +19,14 @@ REMOTE_START_OPEN: Final = timedelta(minutes=10)
 
 _BLOCK: Final = 100  # the sequence's increment
 
+# A token that may charge once at a time is in use, if at all, in one of its newest sessions.
 _TOKENS: Final = """
 SELECT t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
-       u.session_id, u.station_id, u.evse_id, u.begun_at
+       u.session_id::text, u.station_id, u.evse_id, u.begun_at
 FROM token AS t LEFT JOIN LATERAL (
-    SELECT session_id::text, station_id, evse_id, begun_at FROM charging_session
-    WHERE token_key = t.token_key AND state = 'active' AND NOT t.concurrent LIMIT 20
-) AS u ON true
+    SELECT session_id, station_id, evse_id, begun_at, state FROM charging_session
+    WHERE token_key = t.token_key AND token_key <> '' AND NOT t.concurrent ORDER BY session_id DESC LIMIT 20
+) AS u ON u.state = 'active'
 WHERE t.token_key = ANY($1::text[])
 """
 # LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes.
@@ -59,22 +60,9 @@ LEFT JOIN LATERAL (
 """  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
+# One array of whole rows: an array for each column costs twice as much to encode.
 _KEEP_SESSIONS: Final = """
-INSERT INTO charging_session (
-    session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
-    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
-    stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at, updated_at, fold)
-SELECT session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
-    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
-    stop_reason, charging_state, remote_start_id, gaps::json, string_to_array(missing, ','),
-    string_to_array(flags, ','), created_at, updated_at, fold::json
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[],
-    $16::text[], $17::bool[], $18::float8[], $19::float8[], $20::float8[], $21::text[], $22::text[], $23::bigint[],
-    $24::text[], $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::text[])
-AS s (session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at, ended_at, evse_id,
-    connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh, meter_stop_wh, energy_wh,
-    stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at, updated_at, fold)
+INSERT INTO charging_session SELECT * FROM unnest($1::charging_session[])
 ON CONFLICT (session_id) DO UPDATE SET
     state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
     ended_at = excluded.ended_at, evse_id = excluded.evse_id, connector_id = excluded.connector_id,
@@ -84,20 +72,16 @@ ON CONFLICT (session_id) DO UPDATE SET
     charging_state = excluded.charging_state, remote_start_id = excluded.remote_start_id, gaps = excluded.gaps,
     missing = excluded.missing, flags = excluded.flags, updated_at = excluded.updated_at, fold = excluded.fold
 """
-_KEEP_EVENTS: Final = """
-INSERT INTO session_event (session_id, number, kind, occurred_at, received_at, trigger, offline, charging_state,
-    reason, id_token, token_status, answer)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-    $7::bool[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
-"""
+_KEEP_EVENTS: Final = "INSERT INTO session_event SELECT * FROM unnest($1::session_event[])"
 _LINK: Final = """
 UPDATE intent AS i SET session_id = l.session_id
 FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)
 WHERE i.remote_start_id = l.remote_start_id AND i.station_id = l.station_id AND i.session_id IS NULL
 """
 
-_encode = msgspec.json.Encoder().encode
-_decode_fold = msgspec.json.Decoder(Fold).decode
+_encode_gaps = msgspec.json.Encoder().encode
+_encode_fold = msgspec.msgpack.Encoder().encode
+_decode_fold = msgspec.msgpack.Decoder(Fold).decode
 
 
 async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
@@ -124,8 +108,8 @@ async def save(connection: asyncpg.Connection, recorded: Sequence[Recorded]) -> 
     if not recorded:
         return
     newest = {each.session.session_id: each for each in recorded}
-    await connection.execute(_KEEP_SESSIONS, *columns(_session_row(each) for each in newest.values()))
-    await connection.execute(_KEEP_EVENTS, *columns(_event_row(each) for each in recorded))
+    await connection.execute(_KEEP_SESSIONS, [_session_row(each) for each in newest.values()])
+    await connection.execute(_KEEP_EVENTS, [_event_row(each) for each in recorded])
     links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
     if links:
         await connection.execute(_LINK, *columns(links))
@@ -227,12 +211,12 @@ def _session_row(recorded: Recorded) -> tuple[object, ...]:
         summary.stop_reason,
         summary.charging_state,
         summary.remote_start_id,
-        _encode(summary.gaps).decode(),
-        ",".join(summary.missing),
-        ",".join(summary.flags),
+        _encode_gaps(summary.gaps).decode() if summary.gaps else "[]",
+        summary.missing,
+        summary.flags,
         session.created_at,
         session.updated_at,
-        _encode(session.fold).decode(),
+        _encode_fold(session.fold),
     )
 
 

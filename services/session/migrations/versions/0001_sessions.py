@@ -92,15 +92,13 @@ def create_sessions():
         sa.Column("flags", ARRAY(sa.String), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
-        sa.Column("fold", JSON, nullable=False),
-        postgresql_with={"fillfactor": "70"},
+        sa.Column("fold", sa.LargeBinary, nullable=False),
+        postgresql_with={"fillfactor": "60"},
     )
     index_sessions("name", "station_id", "name", unique=True)
     index_sessions("start", "station_id", "start", unique=True, where="start <> ''")
-    index_sessions("station", "station_id", "session_id")
     index_sessions("token", "token_key", "session_id", where="token_key <> ''")
-    index_sessions("active", "token_key", where="state = 'active'")
-    index_sessions("begun", "begun_at")
+    op.create_index("charging_session_begun", "charging_session", ["begun_at"], postgresql_using="brin")
 
 
 def index_sessions(name, *columns, unique=False, where=None):
