@@ -35,7 +35,7 @@ def simulate(chosen: argparse.Namespace) -> int:
     if not key:
         message = "simulate needs an API key: --key, or CHARGEBUS_API_KEY (`chargebus run` prints one)"
         raise CommandError(message)
-    return _asyncio(simulation.run(simulation.Target(chosen.fleet, chosen.ocpp, chosen.http, key, chosen.passwords)))
+    return _asyncio(simulation.run(simulation.Target(chosen.fleet, chosen.ocpp, chosen.http, key, chosen.keep)))
 
 
 def bench(chosen: argparse.Namespace) -> int:

@@ -12,19 +12,19 @@ import httpx
 
 from chargebus_cli.errors import CommandError
 
-# Drivers of the simulated fleet; the last two show what happens to tokens that may not charge.
-TOKENS: Final[tuple[dict[str, Any], ...]] = (
-    *({"id_token": f"DEMO{number:04}", "type": "ISO14443", "note": f"demo driver {number}"} for number in range(1, 9)),
-    {"id_token": "DEMOFAM1", "type": "ISO14443", "group_id": "DEMOFAMILY", "note": "demo family, first card"},
-    {"id_token": "DEMOFAM2", "type": "ISO14443", "group_id": "DEMOFAMILY", "note": "demo family, second card"},
-    {"id_token": "DEMOBLOCKED", "type": "ISO14443", "blocked": True, "note": "demo: blocked"},
-    {
-        "id_token": "DEMOEXPIRED",
-        "type": "ISO14443",
-        "expires_at": datetime(2024, 1, 1, tzinfo=UTC).isoformat(),
-        "note": "demo: expired",
-    },
+_DRIVERS: Final[tuple[dict[str, Any], ...]] = (
+    *({"id_token": f"DEMO{number:04}", "note": f"demo driver {number}"} for number in range(1, 9)),
+    {"id_token": "DEMOFAM1", "group_id": "DEMOFAMILY", "note": "demo family, first card"},
+    {"id_token": "DEMOFAM2", "group_id": "DEMOFAMILY", "note": "demo family, second card"},
 )
+_REFUSED: Final[tuple[dict[str, Any], ...]] = (
+    {"id_token": "DEMOBLOCKED", "blocked": True, "note": "demo: blocked"},
+    {"id_token": "DEMOEXPIRED", "expires_at": datetime(2024, 1, 1, tzinfo=UTC).isoformat(), "note": "demo: expired"},
+)
+
+TOKENS: Final = (*_DRIVERS, *_REFUSED)
+GOOD: Final = tuple(str(token["id_token"]) for token in _DRIVERS)
+DOUBTFUL: Final = tuple(str(token["id_token"]) for token in _REFUSED)
 
 
 class DemoApi:

@@ -36,8 +36,8 @@ class DataFolder:
 
     @property
     def demo(self) -> Path:
-        """The passwords of the simulated stations."""
-        return self.path / "demo-stations.json"
+        """What the simulated stations keep: their passwords and meters."""
+        return self.path / "demo"
 
     @property
     def log(self) -> Path:

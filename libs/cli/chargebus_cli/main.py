@@ -92,7 +92,7 @@ def _add_simulate(offered: Offered) -> None:
     simulate.add_argument("--http", default="http://127.0.0.1:8310", metavar="URL", help="the HTTP API")
     simulate.add_argument("--key", metavar="KEY", help="an operator's API key (or CHARGEBUS_API_KEY)")
     simulate.add_argument(
-        "--passwords", type=Path, default=Path("demo-stations.json"), metavar="FILE", help="where passwords are kept"
+        "--keep", type=Path, default=Path(".fleet"), metavar="FOLDER", help="for passwords and meters (.fleet)"
     )
     simulate.set_defaults(command=commands.simulate)
 
