@@ -17,7 +17,7 @@ from chargebus_station.rpc import Malformed, Rebuked, Received, Requested, Stray
 
 
 class Answering:
-    """Answers the CSMS; `perform` does what follows, once the answer is written, `drop` tears the socket down."""
+    """Answers the CSMS; `perform` does what follows from an answer, `drop` tears the socket down."""
 
     def __init__(self, core: Core, perform: Callable[[Effect], None], drop: Callable[[], None]) -> None:
         self._core = core
@@ -48,13 +48,14 @@ class Answering:
         if deaf or core.faults.take(Fault.IGNORE_COMMAND, call.action):
             return Response()
         if core.faults.take(Fault.REFUSE_COMMAND, call.action):
-            code = error_code(core.config.version, "internal")
-            return Response(CallError(call.message_id, code, "refused on request"), self._refused(entry, code))
+            entry.refused = error_code(core.config.version, "internal")
+            return Response(CallError(call.message_id, entry.refused, "refused on request"), core.changed)
         reply = core.dialect.commands[call.action](self._desk(), dict(payload))
-        if core.faults.take(Fault.INVALID_ANSWER, call.action):
-            return Response(CallResult(call.message_id, b'{"nonsense":true}'), self._answered(entry, reply))
+        entry.answered = reply.payload
         body = encode_result(core.config.version, call.action, reply.payload)
-        return Response(CallResult(call.message_id, body), self._answered(entry, reply))
+        if core.faults.take(Fault.INVALID_ANSWER, call.action):
+            body = b'{"nonsense":true}'
+        return Response(CallResult(call.message_id, body), self._follow(reply))
 
     def _desk(self) -> Desk:
         core = self._core
@@ -65,18 +66,10 @@ class Answering:
         self._core.books.note(entry)
         return entry
 
-    def _answered(self, entry: CommandEntry, reply: Reply) -> Callable[[], None]:
+    def _follow(self, reply: Reply) -> Callable[[], None]:
         def then() -> None:
-            entry.answered = reply.payload
             for effect in reply.effects:
                 self._perform(effect)
-            self._core.changed()
-
-        return then
-
-    def _refused(self, entry: CommandEntry, code: str) -> Callable[[], None]:
-        def then() -> None:
-            entry.refused = code
             self._core.changed()
 
         return then

@@ -117,7 +117,10 @@ class TransactionEntry:
 
 @dataclass
 class CommandEntry:
-    """One CALL of the CSMS: what was answered, refused with which code, or neither (ignored, or no socket left)."""
+    """One CALL of the CSMS: what was answered, refused with which code, or neither.
+
+    An answer is written down before it is written to the socket: it may be lost on its way.
+    """
 
     message_id: str
     action: str
@@ -170,6 +173,7 @@ class Books:
     """Answers to a call that was no longer waited for."""
     transactions_ended: int = 0
     energy_wh: int = 0
+    drivers_refused: int = 0
 
     def tally(self, action: str) -> CallTally:
         """Return the tally of an action."""
@@ -197,6 +201,7 @@ class Books:
 
     def decided(self, authorization: AuthorizationEntry) -> None:
         """Write down what became of a token."""
+        self.drivers_refused += not authorization.allowed
         self.authorizations.append(authorization)
         if self.keep is not None:
             del self.authorizations[: -self.keep]

@@ -30,7 +30,7 @@ Answering = Callable[[Received], "Response"]
 
 @dataclass(frozen=True)
 class Response:
-    """What to write back, and what to do once it is written."""
+    """What to write back, and what to do after that, even if the connection was lost in writing."""
 
     frame: Frame | None = None
     then: Callable[[], None] | None = None
@@ -106,10 +106,12 @@ class Line:
                 response = Response(reply)
             case Requested() | Malformed() | Rebuked() | Stray():
                 response = self._answering(received)
-        if response.frame is not None:
-            await self.socket.send(encode(response.frame))
-        if response.then is not None:
-            response.then()
+        try:
+            if response.frame is not None:
+                await self.socket.send(encode(response.frame))
+        finally:
+            if response.then is not None:
+                response.then()
 
     def _settle(self, outcome: Answer | Refusal) -> None:
         outgoing = self._outgoing

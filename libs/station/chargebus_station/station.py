@@ -164,8 +164,12 @@ class Station:
 
     def power_cycle(self) -> None:
         """Restart the station as after a power failure: charges end, the queue and the books survive."""
-        self._visits.stop_all(StopCause(Trigger.ABNORMAL_CONDITION, StopReason.POWER_LOSS))
+        self.close()
         self._spawn(self._performer.power_cycle())
+
+    def close(self) -> None:
+        """End every charge, as somebody does who is about to switch the station off."""
+        self._visits.stop_all(StopCause(Trigger.ABNORMAL_CONDITION, StopReason.POWER_LOSS))
 
     def say(self, message: Message) -> None:
         """Send a message of the caller's own making when its turn comes."""

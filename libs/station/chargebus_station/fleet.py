@@ -1,0 +1,241 @@
+"""A fleet of virtual stations that lives a believable day at speed.
+
+The command line calls it so:
+
+    ids = fleet.station_ids(12)                    # register these, with a password each
+    plan = fleet.Plan(
+        url="ws://127.0.0.1:9310/ocpp",            # without a station
+        passwords={"SIM-01": "…", …},              # one station for each
+        drivers=Drivers(good=["DEMO0001", …], doubtful=["DEMOBLOCKED", "DEMOEXPIRED"]),
+        meters=Path("data/demo-meters.json"),      # so that the meters go on where they stopped; may be left out
+    )
+    await fleet.run(plan, say=print)               # until cancelled; says a line now and then
+
+`run` ends what is under way when it is cancelled, and gives its stations a few real seconds to tell it: cancel it while
+the system still answers. For more than running: `Fleet(plan)` has the stations with their books, and `status_line()`.
+
+A station's version, outlets and habits follow from its place in the plan, so a fleet is the same after a restart; what
+its drivers do follows from `seed`, which is new for each run unless it is given. Simulated time starts a week ago, at
+seven in the morning, and goes on at normal speed when it has caught up with the wall clock.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from chargebus_ocppj.versions import Version
+
+from chargebus_station import day, incidents
+from chargebus_station.charging import Outlet, power_w
+from chargebus_station.clock import HEAD_START, ScaledClock
+from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig
+from chargebus_station.day import Drivers
+from chargebus_station.state import Evse
+from chargebus_station.station import Station
+
+SAY_EVERY_S: Final = 15.0
+CLOSING_S: Final = 5.0
+"""Real seconds that the stations get to tell the end of what was under way."""
+
+_LOOK_EVERY_S: Final = 300.0
+_FIRST_HOUR: Final = 7
+_AT_ONCE: Final = 0.35
+"""The share of EVSEs whose first driver comes within minutes, so that there is something to see at once."""
+
+_EVSE_START: Final = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of station in the fleet."""
+
+    version: Version
+    model: str
+    outlets: tuple[Outlet, ...]
+    settings: Mapping[str, str]
+    energy_unit: EnergyUnit = EnergyUnit.WH
+
+
+_KINDS: Final = (
+    _Kind("1.6", "Duo 22", (AC_22, AC_22), {}),
+    _Kind("2.0.1", "Fast 150", (DC_150,), {}),
+    _Kind("1.6", "Wall 11", (AC_11,), {"StopTxnSampledData": "Energy.Active.Import.Register"}),
+    _Kind("2.1", "Duo 22", (AC_22, AC_22), {}),
+    _Kind("2.0.1", "Wall 11", (AC_11,), _EVSE_START),
+    _Kind("1.6", "Wall 7", (AC_7,), {}, EnergyUnit.KWH),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds."""
+
+    url: str
+    passwords: Mapping[str, str]
+    drivers: Drivers
+    speed: float = 60.0
+    seed: int | None = None
+    meters: Path | None = None
+    say_every_s: float = SAY_EVERY_S
+
+
+def station_ids(size: int) -> list[str]:
+    """Return the identities of a fleet of so many stations."""
+    return [f"SIM-{number:02}" for number in range(1, size + 1)]
+
+
+async def run(plan: Plan, say: Callable[[str], None]) -> None:
+    """Let a fleet live until cancelled; say how it does now and then."""
+    await Fleet(plan).live(say)
+
+
+class Fleet:
+    """The stations of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._seed = random.SystemRandom().getrandbits(64) if plan.seed is None else plan.seed
+        self.clock = ScaledClock(plan.speed, _morning(datetime.now(UTC)) if plan.speed > 1 else None)
+        meters = _read_meters(plan.meters)
+        self.stations = [
+            Station(self._config(number, station_id, meters.get(station_id, 0)), self.clock)
+            for number, station_id in enumerate(plan.passwords)
+        ]
+
+    def _config(self, number: int, station_id: str, register_wh: int) -> StationConfig:
+        kind = _KINDS[number % len(_KINDS)]
+        return StationConfig(
+            station_id=station_id,
+            version=kind.version,
+            url=self._plan.url,
+            password=self._plan.passwords[station_id],
+            outlets=kind.outlets,
+            model=Model(model=kind.model),
+            settings=dict(kind.settings),
+            energy_unit=kind.energy_unit,
+            local_tokens=tuple(self._plan.drivers.good[:2]),
+            seed=self._seed,
+            register_wh=register_wh,
+            books_keep=20,
+        )
+
+    async def live(self, say: Callable[[str], None]) -> None:
+        """Live until cancelled; then end in good order what is under way."""
+        async with asyncio.TaskGroup() as stations:
+            running = [stations.create_task(station.run()) for station in self.stations]
+            try:
+                await self._open(say)
+            finally:
+                await self._close()
+                for station in running:
+                    station.cancel()
+
+    async def _open(self, say: Callable[[str], None]) -> None:
+        """Let drivers come and incidents happen, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for station in self.stations:
+                rng = random.Random(f"{self._seed}/{station.config.station_id}")  # noqa: S311
+                tasks.create_task(incidents.live(station, rng))
+                for evse in station.state.evses.values():
+                    tasks.create_task(self._serve(station, evse))
+            tasks.create_task(self._tell(say))
+
+    async def _serve(self, station: Station, evse: Evse) -> None:
+        """Let driver after driver come to one EVSE."""
+        rng = random.Random(f"{self._seed}/{station.config.station_id}/{evse.id}")  # noqa: S311
+        await self.clock.sleep(rng.uniform(30, 600))
+        coming = rng.random() < _AT_ONCE
+        while True:
+            if coming and evse.free:
+                token = self._plan.drivers.pick(rng, self._charging())
+                driver = station.visit(day.visit(rng, evse.id, evse.outlet, token))
+                await asyncio.shield(driver)  # who is here stays to the end, even when no more drivers come
+            await self.clock.sleep(_LOOK_EVERY_S)
+            expected = day.arrivals_per_hour(evse.outlet, self.clock.now().hour) * _LOOK_EVERY_S / 3600
+            coming = rng.random() < expected
+
+    def _charging(self) -> set[str]:
+        return {
+            evse.transaction.token.text
+            for station in self.stations
+            for evse in station.state.evses.values()
+            if evse.transaction is not None and evse.transaction.token is not None
+        }
+
+    async def _tell(self, say: Callable[[str], None]) -> None:
+        while True:
+            await asyncio.sleep(self._plan.say_every_s)
+            say(self.status_line())
+            self._keep_meters()
+
+    async def _close(self) -> None:
+        """Let everybody drive home, and the stations tell it while the system listens."""
+        for station in self.stations:
+            station.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                for station in self.stations:
+                    await station.until(partial(_told, station))
+        self._keep_meters()
+
+    def _keep_meters(self) -> None:
+        if self._plan.meters is not None:
+            registers = {
+                station.config.station_id: max(int(evse.register_wh) for evse in station.state.evses.values())
+                for station in self.stations
+            }
+            new = self._plan.meters.with_suffix(".new")
+            new.write_text(json.dumps(registers), encoding="utf-8")
+            new.replace(self._plan.meters)
+
+    def status_line(self) -> str:
+        """Return in plain words what the fleet does."""
+        books = [station.books for station in self.stations]
+        evses = [evse for station in self.stations for evse in station.state.evses.values()]
+        charging = [evse for evse in evses if evse.charge is not None]
+        power_kw = sum(power_w(evse.charge) for evse in charging if evse.charge is not None) / 1000
+        ended, energy_kwh = sum(book.transactions_ended for book in books), sum(book.energy_wh for book in books) / 1000
+        online = sum(station.online for station in self.stations)
+        parts = [
+            f"{online} of {len(self.stations)} stations online",
+            f"{len(charging)} vehicles take {power_kw:.0f} kW",
+            f"{ended} charges done, {energy_kwh:.0f} kWh",
+            *self._troubles(),
+        ]
+        return f"{self.clock.now():%a %H:%M} (x{self._plan.speed:g}): {'; '.join(parts)}"
+
+    def _troubles(self) -> list[str]:
+        refused = sum(station.books.drivers_refused for station in self.stations)
+        offline = [station for station in self.stations if not station.online]
+        away = [f"{one.config.station_id} is offline, {one.queued} messages wait" for one in offline[:2]]
+        if len(offline) > len(away):
+            away = [f"{len(offline)} stations are offline, {sum(one.queued for one in offline)} messages wait"]
+        broken = [
+            f"{station.config.station_id} has a broken connector"
+            for station in self.stations
+            if any(evse.faulted for evse in station.state.evses.values())
+        ]
+        return [*([f"{refused} drivers refused"] if refused else []), *away, *broken[:2]]
+
+
+def _told(station: Station) -> bool:
+    under_way = any(evse.transaction is not None for evse in station.state.evses.values())
+    return not station.online or (station.queued == 0 and not under_way)
+
+
+def _morning(now: datetime) -> datetime:
+    return (now - HEAD_START).replace(hour=_FIRST_HOUR, minute=0, second=0, microsecond=0)
+
+
+def _read_meters(path: Path | None) -> dict[str, int]:
+    if path is None or not path.exists():
+        return {}
+    registers: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return registers
