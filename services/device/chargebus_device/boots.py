@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import asyncpg
+import msgspec
 from chargebus_events.public import STATION_BOOTED, event
 from chargebus_events.registry import OnboardingPolicy, Registration
 from chargebus_runtime.batch import Batch
@@ -11,7 +12,6 @@ from chargebus_device.domain.boot import BootDecision, BootReport, Rules, Statio
 from chargebus_device.incoming import Incoming
 from chargebus_device.metrics import DeviceMetrics
 from chargebus_device.routes import BootRoute
-from chargebus_device.settings import DeviceSettings
 from chargebus_device.source import SOURCE
 from chargebus_device.store import boots, onboarding
 
@@ -21,10 +21,13 @@ IncomingBoot = Incoming[BootRoute]
 
 
 class Boots:
-    """Answers boots; stations that the onboarding policy lets in are registered by their first one."""
+    """Answers boots; stations that the onboarding policy lets in are registered by their first one.
 
-    def __init__(self, settings: DeviceSettings, metrics: DeviceMetrics) -> None:
-        self._settings = settings
+    `rules` are those while no onboarding policy is set.
+    """
+
+    def __init__(self, rules: Rules, metrics: DeviceMetrics) -> None:
+        self._rules = rules
         self._metrics = metrics
 
     async def handle(self, batch: Batch, incoming: Sequence[IncomingBoot]) -> None:
@@ -33,11 +36,9 @@ class Boots:
             return
         stations = await boots.load(batch.connection, {boot.frame.station_id for boot in incoming})
         policy = await _policy(batch.connection, stations, incoming)
-        rules = Rules(
-            policy.unknown_stations if policy else "refuse",
-            self._settings.heartbeat_interval_s,
-            self._settings.boot_retry_s,
-        )
+        rules = self._rules
+        if policy is not None:
+            rules = msgspec.structs.replace(rules, unknown_stations=policy.unknown_stations)
         created: dict[str, tuple[Station, IncomingBoot]] = {}
         kept: dict[str, tuple[BootReport, Registration]] = {}
         for boot in incoming:

@@ -7,11 +7,12 @@ from chargebus_runtime.process import Process, Service
 from chargebus_device.api import router
 from chargebus_device.boots import Boots
 from chargebus_device.census import Census
+from chargebus_device.domain.boot import Rules
 from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
 from chargebus_device.handlers import Handlers
 from chargebus_device.metrics import DeviceMetrics
 from chargebus_device.presence import PresenceLog
-from chargebus_device.registrar import Registrar
+from chargebus_device.registrar import BulkLimits, Registrar
 from chargebus_device.registry import RegistryKeeper, RegistryLog
 from chargebus_device.settings import DeviceSettings
 from chargebus_device.source import SERVICE
@@ -27,13 +28,15 @@ def build(process: Process) -> Service:
     registry_log = RegistryLog()
     heard = EdgesHeard(process.clock)
     life = EdgeLife(database, heard, LifeRules(dead_after, settings.sweep_every_s))
-    handlers = Handlers(Boots(settings, metrics), Statuses(metrics), PresenceLog(dead_after), process.clock)
+    rules = Rules("refuse", settings.heartbeat_interval_s, settings.boot_retry_s)
+    handlers = Handlers(Boots(rules, metrics), Statuses(metrics), PresenceLog(dead_after), process.clock)
+    limits = BulkLimits(settings.bulk_stations, settings.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
         consumer=handlers.spec(),
         views=(heard.view, registry_log.view),
-        router=router(database, Registrar(database, settings)),
+        router=router(database, Registrar(database, limits)),
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,

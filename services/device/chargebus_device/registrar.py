@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from chargebus_device.domain.registration import NewStation
 from chargebus_device.resources import BulkItem, StationIn
-from chargebus_device.settings import DeviceSettings
 from chargebus_device.store import onboarding, stations
 
 
@@ -24,12 +23,20 @@ class Password:
     stored: str
 
 
+@dataclass(frozen=True)
+class BulkLimits:
+    """How many stations one call may register, and how many of them with a password that an operator chose."""
+
+    stations: int
+    chosen_passwords: int
+
+
 class Registrar:
     """Registers stations. Passwords that operators chose are hashed one at a time: scrypt must not take the machine."""
 
-    def __init__(self, database: Database, settings: DeviceSettings) -> None:
+    def __init__(self, database: Database, limits: BulkLimits) -> None:
         self._database = database
-        self._settings = settings
+        self._limits = limits
         self._lane = asyncio.Lock()
 
     async def register(self, wanted: StationIn) -> Password | None:
@@ -106,13 +113,13 @@ class Registrar:
             return Password(None, await asyncio.to_thread(secrets.hash_chosen, chosen))
 
     def _check_size(self, wanted: Sequence[object]) -> None:
-        if len(wanted) > self._settings.bulk_stations:
-            detail = f"One call may register {self._settings.bulk_stations} stations; send the rest in further calls."
+        if len(wanted) > self._limits.stations:
+            detail = f"One call may register {self._limits.stations} stations; send the rest in further calls."
             raise Problem(422, "too many stations", detail)
         chosen = sum(isinstance(item, StationIn) and item.password is not None for item in wanted)
-        if chosen > self._settings.bulk_chosen_passwords:
+        if chosen > self._limits.chosen_passwords:
             detail = (
-                f"One call may bring {self._settings.bulk_chosen_passwords} passwords, as hashing them takes time; "
+                f"One call may bring {self._limits.chosen_passwords} passwords, as hashing them takes time; "
                 "send the rest in further calls."
             )
             raise Problem(422, "too many passwords", detail)

@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from chargebus_device.api import router
 from chargebus_device.boots import Boots
+from chargebus_device.domain.boot import Rules
 from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
 from chargebus_device.handlers import FRAMES, Handlers
 from chargebus_device.metrics import DeviceMetrics
 from chargebus_device.presence import PresenceLog
-from chargebus_device.registrar import Registrar
-from chargebus_device.settings import DeviceSettings
+from chargebus_device.registrar import BulkLimits, Registrar
 from chargebus_device.statuses import Statuses
 from chargebus_events.access import ApiKey
 from chargebus_events.frames import Frame
@@ -35,6 +35,7 @@ from chargebus_testkit.servers import execute
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 DEAD_AFTER = timedelta(seconds=10)
+RULES = Rules("refuse", heartbeat_s=300, retry_s=60)
 API_SECRET = "5ec4e7" * 7
 
 
@@ -136,7 +137,6 @@ async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
 async def device(device_database) -> AsyncIterator[Device]:
     """Return the service's parts on an empty database."""
     time, sent, metrics = Time(), Sent(), DeviceMetrics()
-    settings = DeviceSettings(bulk_stations=50, bulk_chosen_passwords=2)
     database = Database(device_database, sent, time, Tracing(enabled=False))
     await database.start()
     heard = EdgesHeard(time)
@@ -145,10 +145,15 @@ async def device(device_database) -> AsyncIterator[Device]:
         database,
         sent,
         time,
-        Handlers(Boots(settings, metrics), Statuses(metrics), PresenceLog(DEAD_AFTER), time),
+        Handlers(
+            Boots(Rules("refuse", heartbeat_s=300, retry_s=60), metrics),
+            Statuses(metrics),
+            PresenceLog(DEAD_AFTER),
+            time,
+        ),
         heard,
         EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01)),
-        Registrar(database, settings),
+        Registrar(database, BulkLimits(stations=50, chosen_passwords=2)),
     )
     await database.outbox.settle()
     await database.pool.execute(
