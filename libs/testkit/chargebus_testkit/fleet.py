@@ -220,7 +220,7 @@ def _settled(station: Station) -> bool:
 
 def _plight(station: Station) -> str:
     waits = [
-        f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, refused {message.refusals})"
+        f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, {len(message.refusals)} of them refused: {message.refusals[-1:]})"
         for entry in station.books.transactions
         for message in entry.messages
         if message.fate == "queued"

@@ -64,6 +64,17 @@ class ServiceProcess:
         return self._child is not None and self._child.running
 
     @property
+    def pid(self) -> int:
+        """The process id of its newest start.
+
+        Raises:
+            NotReadyError: it was never started.
+        """
+        if self._child is None:
+            raise NotReadyError(f"{self.name} was not started")
+        return self._child.pid
+
+    @property
     def log(self) -> Path:
         """The log of the newest start."""
         return self.place.folder / f"{self.name}.{self._starts}.log"
