@@ -1,0 +1,119 @@
+"""`chargebus run`: the whole system with its own servers and a fleet, twice on the same folder, ended by Ctrl-C."""
+
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from chargebus_embedded import free_port
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "chargebus"
+FLEET = 3
+PATIENCE_S = 120
+
+
+@dataclass(frozen=True)
+class Run:
+    """A system that is up: its process, what it printed so far, and its API with the printed key."""
+
+    process: subprocess.Popen[str]
+    printed: list[str]
+    api: httpx.Client
+
+    def get(self, path: str) -> list[dict[str, object]]:
+        return self.api.get(path).raise_for_status().json()["items"]
+
+
+@contextmanager
+def running(data: Path, fleet: int = FLEET) -> Iterator[Run]:
+    ocpp, http = free_port(), free_port()
+    arguments = ["--fleet", str(fleet), "--data", str(data), "--ocpp-port", str(ocpp), "--http-port", str(http)]
+    process = subprocess.Popen(
+        [PROGRAM, "run", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed = list(until_printed(process, "Ctrl-C stops everything"))
+        (key,) = re.findall(r"admin API key\s+(cbk_\S+)", "".join(printed))
+        with httpx.Client(base_url=f"http://127.0.0.1:{http}", headers={"X-API-Key": key}, timeout=30) as api:
+            yield Run(process, printed, api)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def until_printed(process: subprocess.Popen[str], text: str) -> Iterator[str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield line
+        if text in line:
+            return
+    pytest.fail(f"it ended with code {process.wait()} before it said {text!r}")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def ctrl_c(run: Run) -> int:
+    """End it as a terminal would: the whole process group gets SIGINT."""
+    os.killpg(run.process.pid, signal.SIGINT)
+    return run.process.wait(timeout=PATIENCE_S)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.real_broker
+def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
+    data = tmp_path / "data"
+    with running(data) as first:
+        until(lambda: len(first.get("/v1/stations?connected=true")) == FLEET)
+        until(lambda: first.get("/v1/sessions") != [])
+        tokens = {token["id_token"]: token for token in first.get("/v1/tokens")}
+        assert tokens["DEMOBLOCKED"]["blocked"]
+        assert tokens["DEMOEXPIRED"]["expires_at"]
+        assert (data / "admin-key").stat().st_mode & 0o077 == 0
+        family = psutil.Process(first.process.pid).children(recursive=True)
+        kept = {session["session_id"] for session in first.get("/v1/sessions")}
+
+        refused = subprocess.run([PROGRAM, "run", "--data", str(data)], capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert f"in use by another Chargebus (process {first.process.pid})" in refused.stderr
+
+        assert ctrl_c(first) == 0
+        assert [child for child in family if child.is_running()] == []
+
+    with running(data) as second:
+        assert [line for line in second.printed if "admin API key" in line] == [
+            line for line in first.printed if "admin API key" in line
+        ]
+        assert kept <= {session["session_id"] for session in second.get("/v1/sessions?limit=500")}
+        until(lambda: len(second.get("/v1/stations?connected=true")) == FLEET)
+        assert ctrl_c(second) == 0
+
+
+@pytest.mark.timeout(200)
+def test_kill_9_leaves_no_process_behind(tmp_path):
+    with running(tmp_path / "data", fleet=0) as run:
+        family = psutil.Process(run.process.pid).children(recursive=True)
+        assert {"postgres"} <= {child.name() for child in family}
+
+        run.process.kill()
+
+        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
