@@ -19,7 +19,7 @@ async def test_kill_9_of_a_service(system, scenario, service):
         await fleet.commands(3)
 
         await system[service].kill()
-        await fleet.progress(5)
+        await fleet.live_on(5)
         await system[service].start()
 
         await fleet.progress(10)
@@ -30,12 +30,24 @@ async def test_kill_9_of_the_edge(system, scenario):
         await fleet.progress(5)
 
         await system["edge"].kill()
-        await fleet.progress(5)
+        await fleet.live_on(5)
         await system["edge"].start()
 
         await fleet.online()
         await fleet.progress(10)
         await fleet.commands(5)
+
+
+async def test_an_edge_that_is_stopped_in_good_order(system, scenario):
+    async with scenario(Plan("drain-edge")) as fleet, fleet.busy():
+        await fleet.progress(5)
+
+        await system["edge"].stop()
+        await fleet.offline()
+        await system["edge"].start()
+
+        await fleet.online()
+        await fleet.progress(5)
 
 
 async def test_kill_9_of_kafka(system, scenario):
@@ -44,7 +56,7 @@ async def test_kill_9_of_kafka(system, scenario):
 
         await system.kafka.kill()
         await fleet.offline()
-        await fleet.progress(5)
+        await fleet.live_on(5)
         await system.kafka.restart()
 
         await fleet.online()
@@ -52,15 +64,15 @@ async def test_kill_9_of_kafka(system, scenario):
         await fleet.commands(5)
 
 
-async def test_kafka_is_back_before_the_edge_goes_dark(system, scenario):
-    async with scenario(Plan("blink")) as fleet, fleet.busy():
+async def test_kill_9_of_kafka_that_is_back_before_the_edge_goes_dark(system, scenario):
+    async with scenario(Plan("kafka-blinks")) as fleet, fleet.busy():
         await fleet.progress(5)
 
         await system.kafka.kill()
         await system.kafka.restart()
 
-        await fleet.online()
         await fleet.progress(10)
+        await fleet.commands(5)
 
 
 async def test_kill_9_of_postgresql(system, scenario):
@@ -69,9 +81,27 @@ async def test_kill_9_of_postgresql(system, scenario):
         connections = fleet.connections
 
         await system.postgres.kill()
-        await fleet.progress(5)
+        await fleet.live_on(5)
         await system.postgres.restart()
 
         await fleet.progress(10)
         await fleet.commands(5)
         assert fleet.connections == connections, "an edge needs no database to keep its stations"
+
+
+async def test_kill_9_of_all_services_at_once(system, scenario):
+    async with scenario(Plan("kill-all")) as fleet, fleet.busy():
+        await fleet.progress(5)
+        running = [process for process in system.processes if process.running]
+
+        for process in running:
+            await process.kill()
+        await fleet.live_on(5)
+        for process in running:
+            process.launch()
+        for process in running:
+            await process.ready()
+
+        await fleet.online()
+        await fleet.progress(10)
+        await fleet.commands(5)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from chargebus_ocppj.versions import VERSIONS, Version
 from chargebus_station.backoff import Backoff
+from chargebus_station.books import Fate
 from chargebus_station.charging import Vehicle
 from chargebus_station.clock import ScaledClock
 from chargebus_station.config import AC_22, EnergyUnit, Network, Resend, StationConfig
@@ -27,14 +28,16 @@ from chargebus_testkit.waiting import NeverError, until
 DRIVERS_EVSE: Final = 1
 
 _NEVER_GIVE_UP: Final = "10000"
-_SETTINGS: Final[dict[Version, dict[str, str]]] = {
-    "1.6": {"TransactionMessageAttempts": _NEVER_GIVE_UP, "TransactionMessageRetryInterval": "5"},
-    "2.0.1": {
-        "OCPPCommCtrlr.MessageAttempts.TransactionEvent": _NEVER_GIVE_UP,
-        "OCPPCommCtrlr.MessageAttemptInterval.TransactionEvent": "5",
-    },
+_V16: Final = {"TransactionMessageAttempts": _NEVER_GIVE_UP, "TransactionMessageRetryInterval": "5"}
+_V2: Final = {
+    "OCPPCommCtrlr.MessageAttempts.TransactionEvent": _NEVER_GIVE_UP,
+    "OCPPCommCtrlr.MessageAttemptInterval.TransactionEvent": "5",
 }
-_SETTINGS["2.1"] = _SETTINGS["2.0.1"]
+_SETTINGS: Final[Mapping[Version, Mapping[str, str]]] = {"1.6": _V16, "2.0.1": _V2, "2.1": _V2}
+
+_PLUG_IS_START: Final = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
+_ODD_SETTINGS: Final[Mapping[Version, Mapping[str, str]]] = {"1.6": {}, "2.0.1": _PLUG_IS_START, "2.1": _PLUG_IS_START}
+"""What every second station of a version does differently."""
 
 _VEHICLE: Final = Vehicle(capacity_wh=60_000, max_power_w=22_000, soc=0.2)
 _SETTLED_WITHIN_S: Final = 90.0
@@ -81,6 +84,11 @@ class Fleet:
         return sum(station.books.transactions_ended for station in self.stations)
 
     @property
+    def delivered(self) -> int:
+        """How many transactions were ended and the system has answered their end."""
+        return sum(map(_delivered, self.stations))
+
+    @property
     def connections(self) -> int:
         """How often the stations have connected so far."""
         return sum(station.books.connections for station in self.stations)
@@ -107,10 +115,24 @@ class Fleet:
         goal = self.answered_commands + count
         await until(f"{count} more commands", lambda: self.answered_commands >= goal)
 
-    async def progress(self, transactions: int, within_s: float = 60.0) -> None:
-        """Wait until so many more transactions were ended."""
+    async def progress(self, transactions: int) -> None:
+        """Wait until the system has answered the end of so many more transactions."""
+        goal = self.delivered + transactions
+        await until(f"{transactions} more transactions delivered", lambda: self.delivered >= goal)
+
+    async def progress_everywhere(self) -> None:
+        """Wait until the system has answered the end of one more transaction of each station."""
+        before = {id(station): _delivered(station) for station in self.stations}
+
+        def everywhere() -> bool:
+            return all(_delivered(station) > before[id(station)] for station in self.stations)
+
+        await until("a transaction of each station delivered", everywhere)
+
+    async def live_on(self, transactions: int) -> None:
+        """Wait until so many more transactions were ended, whether anybody has answered or not."""
         goal = self.ended + transactions
-        await until(f"{transactions} more transactions", lambda: self.ended >= goal, within_s)
+        await until(f"{transactions} more transactions ended", lambda: self.ended >= goal)
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
@@ -185,7 +207,7 @@ class Fleet:
                 resend=Resend.SAME_ID if odd else Resend.NEW_ID,
                 backoff=Backoff(minimum_s=0.3, jitter_s=0.5, doublings=2),
             ),
-            settings=_SETTINGS[version],
+            settings={**_SETTINGS[version], **(_ODD_SETTINGS[version] if odd else {})},
             local_tokens=(_token(station_id),),
             seed=self._plan.name,
             register_wh=1000 * number,
@@ -214,16 +236,22 @@ def _token(station_id: str) -> str:
     return f"T-{station_id}"[:20]
 
 
+def _delivered(station: Station) -> int:
+    return sum(entry.stop_answered for entry in station.books.transactions)
+
+
 def _settled(station: Station) -> bool:
     return station.settled and all(entry.settled for entry in station.books.transactions)
 
 
 def _plight(station: Station) -> str:
+    """Say where a station is and which messages it waits with."""
+    where = "online" if station.online else "connected" if station.connected else "offline"
     waits = [
-        f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, {len(message.refusals)} of them refused: {message.refusals[-1:]})"
+        f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, {message.refusals[-1:]})"
         for entry in station.books.transactions
         for message in entry.messages
-        if message.fate == "queued"
+        if message.fate is Fate.QUEUED
     ]
-    where = "online" if station.online else "connected" if station.connected else "offline"
-    return f"{station.config.station_id} ({station.config.version}) is {where}, waits for {waits[:3]}"
+    what = "; ".join(waits[:3]) or "somebody is there"
+    return f"{station.config.station_id} ({station.config.version}) is {where}: {what}"
