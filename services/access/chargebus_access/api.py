@@ -1,93 +1,73 @@
-"""Owns what comes in over HTTP: API keys."""
+"""HTTP in: API keys are listed, created and revoked by administrators."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+import re
+from dataclasses import replace
+from typing import Annotated, Final, Literal
 
-from chargebus_events.access import ApiKey, RoleName, revoked
-from chargebus_runtime import secrets
-from chargebus_runtime.clock import Clock
+from chargebus_events.access import revoked
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, page
-from chargebus_runtime.keys import Role, require
-from chargebus_runtime.problems import Problem
-from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from chargebus_runtime.http import Page, PageQuery, Problem, page
+from chargebus_runtime.keys import Caller, Role, require
+from fastapi import APIRouter, Depends, Path, Query
 
 from chargebus_access import store
-from chargebus_access.domain import LastAdminKeyError, Wish, check_revocable, make_key
-from chargebus_access.keeper import random_key_id
+from chargebus_access.domain import StoredKey, is_last_admin
+from chargebus_access.making import make_key
 from chargebus_access.metrics import AccessMetrics
+from chargebus_access.resources import ApiKeyCreated, ApiKeyIn, ApiKeyOut, view
+
+ADMIN: Final = Depends(require(Role.ADMIN))
+
+_KEY_ID: Final = r"^[A-Za-z0-9-]{1,64}$"
+
+KeyId = Annotated[str, Path(pattern=_KEY_ID)]
 
 
-class KeyIn(BaseModel):
-    """A key to make."""
-
-    name: str = Field(min_length=1, max_length=100, description="Who or what uses it")
-    role: RoleName = Field(description="viewer reads, operator acts on stations, admin manages keys and policies")
-    expires_at: AwareDatetime | None = Field(default=None, description="When it stops working; never, if absent")
-
-
-class KeyOut(BaseModel):
-    """A key without its secret."""
-
-    key_id: str
-    name: str
-    role: RoleName
-    created_at: datetime
-    expires_at: datetime | None
-
-
-class KeyCreated(KeyOut):
-    """A new key; `key` is shown this once and kept nowhere."""
-
-    key: str
-
-
-def router(database: Database, clock: Clock) -> APIRouter:
+def router(database: Database, metrics: AccessMetrics) -> APIRouter:
     """Return the routes of this service."""
-    routes = APIRouter(prefix="/api-keys", tags=["access"], dependencies=[Depends(require(Role.ADMIN))])
-    metrics = AccessMetrics()
+    routes = APIRouter(prefix="/api-keys", tags=["API keys"])
 
-    @routes.get("", summary="List API keys")
-    async def list_keys(paging: Annotated[PageQuery, Depends()]) -> Page[KeyOut]:
-        found = page(
-            await store.page(database.pool, paging.cursor or "", paging.limit + 1),
-            paging.limit,
-            lambda key: key.key_id,
-        )
-        return Page(items=[_shown(key) for key in found.items], next=found.next)
+    @routes.get("", summary="List API keys", dependencies=[ADMIN])
+    async def list_keys(
+        paging: Annotated[PageQuery, Depends()],
+        state: Annotated[Literal["active", "revoked", "all"], Query()] = "active",
+    ) -> Page[ApiKeyOut]:
+        if paging.cursor is not None and not re.match(_KEY_ID, paging.cursor):
+            raise Problem(422, "invalid request", "The cursor is not one that this list gave: take `next` as it is.")
+        async with database.pool.acquire() as connection:
+            stored = await store.page(connection, state, paging.cursor or "", paging.limit + 1)
+        return page([view(each) for each in stored], paging.limit, lambda key: key.key_id)
 
-    @routes.post("", status_code=201, summary="Make an API key; its secret is shown this once")
-    async def create_key(wanted: KeyIn) -> KeyCreated:
-        if wanted.expires_at is not None and wanted.expires_at <= clock():
-            raise Problem(422, "already expired", "expires_at must be in the future.")
-        expires_at = wanted.expires_at.astimezone(UTC) if wanted.expires_at else None
-        wish = Wish(wanted.name, wanted.role, expires_at)
-        async with database.transaction() as transaction:
-            made = make_key(wish, random_key_id(), secrets.generate_password(), transaction.now)
-            await store.add(transaction.connection, made.key)
-            transaction.send(made.key.record())
+    @routes.post("", summary="Create an API key", status_code=201)
+    async def create_key(wanted: ApiKeyIn, caller: Annotated[Caller, ADMIN]) -> ApiKeyCreated:
+        """The key itself is in this answer only. It works as soon as every process has read it: in a moment."""
+        async with database.transaction() as tx:
+            if wanted.expires_at is not None and wanted.expires_at <= tx.now:
+                raise Problem(422, "invalid request", "expires_at has passed already; give a time to come, or none.")
+            made = make_key(wanted.name, wanted.role, wanted.expires_at, tx.now)
+            if not await store.insert(tx.connection, made.key, caller.key_id):
+                raise Problem(503, "key id taken", "By chance the new key's id was taken; try again.")
+            tx.send(made.key.record())
         metrics.created.add(1, {"role": wanted.role})
-        return KeyCreated(key=made.presented, **_shown(made.key).model_dump())
+        shown = view(StoredKey(made.key, caller.key_id))
+        return ApiKeyCreated(**shown.model_dump(), key=made.presented)
 
-    @routes.delete("/{key_id}", status_code=204, summary="Revoke an API key: every service refuses it at once")
-    async def revoke_key(key_id: str) -> Response:
-        async with database.transaction() as transaction:
-            admins = await store.lock_admins(transaction.connection)
-            key = await store.lock(transaction.connection, key_id)
-            if key is None:
-                raise Problem(404, "no such API key", f"There is no API key with the id {key_id}.")
-            try:
-                check_revocable(key, admins, transaction.now)
-            except LastAdminKeyError as error:
-                raise Problem(409, "last admin key", "Make another admin key before you revoke this one.") from error
-            await store.remove(transaction.connection, key_id)
-            transaction.send(revoked(key_id))
-        metrics.revoked.add(1, {"role": key.role})
-        return Response(status_code=204)
+    @routes.delete("/{key_id}", summary="Revoke an API key", status_code=204, dependencies=[ADMIN])
+    async def revoke_key(key_id: KeyId) -> None:
+        """It stops working as soon as every process has read so: in a moment. The last admin key stays: 409."""
+        async with database.transaction() as tx:
+            keys = await store.lock(tx.connection)
+            stored = keys.get(key_id)
+            if stored is None:
+                raise Problem(404, "no such API key", f"There is no API key {key_id!r}.")
+            if stored.revoked_at is not None:
+                return
+            if is_last_admin(key_id, keys.values(), tx.now):
+                raise Problem(
+                    409, "the last admin key", "Nobody could manage API keys; create another admin key first."
+                )
+            await store.revoke(tx.connection, replace(stored, revoked_at=tx.now))
+            tx.send(revoked(key_id))
+        metrics.revoked.add(1, {"role": stored.key.role})
 
     return routes
-
-
-def _shown(key: ApiKey) -> KeyOut:
-    return KeyOut(key_id=key.key_id, name=key.name, role=key.role, created_at=key.created_at, expires_at=key.expires_at)

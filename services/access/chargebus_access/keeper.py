@@ -1,95 +1,95 @@
-"""Keeps the first admin key and the topic of keys: what `access.keys` says is what the database says."""
+"""What `access.keys` says is what the database says.
+
+Every change goes out through the outbox. What that cannot do is done here: fill a topic that is new or lost, and put
+right what was published in the wrong order, such as a key that a crash left in the outbox and that was revoked
+meanwhile. Several copies may do so at once: they publish the same.
+"""
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from chargebus_events.access import revoked
-from chargebus_runtime import secrets
-from chargebus_runtime.clock import Clock
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import API_KEYS
 from chargebus_runtime.database import AWAY, CONFLICT, Database
 from chargebus_runtime.retry import until_done
+from chargebus_runtime.view import View
 
 from chargebus_access import store
-from chargebus_access.domain import NewKey, Wish, make_key, read_key
+from chargebus_access.domain import StoredKey
 from chargebus_access.metrics import AccessMetrics
-from chargebus_access.settings import AccessSettings
 
 log = logging.getLogger(__name__)
 
-FIRST_ADMIN = Wish("first admin", "admin")
+_PUBLISH_TIMEOUT_S = 20
 
 
-def random_key_id() -> str:
-    """Return an id for a new key."""
-    return secrets.generate_password()[:12]
+class Publisher(Protocol):
+    """The part of the runtime's producer that is needed here."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Send records and wait until they are acknowledged."""
 
 
-class Keeper:
-    """Installs the admin key of the file, and republishes what the topic lacks."""
+class KeyLog:
+    """What readers of the topic know: the last record of each key."""
 
-    def __init__(
-        self, database: Database, published: Callable[[], frozenset[str]], settings: AccessSettings, clock: Clock
-    ) -> None:
+    def __init__(self) -> None:
+        self.view = View(API_KEYS, self.apply)
+        self.values: dict[str, bytes] = {}
+        self._offsets: dict[int, int] = {}
+
+    def apply(self, record: Received) -> None:
+        """Take the next record of the topic; one that is not the next means that the topic was made anew."""
+        if record.offset <= self._offsets.get(record.partition, -1):
+            log.warning("%s starts anew", API_KEYS)
+            self.values.clear()
+            self._offsets.clear()
+        self._offsets[record.partition] = record.offset
+        if record.value is None:
+            self.values.pop(record.key, None)
+        else:
+            self.values[record.key] = record.value
+
+
+class KeyKeeper:
+    """Makes the last record of each key in the topic say what the database says."""
+
+    def __init__(self, database: Database, publisher: Publisher, topic: KeyLog, metrics: AccessMetrics) -> None:
         self._database = database
-        self._published = published
-        self._settings = settings
-        self._clock = clock
-        self._metrics = AccessMetrics()
+        self._publisher = publisher
+        self._topic = topic
+        self._metrics = metrics
 
-    async def start(self) -> None:
-        """Let the admin key of the file in; make both if they are missing.
-
-        Raises:
-            AdminKeyFileError: the file holds something else. OSError: it cannot be read or written.
-        """
-        file = self._settings.admin_key_file
-        if file is not None:
-            key = self._made(file) or read_key(file.read_text(encoding="utf-8"), FIRST_ADMIN, self._clock())
-            await until_done("installing the admin key", lambda: self._install(key), *AWAY, *CONFLICT)
-
-    async def run(self) -> None:
-        """Compare the topic with the database, until cancelled."""
+    async def run(self, every_s: float) -> None:
+        """Compare and mend until cancelled."""
         while True:
             await until_done("comparing the API keys", self.compare, *AWAY, *CONFLICT)
-            await asyncio.sleep(self._settings.compare_every_s)
+            await asyncio.sleep(every_s)
 
     async def compare(self) -> None:
-        """Publish keys that the topic lacks, and take out those that the database does not have.
+        """Mend the topic where it differs from the database."""
+        async with self._database.pool.acquire() as connection:
+            stored = await store.load(connection)
+        if _corrections(stored, self._topic.values):
+            await self.mend()
 
-        Several copies may do so at once: they publish the same.
+    async def mend(self) -> None:
+        """Publish what the database says where the topic says something else.
+
+        The rows are locked until Kafka has the records: what changes after that is published after that.
         """
-        wanted, published = await store.every(self._database.pool), self._published()
-        missing = [key.record() for key_id, key in wanted.items() if key_id not in published]
-        surplus = [revoked(key_id) for key_id in published - wanted.keys()]
-        if not missing and not surplus:
-            return
-        log.warning("access.keys: publishing %d keys, taking out %d", len(missing), len(surplus))
-        async with self._database.transaction() as transaction:
-            for record in (*missing, *surplus):
-                transaction.send(record)
-        self._metrics.repairs.add(len(missing) + len(surplus))
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            records = _corrections(await store.lock(connection), self._topic.values)
+            await asyncio.wait_for(self._publisher.publish(records), _PUBLISH_TIMEOUT_S)
+        if records:
+            log.warning("%s: put %d records right", API_KEYS, len(records))
+            self._metrics.repairs.add(len(records))
 
-    def _made(self, file: Path) -> NewKey | None:
-        """Make a key and its file, whole or not at all and readable by its owner only; None if it is there."""
-        if file.exists():
-            return None
-        key = make_key(FIRST_ADMIN, random_key_id(), secrets.generate_password(), self._clock())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(key.presented + "\n", encoding="utf-8")
-        try:
-            file.hardlink_to(draft)
-        except FileExistsError:  # another copy was first
-            return None
-        finally:
-            draft.unlink()
-        return key
 
-    async def _install(self, key: NewKey) -> None:
-        async with self._database.transaction() as transaction:
-            if await store.add(transaction.connection, key.key):
-                transaction.send(key.key.record())
+def _corrections(stored: Mapping[str, StoredKey], published: Mapping[str, bytes]) -> list[Record]:
+    wanted = {key_id: each.key.record() for key_id, each in stored.items() if each.revoked_at is None}
+    missing = [record for key_id, record in wanted.items() if published.get(key_id) != record.value]
+    return missing + [revoked(key_id) for key_id in published if key_id not in wanted]

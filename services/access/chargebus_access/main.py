@@ -1,9 +1,14 @@
-"""Owns wiring the access service: the only place where its settings are read."""
+"""The access service, wired: the only place where its settings are read."""
+
+import functools
 
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.service import Hook, nothing
 
+from chargebus_access.admin_file import AdminFile
 from chargebus_access.api import router
-from chargebus_access.keeper import Keeper
+from chargebus_access.keeper import KeyKeeper, KeyLog
+from chargebus_access.metrics import AccessMetrics
 from chargebus_access.settings import AccessSettings
 
 
@@ -11,11 +16,15 @@ def build(process: Process) -> Service:
     """Return the service for `process` to run."""
     settings = process.load(AccessSettings)
     database = process.database("access", "chargebus_access")
-    keeper = Keeper(database, process.key_ring.key_ids, settings, process.clock)
+    metrics = AccessMetrics()
+    key_log = KeyLog()
+    keeper = KeyKeeper(database, process.producer, key_log, metrics)
+    install: Hook = nothing if settings.admin_key_file is None else AdminFile(settings.admin_key_file, database).install
     return Service(
         "access",
         database=database,
-        router=router(database, process.clock),
-        tasks=(keeper.run,),
-        start=keeper.start,
+        views=(key_log.view,),
+        router=router(database, metrics),
+        tasks=(functools.partial(keeper.run, settings.compare_every_s),),
+        start=install,
     )

@@ -2,19 +2,19 @@
 
 | name | unit | what |
 |---|---|---|
-| chargebus.access.keys.created | {key} | API keys made over HTTP, by role |
-| chargebus.access.keys.revoked | {key} | API keys taken away over HTTP, by role |
-| chargebus.access.repairs | {key} | keys of which the topic said something else than the database |
+| chargebus.access.created | {key} | API keys created, by `role` |
+| chargebus.access.revoked | {key} | API keys revoked, by `role` |
+| chargebus.access.repairs | {record} | records that the topic of keys lacked or had wrong |
 """
 
-from opentelemetry import metrics
+from opentelemetry.metrics import get_meter
 
 
 class AccessMetrics:
     """The instruments of the table above."""
 
     def __init__(self) -> None:
-        meter = metrics.get_meter("chargebus.access")
-        self.created = meter.create_counter("chargebus.access.keys.created", "{key}")
-        self.revoked = meter.create_counter("chargebus.access.keys.revoked", "{key}")
-        self.repairs = meter.create_counter("chargebus.access.repairs", "{key}")
+        meter = get_meter("chargebus.access")
+        self.created = meter.create_counter("chargebus.access.created", "{key}")
+        self.revoked = meter.create_counter("chargebus.access.revoked", "{key}")
+        self.repairs = meter.create_counter("chargebus.access.repairs", "{record}")

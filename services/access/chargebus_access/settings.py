@@ -1,4 +1,4 @@
-"""Owns the settings of the access service."""
+"""What an operator may change of the access service."""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ from pydantic_settings import SettingsConfigDict
 
 
 class AccessSettings(ServiceSettings):
-    """What an operator may change, each by the environment variable `ACCESS_<NAME>`.
+    """Each is set by the environment variable `ACCESS_<NAME>`.
 
-    `admin_key_file` holds the first admin key: it is made there if the file is missing, and let in if it is there.
-    The topic of keys is compared with the database every `compare_every_s`.
+    Attributes:
+        admin_key_file: holds an administrator's key. If it does not exist, a key is made and written there, for its
+            owner to read only; its key is put into the database if it is missing there. Not set: nothing of this.
+        compare_every_s: how often the topic of keys is compared with the database.
     """
 
     model_config = SettingsConfigDict(env_prefix="ACCESS_", extra="ignore", frozen=True)
 
     admin_key_file: Path | None = None
-    compare_every_s: float = Field(default=60.0, gt=0)
+    compare_every_s: float = Field(default=10.0, gt=0)

@@ -1,77 +1,51 @@
-"""Owns the table of API keys, and the SQL on it."""
-
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+"""API keys in the database."""
 
 import asyncpg
-import sqlalchemy as sa
 from chargebus_events.access import ApiKey
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
 
-_TIME: Any = sa.DateTime(timezone=True)
+from chargebus_access.domain import StoredKey
 
-
-class Tables(SQLModel, registry=registry()):
-    """This service's tables."""
-
-
-class ApiKeyRow(Tables, table=True):
-    """An API key; its secret is hashed."""
-
-    __tablename__ = "api_key"
-
-    key_id: str = Field(primary_key=True)
-    name: str
-    role: str
-    secret_hash: str
-    created_at: datetime = Field(sa_type=_TIME)
-    expires_at: datetime | None = Field(default=None, sa_type=_TIME)
+_COLUMNS = "SELECT key_id, name, role, secret_hash, created_at, created_by, expires_at, revoked_at FROM api_key "
+_ALL = _COLUMNS + "ORDER BY key_id"
+_LOCK_ALL = _COLUMNS + "ORDER BY key_id FOR UPDATE"
+_PAGES = {
+    "active": _COLUMNS + "WHERE key_id > $1 AND revoked_at IS NULL ORDER BY key_id LIMIT $2",
+    "revoked": _COLUMNS + "WHERE key_id > $1 AND revoked_at IS NOT NULL ORDER BY key_id LIMIT $2",
+    "all": _COLUMNS + "WHERE key_id > $1 ORDER BY key_id LIMIT $2",
+}
+_INSERT = """
+INSERT INTO api_key (key_id, name, role, secret_hash, created_at, created_by, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_id) DO NOTHING RETURNING key_id
+"""
+_REVOKE = "UPDATE api_key SET revoked_at = $2 WHERE key_id = $1"
 
 
-_COLUMNS = "key_id, name, role, secret_hash, created_at, expires_at"
-_INSERT = f"INSERT INTO api_key ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_id) DO NOTHING"  # noqa: S608
-_PAGE = f"SELECT {_COLUMNS} FROM api_key WHERE key_id > $1 ORDER BY key_id LIMIT $2"  # noqa: S608
-_ALL = f"SELECT {_COLUMNS} FROM api_key"  # noqa: S608
-_ADMINS = f"SELECT {_COLUMNS} FROM api_key WHERE role = 'admin' ORDER BY key_id FOR UPDATE"  # noqa: S608
-_ONE = f"SELECT {_COLUMNS} FROM api_key WHERE key_id = $1 FOR UPDATE"  # noqa: S608
-_DELETE = "DELETE FROM api_key WHERE key_id = $1"
+async def insert(connection: asyncpg.Connection, key: ApiKey, created_by: str) -> bool:
+    """Write a new key; tell whether its id was free."""
+    values = (key.key_id, key.name, key.role, key.secret_hash, key.created_at, created_by, key.expires_at)
+    return await connection.fetchrow(_INSERT, *values) is not None
 
 
-async def add(connection: asyncpg.Connection, key: ApiKey) -> bool:
-    """Add a key; return whether its id was new."""
-    status: str = await connection.execute(
-        _INSERT, key.key_id, key.name, key.role, key.secret_hash, key.created_at, key.expires_at
-    )
-    return status.endswith(" 1")
+async def revoke(connection: asyncpg.Connection, stored: StoredKey) -> None:
+    """Write when a key was revoked."""
+    await connection.execute(_REVOKE, stored.key.key_id, stored.revoked_at)
 
 
-async def page(pool: asyncpg.Pool, after: str, limit: int) -> list[ApiKey]:
-    """Return up to `limit` keys whose ids follow `after`."""
-    return [_key(row) for row in await pool.fetch(_PAGE, after, limit)]
+async def load(connection: asyncpg.Connection) -> dict[str, StoredKey]:
+    """Return all keys."""
+    return {row["key_id"]: _stored(row) for row in await connection.fetch(_ALL)}
 
 
-async def every(pool: asyncpg.Pool) -> dict[str, ApiKey]:
-    """Return all keys by id; there are as many as people and programs."""
-    return {row["key_id"]: _key(row) for row in await pool.fetch(_ALL)}
+async def lock(connection: asyncpg.Connection) -> dict[str, StoredKey]:
+    """Return all keys, locked until the transaction ends; there are few."""
+    return {row["key_id"]: _stored(row) for row in await connection.fetch(_LOCK_ALL)}
 
 
-async def lock_admins(connection: asyncpg.Connection) -> list[ApiKey]:
-    """Return all admin keys, locked, so that two calls cannot revoke the last two."""
-    return [_key(row) for row in await connection.fetch(_ADMINS)]
+async def page(connection: asyncpg.Connection, state: str, after: str, limit: int) -> list[StoredKey]:
+    """Return up to `limit` keys in the order of their ids; `state` is active, revoked or all."""
+    return [_stored(row) for row in await connection.fetch(_PAGES[state], after, limit)]
 
 
-async def lock(connection: asyncpg.Connection, key_id: str) -> ApiKey | None:
-    """Return a key, locked, or None."""
-    row = await connection.fetchrow(_ONE, key_id)
-    return None if row is None else _key(row)
-
-
-async def remove(connection: asyncpg.Connection, key_id: str) -> None:
-    """Delete a key."""
-    await connection.execute(_DELETE, key_id)
-
-
-def _key(row: Mapping[str, Any]) -> ApiKey:
-    return ApiKey(**dict(row))
+def _stored(row: asyncpg.Record) -> StoredKey:
+    key = ApiKey(row["key_id"], row["name"], row["role"], row["secret_hash"], row["created_at"], row["expires_at"])
+    return StoredKey(key, row["created_by"], row["revoked_at"])

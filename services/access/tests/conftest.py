@@ -1,0 +1,107 @@
+"""An access service without its process: a real database, and a topic that the test plays."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from chargebus_access.api import router
+from chargebus_access.keeper import KeyKeeper, KeyLog
+from chargebus_access.metrics import AccessMetrics
+from chargebus_events.record import Received, Record
+from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.http import HttpParts, build_app
+from chargebus_runtime.keys import KeyRing
+from chargebus_runtime.migrations import migrate
+from chargebus_runtime.telemetry import Tracing
+from chargebus_testkit.servers import execute
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Time:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Topic:
+    """Takes the place of `access.keys`: what is published is read by all views at once."""
+
+    readers: list[KeyLog | KeyRing] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.records.append(record)
+            value = Received(record.topic, 0, len(self.records), record.key, record.value, dict(record.headers))
+            for reader in self.readers:
+                reader.view.apply(value)
+
+
+@dataclass
+class Access:
+    """The parts of the service on one database."""
+
+    database: Database
+    topic: Topic
+    time: Time
+    key_log: KeyLog
+    ring: KeyRing
+    keeper: KeyKeeper
+    metrics: AccessMetrics
+
+    async def settled(self) -> None:
+        """Wait until everything committed is published."""
+        await self.database.outbox.settle()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def access_database(postgres) -> AsyncIterator[DatabaseOptions]:
+    """Migrate one database for the tests of this folder."""
+    options = DatabaseOptions(f"access_{uuid4().hex[:12]}", postgres.url, MIGRATIONS, pool_size=4)
+    await migrate(options.server_url, options.name, options.migrations)
+    yield options
+    await execute(postgres.url, f'DROP DATABASE "{options.name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def access(access_database) -> AsyncIterator[Access]:
+    """Return the service's parts on an empty database."""
+    time, metrics, key_log = Time(), AccessMetrics(), KeyLog()
+    ring = KeyRing(time)
+    ring.view.ready.set()
+    topic = Topic([key_log, ring])
+    database = Database(access_database, topic, time, Tracing(enabled=False))
+    await database.start()
+    yield Access(database, topic, time, key_log, ring, KeyKeeper(database, topic, key_log, metrics), metrics)
+    await database.outbox.settle()
+    await database.pool.execute("TRUNCATE api_key, outbox")
+    await database.stop()
+
+
+@pytest.fixture
+async def api(access) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of the service's HTTP API, without a key."""
+
+    async def nothing() -> dict[str, list[str]]:
+        return {}
+
+    routes = router(access.database, access.metrics)
+    app = build_app(HttpParts("access", [routes], access.ring, Tracing(enabled=False), nothing, nothing))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+        yield client

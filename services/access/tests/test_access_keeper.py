@@ -1,0 +1,55 @@
+"""What the topic says is what the database says."""
+
+import pytest
+from chargebus_access import store
+from chargebus_access.domain import StoredKey
+from chargebus_access.making import make_key
+from chargebus_events.access import revoked
+from chargebus_events.record import Received
+from chargebus_events.topics import API_KEYS
+
+
+@pytest.fixture
+async def made(access):
+    """Return a key that the database has and the topic has not."""
+    made = make_key("someone", "viewer", None, access.time())
+    async with access.database.transaction() as tx:
+        await store.insert(tx.connection, made.key, "")
+    return made
+
+
+async def test_a_topic_that_lacks_keys_is_filled(access, made):
+    await access.keeper.compare()
+
+    assert access.ring.caller(made.presented).name == "someone"
+
+
+async def test_a_topic_that_is_right_is_left_alone(access, made):
+    await access.keeper.compare()
+    await access.keeper.compare()
+
+    assert len(access.topic.records) == 1
+
+
+async def test_a_revoked_key_that_came_back_is_taken_out(access, made):
+    async with access.database.transaction() as tx:
+        await store.revoke(tx.connection, StoredKey(made.key, revoked_at=tx.now))
+    await access.topic.publish([revoked(made.key.key_id), made.key.record()])
+    await access.keeper.compare()
+
+    assert access.key_log.values == {}
+
+
+async def test_a_key_that_the_database_does_not_know_is_taken_out(access):
+    await access.topic.publish([make_key("intruder", "admin", None, access.time()).key.record()])
+    await access.keeper.compare()
+
+    assert access.key_log.values == {}
+
+
+async def test_a_topic_that_starts_anew_is_filled_again(access, made):
+    await access.keeper.compare()
+    access.key_log.apply(Received(API_KEYS, 0, 0, "other", None, {}))
+    await access.keeper.compare()
+
+    assert [record.key for record in access.topic.records] == [made.key.key_id] * 2
