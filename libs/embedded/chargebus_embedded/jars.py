@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from chargebus_embedded.certificates import system_certificates
 from chargebus_embedded.errors import JarsUnavailableError
 from chargebus_embedded.say import Say
 
@@ -83,7 +84,8 @@ def resolve_lock(cache: Path) -> str:
 
     context = MavenContext(repo_cache=cache / "maven", local_repos=[])
     roots = [context.create_dependency(endpoint) for endpoint in ENDPOINTS]
-    inputs, transitive = context.resolver.resolve(roots)
+    with system_certificates():
+        inputs, transitive = context.resolver.resolve(roots)
     chosen = [*inputs, *(one for one in transitive if one.scope in ("compile", "runtime"))]
     jars = []
     for artifact in (dependency.artifact for dependency in chosen):
@@ -124,13 +126,19 @@ def _fetch(jars: tuple[Jar, ...], repository: Path) -> None:
 
     pool = ThreadPoolExecutor(_DOWNLOADS_AT_ONCE)
     try:
-        list(pool.map(fetch, jars))
+        with system_certificates():
+            list(pool.map(fetch, jars))
     except (OSError, RuntimeError) as error:  # no network (requests' errors are OSErrors); jgo's "not found"
-        reason = str(error).partition("(Caused by")[0].strip()
-        message = f"Apache Kafka's jars cannot be fetched from Maven Central: {reason}"
+        message = f"Apache Kafka's jars cannot be fetched from Maven Central ({_first_cause(error)})"
         raise JarsUnavailableError(message) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def _sha256(path: Path) -> str:
