@@ -183,7 +183,13 @@ async def service(command_database) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def api(service) -> AsyncIterator[httpx.AsyncClient]:
+def http_wait_s() -> float:
+    """Return how long the API waits for an outcome; a test may set it by a parameter of this name."""
+    return 0.3
+
+
+@pytest.fixture
+async def api(service, http_wait_s) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the service's HTTP API, as an operator; `role_headers` makes the headers of others."""
     ring = KeyRing(service.time)
     for role in ("viewer", "operator", "admin"):
@@ -195,7 +201,7 @@ async def api(service) -> AsyncIterator[httpx.AsyncClient]:
         return {}
 
     parts = ApiParts(
-        service.database, Counter(service.database, service.desk), service.waiters, service.desk.rules, http_wait_s=0.3
+        service.database, Counter(service.database, service.desk), service.waiters, service.desk.rules, http_wait_s
     )
     app = build_app(HttpParts("command", [router(parts)], ring, Tracing(enabled=False), nothing, nothing))
     listening = asyncio.create_task(service.waiters.run())

@@ -23,10 +23,11 @@ def answer_at_once(service, payload=b'{"status":"Accepted"}'):
     service.sent.on_record = on_record
 
 
-async def test_a_caller_who_waits_gets_the_outcome(api, service):
+@pytest.mark.parametrize("http_wait_s", [60])
+async def test_a_caller_who_waits_gets_the_outcome_as_soon_as_it_is_there(api, service):
     await service.come_online("CS-1")
     answer_at_once(service)
-    answer = await api.post(COMMANDS, json=RESET)
+    answer = await asyncio.wait_for(api.post(COMMANDS, json=RESET), 20)
 
     assert answer.status_code == 200
     command = answer.json()
