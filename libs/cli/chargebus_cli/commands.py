@@ -91,6 +91,26 @@ def parked_replay(chosen: argparse.Namespace) -> int:
     return _asyncio(parked.replay(runtime_settings(), chosen.service, chosen.numbers, utc_now))
 
 
+def holes_list(chosen: argparse.Namespace) -> int:
+    """List holes in the log."""
+    from chargebus_cli import holes
+    from chargebus_cli.environment import runtime_settings
+    from chargebus_cli.services import builds
+
+    return _asyncio(holes.list_all(runtime_settings(), builds(chosen.services)))
+
+
+def holes_acknowledge(chosen: argparse.Namespace) -> int:
+    """Acknowledge holes in the log."""
+    from chargebus_runtime.clock import utc_now
+
+    from chargebus_cli import holes
+    from chargebus_cli.environment import runtime_settings
+    from chargebus_cli.services import builds
+
+    return _asyncio(holes.acknowledge(runtime_settings(), builds(chosen.services), utc_now))
+
+
 def _asyncio(work: Coroutine[Any, Any, None]) -> int:
     import uvloop
     from aiokafka.errors import KafkaError

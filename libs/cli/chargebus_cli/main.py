@@ -36,6 +36,12 @@ A record that a service could not handle (our fault, never the station's) is set
 cause is mended, replayed. A replay is harmless if the record was handled after all: one effect per fact.
 """
 
+_HOLES = """\
+When Kafka no longer has records that a service has not read (retention ran over it, a topic was recreated,
+a database was set back), the service logs and counts that hole, goes on behind it, and shows it in /health
+until an operator has looked and acknowledges it here. DATABASE_URL names the databases' server.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name; the exit code is 0, 1 for a failure, 2 for wrong arguments."""
@@ -61,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_topics(offered)
     _add_migrate(offered)
     _add_parked(offered)
+    _add_holes(offered)
     return parser
 
 
@@ -149,6 +156,19 @@ def _add_parked(offered: Offered) -> None:
     which.add_argument("numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="as `parked list` shows them")
     which.add_argument("--all", action="store_true", help="all that the service has")
     replaying.set_defaults(command=commands.parked_replay)
+
+
+def _add_holes(offered: Offered) -> None:
+    holes = _command(offered, "holes", "records that can never be read: list, acknowledge", _HOLES)
+    holes.set_defaults(command=lambda _chosen: _show_help(holes))
+    verbs = holes.add_subparsers(title="what to do", metavar="VERB")
+    for name, summary, command in (
+        ("list", "one line for each that nobody acknowledged", commands.holes_list),
+        ("acknowledge", "take them out of the services' health", commands.holes_acknowledge),
+    ):
+        verb = verbs.add_parser(name, help=summary)
+        verb.add_argument("services", nargs="*", metavar="SERVICE", help="of these services; of all without a name")
+        verb.set_defaults(command=command)
 
 
 def _command(offered: Offered, name: str, summary: str, description: str) -> argparse.ArgumentParser:
