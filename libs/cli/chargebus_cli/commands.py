@@ -40,8 +40,10 @@ def simulate(chosen: argparse.Namespace) -> int:
 
 def bench(chosen: argparse.Namespace) -> int:
     """Measure; the arguments are the benchmark's own."""
-    main = _need("chargebus_bench.main", "measuring").main
-    return int(main(chosen.arguments) or 0)
+    _need("chargebus_bench", "measuring")
+    from chargebus_bench.main import main
+
+    return main(chosen.handed_on)
 
 
 def topics(chosen: argparse.Namespace) -> int:

@@ -45,7 +45,11 @@ until an operator has looked and acknowledges it here. DATABASE_URL names the da
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name; the exit code is 0, 1 for a failure, 2 for wrong arguments."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen, rest = parser.parse_known_args(arguments)
+    if rest and not chosen.hands_on:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    chosen.handed_on = rest
     try:
         sys.exit(chosen.command(chosen))
     except CommandError as error:
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chargebus", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.set_defaults(command=lambda _chosen: _show_help(parser))
+    parser.set_defaults(command=lambda _chosen: _show_help(parser), hands_on=False)
     offered = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_run(offered)
     _add_simulate(offered)
@@ -105,14 +109,9 @@ def _add_simulate(offered: Offered) -> None:
 
 
 def _add_bench(offered: Offered) -> None:
-    bench = _command(
-        offered,
-        "bench",
-        "measure this machine",
-        "Runs Kafka, PostgreSQL, the services as processes and a load on this machine and saves the figures as JSON.",
-    )
-    bench.add_argument("arguments", nargs=argparse.REMAINDER, help="handed on: chargebus bench -- --help")
-    bench.set_defaults(command=commands.bench)
+    # Its arguments, --help too, are its own, so that they are described in one place.
+    bench = offered.add_parser("bench", help="measure this machine", add_help=False)
+    bench.set_defaults(command=commands.bench, hands_on=True)
 
 
 def _add_topics(offered: Offered) -> None:
