@@ -30,12 +30,21 @@ class Shape:
 
 @dataclass
 class Measured:
-    """What a load saw: the latencies in seconds of the calls answered while it was measured, and what went wrong."""
+    """What a load saw: the latencies in seconds of the calls answered while it was measured, and what went wrong.
+
+    `answered` counts those before and after, too: all that the system had to work for.
+    """
 
     seconds: float
     latencies: "array[float]" = field(default_factory=lambda: array("d"))
+    answered: int = 0
     failures: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def count(self, latency_s: float) -> None:
+        """Count an answer."""
+        self.answered += 1
+        self.latencies.append(latency_s)
 
     def fail(self, error: str) -> None:
         """Count a failure; the first few are kept in words."""
@@ -61,7 +70,6 @@ class _Worker:
         self._shape = shape
         self._stations: Iterator[Station] = cycle(stations)
         self._window = window
-        self._latencies = window.measured.latencies
         self._station: Station = next(self._stations)
         self._script: Script = shape.script(self._station)
         self._sent_at = 0.0
@@ -82,7 +90,9 @@ class _Worker:
         """Count the answer and go on."""
         window = self._window
         if window.opens_at <= at < window.closes_at:
-            self._latencies.append(at - self._sent_at)
+            window.measured.count(at - self._sent_at)
+        else:
+            window.measured.answered += 1
         if not answer.startswith(frames.CALL_RESULT):
             window.measured.fail(answer.decode(errors="replace"))
             self.begin()

@@ -9,8 +9,8 @@ import psutil  # type: ignore[import-untyped]
 
 CLIENT = "client"
 
-_LOOK_EVERY_S = 0.25
-_QUIET_CORES = 0.06
+_LOOK_EVERY_S = 0.5
+_QUIET_CORES = 0.12  # of each process; what it uses at rest is well below
 
 
 @dataclass(frozen=True)
