@@ -19,6 +19,7 @@ from chargebus_edge.edge import Edge
 from chargebus_edge.frame_records import Stamp
 from chargebus_edge.gate import Gate
 from chargebus_edge.limits import ConnectionLimits, LinkLimits
+from chargebus_edge.memory import Heap
 from chargebus_edge.metrics import Levels, Metrics
 from chargebus_edge.presence import PresenceReader, Remnants
 from chargebus_edge.registry_changes import RegistryChanges
@@ -98,7 +99,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
         slot=slot,
         connections=connections,
         server=server,
-        sweep=Sweep(connections, remnants, watch, monotonic),
+        sweep=Sweep(connections, remnants, watch, Heap(), monotonic),
         watch=watch,
         gate=gate,
         drainer=Drain(connections, uplink, slot, gate, monotonic, settings.drain_s),

@@ -7,7 +7,7 @@ from chargebus_runtime.settings import ServiceSettings
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-_ORDINAL = re.compile(r"(?:.*-)?(\d+)")
+_ORDINAL = re.compile(r"(?:.+-)?(\d+)")
 
 
 class EdgeSettings(ServiceSettings):

@@ -7,6 +7,7 @@ from typing import Final
 
 from chargebus_edge.connection import Connection
 from chargebus_edge.connections import Connections
+from chargebus_edge.memory import Heap
 from chargebus_edge.presence import Remnants
 from chargebus_edge.watch import KafkaWatch
 
@@ -22,6 +23,7 @@ class Sweep:
     connections: Connections
     remnants: Remnants
     watch: KafkaWatch
+    heap: Heap
     monotonic: Callable[[], float]
 
     async def run(self) -> None:
@@ -36,6 +38,7 @@ class Sweep:
                             connection.sweep(now)
             if self.watch.light == "light":
                 self.end_remnants(self.monotonic())
+            self.heap.settle(len(self.connections))
 
     def end_remnants(self, now: float) -> int:
         """Publish the end of connections that the log has open and nobody holds; return how many."""

@@ -1,0 +1,409 @@
+"""The smaller parts of an edge, one by one."""
+
+import asyncio
+import gc
+import weakref
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from chargebus_edge.frame_records import FrameRecords, Stamp
+from chargebus_edge.gate import Gate
+from chargebus_edge.limits import ConnectionLimits
+from chargebus_edge.liveness import Liveness
+from chargebus_edge.main import NoTransportError, build
+from chargebus_edge.outputs import Publish
+from chargebus_edge.registry import Registry
+from chargebus_edge.routes import DECIDING_SERVICES, route
+from chargebus_edge.settings import EdgeSettings
+from chargebus_edge.slot import Slot, SlotLostError, Status
+from chargebus_edge.tally import LINES_PER_WINDOW, Tally
+from chargebus_edge.uplink import Uplink
+from chargebus_edge.watch import KafkaWatch, WatchLimits
+from chargebus_events.frames import Frame
+from chargebus_events.presence import EdgeHeartbeat
+from chargebus_events.record import Received, Record
+from chargebus_events.registry import OnboardingPolicy, RegisteredStation, removed
+from chargebus_ocppj.actions import ACTIONS
+from chargebus_runtime.producer import Sent
+from pydantic import ValidationError
+
+NOW = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def received(record, offset=0):
+    return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
+
+
+# Frame records
+
+
+@pytest.mark.parametrize(("action", "version"), [("Heartbeat", "1.6"), ("NotifyPeriodicEventStream", "2.1")])
+def test_a_frame_record_is_that_of_the_contract(action, version):
+    way = route(version, action)
+    frame = Publish(7, way, "id/é", b'{"a" :1}')
+    record = FrameRecords("CP|1", version, 3, 99, Stamp(lambda: NOW)).record(frame)
+    expected = Frame("CP|1", version, action, "id/é", 3, 99, 7, b'{"a" :1}', NOW, way.expects_answer)
+    assert record == expected.record(way.topic)
+
+
+def test_a_stamp_follows_the_clock():
+    clock = [NOW]
+    stamp = Stamp(lambda: clock[0])
+    assert stamp() == b"2024-05-01T12:00:00.123Z"
+    clock[0] += timedelta(milliseconds=1)
+    assert stamp() == b"2024-05-01T12:00:00.124Z"
+    clock[0] -= timedelta(seconds=5)
+    assert stamp() == b"2024-05-01T11:59:55.124Z"
+
+
+# Routes
+
+
+def test_every_action_of_a_station_has_a_way():
+    for row in ACTIONS:
+        for version in row.versions:
+            way = route(version, row.name)
+            assert row.initiator == "csms" or way is not None
+            if way is not None and row.initiator == "station":
+                assert way.supported or row.service not in DECIDING_SERVICES
+                assert not (way.answered_by_edge and not way.expects_answer)
+
+
+# Liveness
+
+LIMITS = ConnectionLimits(ping_after_s=60, pong_within_s=30, silent_for_s=900)
+
+
+def test_a_station_is_pinged_once_when_it_has_been_silent():
+    liveness = Liveness(LIMITS, 0)
+    assert [liveness.step(now) for now in (59, 60, 61, 899)] == ["wait", "ping", "wait", "wait"]
+
+
+def test_a_station_that_has_answered_a_ping_is_gone_when_it_does_not_answer_the_next():
+    liveness = Liveness(LIMITS, 0)
+    liveness.step(60)
+    liveness.control_frame(61)
+    assert [liveness.step(now) for now in (120, 121, 150, 151)] == ["wait", "ping", "wait", "half-open"]
+
+
+def test_a_station_that_never_answers_pings_is_judged_by_its_traffic():
+    liveness = Liveness(LIMITS, 0)
+    liveness.step(60)
+    liveness.message(300)
+    assert [liveness.step(now) for now in (359, 360, 1199, 1200)] == ["wait", "ping", "wait", "silent"]
+
+
+# The watch over Kafka
+
+
+def test_the_watch_goes_from_light_to_stalled_to_dark_and_back():
+    watch = KafkaWatch(WatchLimits(stall_s=3, dark_s=8))
+    assert watch.look(10, None) == "light"
+    assert watch.look(10, 7) == "light"
+    assert watch.look(10, 6.9) == "stalled"
+    assert watch.look(11, 10) == "light"
+    assert watch.look(20, 11) == "dark"
+    assert watch.look(21, None) == "dark"
+    watch.acknowledged()
+    assert watch.look(22, None) == "light"
+
+
+def test_a_heartbeat_does_not_end_a_stall_that_frames_are_in():
+    watch = KafkaWatch(WatchLimits(stall_s=3, dark_s=8))
+    watch.look(10, 5)
+    watch.acknowledged()
+    assert watch.look(10, 5) == "stalled"
+
+
+# The gate
+
+
+def test_the_gate_is_shut_until_everything_is_out_of_the_way():
+    gate = Gate(10)
+    assert gate.obstacle == "starting"
+    gate.shut("dark")
+    gate.clear("starting")
+    assert gate.obstacle == "dark"
+    gate.clear("dark")
+    assert gate.obstacle is None
+
+
+def test_stations_are_told_to_come_again_at_different_times():
+    seconds = {int(Gate(10).retry_after()) for _ in range(200)}
+    assert min(seconds) >= 10
+    assert max(seconds) <= 20
+    assert len(seconds) > 5
+
+
+# The registry
+
+
+def test_the_registry_follows_its_topic():
+    changes = []
+    registry = Registry(changes.append)
+    registry.apply(received(RegisteredStation("A", "pending", "hash", NOW, 2, ("1.6",)).record()))
+    found = registry.find("A")
+    assert (found.registration, found.password_hash, found.security_profile, found.versions) == (
+        "pending",
+        "hash",
+        2,
+        ("1.6",),
+    )
+    assert registry.find("B") is None
+    registry.apply(received(OnboardingPolicy("accept", NOW, "other").record()))
+    assert (registry.find("B").registration, registry.find("B").onboarding) == ("accepted", True)
+    assert registry.find("A").password_hash == "hash"
+    registry.apply(received(OnboardingPolicy("refuse", NOW, "other").record()))
+    assert registry.find("B") is None
+    registry.apply(received(removed("A")))
+    assert registry.find("A") is None
+    assert changes == ["A", "", "", "A"]
+
+
+def test_an_unreadable_registry_record_changes_nothing():
+    changes = []
+    registry = Registry(changes.append)
+    registry.apply(received(RegisteredStation("A", "pending", "hash", NOW).record()))
+    registry.apply(Received("station.registry", 0, 1, "A", b"{}", {}))
+    assert registry.find("A").registration == "pending"
+    assert changes == ["A"]
+
+
+# The slot
+
+
+class Acknowledging:
+    def __init__(self, *offsets):
+        self.offsets = list(offsets)
+        self.records = []
+
+    async def send(self, record):
+        self.records.append(record)
+        offset = self.offsets.pop(0) if self.offsets else 0
+        if isinstance(offset, Exception):
+            raise offset
+        return Sent(0, offset)
+
+
+def make_slot(*offsets, number=3):
+    producer = Acknowledging(*offsets)
+    return Slot(number, producer, lambda: NOW, lambda: 0.0), producer
+
+
+def heartbeat(slot=3, epoch=None):
+    return EdgeHeartbeat(slot, "other", NOW, epoch).record()
+
+
+async def test_the_epoch_of_an_edge_is_the_offset_of_its_first_heartbeat():
+    slot, producer = make_slot(KafkaConnectionError(), -1, 17)
+    assert await slot.claim() == 17
+    assert slot.waiting_since is None
+    assert len(producer.records) == 3
+
+
+async def test_a_newer_edge_on_the_slot_takes_it():
+    slot, _ = make_slot(17)
+    slot.apply(received(heartbeat(), 16))
+    await slot.claim()
+    slot.apply(received(heartbeat(epoch=16), 18))
+    slot.apply(received(heartbeat(slot=4), 19))
+    assert not slot.lost.is_set()
+    slot.apply(received(heartbeat(), 20))
+    assert slot.lost.is_set()
+    with pytest.raises(SlotLostError, match="slot 3"):
+        await slot.beat(lambda: Status(0, draining=False), lambda: None)
+
+
+async def test_a_newer_edge_that_was_seen_before_our_own_claim_was_acknowledged_takes_the_slot_too():
+    slot, _ = make_slot(17)
+    slot.apply(received(heartbeat(), 18))
+    await slot.claim()
+    assert slot.lost.is_set()
+
+
+async def test_a_lost_slot_is_not_left_in_the_name_of_its_new_owner():
+    slot, producer = make_slot(17)
+    await slot.claim()
+    slot.apply(received(heartbeat(), 20))
+    await slot.leave()
+    assert len(producer.records) == 1
+
+
+# The uplink
+
+
+class Taking:
+    """A producer that takes records when told to, and acknowledges when told to."""
+
+    def __init__(self):
+        self.taken = []
+        self.errors = []
+
+    async def enqueue(self, record):
+        if self.errors:
+            raise self.errors.pop(0)
+        future = asyncio.get_running_loop().create_future()
+        self.taken.append((record, future))
+        return future
+
+
+@pytest.fixture
+async def uplink():
+    producer, clock = Taking(), [0.0]
+    uplink = Uplink(producer, lambda: clock[0], SimpleNamespace(record=lambda amount: None))
+    task = asyncio.create_task(uplink.run())
+    yield SimpleNamespace(link=uplink, producer=producer, clock=clock)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def record(name):
+    return Record("topic", name, b"")
+
+
+async def settle():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_records_are_handed_over_in_order_and_each_acknowledgement_is_told_once(uplink):
+    told = []
+    for name in "abc":
+        uplink.link.publish(record(name), lambda sent, name=name: told.append((name, sent.offset)))
+    await settle()
+    assert [taken.key for taken, _ in uplink.producer.taken] == ["a", "b", "c"]
+    assert told == []
+    for offset, (_, future) in reversed(list(enumerate(uplink.producer.taken))):
+        future.set_result(Sent(0, offset))
+    await settle()
+    assert told == [("c", 2), ("b", 1), ("a", 0)]
+    await asyncio.wait_for(uplink.link.settled(), 1)
+
+
+async def test_the_age_of_the_oldest_record_is_known(uplink):
+    assert uplink.link.oldest_at() is None
+    for at, name in enumerate("ab"):
+        uplink.clock[0] = float(at)
+        uplink.link.publish(record(name), lambda sent: None)
+    await settle()
+    assert uplink.link.oldest_at() == 0.0
+    uplink.producer.taken[0][1].set_result(Sent(0, 0))
+    await settle()
+    assert uplink.link.oldest_at() == 1.0
+
+
+async def test_what_is_given_up_is_told_and_a_late_acknowledgement_is_not(uplink):
+    told = []
+    uplink.link.publish(record("a"), told.append)
+    uplink.link.post(record("b"))
+    await settle()
+    uplink.link.give_up()
+    assert told == [None]
+    uplink.producer.taken[0][1].set_result(Sent(0, 0))
+    await settle()
+    assert told == [None]
+    assert len(uplink.link) == 1
+    uplink.producer.taken[1][1].set_result(Sent(0, 1))
+    await asyncio.wait_for(uplink.link.settled(), 1)
+
+
+async def test_a_posted_record_is_sent_until_kafka_has_it_and_a_published_one_is_not(uplink):
+    told = []
+    uplink.link.publish(record("a"), told.append)
+    uplink.link.post(record("b"))
+    await settle()
+    for _, future in uplink.producer.taken:
+        future.set_exception(KafkaConnectionError())
+    await settle()
+    assert told == [None]
+    assert [taken.key for taken, _ in uplink.producer.taken] == ["a", "b", "b"]
+
+
+async def test_a_record_that_the_client_does_not_take_is_tried_again_before_the_next(uplink, monkeypatch):
+    uplink.producer.errors = [KafkaConnectionError()]
+    for name in "ab":
+        uplink.link.publish(record(name), lambda sent: None)
+    async with asyncio.timeout(5):
+        while len(uplink.producer.taken) < 2:
+            await asyncio.sleep(0.01)
+    assert [taken.key for taken, _ in uplink.producer.taken] == ["a", "b"]
+
+
+async def test_a_record_that_is_too_large_does_not_hold_up_the_others(uplink):
+    told = []
+    uplink.producer.errors = [MessageSizeTooLargeError()]
+    uplink.link.publish(record("a"), told.append)
+    uplink.link.publish(record("b"), told.append)
+    await settle()
+    assert told == [None]
+    assert [taken.key for taken, _ in uplink.producer.taken] == ["b"]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(("value", "slot"), [("0", 0), ("7", 7), ("edge-3", 3), ("chargebus-edge-12", 12)])
+def test_a_slot_is_a_number_or_the_name_of_a_pod(monkeypatch, value, slot):
+    monkeypatch.setenv("EDGE_SLOT", value)
+    assert EdgeSettings().slot == slot
+
+
+@pytest.mark.parametrize("value", ["32", "-1", "edge", "edge-99", ""])
+def test_any_other_slot_is_refused(monkeypatch, value):
+    monkeypatch.setenv("EDGE_SLOT", value)
+    with pytest.raises(ValidationError):
+        EdgeSettings()
+
+
+def test_there_are_at_most_twenty_settings():
+    assert len(EdgeSettings.model_fields) <= 20
+
+
+def test_plain_websockets_have_to_be_switched_on_by_name():
+    with pytest.raises(NoTransportError, match="EDGE_ALLOW_PLAIN_WS"):
+        build(SimpleNamespace(load=lambda settings: settings()))
+
+
+# The log
+
+
+def test_a_flood_of_the_same_kind_is_counted_and_not_written(caplog):
+    clock = [0.0]
+    tally = Tally(lambda: clock[0])
+    for number in range(100):
+        tally.note("refused", f"CP{number}", "no\nway")
+    assert tally.events == {"refused": 100}
+    assert len(caplog.records) == LINES_PER_WINDOW
+    assert "\n" not in caplog.records[0].getMessage()
+    clock[0] = 11
+    tally.drop("silent", "CP1")
+    assert f"left out {100 - LINES_PER_WINDOW} more" in caplog.text
+
+
+# Memory
+
+
+async def test_a_connection_that_is_over_goes_without_the_garbage_collector(edge):
+    gc.collect()
+    gc.disable()
+    try:
+        gone = []
+        for how in ("close", "abort", "garbage"):
+            before = len(edge.kafka.log["ocpp.presence"])
+            socket = await edge.connect("CP1")
+            await edge.kafka.until("ocpp.presence", before + 1)
+            gone.append(weakref.ref(edge.connections.of("CP1")[0].socket))
+            if how == "close":
+                await socket.close()
+            elif how == "abort":
+                socket.transport.abort()
+            else:
+                socket.transport.write(b"\xff\xff\xff")
+            await socket.wait_closed()
+        async with asyncio.timeout(2):
+            while any(reference() is not None for reference in gone):
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
