@@ -30,6 +30,11 @@ _WELCOME = """
 Ctrl-C stops everything; the next start goes on from here.
 """
 
+_PATIENCE_S = 30.0
+
+# For each service: enough for a demonstration, and a third of the memory that PostgreSQL takes with many sessions.
+_POOL_SIZE = "3"
+
 # Loaded with this module, while the servers still start.
 BUILDS = builds([])
 
@@ -50,6 +55,7 @@ class System:
             CommandError: the HTTP port is taken, a setting is wrong, or a part died.
         """
         environment.update(self._service_settings())
+        environment.setdefault("DATABASE_POOL_SIZE", _POOL_SIZE)
         settings = runtime_settings(
             kafka_bootstrap_servers=self.servers.kafka,
             database_url=self.servers.database,
@@ -58,13 +64,17 @@ class System:
         )
         log_to_file(settings.log_level, self.folder.log)
         process = Process(settings)
+        hint = f"Still starting; {self.folder.log} tells what it waits for."
+        told = asyncio.get_running_loop().call_later(_PATIENCE_S, say, hint)
         try:
             await unless(stop, self._prepare(process))
-            await serve(process, BUILDS, stop, self._once_up)
+            await serve(process, BUILDS, stop, lambda: self._once_up(told))
         except ValidationError as error:
             raise wrong_setting(error) from error
         except PortTakenError as error:
             raise CommandError(str(error)) from error
+        finally:
+            told.cancel()
 
     def _service_settings(self) -> dict[str, str]:
         """Return the services' own settings for one system on one machine, as the environment spells them."""
@@ -81,8 +91,9 @@ class System:
             migrate.databases(process, BUILDS), *(() if self.servers.mock else (topics.create(process.settings),))
         )
 
-    async def _once_up(self) -> None:
-        """Load the demo data, say where everything is, and let the fleet charge."""
+    async def _once_up(self, hint: asyncio.TimerHandle) -> None:
+        """Load the demo data, say where everything is, and let the fleet charge; `hint` is no longer needed."""
+        hint.cancel()
         wanted, folder = self.wanted, self.folder
         key = folder.admin_key.read_text(encoding="utf-8").strip()
         say(_WELCOME.format(ocpp=wanted.ocpp_url, http=wanted.http_url, key=key, folder=folder.path))
