@@ -81,6 +81,7 @@ class Line:
                 self.drop()
             return await asyncio.wait_for(self._outcome, timeout_s)
         except ConnectionClosed:
+            self.open = False  # the reader has not run yet, and would not while the caller tries again at once
             return Silence(Why.CONNECTION_LOST)
         except TimeoutError:
             return Silence(Why.TIMEOUT, self._lost)
