@@ -22,12 +22,12 @@ FRAMES = tuple(frames_topic(service) for service in ("session", "metering", "dev
 
 async def redeliver(system, fleet, *topics):
     """Produce a fleet's records of some topics once more, all mixed up."""
-    log = Log(system.kafka_connection)
     ids = {station.config.station_id for station in fleet.stations}
-    records = [record for record in await log.read(*topics) if record.key in ids]
-    random.Random(len(records)).shuffle(records)
-    assert records
-    await log.produce(records)
+    async with Log(system.kafka_connection) as log:
+        records = [record for record in await log.read(*topics) if record.key in ids]
+        random.Random(len(records)).shuffle(records)
+        assert records
+        await log.produce(records)
 
 
 async def test_frames_come_twice_and_out_of_order(system, scenario):

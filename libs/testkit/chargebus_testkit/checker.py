@@ -27,6 +27,7 @@ from chargebus_testkit.system import System
 
 SETTLE_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.2
+_OPEN: Final = ("queued", "sent")
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,31 @@ class Checker:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._log = Log(system.kafka_connection)
 
     async def objections(self, expected: Expected, within_s: float = SETTLE_WITHIN_S) -> list[str]:
         """Return what is wrong with the system, in words."""
+        async with Log(self._system.kafka_connection) as log, self._system.api() as api:
+            return await _Check(self._system, log, api).objections(expected, within_s)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One check, with what it reads from."""
+
+    system: System
+    log: Log
+    api: Api
+
+    async def objections(self, expected: Expected, within_s: float) -> list[str]:
         found = await self._settle(within_s)
-        found += [leftovers.say(one) for one in await leftovers.parked(self._log) if _id(one) not in expected.parked]
+        found += [leftovers.say(one) for one in await leftovers.parked(self.log) if _id(one) not in expected.parked]
         found += leftovers.holes(await self._standings())
-        async with self._system.api() as api:
-            for books in expected.books:
-                found += await self._transactions(api, books)
-            found += await self._commands(api, expected)
-        return found
+        for books in expected.books:
+            found += await self._transactions(books)
+        return found + await self._commands(expected)
 
     async def _settle(self, within_s: float) -> list[str]:
-        """Wait until everything is applied and sent; say what is not."""
+        """Wait until everything is applied and sent, and every command has ended; say what is not."""
         deadline = time.monotonic() + within_s
         while True:
             unfinished = await self._unfinished()
@@ -72,7 +83,7 @@ class Checker:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _unfinished(self) -> list[str]:
-        """Say what is not applied and sent.
+        """Say what is not finished.
 
         The ends of the log are read before and after: what an applied record made is sent by then, and shows there.
         """
@@ -80,56 +91,53 @@ class Checker:
         topics = {tp.topic for one in standings for tp in one.offsets} - {
             EDGES
         }  # edges never stop telling that they live
-        ends = await self._log.ends(topics)
+        before = await self.log.ends(topics)
         standings = await self._standings()
-        found = leftovers.lags(standings, ends) + leftovers.unsent(standings) + await self._open_commands()
-        if not found and await self._log.ends(topics) != ends:
-            return ["the log still grows"]
-        return found
-
-    async def _open_commands(self) -> list[str]:
-        async with self._system.api() as api:
-            waiting = [one for state in ("queued", "sent") for one in await _page(api, state)]
-        return [f"the command {one['command_id']} for {one['station_id']} is still {one['state']}" for one in waiting]
+        found = leftovers.lags(standings, before) + leftovers.unsent(standings) + await self._open_commands()
+        if found:
+            return found
+        after = await self.log.ends(topics)
+        return [f"{topic} still grows" for topic in sorted({tp.topic for tp in after if after[tp] != before[tp]})]
 
     async def _standings(self) -> list[Standing]:
-        return [await leftovers.standing(self._system, service) for service in self._system.databases]
+        return [await leftovers.standing(self.system, service) for service in self.system.databases]
 
-    async def _transactions(self, api: Api, books: Books) -> list[str]:
-        sessions = [session async for session in api.items("/v1/sessions", station_id=books.station_id)]
+    async def _open_commands(self) -> list[str]:
+        waiting = [one for state in _OPEN for one in await self._list("/v1/commands", state=state)]
+        return [f"the command {one['command_id']} for {one['station_id']} is still {one['state']}" for one in waiting]
+
+    async def _transactions(self, books: Books) -> list[str]:
+        sessions = await self._list("/v1/sessions", station_id=books.station_id)
         found = against_sessions.compare(books, sessions)
         for entry in books.transactions:
             for session in [session for session in sessions if against_sessions.is_of(entry, session)][:1]:
                 path = f"/v1/sessions/{session['session_id']}/meter-values"
-                values = [value async for value in api.items(path, measurand=against_readings.ENERGY)]
-                found += against_readings.compare(entry, values)
+                found += against_readings.compare(entry, await self._list(path, measurand=against_readings.ENERGY))
         return found
 
-    async def _commands(self, api: Api, expected: Expected) -> list[str]:
+    async def _commands(self, expected: Expected) -> list[str]:
         stations = {books.station_id for books in expected.books}
-        told = _outcomes(await self._log.read(OUTCOMES), stations)
-        asked_for = {*expected.commands, *told, *_requests(await self._log.read(COMMANDS), stations)}
+        told = _outcomes(await self.log.read(OUTCOMES), stations)
+        asked_for = {*expected.commands, *told, *_requests(await self.log.read(COMMANDS), stations)}
         heard = _heard(expected.books)
         found = []
         for command_id in sorted(asked_for):
-            ledger = await _ledger(api, command_id)
+            ledger = await self._ledger(command_id)
             entries = heard.get(command_id, [])
             found += against_commands.compare(CommandFacts(command_id, ledger, told.get(command_id, []), entries))
         return found + [
             stranger for books in expected.books for stranger in against_commands.strangers(books, asked_for)
         ]
 
+    async def _ledger(self, command_id: str) -> Json | None:
+        response = await self.api.request("GET", f"/v1/commands/{command_id}")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        ledger: Json = response.raise_for_status().json()
+        return ledger
 
-async def _page(api: Api, state: str) -> list[Json]:
-    return [one async for one in api.items("/v1/commands", state=state)]
-
-
-async def _ledger(api: Api, command_id: str) -> Json | None:
-    response = await api.request("GET", f"/v1/commands/{command_id}")
-    if response.status_code == httpx.codes.NOT_FOUND:
-        return None
-    ledger: Json = response.raise_for_status().json()
-    return ledger
+    async def _list(self, path: str, **query: object) -> list[Json]:
+        return [item async for item in self.api.items(path, **query)]
 
 
 def _outcomes(records: Iterable[Received], stations: Container[str]) -> Mapping[str, list[Json]]:
