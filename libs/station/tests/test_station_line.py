@@ -16,7 +16,7 @@ class DeadSocket:
 
 async def test_a_line_is_open_no_more_once_nothing_can_be_written():
     """Else the talker, which never waits while there is something to send, would try for ever."""
-    line = Line(DeadSocket(), Rpc("1.6", lambda: "1"), Faults(), lambda received: Response())
+    line = Line(DeadSocket(), Rpc("1.6"), Faults(), lambda received: Response())
 
     outcome = await line.call(Outgoing(Message("Heartbeat", {}), "1"), timeout_s=1.0)
 
