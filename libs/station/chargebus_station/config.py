@@ -71,7 +71,7 @@ class StationConfig:
     station_id: str
     version: Version
     url: str
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     outlets: tuple[Outlet, ...] = (AC_22,)
     model: Model = field(default_factory=Model)
     network: Network = field(default_factory=Network)

@@ -58,7 +58,10 @@ class Connection:
                 failures, self.last_error, asked_s = failures + 1, error, error.retry_after_s
             else:
                 failures = 0
-                await self._serve(socket, parties)
+                if self._up.is_set():
+                    await self._serve(socket, parties)
+                else:  # the network went while we dialled
+                    socket.transport.abort()
             await happened(self._hurry, asyncio.sleep(network.backoff.wait_s(failures, rng, asked_s)))
 
     async def dial(self) -> ClientConnection:
@@ -99,9 +102,18 @@ class Connection:
 
     def cut(self, reason: str) -> None:
         """Lose the network, until `mend` is called for the same reason."""
+        self._hold(reason)
+        self.drop()
+
+    async def leave(self, reason: str) -> None:
+        """Close the connection in good order, and stay away until `mend` is called for the same reason."""
+        self._hold(reason)
+        if self.line is not None:
+            await self.line.close()
+
+    def _hold(self, reason: str) -> None:
         self._down_for.add(reason)
         self._up.clear()
-        self.drop()
 
     def mend(self, reason: str) -> None:
         """Have the network back, unless it is lost for another reason, too."""
@@ -115,10 +127,11 @@ class Connection:
         if self.line is not None:
             self.line.drop()
 
-    def redial(self) -> None:
-        """Tear the connection down and dial again at once."""
+    async def redial(self) -> None:
+        """Close the connection in good order and dial again at once."""
         self._hurry.set()
-        self.drop()
+        if self.line is not None:
+            await self.line.close()
 
     def switch(self) -> None:
         """Turn away from the socket without closing it, and dial a new one at once."""

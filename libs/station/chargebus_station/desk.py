@@ -15,6 +15,7 @@ from chargebus_station.transaction import IdToken, StopCause, StopReason, Trigge
 from chargebus_station.tx_queue import TransactionQueue
 
 COMPOSITE_STEP_S: Final = 60
+COMPOSITE_REACH_S: Final = 7 * 24 * 3600
 MAX_PERIODS: Final = 24
 
 
@@ -167,7 +168,7 @@ class Desk:
         evses = self.evses(evse_id)
         watts = evses[0].outlet.watts(1.0) if unit is RateUnit.AMPERES else 1.0
         periods: list[tuple[int, float]] = []
-        for start_s in range(0, max(1, duration_s), COMPOSITE_STEP_S):
+        for start_s in range(0, max(1, min(duration_s, COMPOSITE_REACH_S)), COMPOSITE_STEP_S):
             at = self.now + timedelta(seconds=start_s)
             limit = round(sum(self._capped_w(evse, at) for evse in evses) / watts, 1)
             if not periods or periods[-1][1] != limit:

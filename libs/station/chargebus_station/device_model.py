@@ -86,15 +86,19 @@ class Variable:
 
 
 class DeviceModel:
-    """All variables of one station."""
+    """All variables of one station.
+
+    Names are case-insensitive. Spec: OCPP 1.6 7.5 (CiString); OCPP 2.0.1 Part 2, 2.1.3 (identifierString)
+    """
 
     def __init__(self, variables: Mapping[Address, Variable]) -> None:
         self._variables = dict(variables)
-        self._components = {_component(address) for address in variables}
+        self._spelled = {_folded(address): address for address in variables}
+        self._components = {_component(_folded(address)) for address in variables}
 
     def read(self, address: Address) -> tuple[Outcome, str]:
         """Return the value that the CSMS may see, or why it may not. Spec: OCPP 2.0.1 B06.FR.06 to FR.09."""
-        variable = self._variables.get(address)
+        variable = self.get(address)
         if variable is None:
             return self._unknown(address), ""
         if variable.mutability is Mutability.WRITE_ONLY:
@@ -103,7 +107,7 @@ class DeviceModel:
 
     def write(self, address: Address, text: str) -> Outcome:
         """Let the CSMS set a value, if it may. Spec: OCPP 2.0.1 B05.FR.04 to FR.10; OCPP 1.6 5.3."""
-        variable = self._variables.get(address)
+        variable = self.get(address)
         if variable is None:
             return self._unknown(address)
         if variable.mutability is Mutability.READ_ONLY or not variable.accepts(text):
@@ -113,6 +117,7 @@ class DeviceModel:
 
     def put(self, address: Address, text: str) -> None:
         """Set the value of a known variable, as the station itself does, whoever may write it."""
+        address = self._spelled[_folded(address)]
         self._variables[address] = replace(self._variables[address], value=text)
 
     def value(self, address: Address) -> str:
@@ -121,15 +126,26 @@ class DeviceModel:
 
     def get(self, address: Address) -> Variable | None:
         """Return a variable with all that is known of it."""
-        return self._variables.get(address)
+        spelled = self._spelled.get(_folded(address))
+        return None if spelled is None else self._variables[spelled]
 
     def items(self) -> Iterator[tuple[Address, Variable]]:
         """Yield all variables in a stable order."""
         return iter(sorted(self._variables.items(), key=lambda item: item[0]))
 
     def _unknown(self, address: Address) -> Outcome:
-        known = _component(address) in self._components
+        known = _component(_folded(address)) in self._components
         return Outcome.UNKNOWN_VARIABLE if known else Outcome.UNKNOWN_COMPONENT
+
+
+def _folded(address: Address) -> Address:
+    return replace(
+        address,
+        component=address.component.casefold(),
+        variable=address.variable.casefold(),
+        component_instance=address.component_instance.casefold(),
+        variable_instance=address.variable_instance.casefold(),
+    )
 
 
 def split(text: str) -> list[str]:

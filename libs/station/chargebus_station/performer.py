@@ -59,7 +59,7 @@ class Performer:
             case Tell(messages):
                 self.spawn(self._tell(messages))
             case Redial():
-                self.connection.redial()
+                self.spawn(self.connection.redial())
             case _:
                 assert_never(effect)
 
@@ -108,6 +108,7 @@ class Performer:
                 async with asyncio.timeout(LAST_WORDS_S):
                     await self.core.pulse.until(lambda: len(self.core.queue) == 0 or not self.core.online)
         self.talker.boot_reason = BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET
+        await self.connection.leave("reboot")
         await self.power_cycle()
         self.rebooting = False
 

@@ -227,4 +227,8 @@ class Station:
                 self._core.outbox.say(Message("Heartbeat", {}))
 
     def _spawn(self, activity: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        return self._tasks.create_task(activity)
+        try:
+            return self._tasks.create_task(activity)
+        except RuntimeError:  # the station is being switched off
+            activity.close()
+            raise

@@ -46,10 +46,10 @@ def change_availability(desk: Desk, payload: Payload) -> Reply:
 
 def change_configuration(desk: Desk, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.3; security white paper A01 (AuthorizationKey)."""
-    address = Address("", payload["key"])
-    outcome = desk.state.device.write(address, payload["value"])
-    redial = outcome is Outcome.ACCEPTED and address == desk.state.settings.addresses[Setting.PASSWORD]
-    return status(_CONFIGURED[outcome], *((Redial(),) if redial else ()))
+    settings = desk.state.settings
+    password = settings.text(Setting.PASSWORD)
+    outcome = desk.state.device.write(Address("", payload["key"]), payload["value"])
+    return status(_CONFIGURED[outcome], *(() if settings.text(Setting.PASSWORD) == password else (Redial(),)))
 
 
 def get_configuration(desk: Desk, payload: Payload) -> Reply:

@@ -71,13 +71,10 @@ def _read(desk: Desk, wanted: Payload) -> Payload:
 
 def set_variables(desk: Desk, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 B05; a new password makes the station dial again with it (A01.FR.10)."""
+    settings = desk.state.settings
+    password = settings.text(Setting.PASSWORD)
     results = [_write(desk, wanted) for wanted in payload["setVariableData"]]
-    password = desk.state.settings.addresses[Setting.PASSWORD]
-    changed = any(
-        result["attributeStatus"] == "Accepted" and address_of(result["component"], result["variable"]) == password
-        for result in results
-    )
-    return Reply({"setVariableResult": results}, (Redial(),) if changed else ())
+    return Reply({"setVariableResult": results}, () if settings.text(Setting.PASSWORD) == password else (Redial(),))
 
 
 def _write(desk: Desk, wanted: Payload) -> Payload:

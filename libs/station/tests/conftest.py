@@ -181,10 +181,9 @@ def start(csms: CsmsDouble) -> Start:
 
     @asynccontextmanager
     async def switch_on(version: Version, *, accepted: bool = True, **more: Any) -> AsyncIterator[Station]:
-        network = more.pop("network", None) or Network(
-            answer_timeout_s=0.4, backoff=Backoff(minimum_s=0.01, jitter_s=0.01, doublings=2)
-        )
-        config = StationConfig(f"CS {version}", version, csms.url, network=network, **more)
+        backoff = Backoff(minimum_s=0.01, jitter_s=0.01, doublings=2)
+        network = {name: more.pop(name) for name in ("answer_timeout_s", "resend") if name in more}
+        config = StationConfig(f"CS {version}", version, csms.url, network=Network(backoff=backoff, **network), **more)
         async with Station(config, ScaledClock(SPEED)) as station:
             if accepted:
                 await station.until(lambda: station.online)

@@ -18,7 +18,7 @@ CSMS_ACTIONS = [
     (version, action.name) for action in ACTIONS if action.initiator == "csms" for version in action.versions
 ]
 SOON = format_timestamp(datetime.now(UTC) + timedelta(days=1))
-VISIT = Visit(1, Vehicle(60_000, 11_000, soc=0.2), IdToken("ALICE"), stay_s=100_000)
+VISIT = Visit(1, Vehicle(60_000, 11_000, soc=0.2), IdToken("ALICE"), stay_s=1_000_000)
 
 
 PLAIN = {"integer": 1, "number": 1.0, "boolean": True}

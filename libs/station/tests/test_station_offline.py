@@ -2,10 +2,9 @@
 
 import pytest
 from chargebus_ocppj.versions import VERSIONS
-from chargebus_station.backoff import Backoff
 from chargebus_station.books import Fate
 from chargebus_station.charging import Vehicle
-from chargebus_station.config import Network, Resend
+from chargebus_station.config import Resend
 from chargebus_station.faults import Fault
 from chargebus_station.transaction import IdToken
 from chargebus_station.visit import Visit
@@ -14,6 +13,7 @@ ALL = pytest.mark.parametrize("version", VERSIONS)
 TWO = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 CAR = Vehicle(60_000, 11_000, soc=0.2)
 VISIT = Visit(1, CAR, IdToken("ALICE"), stay_s=600)
+LONG = Visit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
 START = {"1.6": "StartTransaction", "2.0.1": "TransactionEvent/Started", "2.1": "TransactionEvent/Started"}
 STOP = {"1.6": "StopTransaction", "2.0.1": "TransactionEvent/Ended", "2.1": "TransactionEvent/Ended"}
 TRANSACTION = frozenset({"StartTransaction", "MeterValues", "StopTransaction", "TransactionEvent"})
@@ -51,7 +51,7 @@ async def test_a_charge_that_happened_offline_is_told_in_order_afterwards(csms, 
 @TWO
 async def test_E04_events_that_occurred_offline_say_so_and_the_others_do_not(csms, start, version):
     async with start(version) as station:
-        station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=100_000))
+        station.visit(LONG)
         await csms.until(lambda: len(told(csms)) > 3)
         station.cut()
         await station.until(lambda: station.queued > 5)
@@ -78,7 +78,7 @@ async def test_nobody_unknown_charges_while_offline(csms, start, version):
 
 @ALL
 async def test_a_lost_answer_makes_the_station_resend_the_same_message_under_a_new_id(csms, start, version):
-    async with start(version) as station:
+    async with start(version, answer_timeout_s=0.3) as station:
         station.faults.arm(Fault.LOSE_ANSWER, START[version])
         entry = await station.visit(VISIT)
         await station.until(lambda: station.settled)
@@ -93,8 +93,7 @@ async def test_a_lost_answer_makes_the_station_resend_the_same_message_under_a_n
 
 
 async def test_a_resend_may_carry_the_same_id(csms, start):
-    network = Network(answer_timeout_s=0.3, resend=Resend.SAME_ID, backoff=Backoff(0.01, 0.01, 1))
-    async with start("1.6", network=network) as station:
+    async with start("1.6", answer_timeout_s=0.3, resend=Resend.SAME_ID) as station:
         station.faults.arm(Fault.LOSE_ANSWER, "StartTransaction")
         await station.visit(VISIT)
         await station.until(lambda: station.settled)
@@ -223,7 +222,7 @@ async def test_E14_the_status_of_a_transaction_knows_the_queue(csms, start, vers
 
 async def test_a_power_failure_ends_the_charge_and_keeps_the_queue(csms, start):
     async with start("1.6", reboot_s=600) as station:
-        station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=100_000))
+        station.visit(LONG)
         await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
         station.power_cycle()
         await station.until(lambda: station.books.boots_accepted == 2 and station.settled)

@@ -101,6 +101,15 @@ async def test_a_new_password_is_used_at_once(csms, start):
         assert base64.b64decode(csms.credentials[1].removeprefix("Basic ")).decode() == "CS 1.6:n3w"
 
 
+@TWO
+async def test_A01_a_new_password_is_used_at_once(csms, start, version):
+    variable = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    async with start(version, password="5ecret") as station:
+        await csms.call("SetVariables", {"setVariableData": [{**variable, "attributeValue": "n3w"}]})
+        await station.until(lambda: station.books.connections == 2)
+        assert base64.b64decode(csms.credentials[1].removeprefix("Basic ")).decode() == f"CS {version}:n3w"
+
+
 @ALL
 async def test_a_station_that_reconnects_does_not_boot_again(csms, start, version):
     async with start(version) as station:

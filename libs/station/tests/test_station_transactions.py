@@ -12,6 +12,7 @@ ALL = pytest.mark.parametrize("version", VERSIONS)
 TWO = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 CAR = Vehicle(60_000, 11_000, soc=0.2)
 VISIT = Visit(1, CAR, IdToken("ALICE"), stay_s=1800)
+LONG = Visit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
 
 
 def register(told):
@@ -24,6 +25,11 @@ def register(told):
     ]
 
 
+def mean_w(entry):
+    """Return the mean power of a transaction; the machine may be slow, and then the driver stays longer."""
+    return entry.energy_wh / ((entry.ended_at - entry.started_at).total_seconds() / 3600)
+
+
 async def test_TC_003_regular_charging_session_plugin_first(csms, start):
     async with start("1.6", register_wh=5000) as station:
         entry = await station.visit(VISIT)
@@ -34,7 +40,7 @@ async def test_TC_003_regular_charging_session_plugin_first(csms, start):
     assert stopped["meterStop"] == entry.meter_stop_wh
     assert stopped["transactionId"] == int(entry.transaction_id) == 1
     assert stopped["reason"] == "Local"
-    assert 4_500 < entry.energy_wh < 6_000
+    assert 0.9 * 11_000 < mean_w(entry) <= 11_000
     assert entry.start_answered
     assert entry.stop_answered
     readings = [register(told)[0][1] for told in csms.seen("MeterValues")]
@@ -199,7 +205,7 @@ async def test_F01_a_remote_start_finds_the_vehicle_that_waits(csms, start, vers
 @ALL
 async def test_reset_ends_what_is_under_way(csms, start, version):
     async with start(version) as station:
-        station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=100_000))
+        station.visit(LONG)
         await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
         await csms.call("Reset", {"type": "Hard" if version == "1.6" else "Immediate"})
         await station.until(lambda: station.books.boots_accepted == 2 and station.settled)
@@ -211,10 +217,11 @@ async def test_reset_ends_what_is_under_way(csms, start, version):
 @TWO
 async def test_B12_a_reset_on_idle_waits_for_the_transaction(csms, start, version):
     async with start(version) as station:
-        visit = station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=1200))
+        visit = station.visit(LONG)
         await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
         assert await csms.call("Reset", {"type": "OnIdle"}) == {"status": "Scheduled"}
-        assert (await visit).stopped_reason == "Local"
+        station.unplug(1)
+        assert (await visit).stopped_reason == "EVDisconnected"
         await station.until(lambda: station.books.boots_accepted == 2)
     assert csms.seen("BootNotification")[1]["reason"] == "ScheduledReset"
 
@@ -223,9 +230,10 @@ async def test_B12_a_reset_on_idle_waits_for_the_transaction(csms, start, versio
 async def test_change_availability_waits_for_the_transaction(csms, start, version):
     off = {"connectorId": 1, "type": "Inoperative"} if version == "1.6" else {"operationalStatus": "Inoperative"}
     async with start(version) as station:
-        station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=600))
+        station.visit(LONG)
         await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
         assert await csms.call("ChangeAvailability", off) == {"status": "Scheduled"}
+        station.unplug(1)
         await station.until(lambda: station.settled)
         with pytest.raises(ValueError, match="Unavailable"):
             station.visit(VISIT)
@@ -244,13 +252,13 @@ async def test_a_charging_profile_limits_the_power(csms, start, version):
         answer = await csms.call("SetChargingProfile", v16 if version == "1.6" else v2)
         assert answer == {"status": "Accepted"}
         entry = await station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=3600))
-    assert 3500 < entry.energy_wh < 4500
+    assert 0.9 * 4_000 < mean_w(entry) <= 4_000
 
 
 @ALL
 async def test_a_connector_that_breaks_ends_the_charge_and_recovers(csms, start, version):
     async with start(version) as station:
-        station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=100_000))
+        station.visit(LONG)
         await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
         station.break_connector(1)
         await station.until(lambda: station.settled)
