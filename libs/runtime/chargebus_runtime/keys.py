@@ -58,10 +58,6 @@ class KeyRing:
         self._keys: dict[str, ApiKey] = {}
         self.view = View(API_KEYS, self._apply)
 
-    def key_ids(self) -> frozenset[str]:
-        """Return the ids of all keys that the topic has."""
-        return frozenset(self._keys)
-
     def caller(self, presented: str) -> Caller:
         """Return who presents this key.
 
