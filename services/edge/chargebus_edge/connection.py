@@ -246,15 +246,21 @@ class Connection:
     def _publish(self, frame: Publish) -> None:
         parts = self._parts
         record = cast(FrameRecords, self._records).record(frame)
-        span: Span | None = None
-        if parts.tracing.enabled:
-            span = parts.tracing.start(f"edge {frame.route.action}", **{"chargebus.station": self.station.station_id})
+        span = self._trace(frame) if parts.tracing.enabled else None
+        if span is not None:
             record = with_trace(record, span)
         parts.tally.frames[self.station.version, frame.route.action] += 1
         self._unacknowledged += 1
         parts.uplink.publish(record, partial(self.acknowledged, frame, span))
         if self._unacknowledged >= parts.limits.unacknowledged or self.socket.congested:
             self._flow()
+
+    def _trace(self, frame: Publish) -> Span | None:
+        span = self._parts.tracing.start(
+            f"edge {frame.route.action}",
+            **{"chargebus.station": self.station.station_id, "chargebus.ocpp.version": self.station.version},
+        )
+        return span if span.is_recording() else None  # not sampled: nothing to carry along
 
     def _report(self, report: Report) -> None:
         parts = self._parts

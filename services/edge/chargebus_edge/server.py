@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import resource
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S: Final = 15.0
 BACKLOG: Final = 4096  # a fleet that comes back at once queues here
+UNREACHABLE_AFTER_MS: Final = 45_000  # a ping that no TCP acknowledged: the station is gone, pongs or not
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 Connect = Callable[[Station, Socket], Connection]
 
@@ -67,9 +70,7 @@ class StationServer:
         try:
             self._server = await serve(
                 self._handle,
-                parts.host,
-                parts.port,
-                backlog=BACKLOG,
+                sock=_listen(parts.host, parts.port),
                 create_connection=StationSocket,
                 process_request=self._process_request,
                 process_response=self._process_response,
@@ -139,13 +140,22 @@ class StationServer:
             await socket.close(CloseCode.PROTOCOL_ERROR, "no OCPP subprotocol in common")
             return
         socket.forget_handshake()
-        self._parts.connections.open(connection)
-        await socket.wait_closed()
+        if not connection.ended:
+            self._parts.connections.open(connection)
+            await socket.wait_closed()
 
 
 def _address(socket: ServerConnection) -> str:
     address = socket.remote_address
     return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if _USER_TIMEOUT is not None:  # accepted sockets inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, UNREACHABLE_AFTER_MS)
+    return listening
 
 
 def _quiet_logger() -> logging.Logger:

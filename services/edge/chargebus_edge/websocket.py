@@ -107,10 +107,12 @@ class StationSocket(ServerConnection):
         """Tell the owner."""
         super().connection_lost(exc)
         owner, self.owner = self.owner, None
-        if owner is not None:
-            if self.protocol.close_sent is not None and self.protocol.close_sent.code == CloseCode.MESSAGE_TOO_BIG:
-                owner.refused("a message was too big")
-            owner.lost()
+        if owner is None:
+            return
+        failure = self.protocol.parser_exc
+        if failure is not None and not isinstance(failure, EOFError):
+            owner.refused(str(failure))  # too big, compressed without agreement, no WebSocket at all, …
+        owner.lost()
 
     def _collect(self, owner: Owner, frame: Frame) -> None:
         fragments = self._fragments

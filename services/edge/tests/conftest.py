@@ -155,9 +155,8 @@ def run_edge(played_kafka):
     @asynccontextmanager
     async def run(**settings):
         clock = settings.pop("clock", lambda: datetime.now(UTC))
-        process = SimpleNamespace(
-            producer=played_kafka, clock=clock, telemetry=SimpleNamespace(tracing=Tracing(enabled=False))
-        )
+        tracing = Tracing(enabled=False)
+        process = SimpleNamespace(producer=played_kafka, clock=clock, telemetry=SimpleNamespace(tracing=tracing))
         wired = wire(process, EdgeSettings(port=0, allow_plain_ws=True, **settings))
         service = wired.service
         for topic, log in list(played_kafka.log.items()):
@@ -170,6 +169,7 @@ def run_edge(played_kafka):
                         view.apply(received)
         played_kafka.readers.append(service)
         edge = EdgeUnderTest(wired, played_kafka)
+        edge.tracing = tracing
         await service.start()
         edge.tasks = [asyncio.ensure_future(task()) for task in service.tasks]
         try:

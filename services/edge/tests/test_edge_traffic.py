@@ -11,6 +11,9 @@ from chargebus_events.commands import Command, Delivery
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 AUTHORIZE = '[2,"a","Authorize",{"idTag":"t"}]'
@@ -149,6 +152,20 @@ async def test_a_station_that_sends_faster_than_kafka_takes_is_read_no_further(r
         assert sorted({answer[1] for answer in answers}, key=int) == [str(number) for number in range(50)]
 
 
+async def test_a_sampled_frame_starts_a_trace_and_carries_it(edge):
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    edge.tracing.enabled, edge.tracing._tracer = True, provider.get_tracer("test")
+    socket = await connected(edge)
+    await socket.send('[2,"hb","Heartbeat",{}]')
+    await socket.recv()
+    (record,) = await edge.published("device", 1)
+    (span,) = spans.get_finished_spans()
+    assert span.name == "edge Heartbeat"
+    assert f"{span.context.trace_id:032x}".encode() in dict(record.headers)["traceparent"]
+
+
 # Bad messages
 
 
@@ -172,6 +189,15 @@ async def test_an_oversized_message_closes_the_socket_and_other_stations_do_not_
         assert closed.value.rcvd.code == 1009
         await other.send('[2,"hb","Heartbeat",{}]')
         assert json.loads(await other.recv())[0] == 3
+
+
+async def test_a_compressed_message_without_agreement_closes_the_socket_and_is_counted(edge):
+    socket = await connected(edge)
+    socket.transport.write(b"\xc1\x80\x00\x00\x00\x00")  # text with RSV1 set
+    with pytest.raises(ConnectionClosed) as closed:
+        await socket.recv()
+    assert closed.value.rcvd.code == 1002
+    await until(lambda: edge.edge.server._parts.tally.events["unreadable"] == 1)
 
 
 async def test_a_fragmented_message_is_put_together(edge):
@@ -255,6 +281,7 @@ async def test_an_answer_for_an_old_connection_is_not_given_to_the_new_one(edge)
     await edge.published("session", 2)
     edge.send_down(read_frame(record).answer(b'{"for":"old"}', "/session", datetime.now(UTC)))
     assert await is_silent(new)
+    await new.close()
 
 
 async def test_a_new_edge_ends_what_its_predecessor_left_open(run_edge, played_kafka):
