@@ -222,6 +222,14 @@ def test_the_token_that_stops_is_not_the_one_that_is_billed(desk, say):
     assert desk.recorded[-1].summary.token_key == "good"
 
 
+def test_a_token_that_only_stops_is_never_billed(desk, say):
+    say(desk, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
+    say(desk, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("good")), "2.0.1")
+
+    summary = desk.recorded[-1].summary
+    assert (summary.token_key, summary.token_status, summary.billable) == ("blocked", "Blocked", False)
+
+
 def test_an_accepted_token_after_a_refused_one_is_billed(desk, say):
     say(desk, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
     say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")

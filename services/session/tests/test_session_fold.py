@@ -140,6 +140,13 @@ def test_energy_without_contexts_lies_between_the_first_and_the_last_reading():
     assert (summary.meter_start_wh, summary.meter_stop_wh, summary.energy_wh) == (100.0, 700.0, 600.0)
 
 
+def test_of_several_begins_and_ends_the_outermost_count():
+    inner = (begin(200.0, at=NOON + timedelta(minutes=5)), end(800.0, at=NOON + timedelta(minutes=50)))
+
+    for parts in ((begin(100.0), end(900.0), *inner), (*inner, begin(100.0), end(900.0))):
+        assert summarize(fold_of(event(0, "Started", samples=parts))).energy_wh == 800.0
+
+
 def test_one_reading_is_a_start_and_no_energy_yet():
     summary = summarize(fold_of(event(0, "Started", samples=(begin(100.0),))))
 
@@ -183,6 +190,12 @@ def test_a_number_used_twice_loses_nothing_and_is_marked():
 
     assert summary.state == "ended"
     assert summary.flags == ("sequence_number_reused",)
+
+
+def test_the_charging_state_is_the_newest_by_number():
+    fold = fold_of(event(2, "Updated", charging_state="SuspendedEV"), event(1, "Updated", charging_state="Charging"))
+
+    assert summarize(fold).charging_state == "SuspendedEV"
 
 
 def test_a_stop_without_a_reason_is_local():

@@ -122,6 +122,18 @@ async def test_a_stop_without_a_start_is_recorded_once(service, transaction_id):
     assert shown == [("ended", ["started"], None, False)]
 
 
+async def test_an_id_of_another_csms_does_not_stand_in_the_way_when_we_come_to_issue_it(service):
+    await service.apply(service.frame("StopTransaction", stop(1)))
+    [answer] = (await service.apply(service.frame("StartTransaction", start()))).answers
+    await service.apply(service.frame("StopTransaction", stop(1)))
+
+    assert answer["transactionId"] == 1
+    assert await service.rows("SELECT energy_wh FROM charging_session ORDER BY energy_wh NULLS FIRST") == [
+        (None,),
+        (1400.0,),
+    ]
+
+
 async def test_a_meter_that_went_back_is_marked_and_logged(service, caplog):
     [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
     await service.apply(service.frame("StopTransaction", stop(started["transactionId"], meterStop=5)))
@@ -163,6 +175,19 @@ async def test_a_transaction_of_2_x_in_any_order_over_batches(service):
     ]
     assert await service.rows(SHOWN) == [("CS1", "tx-1", "ended", 600.0, True, "Local")]
     assert await service.rows("SELECT gaps FROM charging_session") == [("[[2,2]]",)]
+
+
+async def test_a_whole_transaction_in_one_batch(service):
+    begin, end = metered(100, "Transaction.Begin"), metered(700, "Transaction.End", 3)
+    requests = [event(0, "Started", **begin), event(1, "Updated", **metered(300, minute=1)), event(2, "Ended", **end)]
+    await service.apply(*[service.frame("TransactionEvent", request, "2.0.1") for request in requests])
+
+    assert await service.rows(SHOWN) == [("CS1", "tx-1", "ended", 600.0, False, "Local")]
+    assert await service.rows("SELECT number, kind FROM session_event ORDER BY number") == [
+        (0, "Started"),
+        (1, "Updated"),
+        (2, "Ended"),
+    ]
 
 
 async def test_E13_a_resent_event_gets_the_first_answer(service):

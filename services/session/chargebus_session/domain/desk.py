@@ -15,7 +15,7 @@ from chargebus_session.domain.tokens import Judgement, Token
 EventKey = tuple[str, int, Kind]
 
 
-class Use(msgspec.Struct, frozen=True):
+class Use(msgspec.Struct, frozen=True, gc=False):
     """An unfinished session of a token."""
 
     session_id: str
@@ -24,7 +24,7 @@ class Use(msgspec.Struct, frozen=True):
     begun_at: datetime
 
 
-class RemoteStart(msgspec.Struct, frozen=True):
+class RemoteStart(msgspec.Struct, frozen=True, gc=False):
     """A remote start that no session came of yet."""
 
     remote_start_id: int
@@ -33,7 +33,7 @@ class RemoteStart(msgspec.Struct, frozen=True):
     token_key: str
 
 
-class FirstAnswer(msgspec.Struct, frozen=True):
+class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
     """What an event was answered when it first came; `at` is the station's time in it."""
 
     payload: bytes

@@ -20,7 +20,7 @@ SEQUENCE_REUSED: Final = "sequence_number_reused"
 _ACCEPTED, _REFUSED, _STOPPING = range(3)
 
 
-class TimeMark(msgspec.Struct, frozen=True, order=True, array_like=True):
+class TimeMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A time and the event that brought it."""
 
     number: int
@@ -28,7 +28,7 @@ class TimeMark(msgspec.Struct, frozen=True, order=True, array_like=True):
     at: datetime
 
 
-class TextMark(msgspec.Struct, frozen=True, order=True, array_like=True):
+class TextMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A text and the event that brought it."""
 
     number: int
@@ -36,7 +36,7 @@ class TextMark(msgspec.Struct, frozen=True, order=True, array_like=True):
     text: str
 
 
-class NumberMark(msgspec.Struct, frozen=True, order=True, array_like=True):
+class NumberMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A number and the event that brought it."""
 
     number: int
@@ -44,7 +44,7 @@ class NumberMark(msgspec.Struct, frozen=True, order=True, array_like=True):
     value: int
 
 
-class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True):
+class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A token and what was thought of it; `tier` puts accepted ones first and those that only stopped last."""
 
     tier: int

@@ -12,7 +12,7 @@ END: Final = "Transaction.End"
 _PREFERRED: Final = ("Outlet", "Cable", "EV", "Inlet", "Body")
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value of the import register, in Wh; `index` is its place in the message."""
 
     at: datetime
@@ -22,7 +22,7 @@ class Sample(msgspec.Struct, frozen=True):
     index: int
 
 
-class Reading(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Reading(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """A sample and the event that brought it; readings are ordered by time, then as they were sent."""
 
     at: datetime

@@ -12,7 +12,7 @@ NO_AUTHORIZATION: Final = "NoAuthorization"
 KEY_CODE: Final = "KeyCode"
 
 
-class IdToken(msgspec.Struct, frozen=True):
+class IdToken(msgspec.Struct, frozen=True, gc=False):
     """What a driver presented; `type` is empty where the version has none.
 
     `key` is what tokens are compared by.
@@ -36,7 +36,7 @@ def token_key(text: str) -> str:
     return text.casefold()
 
 
-class Token(msgspec.Struct, frozen=True):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """A token that an operator registered; an empty `type` stands for any."""
 
     id_token: str
@@ -47,7 +47,7 @@ class Token(msgspec.Struct, frozen=True):
     concurrent: bool = True
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """Whether a presented token may charge; `billable` says that somebody can be billed for it."""
 
     status: Status
