@@ -25,7 +25,6 @@ from chargebus_session.resources import (
     TokenOut,
     TokensIn,
 )
-from chargebus_session.settings import SessionSettings
 from chargebus_session.store import sessions, tokens
 from chargebus_session.store.intents import Intent, Result
 from chargebus_session.store.sessions import SessionFilter
@@ -42,10 +41,10 @@ _ON_ITS_WAY: Final[dict[int | str, dict[str, object]]] = {
 Paging = Annotated[PageQuery, Depends()]
 
 
-def router(database: Database, intents: Intents, settings: SessionSettings) -> APIRouter:
-    """Return the routes of this service."""
+def router(database: Database, intents: Intents, bulk_tokens: int) -> APIRouter:
+    """Return the routes of this service; one bulk call may register `bulk_tokens`."""
     routes = APIRouter()
-    routes.include_router(_token_lists(database, settings))
+    routes.include_router(_token_lists(database, bulk_tokens))
     routes.include_router(_token_routes(database))
     routes.include_router(_session_routes(database))
     routes.include_router(_intent_routes(intents))
@@ -93,7 +92,7 @@ class SessionQuery:
         )
 
 
-def _token_lists(database: Database, settings: SessionSettings) -> APIRouter:
+def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
     routes = APIRouter(prefix="/tokens", tags=["tokens"])
 
     @routes.get("", summary="List tokens", dependencies=[VIEWER])
@@ -115,8 +114,8 @@ def _token_lists(database: Database, settings: SessionSettings) -> APIRouter:
     @routes.post("/bulk", summary="Register many tokens", dependencies=[OPERATOR])
     async def register_tokens(wanted: TokensIn) -> BulkOut:
         """A token that exists is left as it is, so the call can be repeated; nothing is created if the call fails."""
-        if len(wanted.tokens) > settings.bulk_tokens:
-            detail = f"One call may register {settings.bulk_tokens} tokens; send them in several."
+        if len(wanted.tokens) > bulk_tokens:
+            detail = f"One call may register {bulk_tokens} tokens; send them in several."
             raise Problem(413, "too many tokens", detail)
         async with database.transaction() as tx:
             stored = {token_key(each.id_token): presentation.new_token(each, tx.now) for each in wanted.tokens}

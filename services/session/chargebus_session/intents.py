@@ -18,7 +18,6 @@ from chargebus_session.domain.tokens import Status, Token, id_token, judge
 from chargebus_session.payload import version
 from chargebus_session.resources import StartIn, StopIn, Waiting
 from chargebus_session.routes import REMOTE
-from chargebus_session.settings import SessionSettings
 from chargebus_session.store import batch, intents, sessions, stations
 from chargebus_session.store.intents import Intent, Result
 from chargebus_session.store.sessions import StoredSession
@@ -45,10 +44,10 @@ class Message:
 class Intents:
     """Remote starts and stops."""
 
-    def __init__(self, database: Database, waiters: Waiters, settings: SessionSettings) -> None:
+    def __init__(self, database: Database, waiters: Waiters, ttl_s: float) -> None:
         self._database = database
         self._waiters = waiters
-        self._settings = settings
+        self._usual_ttl_s = ttl_s
 
     async def start(self, station_id: str, evse_id: int, wanted: StartIn) -> tuple[Intent, Result | None]:
         """Have a station start charging; the result comes along if the caller waits and it comes in time.
@@ -121,7 +120,7 @@ class Intents:
         tx.send(request.record())
 
     def _ttl_s(self, wanted: Waiting) -> float:
-        return self._settings.remote_ttl_s if wanted.ttl_s is None else wanted.ttl_s
+        return self._usual_ttl_s if wanted.ttl_s is None else wanted.ttl_s
 
     async def _result(self, intent: Intent, wanted: Waiting) -> Result | None:
         if not wanted.wait:

@@ -4,11 +4,12 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from chargebus_events.commands import CommandOutcome
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
@@ -24,11 +25,16 @@ from chargebus_session.domain.desk import Desk, Issue, Known
 from chargebus_session.domain.tokens import Token
 from chargebus_session.handlers import Handlers
 from chargebus_session.metrics import Metrics
+from chargebus_testkit.servers import execute
 from msgspec.json import decode
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
+EMPTY = """
+TRUNCATE token, charging_session, session_event, intent, station, outbox;
+ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
+"""
 ADD_TOKEN = "INSERT INTO token VALUES ($1, $2, '', $3, $4, $5, $6, '', now(), now())"
 
 
@@ -158,30 +164,33 @@ class Service:
         return self.sent.records
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated(postgres) -> AsyncIterator[tuple[str, str]]:
+    """The server's URL and the name of a migrated database: one for all tests, emptied before each."""
+    name = f"session_{uuid4().hex[:12]}"
+    await migrate(postgres.url, name, MIGRATIONS)
+    yield postgres.url, name
+    await execute(postgres.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
 @pytest.fixture
-async def database(make_database) -> AsyncIterator[tuple[Database, Sent, list[datetime]]]:
-    url = urlsplit(await make_database("session"))
-    name, server_url = url.path.removeprefix("/"), urlunsplit(url)
-    await migrate(server_url, name, MIGRATIONS)
-    sent, clock = Sent(), [NOON]
+async def database(migrated) -> AsyncIterator[tuple[Database, Sent]]:
+    server_url, name = migrated
+    sent = Sent()
     options = DatabaseOptions(name, server_url, MIGRATIONS, pool_size=3)
-    database = Database(options, sent, lambda: clock[0], Tracing(enabled=False))
+    database = Database(options, sent, lambda: NOON, Tracing(enabled=False))
     await database.start()
-    yield database, sent, clock
+    await database.pool.execute(EMPTY)
+    yield database, sent
     await database.stop()
 
 
 @pytest.fixture
 async def service(database, tokens) -> Service:
     """The service with a few tokens."""
-    opened, sent, _clock = database
+    opened, sent = database
     waiters = Waiters(opened, "session_intents")
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
     return Service(opened, sent, waiters, Handlers(waiters, Metrics(), lambda: NOON))
-
-
-@pytest.fixture
-def hour() -> timedelta:
-    return timedelta(hours=1)

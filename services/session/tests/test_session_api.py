@@ -14,7 +14,6 @@ from chargebus_runtime import problems
 from chargebus_runtime.keys import Caller, Role
 from chargebus_session.api import router
 from chargebus_session.intents import Intents
-from chargebus_session.settings import SessionSettings
 from fastapi import FastAPI
 
 START = "/v1/stations/CS1/evses/2/start"
@@ -31,9 +30,8 @@ async def http(service, ring):
     app = FastAPI()
     problems.install(app)
     app.state.key_ring = SimpleNamespace(caller=lambda _key: Caller("k", "test", ring.role))
-    settings = SessionSettings(bulk_tokens=5)
     app.include_router(
-        router(service.database, Intents(service.database, service.waiters, settings), settings), prefix="/v1"
+        router(service.database, Intents(service.database, service.waiters, ttl_s=5.0), bulk_tokens=5), prefix="/v1"
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://session") as client:
         yield client

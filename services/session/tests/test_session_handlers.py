@@ -54,6 +54,19 @@ async def test_the_tables_are_those_of_the_migrations(service):
     await engine.dispose()
 
 
+async def test_a_copy_of_the_release_before_does_not_trip_over_a_new_column(service):
+    [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
+    try:
+        await service.database.pool.execute("ALTER TABLE charging_session ADD COLUMN later text")
+        await service.database.pool.execute("ALTER TABLE session_event ADD COLUMN later text")
+        last = await service.apply(service.frame("StopTransaction", stop(started["transactionId"])))
+    finally:
+        await service.database.pool.execute("ALTER TABLE charging_session DROP COLUMN later")
+        await service.database.pool.execute("ALTER TABLE session_event DROP COLUMN later")
+
+    assert last.answers == [{}]
+
+
 async def test_a_transaction_of_1_6_is_recorded_and_told(service):
     [started] = (first := await service.apply(service.frame("StartTransaction", start()))).answers
     last = await service.apply(service.frame("StopTransaction", stop(started["transactionId"])))

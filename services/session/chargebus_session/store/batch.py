@@ -60,9 +60,13 @@ LEFT JOIN LATERAL (
 """  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
-# One array of whole rows: an array for each column costs twice as much to encode.
-_KEEP_SESSIONS: Final = """
-INSERT INTO charging_session SELECT * FROM unnest($1::charging_session[])
+# One array of rows: an array for each column costs twice as much to encode. The order is that of the tuples below.
+_SESSION_COLUMNS: Final = """session_id, station_id, version, name, start, transaction_id, state, begun_at, started_at,
+    ended_at, evse_id, connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh,
+    meter_stop_wh, energy_wh, stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at,
+    updated_at, fold"""
+_KEEP_SESSIONS: Final = f"""
+INSERT INTO charging_session ({_SESSION_COLUMNS}) SELECT {_SESSION_COLUMNS} FROM unnest($1::session_write[])
 ON CONFLICT (session_id) DO UPDATE SET
     state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
     ended_at = excluded.ended_at, evse_id = excluded.evse_id, connector_id = excluded.connector_id,
@@ -71,8 +75,12 @@ ON CONFLICT (session_id) DO UPDATE SET
     meter_stop_wh = excluded.meter_stop_wh, energy_wh = excluded.energy_wh, stop_reason = excluded.stop_reason,
     charging_state = excluded.charging_state, remote_start_id = excluded.remote_start_id, gaps = excluded.gaps,
     missing = excluded.missing, flags = excluded.flags, updated_at = excluded.updated_at, fold = excluded.fold
-"""
-_KEEP_EVENTS: Final = "INSERT INTO session_event SELECT * FROM unnest($1::session_event[])"
+"""  # noqa: S608 (names from above)
+_EVENT_COLUMNS: Final = """session_id, number, kind, occurred_at, received_at, trigger, offline, charging_state, reason,
+    id_token, token_status, answer"""
+_KEEP_EVENTS: Final = f"""
+INSERT INTO session_event ({_EVENT_COLUMNS}) SELECT {_EVENT_COLUMNS} FROM unnest($1::event_write[])
+"""  # noqa: S608
 _LINK: Final = """
 UPDATE intent AS i SET session_id = l.session_id
 FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)

@@ -1,8 +1,7 @@
 """Owns the tables.
 
 `charging_session.fold` is what a session is decided on (MessagePack); the other columns show what it adds up to, to be
-read and filtered. Rows are written by the one consumer that holds the station's partition, whole: as tuples in the
-order of the columns here, which is that of the migrations.
+read and filtered. Rows are written by the one consumer that holds the station's partition.
 """
 
 from datetime import datetime

@@ -51,6 +51,7 @@ def upgrade() -> None:
         text("token_status"),
         sa.Column("answer", sa.LargeBinary, nullable=False),
     )
+    create_written_types()
     create_intents()
     op.create_table(
         "station",
@@ -108,6 +109,27 @@ def index_sessions(name, *columns, unique=False, where=None):
     )
 
 
+def create_written_types():
+    """What the service hands over in one array of rows.
+
+    Not the tables' own row types: a copy that still runs the release before must not trip over a new column. A
+    release that writes other columns makes types of its own and leaves these to the one after it.
+    """
+    op.execute("""
+    CREATE TYPE session_write AS (
+        session_id uuid, station_id text, version text, name text, start text, transaction_id text, state text,
+        begun_at timestamptz, started_at timestamptz, ended_at timestamptz, evse_id bigint, connector_id bigint,
+        id_token text, id_token_type text, token_key text, token_status text, billable boolean, meter_start_wh float8,
+        meter_stop_wh float8, energy_wh float8, stop_reason text, charging_state text, remote_start_id bigint,
+        gaps json, missing text[], flags text[], created_at timestamptz, updated_at timestamptz, fold bytea)
+    """)
+    op.execute("""
+    CREATE TYPE event_write AS (
+        session_id uuid, number bigint, kind text, occurred_at timestamptz, received_at timestamptz, trigger text,
+        offline boolean, charging_state text, reason text, id_token text, token_status text, answer bytea)
+    """)
+
+
 def create_intents():
     op.create_table(
         "intent",
@@ -132,6 +154,8 @@ def create_intents():
 def downgrade() -> None:
     for table in ("station", "intent", "session_event", "charging_session", "token"):
         op.drop_table(table)
+    for written in ("event_write", "session_write"):
+        op.execute(f"DROP TYPE {written}")
     for sequence in ("remote_start_id", "transaction_id"):
         op.execute(f"DROP SEQUENCE {sequence}")
     drop_runtime_tables(op)
