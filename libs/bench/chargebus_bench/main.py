@@ -53,8 +53,7 @@ def _parse(arguments: Sequence[str]) -> Wanted:
     parser.add_argument("--stations", type=int, default=2000, help="how many stations are connected (2000)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="scenarios, such as heartbeat or mix/20")
     parser.add_argument("--out", type=Path, help=f"the JSON file (in {DEFAULT_FOLDER}, named after the time)")
-    # `chargebus bench -- --seconds 3` hands on the separator, too.
-    chosen = parser.parse_args([argument for argument in arguments if argument != "--"])
+    chosen = parser.parse_args(arguments)
     scenarios = tuple(each for each in SCENARIOS if not chosen.only or {each.name, each.title} & set(chosen.only))
     if not scenarios:
         parser.error(f"no scenario is called {' or '.join(chosen.only)}")
