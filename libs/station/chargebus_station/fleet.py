@@ -205,8 +205,8 @@ class Fleet:
         online = sum(station.online for station in self.stations)
         parts = [
             f"{online} of {len(self.stations)} stations online",
-            f"{len(charging)} vehicles take {power_kw:.0f} kW",
-            f"{ended} charges done, {energy_kwh:.0f} kWh",
+            f"{_count(len(charging), 'vehicle')} charging at {power_kw:.0f} kW",
+            f"{_count(ended, 'charge')} done, {energy_kwh:.0f} kWh",
             *self._troubles(),
         ]
         return f"{self.clock.now():%a %H:%M} (x{self._plan.speed:g}): {'; '.join(parts)}"
@@ -214,15 +214,21 @@ class Fleet:
     def _troubles(self) -> list[str]:
         refused = sum(station.books.drivers_refused for station in self.stations)
         offline = [station for station in self.stations if not station.online]
-        away = [f"{one.config.station_id} is offline, {one.queued} messages wait" for one in offline[:2]]
+        away = [f"{one.config.station_id} is offline, {_count(one.queued, 'message')} waiting" for one in offline[:2]]
         if len(offline) > len(away):
-            away = [f"{len(offline)} stations are offline, {sum(one.queued for one in offline)} messages wait"]
+            away = [
+                f"{len(offline)} stations are offline, {_count(sum(one.queued for one in offline), 'message')} waiting"
+            ]
         broken = [
             f"{station.config.station_id} has a broken connector"
             for station in self.stations
             if any(evse.faulted for evse in station.state.evses.values())
         ]
-        return [*([f"{refused} drivers refused"] if refused else []), *away, *broken[:2]]
+        return [*([f"{_count(refused, 'driver')} refused"] if refused else []), *away, *broken[:2]]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _told(station: Station) -> bool:
