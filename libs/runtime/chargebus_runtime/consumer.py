@@ -53,12 +53,15 @@ class ConsumerSpec:
 
     `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
     `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
+    `gather_s` is how long records may wait in Kafka for others, so that a batch is worth its transaction; for a
+    service that no station waits for.
     """
 
     topics: tuple[str, ...]
     handle: Handle
     refuse: Refuse = refuse_silently
     on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
+    gather_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ class Process:
         )
         parts = ConsumerParts(service.name, database, self.clock, self.telemetry.tracing, self.settings.batch_records)
         consumer = Consumer(spec, parts, positions)
-        task = await self._readers.group(consumer.run, service.name, spec.topics, positions)
+        task = await self._readers.group(consumer.run, service.name, spec, positions)
         task.add_done_callback(self._on_end)
         self._positions[service.name] = positions
         self._consumers.append((consumer, task))

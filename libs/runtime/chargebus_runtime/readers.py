@@ -9,12 +9,14 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, TopicPartition
 
+from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.view import Tail, View
 
 _SESSION_TIMEOUT_MS = 10_000
 _MAX_POLL_INTERVAL_MS = 15 * 60 * 1000  # a batch that waits for a database that is away keeps its partitions
+_GATHER_BYTES = 256 * 1024
 
 Run = Callable[[AIOKafkaConsumer], Awaitable[None]]
 
@@ -49,19 +51,21 @@ class Readers:
         return await self._run(tail.run, f"tail of {tail.topic}", (), partitions=partitions, auto_offset_reset="latest")
 
     async def group(
-        self, run: Run, group: str, topics: Sequence[str], listener: ConsumerRebalanceListener
+        self, run: Run, group: str, spec: ConsumerSpec, listener: ConsumerRebalanceListener
     ) -> "asyncio.Task[None]":
-        """Read topics as a member of a consumer group."""
+        """Read the topics of `spec` as a member of a consumer group."""
+        gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": int(1000 * spec.gather_s)}
         return await self._run(
             run,
             f"consumer of {group}",
-            topics,
+            spec.topics,
             group_id=group,
             listener=listener,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=_SESSION_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+            **(gather if spec.gather_s else {}),
         )
 
     async def _run(self, run: Run, name: str, topics: Sequence[str], **options: Any) -> "asyncio.Task[None]":  # noqa: ANN401

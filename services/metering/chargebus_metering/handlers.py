@@ -18,7 +18,9 @@ from chargebus_metering.store import Kept
 log = logging.getLogger(__name__)
 
 SOURCE = "/metering"
+TOPICS = (frames_topic("metering"), frames_topic("session"), SESSION_EVENTS)
 READINGS_AT_ONCE = 2000
+GATHER_S = 0.2  # no station waits for metering
 
 
 def consumer(metrics: Metrics) -> ConsumerSpec:
@@ -37,7 +39,7 @@ def consumer(metrics: Metrics) -> ConsumerSpec:
         metrics.count(messages, new, kept_anew)
         _log_set_aside(kept_anew)
 
-    return ConsumerSpec((frames_topic("metering"), frames_topic("session"), SESSION_EVENTS), handle)
+    return ConsumerSpec(TOPICS, handle, gather_s=GATHER_S)
 
 
 def _publish(batch: Batch, taken: Sequence[Intake], new: Sequence[MeterReadings]) -> None:
