@@ -119,9 +119,9 @@ class LinkMachine(RuleBasedStateMachine):
         fresh = not kept and stamp not in stamps
         if fresh:
             self.expected[command_id] = 1
+            stamps.clear()
+            stamps.add(stamp)
         command = StationCommand(command_id, "ClearCache", b"{}", timeout_s, datetime.fromtimestamp(stamp, UTC))
-        stamps.clear()
-        stamps.add(stamp)
         outputs = self.do(self.link.command(command, self.now))
         repeated = [output for output in outputs if isinstance(output, Note) and output.event == "repeated_command"]
         assert bool(repeated) is not fresh

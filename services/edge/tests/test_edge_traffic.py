@@ -238,6 +238,21 @@ async def test_the_newer_connection_wins_and_the_end_of_the_old_one_is_not_told(
     assert len(edge.connections) == 1
 
 
+async def test_the_newer_connection_wins_even_before_the_edge_reads_of_it_in_the_log(edge):
+    old = await connected(edge)
+    readers, edge.kafka.readers = edge.kafka.readers, []
+    new = await connected(edge)
+    with pytest.raises(ConnectionClosed):
+        await old.recv()
+    edge.kafka.readers = readers
+    for offset, record in enumerate(edge.kafka.log["ocpp.presence"]):
+        view = edge.wired.service.views[1]
+        view.apply(Received(record.topic, 0, offset, record.key, record.value, dict(record.headers)))
+    await new.send('[2,"hb","Heartbeat",{}]')
+    assert json.loads(await new.recv())[0] == 3
+    assert len(presences(edge)) == 2
+
+
 async def test_two_edges_with_one_station_keep_the_newer_connection(run_edge):
     async with run_edge(slot=0) as first, run_edge(slot=1) as second:
         first.register("CP1")
@@ -444,6 +459,7 @@ async def test_while_kafka_is_away_sockets_are_closed_and_nothing_in_flight_is_a
             await socket.recv()
         assert closed.value.rcvd.code == 1013
         assert len(edge.connections) == 0
+        assert len(edge.edge.drainer.uplink) == 0
         assert edge.edge.check() == "Kafka does not take records"
         edge.kafka.release()  # a heartbeat was among what waited
         await until(lambda: edge.edge.check() is None, 15)
@@ -487,6 +503,7 @@ async def test_draining_finishes_what_is_in_flight_closes_and_says_so(run_edge):
         with pytest.raises(InvalidStatus) as refused:
             await edge.connect("CP1")
         assert refused.value.response.status_code == 503
+        assert await is_silent(socket, 0.3)
         edge.send_down(read_frame(record).answer(b'{"n":1}', "/session", datetime.now(UTC)))
         assert await socket.recv() == '[3,"a",{"n":1}]'
         with pytest.raises(ConnectionClosed) as closed:
