@@ -221,8 +221,11 @@ class Consumer:
         if time.monotonic() - self._committed_at < _COMMIT_EVERY_S:
             return
         self._committed_at = time.monotonic()
+        held = self._positions.current(client.assignment())
+        if not held:  # all were taken away while the batch was applied
+            return
         try:
-            await client.commit(self._positions.current(client.assignment()))
+            await client.commit(held)
         except (KafkaError, IllegalStateError) as error:
             log.info("Kafka did not take the committed offsets of %s: %r", self._parts.service, error)
 

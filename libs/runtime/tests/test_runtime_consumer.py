@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import TOPICS, Topic
-from chargebus_runtime import offsets, parking
+from chargebus_runtime import consumer, offsets, parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.consumer import ConsumerSpec
@@ -36,8 +36,10 @@ class Counter:
     poison: str = ""
     fail_once: list[Exception] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     async def handle(self, batch: Batch) -> None:
+        self.meanwhile()
         self.batches.append(len(batch.records))
         for record in batch.records:
             value = (record.value or b"").decode()
@@ -177,6 +179,19 @@ async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, 
         await eventually(has_rows(bench, 1))
     assert await bench.rows() == [("s", "1")]
     assert await bench.read(f"{bench.counter.name}.parked") == []
+
+
+async def test_partitions_that_are_taken_away_while_a_batch_is_applied_do_not_end_the_service(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_COMMIT_EVERY_S", 0.0)
+    async with bench.running() as process:
+        bench.counter.meanwhile = process._positions[bench.counter.name].lose_all
+        for count in (1, 2):
+            await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % count)])
+            await eventually(has_rows(bench, count))
+        assert not process.failed.is_set()
+    assert await bench.rows() == [("s", "1"), ("s", "2")]
 
 
 async def test_records_that_another_copy_applied_are_skipped(bench: Bench) -> None:
