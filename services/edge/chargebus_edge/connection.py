@@ -176,13 +176,24 @@ class Connection:
 
     def sweep(self, now: float) -> None:
         """Do what is due: deadlines of the link, pings, and an end for a station that is not there."""
+        if self.link.busy:
+            self._tick(now)
+        if self._held:
+            self._catch_up(now)
+        if now >= self._liveness.due_at:
+            self._look_after(now)
+
+    def _tick(self, now: float) -> None:
         deadline = self.link.next_deadline()
         if deadline is not None and deadline <= now:
             self._run(self.link.tick(now))
-        if self._held:
-            self._flow()
-            if self.socket.congested and self._liveness.silence_s(now) >= self._parts.limits.pong_within_s:
-                self._drop("not reading")
+
+    def _catch_up(self, now: float) -> None:
+        self._flow()
+        if self.socket.congested and self._liveness.silence_s(now) >= self._parts.limits.pong_within_s:
+            self._drop("not reading")
+
+    def _look_after(self, now: float) -> None:
         step = self._liveness.step(now)
         if step == "ping":
             self.socket.poke()

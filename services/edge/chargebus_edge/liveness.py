@@ -16,18 +16,18 @@ class Liveness:
     other is judged by its traffic.
     """
 
-    __slots__ = ("_answers_pings", "_limits", "_pinged_at", "_silent_since")
+    __slots__ = ("_answers_pings", "_limits", "_pinged_at", "_silent_since", "due_at")
 
     def __init__(self, limits: ConnectionLimits, now: float) -> None:
         self._limits = limits
-        self._silent_since = now
-        self._pinged_at: float | None = None
         self._answers_pings = False
+        self.message(now)
 
     def message(self, now: float) -> None:
-        """Note a message."""
+        """Note a message; before `due_at` there is no step to take."""
         self._silent_since = now
-        self._pinged_at = None
+        self._pinged_at: float | None = None
+        self.due_at = now + self._limits.ping_after_s
 
     def control_frame(self, now: float) -> None:
         """Note a ping or a pong."""
@@ -41,7 +41,7 @@ class Liveness:
     def step(self, now: float) -> Step:
         """Return what is to be done; "ping" counts as done."""
         limits, silence = self._limits, now - self._silent_since
-        if silence < limits.ping_after_s:
+        if now < self.due_at:
             return "wait"
         if self._pinged_at is None:
             self._pinged_at = now

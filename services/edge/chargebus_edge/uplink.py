@@ -61,7 +61,7 @@ class Uplink:
         self._queue: deque[int] = deque()
         self._items: dict[int, _Item] = {}  # what is not acknowledged, oldest first
         self._numbers = itertools.count(1)
-        self._wake = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None  # what `run` waits for while nothing is queued
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -102,19 +102,24 @@ class Uplink:
 
     async def run(self) -> None:
         """Hand over what is queued, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             while self._queue:
                 await self._hand_over(self._queue[0])
                 self._queue.popleft()
-            self._wake.clear()
-            await self._wake.wait()
+            self._waiting = loop.create_future()
+            await self._waiting
 
     def _add(self, record: Record, done: Done | None) -> None:
         number = next(self._numbers)
         self._items[number] = _Item(record, self._monotonic(), done)
-        self._queue.append(number)
-        self._wake.set()
         self._empty.clear()
+        self._enqueue(number)
+
+    def _enqueue(self, number: int) -> None:
+        self._queue.append(number)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def _hand_over(self, number: int) -> None:
         attempt = 0
@@ -139,8 +144,7 @@ class Uplink:
             return  # given up before
         if failure is not None and item.done is None:
             log.warning("Kafka did not take a record for %s, trying again: %r", item.record.topic, failure)
-            self._queue.append(number)
-            self._wake.set()
+            self._enqueue(number)
             return
         del self._items[number]
         if number & _SAMPLE == 0:
