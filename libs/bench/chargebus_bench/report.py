@@ -17,9 +17,9 @@ def table(results: Sequence[Result]) -> str:
 
 
 def costs(results: Sequence[Result]) -> str:
-    """Return, by process, the CPU milliseconds that a call costs in all, and the cores in use under load."""
+    """Return, by process, the CPU seconds that a thousand calls cost in all, and the cores in use under load."""
     processes = [*dict.fromkeys(process for result in results for process in result.cores)]
-    names = ["CPU ms per call (cores under load)", *processes]
+    names = ["CPU s per 1,000 calls (cores)", *processes]
     return _aligned([names, *(_cost(result, processes) for result in results)])
 
 

@@ -1,0 +1,74 @@
+"""What becomes of measurements: figures, ratios, tables, JSON."""
+
+from array import array
+
+import msgspec
+import pytest
+from chargebus_bench.load import Measured
+from chargebus_bench.machine import Machine, this_machine
+from chargebus_bench.report import costs, heaviest, memory_line, save, table
+from chargebus_bench.results import Cost, Memory, Report, percentile, result, spine
+from chargebus_bench.scenarios import SCENARIOS
+
+COST = Cost(cores={"edge": 0.5, "client": 0.1}, cpu_s={"edge": 2.0, "client": 0.2}, catch_up_s=1.5)
+
+
+def measured(seconds: float = 2.0, calls: int = 100) -> Measured:
+    return Measured(seconds, array("d", (number / 1000 for number in range(1, calls + 1))), answered=2 * calls)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([], 0.5, 0.0), ([7.0], 0.99, 7.0), ([3.0, 1.0, 2.0], 0.5, 2.0), (list(range(1, 101)), 0.99, 100)],
+)
+def test_a_percentile_is_the_value_that_its_share_does_not_exceed(values, share, expected):
+    assert percentile(values, share) == expected
+
+
+def test_a_result_counts_what_was_measured_and_shares_the_cost_over_all_that_was_answered():
+    found = result("heartbeat", 50, measured(), COST)
+    assert (found.calls, found.calls_s, found.p50_ms, found.p99_ms) == (100, 50.0, 51.0, 100.0)
+    assert found.cpu_s_per_thousand == {"edge": 10.0, "client": 1.0}
+    assert (found.cores["edge"], found.catch_up_s) == (0.5, 1.5)
+
+
+def test_a_result_is_compared_with_the_middle_of_the_spines_two_runs():
+    lower, upper = spine().calls_s["heartbeat/50"]
+    found = result("heartbeat", 50, measured(1.0, int((lower + upper) / 4)), COST)
+    assert found.ratio == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_the_spine_cannot_do_has_no_ratio():
+    assert result("command", 200, measured(), COST).ratio is None
+
+
+def test_nothing_answered_is_told_and_divides_nothing():
+    found = result("heartbeat", 50, Measured(1.0, failures=3), COST)
+    assert (found.calls_s, found.p99_ms, found.failures) == (0.0, 0.0, 3)
+    assert found.cpu_s_per_thousand == {"edge": 0.0, "client": 0.0}
+
+
+def test_every_figure_of_the_spine_belongs_to_a_scenario():
+    assert set(spine().calls_s) <= {"boots/100", *(scenario.title for scenario in SCENARIOS)}
+
+
+def test_tables_are_aligned_and_hold_every_scenario():
+    results = [result("heartbeat", 400, measured(), COST), result("mix", 20, measured(), COST)]
+    for printed in (table(results), costs(results)):
+        lines = printed.splitlines()
+        assert len({len(line) for line in lines}) == 1
+        assert [line.split()[0].partition("/")[0] for line in lines[1:]] == ["heartbeat", "mix"]
+    assert "10.000 (0.50)" in costs(results)
+    assert heaviest(results) == 0.1
+
+
+def test_a_report_is_saved_with_the_machines_size_and_not_its_name(tmp_path):
+    memory = Memory(2000, 100.0, 120.0, 10.2, 13.5)
+    report = Report(
+        "2024-05-01", "abc", this_machine(), "4.1.0", "18", 2000, memory, [result("mix", 20, measured(), COST)]
+    )
+    path = tmp_path / "new" / "folder" / "report.json"
+    save(report, path)
+    assert msgspec.json.decode(path.read_bytes(), type=Report) == report
+    assert set(Machine.__struct_fields__) == {"processor", "cores", "memory_gib", "system", "python", "versions"}
+    assert "10.2 KiB" in memory_line(memory)
