@@ -30,7 +30,9 @@ def consumer(metrics: Metrics) -> ConsumerSpec:
         taken = [intake for record in batch.records if (intake := read(record)) is not None]
         sessions = {intake.session.session_id: intake.session for intake in taken if intake.session is not None}
         await store.remember_sessions(batch.connection, list(sessions.values()))
-        places = await store.find_places(batch.connection, {t for intake in taken if (t := intake.unplaced)})
+        places = {intake.place.transaction: intake.place for intake in taken if intake.place.tells_evse}
+        asking = {intake.place.transaction for intake in taken if intake.place.asks_evse}
+        places |= await store.find_places(batch.connection, asking - places.keys())
         messages = [intake.placed(places) for intake in taken]
         new = await store.insert_readings(batch.connection, messages)
         _publish(batch, taken, new)

@@ -26,17 +26,11 @@ class Intake:
     values: Normalised
     session: Session | None = None
 
-    @property
-    def unplaced(self) -> Transaction | None:
-        """The transaction that must tell the EVSE, where the message does not."""
-        place = self.place
-        return (place.station_id, place.transaction_id) if place.evse_id is None and place.transaction_id else None
-
     def placed(self, places: Mapping[Transaction, Place]) -> MeterReadings:
         """Return the readings, at the EVSE of their transaction if only that is known."""
         place = self.place
-        if place.evse_id is None:
-            place = places.get((place.station_id, place.transaction_id), place)
+        if place.asks_evse:
+            place = places.get(place.transaction, place)
         return MeterReadings(
             station_id=place.station_id,
             evse_id=place.evse_id or 0,

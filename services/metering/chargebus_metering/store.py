@@ -129,12 +129,17 @@ UPDATE meter_reading AS r SET evse_id = told.evse_id, connector_id = told.connec
 WHERE r.station_id = told.station_id AND r.transaction_id = told.transaction_id
 AND r.evse_id = 0 AND r.transaction_id <> ''
 """
-# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the table's size.
+# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. A reading of the
+# same transaction knows, too, and may be here before its session is.
 _FIND_PLACES = """
 SELECT t.station_id, t.transaction_id, s.evse_id, s.connector_id
 FROM unnest($1::text[], $2::text[]) AS t (station_id, transaction_id) CROSS JOIN LATERAL (
-    SELECT evse_id, connector_id FROM charging_session
-    WHERE station_id = t.station_id AND transaction_id = t.transaction_id ORDER BY session_id DESC LIMIT 1
+    (SELECT evse_id, connector_id FROM charging_session
+    WHERE station_id = t.station_id AND transaction_id = t.transaction_id AND evse_id <> 0 LIMIT 1)
+    UNION ALL
+    (SELECT evse_id, connector_id FROM meter_reading
+    WHERE station_id = t.station_id AND transaction_id = t.transaction_id AND evse_id <> 0 LIMIT 1)
+    LIMIT 1
 ) AS s
 """
 _INSERT_SET_ASIDE = """
@@ -171,7 +176,7 @@ async def remember_sessions(connection: asyncpg.Connection, sessions: Sequence[S
 async def find_places(
     connection: asyncpg.Connection, transactions: Collection[Transaction]
 ) -> dict[Transaction, Place]:
-    """Return the places of those transactions that a session told of."""
+    """Return the places of those transactions that a session, or an earlier reading, told of."""
     if not transactions:
         return {}
     rows = await connection.fetch(_FIND_PLACES, *zip(*transactions, strict=True))

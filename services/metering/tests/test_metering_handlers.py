@@ -131,6 +131,17 @@ async def test_a_session_in_the_same_batch_tells_the_evse_too(metering):
     assert {message.evse_id for message in published(sent)} == {2}
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+async def test_another_reading_of_the_transaction_tells_the_evse_before_its_session_does(metering, batches):
+    frames = [
+        metering.log.frame("1.6", "MeterValues", meter_values("2000")),
+        metering.log.frame("1.6", "StopTransaction", stop()),
+    ]
+    size = len(frames) // batches
+    sent = [record for at in range(0, len(frames), size) for record in await metering.apply(*frames[at : at + size])]
+    assert [(message.evse_id, message.connector_id) for message in published(sent)] == [(2, 1), (2, 1)]
+
+
 async def test_an_evse_that_is_told_later_is_mended_in_the_table(metering):
     [sent] = await metering.apply(metering.log.frame("1.6", "StopTransaction", stop()))
     assert published([sent])[0].evse_id == 0

@@ -33,6 +33,21 @@ class Place(msgspec.Struct, frozen=True):
     connector_id: int = 0
     transaction_id: str = ""
 
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction, by its station."""
+        return (self.station_id, self.transaction_id)
+
+    @property
+    def tells_evse(self) -> bool:
+        """Whether it says at which EVSE its transaction is."""
+        return bool(self.transaction_id and self.evse_id)
+
+    @property
+    def asks_evse(self) -> bool:
+        """Whether only its transaction can say where it is."""
+        return bool(self.transaction_id) and self.evse_id is None
+
     def identity(self) -> Identity:
         """Return what tells this place from others.
 
