@@ -118,7 +118,11 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MeterReadings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The readings of one message of a station that were not known before; evse_id 0 is the main meter."""
+    """The readings of one message of a station that were not known before.
+
+    `evse_id` 0 is the main meter; with a `transaction_id` it is an EVSE that nobody had told yet: the session knows.
+    A very long message is told in several records.
+    """
 
     station_id: str
     evse_id: int
