@@ -22,6 +22,8 @@ QUICKLY = {
     "EDGE_SPREAD_S": "1",
     "EDGE_RETRY_AFTER_S": "1",
     "EDGE_DRAIN_S": "1",
+    "COMMAND_ANSWER_GRACE_S": "1",
+    "COMMAND_LOST_GRACE_S": "1",
 }
 
 Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
@@ -56,10 +58,12 @@ def scenario(system: System, checker: Checker) -> Scenario:
 
     @asynccontextmanager
     async def run(plan: Plan) -> AsyncIterator[Fleet]:
+        await system.tidy()
         await assert_sound(Expected())
         async with Fleet(system, plan) as fleet:
             yield fleet
             await fleet.settle()
+            await fleet.rest()
             await assert_sound(fleet.expected)
 
     return run

@@ -52,6 +52,11 @@ class EmbeddedKafka:
         """The broker's process id."""
         return self._running().pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the broker's process is there."""
+        return self._child is not None and self._child.running
+
     async def start(self) -> None:
         """Start the broker and wait until it answers as itself.
 

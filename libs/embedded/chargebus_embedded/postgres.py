@@ -68,6 +68,11 @@ class EmbeddedPostgres:
         """The process id of the server's first process."""
         return self._running().pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._child is not None and self._child.running
+
     async def start(self) -> None:
         """Start the server and wait until it answers; makes the data folder at the first start.
 

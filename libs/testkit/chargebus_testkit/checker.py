@@ -66,7 +66,8 @@ class _Check:
     api: Api
 
     async def objections(self, expected: Expected, within_s: float) -> list[str]:
-        found = await self._settle(within_s)
+        found = [f"{process.name} ended by itself" for process in self.system.processes if process.crashed]
+        found += await self._settle(within_s)
         found += [leftovers.say(one) for one in await leftovers.parked(self.log) if _id(one) not in expected.parked]
         found += leftovers.holes(await self._standings())
         for books in expected.books:

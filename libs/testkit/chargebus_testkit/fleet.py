@@ -154,6 +154,12 @@ class Fleet:
             await operating
         await self.settle()
 
+    async def rest(self) -> None:
+        """Take all stations off the network: not even heartbeats come any more."""
+        for station in self.stations:
+            station.cut()
+        await self.offline()
+
     async def settle(self) -> None:
         """Let everybody go home and wait until every message of every station is answered.
 

@@ -23,8 +23,8 @@ EVSE: Final = 2
 _AT_ONCE: Final = 3
 _PAUSE_S: Final = (0.05, 0.3)
 _AGAIN_S: Final = 0.3
-_TTL_S: Final = 30.0
-_TIMEOUT_S: Final = 10.0
+_TTL_S: Final = 10.0
+_TIMEOUT_S: Final = 4.0
 
 _HARMLESS: Final[Mapping[Version, Sequence[tuple[str, dict[str, Any]]]]] = {
     "1.6": (
@@ -93,7 +93,7 @@ class Operators:
         """Start a charge; that the station may refuse it is its business."""
         token = station.config.local_tokens[0]
         path = f"/v1/stations/{station.config.station_id}/evses/{EVSE}/start"
-        answer = await _try(api, "POST", path, json={"id_token": token})
+        answer = await _try(api, "POST", path, json={"id_token": token, "timeout_s": _TIMEOUT_S})
         if answer is not None:
             self.command_ids.append(answer.raise_for_status().json()["command_id"])
 
@@ -103,7 +103,9 @@ class Operators:
         listed = await _try(api, "GET", "/v1/sessions", params=query)
         going_on = [] if listed is None else listed.raise_for_status().json()["items"]
         for session in [session for session in going_on if session["evse_id"] == EVSE]:
-            answer = await _try(api, "POST", f"/v1/sessions/{session['session_id']}/stop", json={})
+            answer = await _try(
+                api, "POST", f"/v1/sessions/{session['session_id']}/stop", json={"timeout_s": _TIMEOUT_S}
+            )
             if answer is not None and answer.status_code != httpx.codes.CONFLICT:  # it has just ended
                 self.command_ids.append(answer.raise_for_status().json()["command_id"])
 

@@ -52,6 +52,7 @@ class ServiceProcess:
         self._environment = dict(environment)
         self._child: Child | None = None
         self._starts = 0
+        self._wanted = False
 
     @property
     def name(self) -> str:
@@ -75,6 +76,11 @@ class ServiceProcess:
         return self._child.pid
 
     @property
+    def crashed(self) -> bool:
+        """Whether it ended though nobody killed or stopped it."""
+        return self._wanted and not self.running
+
+    @property
     def log(self) -> Path:
         """The log of the newest start."""
         return self.place.folder / f"{self.name}.{self._starts}.log"
@@ -91,6 +97,7 @@ class ServiceProcess:
     def launch(self) -> None:
         """Start it without waiting."""
         self._starts += 1
+        self._wanted = True
         self._child = Child(
             Command(
                 name=self.name,
@@ -118,11 +125,13 @@ class ServiceProcess:
 
     async def kill(self) -> None:
         """End it with SIGKILL."""
+        self._wanted = False
         if self._child is not None:
             await self._child.kill()
 
     async def stop(self) -> None:
         """Ask it to end, and wait until it has; it is resumed first if it was paused."""
+        self._wanted = False
         if self._child is not None:
             self.resume()
             await self._child.stop()

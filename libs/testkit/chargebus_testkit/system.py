@@ -45,6 +45,7 @@ class System:
         self.postgres = EmbeddedPostgres(folder / "postgres")
         self._more = dict(environment or {})
         self._processes: dict[str, ServiceProcess] = {}
+        self._home: list[ServiceProcess] = []
 
     async def start(self, *groups: Sequence[str]) -> None:
         """Start Kafka, PostgreSQL and a process for each group of services; without groups, one for each service.
@@ -56,13 +57,24 @@ class System:
         await ensure_topics(self.kafka_connection, TOPICS.values(), replication=1)
         await self._migrate()
         for group in groups or [(service,) for service in services()]:
-            self.place(*group)
+            self._home.append(self.place(*group))
         await asyncio.gather(*(process.start() for process in self.processes))
 
     async def stop(self) -> None:
         """End everything; what is stuck is killed."""
         await asyncio.gather(*(process.stop() for process in self.processes))
         await asyncio.gather(self.kafka.stop(), self.postgres.stop())
+
+    async def tidy(self) -> None:
+        """Have everything run that `start` started, and nothing else, whatever a failed test left behind."""
+        for server in (self.kafka, self.postgres):
+            if not server.running:
+                await server.restart()
+        extra = [process for process in self.processes if process not in self._home]
+        await asyncio.gather(*(process.stop() for process in extra))
+        for process in self._home:
+            process.resume()
+        await asyncio.gather(*(process.start() for process in self._home if not process.running))
 
     def place(self, *group: str, **environment: str) -> ServiceProcess:
         """Add a process with ports and, for an edge, a slot of its own; it is not started yet."""
