@@ -2,7 +2,7 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from chargebus_metering.store import Tables
+from chargebus_metering.tables import Tables
 from chargebus_runtime.schema import RUNTIME_TABLES
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
