@@ -12,7 +12,6 @@ from chargebus_events.public import MeterReadings, Reading, Session
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import SetAside
 
-
 # COPY fills columns by name, so this order is only that of the tuples below.
 _READING_COLUMNS = (
     "reading_id",
