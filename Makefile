@@ -29,7 +29,7 @@ test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
 	@$(BIN)/pytest $(TESTS)
 
 check: $(READY) ## what CI checks: format, lint, types, architecture, dependencies
-	@tools/check
+	@.ci/check
 
 format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format
@@ -39,11 +39,11 @@ bench: $(READY) ## measure this machine with services as processes; writes JSON
 	@exec $(BIN)/chargebus bench
 
 lock: $(READY) ## resolve the newest dependencies into requirements.lock and Kafka's jars into theirs
-	@tools/lock
+	@.ci/lock
 
 clean: ## remove the environment and what tools cached; data folders stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-$(READY): requirements.lock tools/make_environment $(PACKAGES:%=%/pyproject.toml)
-	@tools/make_environment
+$(READY): requirements.lock .ci/make_environment $(PACKAGES:%=%/pyproject.toml)
+	@.ci/make_environment
 	@touch $@
