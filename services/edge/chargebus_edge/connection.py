@@ -115,6 +115,8 @@ class Connection:
         self._liveness.message(now)
         if self._records is not None:
             self._run(self.link.received(data, now))
+            if self._unacknowledged >= self._parts.limits.unacknowledged or self.socket.congested:
+                self._flow()
         elif not self.ended:
             self._early = [*(self._early or ()), data]
             self._flow()
@@ -263,8 +265,6 @@ class Connection:
         parts.tally.frames[self.station.version, frame.route.action] += 1
         self._unacknowledged += 1
         parts.uplink.publish(record, partial(self.acknowledged, frame, span))
-        if self._unacknowledged >= parts.limits.unacknowledged or self.socket.congested:
-            self._flow()
 
     def _trace(self, frame: Publish) -> Span | None:
         span = self._parts.tracing.start(

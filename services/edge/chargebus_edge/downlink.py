@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Final, cast, get_args
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, cast, get_args
 
 import msgspec
 from chargebus_events.commands import COMMAND
@@ -24,6 +24,20 @@ _REGISTRATIONS: Final[Mapping[bytes, Registration]] = {
     status.encode(): cast(Registration, status) for status in get_args(Registration)
 }
 _ANSWER, _ERROR, _COMMAND = ANSWER.encode(), ERROR.encode(), COMMAND.encode()
+_LONGEST_S: Final = 24 * 3600.0
+_UNREADABLE = (ArithmeticError, KeyError, TypeError, ValueError, msgspec.MsgspecError)
+
+
+class _AnswerRecord(NamedTuple):
+    epoch: int
+    number: int
+    answer: Answer
+    registration: Registration | None
+
+
+class _CommandRecord(NamedTuple):
+    epoch: int
+    command: StationCommand
 
 
 class Downlink:
@@ -38,49 +52,59 @@ class Downlink:
         """Take records, in order; one that cannot be read is counted and skipped."""
         for record in records:
             try:
-                self._take(record)
-            except (KeyError, ValueError, msgspec.MsgspecError) as error:
+                content = _read(record)
+            except _UNREADABLE as error:
                 self._tally.events["unreadable_downlink"] += 1
                 log.error("unreadable downlink record for %r at offset %d: %r", record.key, record.offset, error)
+                continue
+            if isinstance(content, _AnswerRecord):
+                self._answer(record.key, content)
+            else:
+                self._command(record.key, content)
 
-    def _take(self, record: Received) -> None:
-        headers = record.headers
-        kind = headers["ce_type"]
-        epoch = int(headers["ocpp_epoch"])
-        if kind == _ANSWER:
-            self._answer(record, epoch, record.value or b"{}")
-        elif kind == _ERROR:
-            self._answer(record, epoch, _read_error(record.value or b""))
-        elif kind == _COMMAND:
-            self._command(record, epoch)
-        else:
-            raise ValueError(kind)
-
-    def _answer(self, record: Received, epoch: int, answer: Answer) -> None:
-        connection = self._connections.find(record.key, epoch)
+    def _answer(self, station_id: str, content: _AnswerRecord) -> None:
+        connection = self._connections.find(station_id, content.epoch)
         if connection is None:
             self._tally.events["late_answer"] += 1  # the station will ask again on its new connection
-            return
-        headers = record.headers
-        registration = headers.get("registration")
-        status = None if registration is None else _REGISTRATIONS[registration]
-        connection.answer(int(headers["ocpp_number"]), answer, status)
-
-    def _command(self, record: Received, epoch: int) -> None:
-        headers = record.headers
-        command = StationCommand(
-            command_id=record.text("ce_id"),
-            action=record.text("ocpp_action"),
-            payload=record.value or b"{}",
-            timeout_s=float(headers["timeout_s"]),
-            sent_at=datetime.fromisoformat(record.text("ce_time")),
-        )
-        connection = self._connections.find(record.key, epoch)
-        if connection is not None and self._is_late(command):
-            connection.refuse(command, "it came too late")
         else:
-            self._connections.command(record.key, epoch, command)
+            connection.answer(content.number, content.answer, content.registration)
+
+    def _command(self, station_id: str, content: _CommandRecord) -> None:
+        connection = self._connections.find(station_id, content.epoch)
+        if connection is not None and self._is_late(content.command):
+            connection.refuse(content.command, "it came too late")
+        else:
+            self._connections.command(station_id, content.epoch, content.command)
 
     def _is_late(self, command: StationCommand) -> bool:
         # Whoever sent it no longer waits: a remote start must not fire then.
         return self._clock() - command.sent_at > timedelta(seconds=command.timeout_s)
+
+
+def _read(record: Received) -> _AnswerRecord | _CommandRecord:
+    kind = record.headers["ce_type"]
+    epoch = int(record.headers["ocpp_epoch"])
+    if kind == _COMMAND:
+        return _CommandRecord(epoch, _read_command(record))
+    if kind == _ANSWER:
+        answer: Answer = record.value or b"{}"
+    elif kind == _ERROR:
+        answer = _read_error(record.value or b"")
+    else:
+        raise ValueError(kind)
+    registration = record.headers.get("registration")
+    status = None if registration is None else _REGISTRATIONS[registration]
+    return _AnswerRecord(epoch, int(record.headers["ocpp_number"]), answer, status)
+
+
+def _read_command(record: Received) -> StationCommand:
+    timeout_s = float(record.headers["timeout_s"])
+    if not 0 < timeout_s <= _LONGEST_S:
+        raise ValueError(timeout_s)
+    return StationCommand(
+        command_id=record.text("ce_id"),
+        action=record.text("ocpp_action"),
+        payload=record.value or b"{}",
+        timeout_s=timeout_s,
+        sent_at=datetime.fromisoformat(record.text("ce_time")).astimezone(UTC),
+    )

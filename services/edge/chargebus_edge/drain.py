@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 STEP_S: Final = 0.05
 PER_SECOND: Final = 200  # so many reconnects at once harm nobody: a small edge need not take its time
 PATIENCE_S: Final = 5.0
-SETTLE_S: Final = 10.0
+SETTLE_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Drain:
         try:
             await asyncio.wait_for(self.uplink.settled(), SETTLE_S)
         except TimeoutError:
-            log.warning("%d records never reached Kafka", len(self.uplink))
-        await self.slot.leave()
+            log.warning("Kafka is away: it never got %d records", len(self.uplink))
+        else:
+            await self.slot.leave()
 
     async def _close(self) -> None:
         """Close so many each step, those without a call under way first; in the end all."""
@@ -49,6 +50,8 @@ class Drain:
             elapsed = self.monotonic() - started
             quota = total if elapsed >= spread_s else int(total * elapsed / spread_s)
             impatient = elapsed >= spread_s + PATIENCE_S
+            if elapsed >= spread_s + PATIENCE_S + SETTLE_S:
+                return  # what is left was closed, but Kafka never acknowledged that it had begun
             for connection in self.connections:
                 if closed >= quota and not impatient:
                     break

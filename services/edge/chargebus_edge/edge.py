@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chargebus_edge import memory
 from chargebus_edge.connections import SERVICE_RESTART, Connections
 from chargebus_edge.credentials import Credentials
 from chargebus_edge.drain import Drain
@@ -40,7 +39,6 @@ class Edge:
         """Claim the slot, end what a predecessor on it left open, let stations in."""
         self.connections.edge_epoch = await self.slot.claim()
         self.sweep.end_remnants(self.monotonic() + REMNANT_RETRY_S)
-        memory.relax()
         await self.server.start()
         self.gate.clear("starting")
 

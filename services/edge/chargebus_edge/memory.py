@@ -7,7 +7,6 @@ most of a second. Connections hold no cycles (a test watches that), so nothing i
 import gc
 from typing import Final
 
-YOUNG_OBJECTS: Final = 10_000
 FIRST_AT: Final = 500
 GROWTH: Final = 1.25
 
@@ -25,8 +24,3 @@ class Heap:
         gc.collect()
         gc.freeze()
         self._next_at = max(FIRST_AT, int(connections * GROWTH))
-
-
-def relax() -> None:
-    """Collect young objects less often: a burst of frames makes and drops thousands of them."""
-    gc.set_threshold(YOUNG_OBJECTS, 20, 50)

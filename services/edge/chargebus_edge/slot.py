@@ -59,6 +59,7 @@ class Slot:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     instance: str = field(default_factory=lambda: uuid4().hex)
     _newest: int = -1
+    _left: bool = False
 
     async def claim(self) -> int:
         """Announce the edge, however long Kafka takes; return its epoch."""
@@ -70,19 +71,21 @@ class Slot:
         return self.epoch
 
     async def beat(self, status: Callable[[], Status], acknowledged: Callable[[], None]) -> None:
-        """Send heartbeats until the slot is lost.
+        """Send heartbeats until the slot is lost, or left.
 
         Raises:
             SlotLostError: a newer edge has it.
         """
-        while not self.lost.is_set():
+        while not self._left:
+            if self.lost.is_set():
+                raise SlotLostError(f"a newer edge has claimed slot {self.number}; this one stops")
             if await self._send(self._heartbeat(status())) is not None:
                 acknowledged()
             await self._pause(HEARTBEAT_S)
-        raise SlotLostError(f"a newer edge has claimed slot {self.number}; this one stops")
 
     async def leave(self) -> None:
-        """Say that the edge is gone; its successor need not wait for that to be found out."""
+        """Say that the edge is gone, as its last heartbeat: nobody need wait to find that out."""
+        self._left = True
         if self.epoch is not None and not self.lost.is_set():
             await self._send(self._heartbeat(Status(0, draining=True), stopped=True))
 

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from chargebus_edge import slot as slot_module
 from chargebus_edge.frame_records import FrameRecords, Stamp
 from chargebus_edge.gate import Gate
 from chargebus_edge.limits import ConnectionLimits
 from chargebus_edge.liveness import Liveness
 from chargebus_edge.main import NoTransportError, build
+from chargebus_edge.memory import Heap
 from chargebus_edge.outputs import Publish
 from chargebus_edge.registry import Registry
 from chargebus_edge.routes import DECIDING_SERVICES, route
@@ -231,6 +233,17 @@ async def test_a_lost_slot_is_not_left_in_the_name_of_its_new_owner():
     assert len(producer.records) == 1
 
 
+async def test_the_last_heartbeat_of_an_edge_says_that_it_stopped(monkeypatch):
+    monkeypatch.setattr(slot_module, "HEARTBEAT_S", 0.01)
+    slot, producer = make_slot(17)
+    await slot.claim()
+    beating = asyncio.create_task(slot.beat(lambda: Status(0, draining=False), lambda: None))
+    await asyncio.sleep(0.05)
+    await slot.leave()
+    await asyncio.wait_for(beating, 1)
+    assert [b'"stopped":true' in record.value for record in producer.records[-2:]] == [False, True]
+
+
 # The uplink
 
 
@@ -383,6 +396,16 @@ def test_a_flood_of_the_same_kind_is_counted_and_not_written(caplog):
 
 
 # Memory
+
+
+def test_the_heap_is_frozen_when_connections_have_grown_by_a_quarter():
+    heap, frozen = Heap(), []
+    for connections in (0, 499, 500, 600, 625, 10):
+        gc.unfreeze()
+        heap.settle(connections)
+        frozen.append(gc.get_freeze_count() > 0)
+    gc.unfreeze()
+    assert frozen == [True, False, True, False, True, False]
 
 
 async def test_a_connection_that_is_over_goes_without_the_garbage_collector(edge):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from chargebus_events.commands import Command, Delivery
+from chargebus_edge import drain
+from chargebus_events.commands import COMMAND, Command, Delivery
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
-from chargebus_events.record import Received
+from chargebus_events.record import Received, Record
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -398,14 +399,29 @@ async def test_a_command_that_is_not_answered_times_out(edge):
     assert deliveries(edge)[0].result == "timed_out"
 
 
-async def test_an_unreadable_downlink_record_is_skipped(edge):
-    socket = await connected(edge)
-    for headers in ((), (("ce_type", b"x"), ("ocpp_epoch", b"0")), (("ce_type", b"x"), ("ocpp_epoch", b"no"))):
-        edge.kafka.write(
-            msgspec.structs.replace(
-                edge.kafka.log["ocpp.presence"][0], topic="ocpp.downlink", headers=headers, partition=0
-            )
+UNREADABLE = [
+    (),
+    (("ce_type", b"x"), ("ocpp_epoch", b"0")),
+    (("ce_type", b"x"), ("ocpp_epoch", b"no")),
+    (("ce_type", b"x"), ("ocpp_epoch", None)),
+    *(
+        (
+            ("ce_type", COMMAND.encode()),
+            ("ce_id", b"c"),
+            ("ocpp_epoch", b"0"),
+            ("timeout_s", timeout_s),
+            ("ce_time", time),
         )
+        for timeout_s, time in ((b"nan", b"2024-01-01T00:00:00Z"), (b"inf", b"2024-01-01T00:00:00Z"), (b"1", b"then"))
+    ),
+]
+
+
+@pytest.mark.parametrize("headers", UNREADABLE)
+async def test_an_unreadable_downlink_record_is_skipped(edge, headers):
+    socket = await connected(edge)
+    edge.kafka.write(Record("ocpp.downlink", "CP1", b"{}", headers, 0))
+    assert edge.edge.server._parts.tally.events["unreadable_downlink"] == 1
     await socket.send('[2,"hb","Heartbeat",{}]')
     assert json.loads(await socket.recv())[0] == 3
 
@@ -512,6 +528,17 @@ async def test_draining_finishes_what_is_in_flight_closes_and_says_so(run_edge):
         await draining
         assert presences(edge)[-1].connected is False
         assert json.loads(edge.kafka.log["ocpp.edges"][-1].value)["stopped"] is True
+
+
+async def test_draining_ends_while_kafka_is_away(run_edge, monkeypatch):
+    monkeypatch.setattr(drain, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(drain, "SETTLE_S", 0.2)
+    async with run_edge(drain_s=0.1) as edge:
+        edge.register("CP1")
+        edge.kafka.hold()
+        socket = await edge.connect("CP1")
+        await asyncio.wait_for(edge.wired.service.drain(), 5)
+        await socket.wait_closed()
 
 
 async def until(condition, seconds=5):
