@@ -19,8 +19,9 @@ from chargebus_edge.frame_records import FrameRecords, Stamp
 from chargebus_edge.limits import ConnectionLimits
 from chargebus_edge.link import Answer, Link
 from chargebus_edge.liveness import Liveness
-from chargebus_edge.outputs import Output, Publish, Report, SendText, StationCommand
+from chargebus_edge.outputs import Note, Output, Publish, Report, SendText, StationCommand
 from chargebus_edge.registry import Admission
+from chargebus_edge.routes import route
 from chargebus_edge.tally import Tally
 from chargebus_edge.uplink import Uplink
 
@@ -254,7 +255,7 @@ class Connection:
             elif isinstance(output, Report):
                 self._report(output)
             else:
-                self._parts.tally.note(output.event, self.station.station_id, output.about)
+                self._note(output)
 
     def _publish(self, frame: Publish) -> None:
         parts = self._parts
@@ -262,7 +263,7 @@ class Connection:
         span = self._trace(frame) if parts.tracing.enabled else None
         if span is not None:
             record = with_trace(record, span)
-        parts.tally.frames[self.station.version, frame.route.action] += 1
+        parts.tally.frames[self.station.version, frame.route.action, "published"] += 1
         self._unacknowledged += 1
         parts.uplink.publish(record, partial(self.acknowledged, frame, span))
 
@@ -272,6 +273,14 @@ class Connection:
             **{"chargebus.station": self.station.station_id, "chargebus.ocpp.version": self.station.version},
         )
         return span if span.is_recording() else None  # not sampled: nothing to carry along
+
+    def _note(self, note: Note) -> None:
+        tally, version = self._parts.tally, self.station.version
+        tally.note(note.event, self.station.station_id, f"{note.action} {note.about}".strip())
+        if note.action:
+            # Stations choose what they send: only the names that we know become labels.
+            known = note.action if route(version, note.action) is not None else "unknown"
+            tally.frames[version, known, note.event] += 1
 
     def _report(self, report: Report) -> None:
         parts = self._parts

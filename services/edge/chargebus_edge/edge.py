@@ -69,4 +69,4 @@ class Edge:
         return None if obstacle is None else _WORDS[obstacle]
 
     def _status(self) -> Status:
-        return Status(len(self.connections), draining=self.gate.obstacle == "draining")
+        return Status(len(self.connections), draining=self.gate.is_shut_by("draining"))

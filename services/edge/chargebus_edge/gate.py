@@ -18,6 +18,10 @@ class Gate:
         """What stands in the way, or None."""
         return min(self._obstacles, default=None)
 
+    def is_shut_by(self, obstacle: Obstacle) -> bool:
+        """Tell whether something certain stands in the way."""
+        return obstacle in self._obstacles
+
     def shut(self, obstacle: Obstacle) -> None:
         """Put something in the way."""
         self._obstacles.add(obstacle)

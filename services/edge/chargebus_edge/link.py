@@ -150,14 +150,17 @@ class Link:
     def _call(self, call: Call, now: float) -> list[Output]:
         if self._calls.full:
             overflow = GenericRpcError(self.version, "too many calls are unanswered")
-            return [SendText(encode(_refusal(call.message_id, overflow))), Note("overflow", call.action)]
+            return [
+                SendText(encode(_refusal(call.message_id, overflow))),
+                Note("overflow", overflow.description, call.action),
+            ]
         self._number += 1
         self._calls.open(self._number, call.message_id, now)
         try:
             way = self._admit(call)
         except OcppError as error:
             outputs = self._answer(self._number, _refusal(call.message_id, error), now)
-            return [*outputs, Note("refused", f"{call.action}: {error}")]
+            return [*outputs, Note("refused", str(error), call.action)]
         if way.action == BOOT:
             self._boot = self._number
         return [Publish(self._number, way, call.message_id, call.payload)]
@@ -181,7 +184,7 @@ class Link:
                 raise SecurityRpcError(self.version, f"the station is {self.registration}")
             validate_call(self.version, send.action, send.payload)
         except OcppError as error:  # a SEND has no answer, so nobody can be told
-            return [Note("send_dropped", f"{send.action}: {error}")]
+            return [Note("send_dropped", str(error), send.action)]
         self._number += 1
         return [Publish(self._number, cast(Route, route(self.version, send.action)), send.message_id, send.payload)]
 

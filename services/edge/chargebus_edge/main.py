@@ -84,14 +84,18 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     def connect(station: Station, socket: Socket) -> Connection:
         return Connection(station, socket, parts)
 
+    def opened(connection: Connection) -> None:
+        connections.open(connection)
+        changes.review(connection)  # the registry may have changed during the handshake
+
     server = StationServer(
         ServerParts(
             host=settings.host,
             port=settings.port,
             max_frame_bytes=settings.max_frame_bytes,
             doorman=Doorman(gate, changes.registry, credentials, lambda: len(connections) >= settings.max_connections),
-            connections=connections,
             connect=connect,
+            opened=opened,
             tally=tally,
         )
     )

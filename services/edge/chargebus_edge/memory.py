@@ -15,7 +15,7 @@ class Heap:
     """Freezes the heap when the number of connections has grown by a quarter."""
 
     def __init__(self) -> None:
-        self._next_at = 0
+        self._next_at = FIRST_AT
 
     def settle(self, connections: int) -> None:
         """Freeze if it is time; `connections` is how many there are."""
@@ -23,4 +23,4 @@ class Heap:
             return
         gc.collect()
         gc.freeze()
-        self._next_at = max(FIRST_AT, int(connections * GROWTH))
+        self._next_at = int(connections * GROWTH)

@@ -5,8 +5,8 @@
 | chargebus.edge.connections | {connection} | open connections |
 | chargebus.edge.registered | {station} | stations in the registry as this edge knows it |
 | chargebus.edge.unacknowledged | {record} | records on their way to Kafka |
-| chargebus.edge.frames | {frame} | frames published, by `version` and `action` |
-| chargebus.edge.events | {event} | what links saw, by `event`: refused, unreadable, overflow, forgotten, … |
+| chargebus.edge.frames | {frame} | CALLs and SENDs, by `version`, `action` and `result` (published, refused, …) |
+| chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
 | chargebus.edge.commands | {command} | commands that ended, by `result` |
 | chargebus.edge.handshakes.refused | {handshake} | refused handshakes, by `reason` |
@@ -23,7 +23,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation, get_m
 
 from chargebus_edge.tally import Tally
 
-K = TypeVar("K", str, tuple[str, str])
+K = TypeVar("K", str, tuple[str, str, str])
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Metrics:
         self._gauge("connections", "{connection}", levels.connections)
         self._gauge("registered", "{station}", levels.registered)
         self._gauge("unacknowledged", "{record}", levels.unacknowledged)
-        self._counter("frames", "{frame}", tally.frames, ("version", "action"))
+        self._counter("frames", "{frame}", tally.frames, ("version", "action", "result"))
         self._counter("events", "{event}", tally.events, ("event",))
         self._counter("answers", "{answer}", tally.answers, ("source",))
         self._counter("commands", "{command}", tally.commands, ("result",))

@@ -58,10 +58,11 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """Count an event, and log it now and then; `about` says in words what happened."""
+    """Count an event, and log it now and then; `about` says in words what happened, `action` to which frame."""
 
     event: Event
     about: str = ""
+    action: str = ""
 
 
 Output = Publish | SendText | Report | Note

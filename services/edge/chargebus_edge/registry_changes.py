@@ -18,9 +18,11 @@ class RegistryChanges:
         else:
             affected = [connection for connection in self._connections if connection.station.admission.onboarding]
         for connection in affected:
-            self._apply(connection, self.registry.find(connection.station.station_id))
+            self.review(connection)
 
-    def _apply(self, connection: Connection, admission: Admission | None) -> None:
+    def review(self, connection: Connection) -> None:
+        """Close a connection that would not be let in now; tell any other its registration status."""
+        admission = self.registry.find(connection.station.station_id)
         reason = "the station is not registered" if admission is None else _objection(connection, admission)
         if admission is None or reason:
             connection.close(POLICY_VIOLATION, reason)

@@ -18,7 +18,6 @@ from websockets.typing import Subprotocol
 
 from chargebus_edge import handshake
 from chargebus_edge.connection import Connection, Socket, Station
-from chargebus_edge.connections import Connections
 from chargebus_edge.doorman import Doorman, Entry, Opening
 from chargebus_edge.tally import Tally
 from chargebus_edge.websocket import CLOSE_TIMEOUT_S, StationSocket
@@ -35,14 +34,14 @@ Connect = Callable[[Station, Socket], Connection]
 
 @dataclass(frozen=True)
 class ServerParts:
-    """What a server needs; `connect` makes the connection of a station and its socket."""
+    """What a server needs; `connect` makes the connection of a station and its socket, `opened` begins it."""
 
     host: str
     port: int
     max_frame_bytes: int
     doorman: Doorman
-    connections: Connections
     connect: Connect
+    opened: Callable[[Connection], None]
     tally: Tally
 
 
@@ -141,7 +140,7 @@ class StationServer:
             return
         socket.forget_handshake()
         if not connection.ended:
-            self._parts.connections.open(connection)
+            self._parts.opened(connection)
             await socket.wait_closed()
 
 

@@ -16,7 +16,7 @@ class Tally:
     """Counts since the start of the process; each is documented where it is exported, in `metrics`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        self.frames: Counter[tuple[str, str]] = Counter()
+        self.frames: Counter[tuple[str, str, str]] = Counter()
         self.events: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.commands: Counter[str] = Counter()

@@ -82,7 +82,7 @@ class StationSocket(ServerConnection):
 
     def forget_handshake(self) -> None:
         """Let go of the request and response, a kilobyte each, that nobody asks for any more."""
-        self.request = Request("", type(self.request.headers)()) if self.request is not None else None
+        self.request = None
         self.response = None
 
     # What websockets tells

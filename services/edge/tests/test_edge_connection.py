@@ -103,3 +103,14 @@ def test_what_is_acknowledged_after_the_end_is_not_answered(world):
     assert world.socket.texts == []
     assert world.published == []
     assert world.gone == [world.connection]
+
+
+def test_frames_are_counted_by_what_became_of_them_under_names_that_we_know(world):
+    world.connection.received(GOOD)
+    world.connection.received(b'[2,"b","Authorize",{}]')
+    world.connection.received(b'[2,"c","\\u0000whatever",{}]')
+    assert world.tally.frames == {
+        ("1.6", "Heartbeat", "published"): 1,
+        ("1.6", "Authorize", "refused"): 1,
+        ("1.6", "unknown", "refused"): 1,
+    }
