@@ -35,6 +35,9 @@ _PATIENCE_S = 30.0
 # For each service: enough for a demonstration, and a third of the memory that PostgreSQL takes with many sessions.
 _POOL_SIZE = "3"
 
+# One process reads them all: a fetch that names few partitions costs it and Kafka less.
+_PARTITIONS = "3"
+
 # Loaded with this module, while the servers still start.
 BUILDS = builds([])
 
@@ -56,6 +59,7 @@ class System:
         """
         environment.update(self._service_settings())
         environment.setdefault("DATABASE_POOL_SIZE", _POOL_SIZE)
+        environment.setdefault("KAFKA_PARTITIONS", _PARTITIONS)
         settings = runtime_settings(
             kafka_bootstrap_servers=self.servers.kafka,
             database_url=self.servers.database,

@@ -11,8 +11,9 @@ _HOUR_MS = 3600 * 1000
 
 
 async def create(settings: RuntimeSettings) -> TopicsReport:
-    """Create the missing topics with their declared partitions and settings; waits for nothing."""
-    return await ensure_topics(KafkaConnection(settings), TOPICS.values(), settings.kafka_replication_factor)
+    """Create the missing topics with their declared settings; waits for nothing."""
+    topics = [topic.capped(settings.kafka_partitions) for topic in TOPICS.values()]
+    return await ensure_topics(KafkaConnection(settings), topics, settings.kafka_replication_factor)
 
 
 async def run(settings: RuntimeSettings) -> None:

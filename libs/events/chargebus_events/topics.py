@@ -1,6 +1,6 @@
 """Every topic: its name, key, partitions, retention and owner; the only place where a topic is declared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 DAY_MS = 24 * 3600 * 1000
@@ -27,6 +27,12 @@ class Topic:
     retention_ms: int = 7 * DAY_MS
     public: bool = False
     about: str = ""
+
+    def capped(self, partitions: int) -> "Topic":
+        """Return the topic with at most so many partitions (0: as they are), unless they are addresses."""
+        if partitions == 0 or self.name == DOWNLINK:
+            return self
+        return replace(self, partitions=min(self.partitions, partitions))
 
     @property
     def compacted(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from chargebus_events.record import Received, Record
 
@@ -19,6 +19,7 @@ from chargebus_runtime import offsets, outbox, parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.gathering import Gathering, Records, Urgent
 from chargebus_runtime.kafka import received
 from chargebus_runtime.positions import Positions, StaleOffsetError
 from chargebus_runtime.retry import BACKOFF
@@ -53,8 +54,9 @@ class ConsumerSpec:
 
     `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
     `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
-    `gather_s` is how long records may wait in Kafka for others, so that a batch is worth its transaction; for a
-    service that no station waits for.
+    `gather_s` is how long records may wait for others, so that a batch is worth its transaction: in Kafka, for a
+    service that nobody waits for, or, where `urgent` tells the records that somebody waits for, in memory until one
+    of those arrives.
     """
 
     topics: tuple[str, ...]
@@ -62,6 +64,7 @@ class ConsumerSpec:
     refuse: Refuse = refuse_silently
     on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
     gather_s: float = 0.0
+    urgent: Urgent | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Consumer:
         self._spec = spec
         self._parts = parts
         self._positions = positions
+        self._gathering = Gathering(spec.urgent, spec.gather_s, parts.batch_records)
         self._publishing: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._idle = asyncio.Event()
@@ -116,18 +120,30 @@ class Consumer:
         await self._settle()
 
     async def _step(self, client: AIOKafkaConsumer) -> None:
-        await self._positions.establish(client)
+        if await self._positions.establish(client):
+            self._gathering.forget()  # everything is read anew
         taken = await client.getmany(timeout_ms=self._poll_ms(), max_records=self._parts.batch_records)
-        records = self._positions.expected(taken)
-        if not records:
+        self._gathering.add(
+            {tp: [received(record) for record in records] for tp, records in taken.items()}, time.monotonic()
+        )
+        wait_s = self._gathering.wait_s(time.monotonic())
+        if wait_s is None:
             await self._rest()
             return
         self._idle.clear()
+        if wait_s > 0:
+            return
+        records = self._positions.expected(self._gathering.take())
+        if not records:
+            return
         await self._check_holes(records)
         await self._apply(records)
         await self._follow(client)
 
     def _poll_ms(self) -> int:
+        wait_s = self._gathering.wait_s(time.monotonic())
+        if wait_s is not None:
+            return int(1000 * wait_s) + 1
         busy = self._publishing or not self._idle.is_set()
         return int(1000 * (_SETTLE_S if busy else _IDLE_S))
 
@@ -136,12 +152,12 @@ class Consumer:
             await self._parts.database.outbox.delete_sent()
             self._idle.set()
 
-    async def _check_holes(self, records: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+    async def _check_holes(self, records: Records) -> None:
         for hole in self._positions.holes_before(records):
             await self._positions.report(hole, resume_at=hole.end)
 
-    async def _apply(self, records: dict[TopicPartition, list[ConsumerRecord]]) -> None:
-        taken = [received(record) for group in records.values() for record in group]
+    async def _apply(self, records: Records) -> None:
+        taken = [record for group in records.values() for record in group]
         ends = {tp: group[-1].offset + 1 for tp, group in records.items()}
         try:
             await self._transact(taken, ends, self._spec.handle)

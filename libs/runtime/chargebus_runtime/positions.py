@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from chargebus_events.record import Received
 from chargebus_events.topics import TOPICS
 
 from chargebus_runtime import offsets
@@ -68,19 +69,21 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         """Seek every partition anew before the next batch."""
         self._next.clear()
 
-    async def establish(self, client: AIOKafkaConsumer) -> None:
-        """Seek partitions that are not being read yet to where the database says.
+    async def establish(self, client: AIOKafkaConsumer) -> bool:
+        """Seek to where the database says, all partitions if there is one that is not being read yet.
 
         Outbox rows that an earlier owner left behind go out first. A log that does not hold the stored offset
         any more is reported as a hole.
 
+        Returns:
+            Whether anything was sought: what was taken before comes again.
+
         Raises:
             KafkaError, IllegalStateError, asyncpg errors: nothing was sought; call again.
         """
-        assigned = client.assignment()
-        missing = sorted(tp for tp in assigned if tp not in self._next)
-        if not missing:
-            return
+        missing = sorted(client.assignment())
+        if all(tp in self._next for tp in missing):
+            return False
         stored = await self._claim(missing)
         await self._parts.database.outbox.send_left_behind(missing)
         first = await client.beginning_offsets(missing)
@@ -91,10 +94,9 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self.report(hole, resume_at=start)
             client.seek(tp, start)
             self._next[tp] = start
+        return True
 
-    def expected(
-        self, taken: Mapping[TopicPartition, Sequence[ConsumerRecord]]
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def expected(self, taken: Mapping[TopicPartition, Sequence[Received]]) -> dict[TopicPartition, list[Received]]:
         """Return the records of partitions that are being read, without those from before the seek."""
         kept = {
             tp: [record for record in records if record.offset >= self._next[tp]]
@@ -103,7 +105,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         }
         return {tp: records for tp, records in kept.items() if records}
 
-    def holes_before(self, records: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[Hole]:
+    def holes_before(self, records: Mapping[TopicPartition, Sequence[Received]]) -> list[Hole]:
         """Return the holes that opened while we were reading: retention ran over a consumer that lagged."""
         return [
             Hole(

@@ -1,5 +1,6 @@
 """Settings from the environment: those every process has, and the base of each service's own."""
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,7 +14,8 @@ class RuntimeSettings(ServiceSettings):
     """What every process needs: its Kafka, its PostgreSQL, its HTTP address, where telemetry goes.
 
     `database_url` names the server and a user who owns (or may create) the databases `chargebus_<service>`; its own
-    database name is used only to create them.
+    database name is used only to create them. `kafka_partitions` caps the partitions of the topics that are created
+    (0: as declared): every fetch names every partition, so a small site does better with few.
     """
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
@@ -23,6 +25,7 @@ class RuntimeSettings(ServiceSettings):
     kafka_password: str = ""
     kafka_ca_file: str = ""
     kafka_replication_factor: int = 1
+    kafka_partitions: int = Field(default=0, ge=0)
 
     database_url: str = "postgresql://postgres@127.0.0.1:5432/postgres"
     database_pool_size: int = 6

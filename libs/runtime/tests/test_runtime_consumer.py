@@ -60,12 +60,16 @@ class Bench:
 
     settings: RuntimeSettings
     counter: Counter
-    process: Process | None = None
+    urgent: Callable[[Received], bool] | None = None
 
     def build(self, process: Process) -> Service:
         options = DatabaseOptions(f"chargebus_{self.counter.name}", self.settings.database_url, MIGRATIONS)
         database = Database(options, process.producer, process.clock, process.telemetry.tracing)
-        spec = ConsumerSpec((self.counter.topic.name,), self.counter.handle, self.counter.refuse)
+        counter = self.counter
+        gather_s = 3.0 if self.urgent else 0.0
+        spec = ConsumerSpec(
+            (counter.topic.name,), counter.handle, counter.refuse, gather_s=gather_s, urgent=self.urgent
+        )
         return Service(self.counter.name, database, spec)
 
     @asynccontextmanager
@@ -272,3 +276,28 @@ async def test_two_copies_share_partitions_and_apply_each_record_once(bench: Ben
         await process.producer.publish([Record(bench.counter.topic.name, f"t{i}", b"%d" % (30 + i)) for i in range(30)])
         await eventually(has_rows(bench, 60), within_s=40)
     assert sorted(int(v) for _, v in await bench.rows()) == list(range(60))
+
+
+async def test_records_that_nobody_waits_for_are_gathered_and_each_applied_once(bench: Bench) -> None:
+    bench.urgent = lambda record: record.value == b"now"
+    async with bench.running() as process:
+        for i in range(5):
+            await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i)])
+        assert await bench.rows() == []
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"now")])
+        await eventually(has_rows(bench, 6))
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"later")])
+        await eventually(has_rows(bench, 7))
+    assert [value for _, value in await bench.rows()] == ["0", "1", "2", "3", "4", "now", "later"]
+    assert bench.counter.batches == [6, 1]
+
+
+async def test_what_is_gathered_when_the_service_stops_is_read_again(bench: Bench) -> None:
+    bench.urgent = lambda record: record.value == b"now"
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"now")])
+        await eventually(has_rows(bench, 3))
+    assert [value for _, value in await bench.rows()] == ["1", "2", "now"]

@@ -31,6 +31,10 @@ def services() -> Sequence[str]:
     return sorted(entry.name for entry in entry_points(group=_SERVICES))
 
 
+PARTITIONS = 3
+"""Of each topic: as many as the embedded system has."""
+
+
 class System:
     """Kafka, PostgreSQL and services in processes of their own, with their data and logs in `folder`.
 
@@ -54,7 +58,9 @@ class System:
             EmbeddedError, NotReadyError: a part did not come up; the message ends with the tail of its log.
         """
         await asyncio.gather(self.kafka.start(), self.postgres.start())
-        await ensure_topics(self.kafka_connection, TOPICS.values(), replication=1)
+        await ensure_topics(
+            self.kafka_connection, [topic.capped(PARTITIONS) for topic in TOPICS.values()], replication=1
+        )
         await self._migrate()
         for group in groups or [(service,) for service in services()]:
             self._home.append(self.place(*group))

@@ -23,6 +23,8 @@ from chargebus_device.store import connections, edges
 
 FRAMES = frames_topic(SERVICE)
 
+GATHER_S = 0.25
+
 
 class Handlers:
     """Applies batches."""
@@ -35,7 +37,9 @@ class Handlers:
 
     def spec(self) -> ConsumerSpec:
         """Return what this service consumes, and how."""
-        return ConsumerSpec((FRAMES, PRESENCE), self.handle, self.refuse, forget_connections)
+        return ConsumerSpec(
+            (FRAMES, PRESENCE), self.handle, self.refuse, forget_connections, gather_s=GATHER_S, urgent=is_urgent
+        )
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: presence, then boots, which may register stations, then the rest."""
@@ -67,6 +71,11 @@ class Handlers:
         if not wants_answer(frame.version, frame.action):
             return ()
         return (frame.error(code, "The CSMS could not handle this call", SOURCE, self._clock()),)
+
+
+def is_urgent(record: Received) -> bool:
+    """Tell whether a station waits for this; signs of life, statuses and presence may wait for each other."""
+    return record.topic == FRAMES and wants_answer(record.text("ocpp_version"), record.text("ocpp_action"))
 
 
 async def forget_connections(connection: asyncpg.Connection) -> None:

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 FRAMES: Final = frames_topic("session")
 REQUESTER: Final = "session"
 
+GATHER_S: Final = 1.0
+
 _LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
 
 
@@ -73,7 +75,9 @@ class Handlers:
 
     def consumer(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec((FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, stations.forget)
+        return ConsumerSpec(
+            (FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, stations.forget, gather_s=GATHER_S, urgent=is_urgent
+        )
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch."""
@@ -165,6 +169,11 @@ class Handlers:
             await self._waiters.notify(batch.connection, command_id)
         for result in results:
             self._metrics.intents.add(1, {"outcome": result.outcome, "status": result.status})
+
+
+def is_urgent(record: Received) -> bool:
+    """Tell whether anybody waits for this: all but the outcomes of other services' commands."""
+    return record.topic != OUTCOMES or record.text("requester") == REQUESTER
 
 
 def _wants_answer(frame: Frame) -> bool:
