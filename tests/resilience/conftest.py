@@ -48,9 +48,10 @@ def checker(system: System) -> Checker:
     return Checker(system)
 
 
-@pytest.fixture
-def scenario(system: System, checker: Checker) -> Scenario:
+@pytest_asyncio.fixture(loop_scope="session")
+async def scenario(system: System, checker: Checker) -> Scenario:
     """Return what runs a scenario: a fleet comes to a sound system, and leaves a sound one."""
+    await system.tidy()
 
     async def assert_sound(expected: Expected) -> None:
         objections = await checker.objections(expected)
@@ -58,7 +59,6 @@ def scenario(system: System, checker: Checker) -> Scenario:
 
     @asynccontextmanager
     async def run(plan: Plan) -> AsyncIterator[Fleet]:
-        await system.tidy()
         await assert_sound(Expected())
         async with Fleet(system, plan) as fleet:
             yield fleet

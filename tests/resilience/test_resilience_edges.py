@@ -10,7 +10,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def second_edge(system):
+async def second_edge(system, scenario):
+    """Return a running edge beside the first one; a scenario is begun without it."""
     second = next((process for process in system.processes if process.name == "edge-1"), None) or system.place("edge")
     await second.start()
     yield second
