@@ -31,6 +31,7 @@ _IDLE_S = 1.0
 _SETTLE_S = 0.1
 _COMMIT_EVERY_S = 5.0
 _PUBLISHING_AT_ONCE = 4
+_PACE_S = 0.02  # between polls that bring nothing urgent: each costs a fetch, whatever it brings
 
 # Nothing is wrong with the batch: it is rolled back, sought anew and tried until it goes through.
 _WAITED_FOR: tuple[type[BaseException], ...] = (*AWAY, *CONFLICT, KafkaError, IllegalStateError, StaleOffsetError)
@@ -132,6 +133,7 @@ class Consumer:
             return
         self._idle.clear()
         if wait_s > 0:
+            await asyncio.sleep(min(wait_s, _PACE_S))
             return
         records = self._positions.expected(self._gathering.take())
         if not records:
