@@ -11,7 +11,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from chargebus_events.commands import CommandOutcome, CommandRequested
 from chargebus_events.record import Record
-from chargebus_events.topics import OUTCOMES, TOPICS
+from chargebus_events.topics import OUTCOMES
+from chargebus_testkit.partitions import SYSTEM_TOPICS
 
 from chargebus_bench.http import HttpConnection, HttpError
 from chargebus_bench.load import Measured
@@ -75,7 +76,7 @@ class CommandLoad:
         producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap_servers, acks="all", enable_idempotence=True)
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers)
         async with producer, consumer:
-            partitions = [TopicPartition(OUTCOMES, number) for number in range(TOPICS[OUTCOMES].partitions)]
+            partitions = [TopicPartition(OUTCOMES, number) for number in range(SYSTEM_TOPICS[OUTCOMES].partitions)]
             consumer.assign(partitions)
             await consumer.seek_to_end(*partitions)
             started = perf_counter()

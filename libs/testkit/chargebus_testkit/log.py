@@ -6,8 +6,9 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from chargebus_events.record import Received
-from chargebus_events.topics import TOPICS
 from chargebus_runtime.kafka import KafkaConnection, received
+
+from chargebus_testkit.partitions import SYSTEM_TOPICS
 
 _POLL_MS = 500
 
@@ -61,4 +62,4 @@ class Log:
 
 
 def _partitions(topics: Collection[str]) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]
+    return [TopicPartition(topic, number) for topic in topics for number in range(SYSTEM_TOPICS[topic].partitions)]

@@ -13,13 +13,13 @@ from typing import Final, Self
 
 import asyncpg
 from chargebus_embedded import EmbeddedKafka, EmbeddedPostgres, free_port
-from chargebus_events.topics import TOPICS
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.migrations import database_url, migrate
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
 
 from chargebus_testkit.api import Api
+from chargebus_testkit.partitions import SYSTEM_TOPICS
 from chargebus_testkit.service_process import Place, ServiceProcess
 
 _EDGE: Final = "edge"
@@ -29,10 +29,6 @@ _SERVICES: Final = "chargebus.services"
 def services() -> Sequence[str]:
     """Return the names of all installed services."""
     return sorted(entry.name for entry in entry_points(group=_SERVICES))
-
-
-PARTITIONS = 3
-"""Of each topic: as many as the embedded system has."""
 
 
 class System:
@@ -58,9 +54,7 @@ class System:
             EmbeddedError, NotReadyError: a part did not come up; the message ends with the tail of its log.
         """
         await asyncio.gather(self.kafka.start(), self.postgres.start())
-        await ensure_topics(
-            self.kafka_connection, [topic.capped(PARTITIONS) for topic in TOPICS.values()], replication=1
-        )
+        await ensure_topics(self.kafka_connection, SYSTEM_TOPICS.values(), replication=1)
         await self._migrate()
         for group in groups or [(service,) for service in services()]:
             self._home.append(self.place(*group))
