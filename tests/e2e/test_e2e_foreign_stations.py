@@ -18,7 +18,7 @@ from ocpp.v201 import ChargePoint as ChargePoint201
 from ocpp.v201 import call as call201
 from ocpp.v201 import call_result as result201
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,9 +29,15 @@ WITHIN_S = 15
 async def socket(system: System, station_id: str, password: str, subprotocol: str) -> AsyncIterator[ClientConnection]:
     secret = base64.b64encode(f"{station_id}:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {secret}"}
-    async with connect(
-        f"{system.ocpp_url}/{station_id}", subprotocols=[subprotocol], additional_headers=headers
-    ) as opened:
+    url = f"{system.ocpp_url}/{station_id}"
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            try:
+                opened = await connect(url, subprotocols=[subprotocol], additional_headers=headers)
+                break
+            except InvalidStatus:  # the edge has not heard of the new station yet, and a station tries again
+                await asyncio.sleep(0.05)
+    async with opened:
         assert opened.subprotocol == subprotocol
         yield opened
 
