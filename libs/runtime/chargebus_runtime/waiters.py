@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 
@@ -42,8 +43,7 @@ class Waiters:
         """Listen until cancelled; after a lost connection every waiter is woken, as it may have missed its call."""
         while True:
             lost = asyncio.Event()
-            connection = await until_done(f"listening to {self._channel}", self._listen, *AWAY)
-            connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
+            connection = await until_done(f"listening to {self._channel}", partial(self._listen, lost), *AWAY)
             try:
                 self._wake_all()
                 await lost.wait()
@@ -66,9 +66,10 @@ class Waiters:
         """Wake those who wait for `key`, in every copy, once the caller's transaction commits."""
         await connection.execute("SELECT pg_notify($1, $2)", self._channel, key)
 
-    async def _listen(self) -> asyncpg.Connection:
+    async def _listen(self, lost: asyncio.Event) -> asyncpg.Connection:
         connection = await asyncpg.connect(self._database.url)
         try:
+            connection.add_termination_listener(lambda _connection: lost.set())
             await connection.add_listener(self._channel, self._on_notify)
         except BaseException:
             connection.terminate()
