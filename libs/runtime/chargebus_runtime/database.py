@@ -24,6 +24,7 @@ AWAY: tuple[type[BaseException], ...] = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement on a connection that broke in the middle of the one before
     asyncpg.InternalClientError,  # the protocol's state, torn by a server that was killed
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

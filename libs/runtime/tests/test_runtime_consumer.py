@@ -174,7 +174,13 @@ async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench
 
 
 @pytest.mark.parametrize(
-    "error", [asyncpg.CannotConnectNowError("away"), asyncpg.DeadlockDetectedError("conflict"), OSError("gone")]
+    "error",
+    [
+        asyncpg.CannotConnectNowError("away"),
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+        asyncpg.DeadlockDetectedError("conflict"),
+        OSError("gone"),
+    ],
 )
 async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, error: Exception) -> None:
     bench.counter.fail_once = [error]
