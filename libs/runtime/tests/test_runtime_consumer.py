@@ -183,7 +183,7 @@ async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench
     ],
 )
 async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, error: Exception) -> None:
-    bench.counter.fail_once = [error]
+    bench.counter.fail_once = [error, error]
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await eventually(has_rows(bench, 1))
