@@ -25,7 +25,6 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a statement on a connection that broke in the middle of the one before
-    asyncpg.InternalClientError,  # the protocol's state, torn by a server that was killed
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidCatalogNameError,
