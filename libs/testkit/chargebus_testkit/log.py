@@ -1,6 +1,8 @@
 """The log of a system's Kafka: what stands in a topic, where its partitions end, and records produced once more."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -58,7 +60,8 @@ class Log:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
-        await self._client.stop()
+        with suppress(asyncio.CancelledError):  # aiokafka, of its own task, when stopped soon after it was started
+            await self._client.stop()
 
 
 def _partitions(topics: Collection[str]) -> list[TopicPartition]:
