@@ -84,8 +84,8 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
 
 
 def test_a_child_gets_the_stop_signal_it_asks_for(tmp_path):
-    command = shell(tmp_path, "trap 'echo politely; exit 0' INT; echo ready; while :; do sleep 0.05; done")
-    child = Child(replace(command, stop=signal.SIGINT))
+    command = shell(tmp_path, "trap 'echo politely; exit 0' USR1; echo ready; while :; do sleep 0.05; done")
+    child = Child(replace(command, stop=signal.SIGUSR1))
     until(lambda: child.log_mentions("ready"))
 
     asyncio.run(child.stop())
