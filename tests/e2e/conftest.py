@@ -35,8 +35,8 @@ async def api(system: System) -> AsyncIterator[Api]:
         yield api
 
 
-@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def sound(system: System) -> AsyncIterator[None]:
-    """See to it that no test leaves anything parked, unsent or unread."""
+    """See to it that the tests leave nothing parked, unsent or unread."""
     yield
     assert await Checker(system).objections(Expected()) == []

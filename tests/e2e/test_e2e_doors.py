@@ -6,23 +6,14 @@ from chargebus_station.backoff import Backoff
 from chargebus_station.config import Network, StationConfig
 from chargebus_station.registration import Status
 from chargebus_station.station import Station
+from chargebus_testkit.handshakes import handshake, until_let_in
 from chargebus_testkit.waiting import eventually, until
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 IMPATIENT = Network(backoff=Backoff(minimum_s=0.2, jitter_s=0.1, doublings=1))
-
-
-async def status_of(url: str, user: str | None = None, password: str = "", subprotocol: str = "ocpp1.6") -> int:
-    """Return the HTTP status of an opening handshake."""
-    credentials = "" if user is None else f"{user}:{password}@"
-    try:
-        async with connect(url.replace("ws://", f"ws://{credentials}"), subprotocols=[subprotocol]):
-            return 101
-    except InvalidStatus as refused:
-        return refused.response.status_code
 
 
 def station(system, station_id: str, password: str) -> Station:
@@ -42,45 +33,36 @@ async def onboarding(api):
     await api.call("PUT", "/v1/onboarding", {"unknown_stations": "refuse"})
 
 
-async def let_in(system, station_id: str, password: str) -> None:
-    """Wait until the edge has heard of a station, or of the policy that lets it in."""
-
-    async def look() -> int:
-        return await status_of(f"{system.ocpp_url}/{station_id}", station_id, password, "ocpp2.0.1")
-
-    await eventually(f"{station_id} let in", look, lambda status: status == 101)
-
-
 async def test_an_unknown_station_is_refused(system):
-    assert await status_of(f"{system.ocpp_url}/NOBODY", "NOBODY", "0" * 40) == 401
+    assert await handshake(system.ocpp_url, "NOBODY", "0" * 40) == 401
 
 
 async def test_a_station_without_credentials_is_refused(system, api):
     await api.register(["DOOR1"])
 
-    assert await status_of(f"{system.ocpp_url}/DOOR1") == 401
+    assert await handshake(system.ocpp_url, "DOOR1", None) == 401
 
 
 async def test_a_wrong_password_is_refused_and_the_right_one_is_not(system, api):
     passwords = await api.register(["DOOR2"])
-    await let_in(system, "DOOR2", passwords["DOOR2"])
+    await until_let_in(system.ocpp_url, "DOOR2", passwords["DOOR2"])
 
-    assert await status_of(f"{system.ocpp_url}/DOOR2", "DOOR2", "0" * 40) == 401
+    assert await handshake(system.ocpp_url, "DOOR2", "0" * 40) == 401
 
 
 async def test_a_new_password_ends_the_old_one(system, api):
     passwords = await api.register(["DOOR3"])
-    await let_in(system, "DOOR3", passwords["DOOR3"])
+    await until_let_in(system.ocpp_url, "DOOR3", passwords["DOOR3"])
     rotated = await api.call("POST", "/v1/stations/DOOR3/password")
-    await let_in(system, "DOOR3", rotated["password"])
+    await until_let_in(system.ocpp_url, "DOOR3", rotated["password"])
 
-    assert await status_of(f"{system.ocpp_url}/DOOR3", "DOOR3", passwords["DOOR3"]) == 401
+    assert await handshake(system.ocpp_url, "DOOR3", passwords["DOOR3"]) == 401
 
 
 async def test_a_wrong_subprotocol_is_answered_as_the_specification_says(system, api):
     """Spec: OCPP-J 1.6 3.2; OCPP 2.0.1 Part 4, 3.1.2: complete the handshake without a subprotocol, then close."""
     passwords = await api.register(["DOOR4"])
-    await let_in(system, "DOOR4", passwords["DOOR4"])
+    await until_let_in(system.ocpp_url, "DOOR4", passwords["DOOR4"])
     url = f"{system.ocpp_url}/DOOR4".replace("ws://", f"ws://DOOR4:{passwords['DOOR4']}@")
 
     async with connect(url, subprotocols=["ocpp9.9"]) as socket:
@@ -92,14 +74,14 @@ async def test_a_wrong_subprotocol_is_answered_as_the_specification_says(system,
 
 async def test_an_unknown_station_needs_the_onboarding_password(system, onboarding):
     password = await onboarding("accept")
-    await let_in(system, "NEWCOMER0", password)
+    await until_let_in(system.ocpp_url, "NEWCOMER0", password)
 
-    assert await status_of(f"{system.ocpp_url}/NEWCOMER0", "NEWCOMER0", "0" * 40) == 401
+    assert await handshake(system.ocpp_url, "NEWCOMER0", "0" * 40) == 401
 
 
 async def test_an_unknown_station_is_accepted_if_the_policy_says_so(system, api, onboarding):
     password = await onboarding("accept")
-    await let_in(system, "NEWCOMER1", password)
+    await until_let_in(system.ocpp_url, "NEWCOMER1", password)
 
     async with station(system, "NEWCOMER1", password) as newcomer:
         await until("accepted", lambda: newcomer.online)
@@ -109,7 +91,7 @@ async def test_an_unknown_station_is_accepted_if_the_policy_says_so(system, api,
 
 async def test_an_unknown_station_is_pending_until_an_operator_accepts_it(system, api, onboarding):
     password = await onboarding("pending")
-    await let_in(system, "NEWCOMER2", password)
+    await until_let_in(system.ocpp_url, "NEWCOMER2", password)
 
     async with station(system, "NEWCOMER2", password) as newcomer:
         await until("pending", lambda: newcomer.registration is Status.PENDING)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from chargebus_testkit.api import Api
+from chargebus_testkit.handshakes import until_let_in
 from chargebus_testkit.system import System
 from chargebus_testkit.waiting import eventually
 from ocpp.routing import on
@@ -29,6 +30,7 @@ WITHIN_S = 15
 async def socket(system: System, station_id: str, password: str, subprotocol: str) -> AsyncIterator[ClientConnection]:
     secret = base64.b64encode(f"{station_id}:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {secret}"}
+    await until_let_in(system.ocpp_url, station_id, password)
     url = f"{system.ocpp_url}/{station_id}"
     async with asyncio.timeout(WITHIN_S):
         while True:

@@ -22,6 +22,7 @@ QUICKLY = {
     "EDGE_SPREAD_S": "1",
     "EDGE_RETRY_AFTER_S": "1",
     "EDGE_DRAIN_S": "1",
+    "KAFKA_SESSION_TIMEOUT_S": "4",
     "COMMAND_ANSWER_GRACE_S": "1",
     "COMMAND_LOST_GRACE_S": "1",
 }

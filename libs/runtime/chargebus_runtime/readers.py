@@ -14,7 +14,7 @@ from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.view import Tail, View
 
-_SESSION_TIMEOUT_MS = 10_000
+_BEATS_A_SESSION = 3
 _MAX_POLL_INTERVAL_MS = 15 * 60 * 1000  # a batch that waits for a database that is away keeps its partitions
 _GATHER_BYTES = 256 * 1024
 
@@ -25,6 +25,7 @@ class Readers:
     """Subscribes, and runs each reader on its own consumer until `stop`."""
 
     def __init__(self, connection: KafkaConnection, client_id: str) -> None:
+        self._session_timeout_ms = int(1000 * connection.settings.kafka_session_timeout_s)
         self._broker = KafkaBroker(
             connection.settings.kafka_bootstrap_servers.split(","),
             security=connection.security(),
@@ -64,7 +65,8 @@ class Readers:
             listener=listener,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // _BEATS_A_SESSION,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
             **(gather if in_kafka else {}),
         )

@@ -15,7 +15,8 @@ class RuntimeSettings(ServiceSettings):
 
     `database_url` names the server and a user who owns (or may create) the databases `chargebus_<service>`; its own
     database name is used only to create them. `kafka_partitions` caps the partitions of the topics that are created
-    (0: as declared): every fetch names every partition, so a small site does better with few.
+    (0: as declared): every fetch names every partition, so a small site does better with few. A copy of a service that
+    is silent for `kafka_session_timeout_s` loses its partitions to the others.
     """
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
@@ -26,6 +27,7 @@ class RuntimeSettings(ServiceSettings):
     kafka_ca_file: str = ""
     kafka_replication_factor: int = 1
     kafka_partitions: int = Field(default=0, ge=0)
+    kafka_session_timeout_s: float = Field(default=10.0, ge=1)
 
     database_url: str = "postgresql://postgres@127.0.0.1:5432/postgres"
     database_pool_size: int = 6

@@ -29,6 +29,10 @@ _TIMEOUT_S: Final = 60.0
 class ApiError(AssertionError):
     """The API answered with an error where a test needs success; the message shows the problem."""
 
+    def __init__(self, message: str, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
 
 class Api:
     """Calls a system's HTTP API with one API key; an empty key presents none.
@@ -56,7 +60,7 @@ class Api:
         params = {name: value for name, value in query.items() if value is not None}
         response = await self.request(method, path, json=body, params=params)
         if response.is_error:
-            raise ApiError(f"{method} {path}: {response.status_code} {response.text}")
+            raise ApiError(f"{method} {path}: {response.status_code} {response.text}", response.status_code)
         return response.json() if response.content else None
 
     async def items(self, path: str, **query: object) -> AsyncIterator[Json]:

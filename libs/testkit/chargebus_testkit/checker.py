@@ -20,7 +20,7 @@ from chargebus_station.books import Books, CommandEntry
 
 from chargebus_testkit import against_commands, against_readings, against_sessions, leftovers
 from chargebus_testkit.against_commands import CommandFacts
-from chargebus_testkit.api import Api, Json
+from chargebus_testkit.api import Api, ApiError, Json
 from chargebus_testkit.leftovers import Standing
 from chargebus_testkit.log import Log
 from chargebus_testkit.system import System
@@ -119,14 +119,17 @@ class _Check:
 
     async def _readings(self, session_id: str) -> list[Json]:
         """Return the energy readings of a session; none of one that metering does not know."""
-        path = f"/v1/sessions/{session_id}/meter-values"
-        first = await self.api.request("GET", path, params={"limit": 1})
-        if first.status_code == httpx.codes.NOT_FOUND:
+        try:
+            return await self._list(f"/v1/sessions/{session_id}/meter-values", measurand=against_readings.ENERGY)
+        except ApiError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
             return []
-        return await self._list(path, measurand=against_readings.ENERGY)
 
     async def _commands(self, expected: Expected) -> list[str]:
         stations = {books.station_id for books in expected.books}
+        if not stations:
+            return []
         told = _outcomes(await self.log.read(OUTCOMES), stations)
         asked_for = {*expected.commands, *told, *_requests(await self.log.read(COMMANDS), stations)}
         heard = _heard(expected.books)

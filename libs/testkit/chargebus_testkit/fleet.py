@@ -56,7 +56,7 @@ class Plan:
     """
 
     name: str
-    size: int = 24
+    size: int = 18
     speed: float = 120.0
     answer_timeout_s: float = 4.0
     urls: Sequence[str] = ()
@@ -231,7 +231,7 @@ class Fleet:
             DRIVERS_EVSE,
             _VEHICLE,
             IdToken(_token(station.config.station_id)),
-            stay_s=self._rng.uniform(120, 500),
+            stay_s=self._rng.uniform(120, 360),
             order=self._rng.choice(list(Order)),
             departure=self._rng.choice(list(Departure)),
         )
