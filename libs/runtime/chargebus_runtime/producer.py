@@ -2,43 +2,61 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     InvalidProducerEpoch,
     KafkaError,
+    MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
     ProducerClosed,
     ProducerFenced,
     UnknownProducerId,
+    UnknownTopicOrPartitionError,
 )
+from aiokafka.partitioner import murmur2
 from chargebus_events.record import Record
 from chargebus_events.topics import MAX_RECORD_BYTES
 
 from chargebus_runtime.kafka import KafkaConnection
+from chargebus_runtime.lanes import Lane, Load, Parcel, Sent
 from chargebus_runtime.retry import until_done
+
+__all__ = ["Parcel", "Producer", "Sent"]
 
 log = logging.getLogger(__name__)
 
 # After these, aiokafka's client never sends again on the partition; plain KafkaError is its sender's sudden end.
 _BROKEN = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced, UnknownProducerId)
 
+_ENVELOPE_BYTES = 16 * 1024  # more than any key and headers of ours
+_STOP_WITHIN_S = 5.0
 
-class Sent(NamedTuple):
-    """Where Kafka acknowledged a record."""
 
-    partition: int
-    offset: int
+class _Letter:
+    """One record whose sender waits for the answer."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.answer: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
+
+    def told(self, result: Sent | KafkaError) -> None:
+        if self.answer.done():  # nobody waits any more
+            return
+        if isinstance(result, KafkaError):
+            self.answer.set_exception(result)
+        else:
+            self.answer.set_result(result)
 
 
 class Producer:
-    """Sends records. Order is kept per partition; a record is acknowledged by all in-sync replicas or raises."""
+    """Sends records. Order is kept per partition; a record is acknowledged by all in-sync replicas or fails."""
 
     def __init__(self, connection: KafkaConnection) -> None:
         self._connection = connection
-        self._producer: AIOKafkaProducer | None = None
+        self._client: _Client | None = None
         self._connecting = asyncio.Lock()
         self._in_turn = asyncio.Lock()
 
@@ -48,29 +66,23 @@ class Producer:
 
     async def stop(self) -> None:
         """Flush and close."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop()
 
-    async def enqueue(self, record: Record) -> "asyncio.Future[Sent]":
-        """Hand a record to the client and return the future of its acknowledgement.
+    async def hand_over(self, parcels: Sequence[Parcel]) -> None:
+        """Take records to send; each parcel is told once what became of its record.
 
         Raises:
-            KafkaError: the client cannot take it now; nothing was sent.
+            KafkaError: the client cannot take records now; none was taken and nobody is told.
         """
-        producer = self._producer or await self._connected()
-        try:
-            future: asyncio.Future[Sent] = await producer.send(
-                record.topic,
-                record.value,
-                record.key.encode(),
-                partition=record.partition,
-                headers=list(record.headers),
-            )
-        except KafkaError as error:
-            await self._drop_broken(producer, error)
-            raise
-        return future
+        client = self._client or await self._connected()
+        partitions = await client.partitions({parcel.record.topic for parcel in parcels})
+        for parcel in parcels:
+            try:
+                client.add(parcel.record, parcel, partitions)
+            except KafkaError as error:
+                parcel.told(error)
 
     async def send(self, record: Record) -> Sent:
         """Send one record and wait for Kafka's acknowledgement.
@@ -78,14 +90,9 @@ class Producer:
         Raises:
             KafkaError: Kafka refused it or the client failed; it may have been written all the same.
         """
-        producer = self._producer
-        future = await self.enqueue(record)
-        try:
-            metadata = await future
-        except KafkaError as error:
-            await self._drop_broken(producer, error)
-            raise
-        return Sent(metadata.partition, metadata.offset)
+        letter = _Letter(record)
+        await self.hand_over([letter])
+        return await letter.answer
 
     async def publish(self, records: Iterable[Record]) -> None:
         """Send all records and wait until all are acknowledged, however long Kafka is away.
@@ -99,22 +106,20 @@ class Producer:
 
     async def _publish(self, records: list[Record]) -> None:
         async with self._in_turn:
-            futures = [await self.enqueue(record) for record in records]
-            producer = self._producer
-        results = await asyncio.gather(*futures, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                if isinstance(result, KafkaError):
-                    await self._drop_broken(producer, result)
-                raise result
+            client = self._client or await self._connected()
+            partitions = await client.partitions({record.topic for record in records})
+            loads = {client.add(record, None, partitions) for record in records}
+        errors = [error for load in loads if (error := await load.ended) is not None]
+        if errors:
+            raise errors[0]
 
-    async def _connected(self) -> AIOKafkaProducer:
+    async def _connected(self) -> "_Client":
         async with self._connecting:
-            if self._producer is None:
-                self._producer = await self._connect()
-            return self._producer
+            if self._client is None:
+                self._client = await self._connect()
+            return self._client
 
-    async def _connect(self) -> AIOKafkaProducer:
+    async def _connect(self) -> "_Client":
         producer = AIOKafkaProducer(
             **self._connection.client_options(),
             enable_idempotence=True,
@@ -129,16 +134,75 @@ class Producer:
         except BaseException:
             await producer.stop()
             raise
-        return producer
+        return _Client(producer, self)
 
-    async def _drop_broken(self, producer: AIOKafkaProducer | None, error: KafkaError) -> None:
-        """Let the next record go through a new client if this one's sequence numbers no longer fit the broker's."""
-        broken = isinstance(error, _BROKEN) or type(error) is KafkaError
-        if not broken or producer is None or producer != self._producer:
-            return
-        log.warning("replacing the Kafka producer after %r", error)
-        self._producer = None
+    def drop(self, client: "_Client") -> bool:
+        """Let the next record go through a new client; tell whether this one was still in use."""
+        if client is not self._client:
+            return False
+        self._client = None
+        return True
+
+
+class _Client:
+    """One of aiokafka's producers, with a lane to each partition."""
+
+    def __init__(self, producer: AIOKafkaProducer, owner: Producer) -> None:
+        self._producer = producer
+        self._owner = owner
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return how many partitions each topic has.
+
+        Raises:
+            KafkaError: Kafka does not tell.
+        """
+        return {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
+
+    def add(self, record: Record, parcel: Parcel | None, partitions: dict[str, int]) -> Load:
+        """Take a record, and return the load that it goes with.
+
+        Raises:
+            MessageSizeTooLargeError, UnknownTopicOrPartitionError: Kafka will never take it.
+        """
+        if record.value is not None and len(record.value) > MAX_RECORD_BYTES - _ENVELOPE_BYTES:
+            raise MessageSizeTooLargeError(f"a record of {len(record.value)} bytes for {record.topic}")
+        count = partitions[record.topic]
+        partition = _hash(record.key) % count if record.partition is None else record.partition
+        if partition >= count:
+            raise UnknownTopicOrPartitionError(f"{record.topic}[{partition}]")
+        place = record.topic, partition
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(self._producer, TopicPartition(*place), self._failed)
+        return lane.add(record, parcel)
+
+    async def stop(self) -> None:
+        """Hand over what waits, flush and close."""
         try:
-            await asyncio.wait_for(producer.stop(), timeout=5)
-        except (KafkaError, TimeoutError) as stop_error:
-            log.warning("the replaced Kafka producer did not stop cleanly: %r", stop_error)
+            await asyncio.wait_for(asyncio.gather(*(lane.empty() for lane in self._lanes.values())), _STOP_WITHIN_S)
+        except TimeoutError:
+            log.warning("the Kafka producer stops before it has sent all")
+        await self._producer.stop()
+
+    def _failed(self, error: KafkaError) -> None:
+        """Give way to a new client if this one's sequence numbers no longer fit the broker's."""
+        broken = isinstance(error, _BROKEN) or type(error) is KafkaError
+        if broken and self._owner.drop(self):
+            log.warning("replacing the Kafka producer after %r", error)
+            self._stopping = asyncio.create_task(self._leave(), name="replaced Kafka producer")
+
+    async def _leave(self) -> None:
+        try:
+            await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("the replaced Kafka producer did not stop cleanly: %r", error)
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash(key: str) -> int:
+    """Return what Kafka's own clients choose a key's partition by."""
+    hashed: int = murmur2(key.encode()) & 0x7FFFFFFF
+    return hashed

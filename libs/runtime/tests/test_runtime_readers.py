@@ -9,10 +9,7 @@ from chargebus_events.record import Received, Record
 from chargebus_events.topics import Topic
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.kafka import KafkaConnection
-from chargebus_runtime.producer import Producer
 from chargebus_runtime.readers import Readers
-from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.telemetry import Tracing
 from chargebus_runtime.topics import TopicsReport, ensure_topics
 from chargebus_runtime.view import Tail, View
@@ -20,23 +17,10 @@ from chargebus_runtime.waiters import Waiters
 
 
 @pytest.fixture
-async def kafka_connection(kafka) -> KafkaConnection:
-    return KafkaConnection(RuntimeSettings(kafka_bootstrap_servers=kafka.bootstrap_servers))
-
-
-@pytest.fixture
 async def topic(kafka_connection) -> Topic:
     topic = Topic(f"view{uuid.uuid4().hex[:8]}", "key", "test", (), 3, "compact")
     assert (await ensure_topics(kafka_connection, [topic], 1)).created == (topic.name,)
     return topic
-
-
-@pytest.fixture
-async def producer(kafka_connection):
-    producer = Producer(kafka_connection)
-    await producer.start()
-    yield producer
-    await producer.stop()
 
 
 @pytest.fixture

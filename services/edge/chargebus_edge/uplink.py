@@ -5,16 +5,14 @@ called when Kafka has it.
 """
 
 import asyncio
-import itertools
 import logging
 from collections import deque
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from chargebus_events.record import Record
-from chargebus_runtime.producer import Sent
+from chargebus_runtime.producer import Parcel, Sent
 from chargebus_runtime.retry import BACKOFF
 
 log = logging.getLogger(__name__)
@@ -26,8 +24,8 @@ Done = Callable[[Sent | None], None]
 class Producing(Protocol):
     """What an uplink needs of the process's producer."""
 
-    async def enqueue(self, record: Record) -> "asyncio.Future[Sent]":
-        """Hand over a record; the future is its acknowledgement."""
+    async def hand_over(self, parcels: Sequence[Parcel]) -> None:
+        """Take records to send; each parcel is told once what became of its record."""
         ...
 
 
@@ -39,12 +37,18 @@ class Latency(Protocol):
 
 
 class _Item:
-    __slots__ = ("done", "queued_at", "record")
+    """A record that is not acknowledged yet; `done` is None for one that must arrive."""
 
-    def __init__(self, record: Record, queued_at: float, done: Done | None) -> None:
+    __slots__ = ("done", "queued_at", "record", "uplink")
+
+    def __init__(self, uplink: "Uplink", record: Record, done: Done | None, queued_at: float) -> None:
+        self.uplink = uplink
         self.record = record
-        self.queued_at = queued_at
         self.done = done
+        self.queued_at = queued_at
+
+    def told(self, result: Sent | KafkaError) -> None:
+        self.uplink.told(self, result)
 
 
 class Uplink:
@@ -58,9 +62,9 @@ class Uplink:
         self._producer = producer
         self._monotonic = monotonic
         self._latency = latency
-        self._queue: deque[int] = deque()
-        self._items: dict[int, _Item] = {}  # what is not acknowledged, oldest first
-        self._numbers = itertools.count(1)
+        self._queue: deque[_Item] = deque()
+        self._items: dict[_Item, None] = {}  # what is not acknowledged, oldest first
+        self._told = 0
         self._waiting: asyncio.Future[None] | None = None  # what `run` waits for while nothing is queued
         self._empty = asyncio.Event()
         self._empty.set()
@@ -78,22 +82,23 @@ class Uplink:
 
     def oldest_at(self) -> float | None:
         """Return since when the oldest unacknowledged record waits, or None."""
-        oldest = next(iter(self._items.values()), None)
+        oldest = next(iter(self._items), None)
         return None if oldest is None else oldest.queued_at
 
     def give_up(self) -> None:
         """Give up all that was published and is not acknowledged; what was posted stays."""
-        given_up = [(number, item.done) for number, item in self._items.items() if item.done is not None]
-        for number, _ in given_up:
-            del self._items[number]
+        given_up = [(item, item.done) for item in self._items if item.done is not None]
+        for item, _ in given_up:
+            del self._items[item]
         for _, done in given_up:
             done(None)
-        self._settle()
+        if not self._items:
+            self._empty.set()
 
     def renew(self) -> None:
         """Count the waiting of what is still there from now on: Kafka was away, and is back."""
         now = self._monotonic()
-        for item in self._items.values():
+        for item in self._items:
             item.queued_at = now
 
     async def settled(self) -> None:
@@ -104,74 +109,61 @@ class Uplink:
         """Hand over what is queued, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            while self._queue:
-                await self._hand_over(self._queue[0])
-                self._queue.popleft()
+            await self._hand_over()
             self._waiting = loop.create_future()
             await self._waiting
 
-    def _add(self, record: Record, done: Done | None) -> None:
-        number = next(self._numbers)
-        self._items[number] = _Item(record, self._monotonic(), done)
-        self._empty.clear()
-        self._enqueue(number)
+    def told(self, item: _Item, result: Sent | KafkaError) -> None:
+        """Learn from the producer what became of a record."""
+        if item not in self._items:
+            return  # given up before
+        sent = None if isinstance(result, KafkaError) else result
+        if sent is None and self._again(item, result):
+            asyncio.get_running_loop().call_later(BACKOFF.delay_s(0), self._enqueue, item)
+            return
+        del self._items[item]
+        self._told += 1
+        if self._told & _SAMPLE == 0:
+            self._latency.record(self._monotonic() - item.queued_at)
+        if item.done is not None:
+            item.done(sent)
+        if not self._items:
+            self._empty.set()
 
-    def _enqueue(self, number: int) -> None:
-        self._queue.append(number)
+    def _add(self, record: Record, done: Done | None) -> None:
+        item = _Item(self, record, done, self._monotonic())
+        self._items[item] = None
+        self._empty.clear()
+        self._enqueue(item)
+
+    def _enqueue(self, item: _Item) -> None:
+        self._queue.append(item)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def _hand_over(self, number: int) -> None:
+    async def _hand_over(self) -> None:
         attempt = 0
-        while (item := self._items.get(number)) is not None:
+        while self._queue:
+            items = list(self._queue)
             try:
-                future = await self._producer.enqueue(item.record)
-            except MessageSizeTooLargeError:
-                self._drop(number, item)
+                await self._producer.hand_over([item for item in items if item in self._items])
             except KafkaError as error:
                 if attempt == 0:
                     log.warning("Kafka does not take records: %r", error)
                 await asyncio.sleep(BACKOFF.delay_s(attempt))
                 attempt += 1
             else:
-                future.add_done_callback(partial(self._acknowledged, number))
-                return
+                for _ in items:  # those that came meanwhile stay
+                    self._queue.popleft()
 
-    def _acknowledged(self, number: int, future: "asyncio.Future[Sent]") -> None:
-        failure = _failure(future)
-        item = self._items.get(number)
-        if item is None:
-            return  # given up before
-        if failure is not None and item.done is None:
-            log.warning("Kafka did not take a record for %s, trying again: %r", item.record.topic, failure)
-            self._enqueue(number)
-            return
-        del self._items[number]
-        if number & _SAMPLE == 0:
-            self._latency.record(self._monotonic() - item.queued_at)
-        if item.done is not None:
-            item.done(None if failure is not None else _sent(future))
-        self._settle()
-
-    def _drop(self, number: int, item: _Item) -> None:
-        log.error("a record for %s is too large for Kafka and is lost", item.record.topic)
-        del self._items[number]
-        if item.done is not None:
-            item.done(None)
-        self._settle()
-
-    def _settle(self) -> None:
-        if not self._items:
-            self._empty.set()
+    def _again(self, item: _Item, result: Sent | KafkaError) -> bool:
+        """Tell whether a record that failed is sent again: one that must arrive, unless it never can."""
+        if isinstance(result, MessageSizeTooLargeError):
+            log.error("a record for %s is too large for Kafka and is lost", item.record.topic)
+            return False
+        if item.done is None:
+            log.warning("Kafka did not take a record for %s, trying again: %r", item.record.topic, result)
+        return item.done is None
 
 
 _SAMPLE = 15  # one record in sixteen is measured: a histogram costs as much as the rest of this
-
-
-def _failure(future: "asyncio.Future[Sent]") -> BaseException | None:
-    return asyncio.CancelledError() if future.cancelled() else future.exception()
-
-
-def _sent(future: "asyncio.Future[Sent]") -> Sent:
-    metadata = future.result()  # aiokafka's own, with more than these
-    return Sent(metadata.partition, metadata.offset)

@@ -34,16 +34,17 @@ class PlayedKafka:
         self.readers = []
         self.seen = asyncio.Condition()
 
-    async def enqueue(self, record):
-        future = asyncio.get_running_loop().create_future()
-        if self.held:
-            self.waiting.append((record, future))
-        else:
-            self._take(record, future)
-        return future
+    async def hand_over(self, parcels):
+        for parcel in parcels:
+            if self.held:
+                self.waiting.append(parcel)
+            else:
+                self._take(parcel)
 
     async def send(self, record):
-        return await (await self.enqueue(record))
+        answer = asyncio.get_running_loop().create_future()
+        await self.hand_over([SimpleNamespace(record=record, told=answer.set_result)])
+        return await answer
 
     def hold(self):
         self.held = True
@@ -51,14 +52,13 @@ class PlayedKafka:
     def release(self):
         self.held = False
         waiting, self.waiting = self.waiting, []
-        for record, future in waiting:
-            self._take(record, future)
+        for parcel in waiting:
+            self._take(parcel)
 
     def fail(self, error):
         waiting, self.waiting = self.waiting, []
-        for _record, future in waiting:
-            if not future.done():
-                future.set_exception(error)
+        for parcel in waiting:
+            parcel.told(error)
 
     def write(self, record):
         """Let another process write a record."""
@@ -81,10 +81,9 @@ class PlayedKafka:
                     tail.apply([received])
         return len(log) - 1
 
-    def _take(self, record, future):
-        offset = self.write(record)
-        if not future.done():
-            future.set_result(Sent(record.partition or 0, offset))
+    def _take(self, parcel):
+        offset = self.write(parcel.record)
+        asyncio.get_running_loop().call_soon(parcel.told, Sent(parcel.record.partition or 0, offset))
         asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self):

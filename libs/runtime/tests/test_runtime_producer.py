@@ -1,0 +1,158 @@
+"""What is sent arrives once, in order, where Kafka's own clients would put it; failures reach who sent it."""
+
+import asyncio
+import uuid
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError
+from chargebus_events.record import Record
+from chargebus_events.topics import MAX_RECORD_BYTES, Topic
+from chargebus_runtime.lanes import Lane, Sent
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.topics import ensure_topics
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+async def topic(kafka_connection) -> str:
+    topic = Topic(f"sent{uuid.uuid4().hex[:8]}", "key", "test", (), PARTITIONS, "delete")
+    await ensure_topics(kafka_connection, [topic], 1)
+    return topic.name
+
+
+async def log_of(kafka, topic):
+    """Return each partition's records, from its beginning."""
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
+    async with consumer:
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        log = {tp.partition: [] for tp in partitions}
+        while sum(map(len, log.values())) < sum(ends.values()):
+            for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
+                log[tp.partition] += records
+    return log
+
+
+class Noting:
+    """A parcel that keeps what it is told."""
+
+    def __init__(self, record):
+        self.record = record
+        self.results = []
+
+    def told(self, result):
+        self.results.append(result)
+
+
+async def until_told(parcels):
+    async with asyncio.timeout(20):
+        while not all(parcel.results for parcel in parcels):
+            await asyncio.sleep(0.01)
+
+
+async def test_records_lie_where_they_were_told_to_be_once_and_in_order(kafka, topic, producer):
+    parcels = [Noting(Record(topic, f"k{i % 7}", b"%d" % i, (("n", b"%d" % i),))) for i in range(500)]
+    for start in range(0, 500, 20):  # some go while others wait, some start a batch
+        await producer.hand_over(parcels[start : start + 20])
+        await asyncio.sleep(0)
+    await until_told(parcels)
+
+    log = await log_of(kafka, topic)
+    assert sum(map(len, log.values())) == 500
+    for parcel in parcels:
+        (sent,) = parcel.results
+        (there,) = (each for each in log[sent.partition] if each.offset == sent.offset)
+        assert (there.value, there.key.decode()) == (parcel.record.value, parcel.record.key)
+        assert there.headers == parcel.record.headers
+    for records in log.values():
+        by_key = {}
+        for each in records:
+            by_key.setdefault(each.key, []).append(int(each.value))
+        assert all(numbers == sorted(numbers) for numbers in by_key.values())
+
+
+async def test_a_key_goes_where_kafkas_own_clients_put_it(kafka, topic, producer):
+    keys = [f"station-{i}" for i in range(20)]
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as other:
+        theirs = [(await other.send_and_wait(topic, b"", key.encode())).partition for key in keys]
+    assert [(await producer.send(Record(topic, key, b""))).partition for key in keys] == theirs
+    assert len(set(theirs)) > 1
+
+
+async def test_an_address_is_kept(topic, producer):
+    assert [(await producer.send(Record(topic, "k", b"", partition=n))).partition for n in range(3)] == [0, 1, 2]
+
+
+async def test_records_larger_than_a_batch_go_out_alone(kafka, topic, producer):
+    sizes = [10, 300_000, 10, 200_000, 200_000, 1_000_000]
+    await producer.publish([Record(topic, "k", b"x" * size) for size in sizes])
+    log = await log_of(kafka, topic)
+    assert [len(each.value) for records in log.values() for each in records] == sizes
+
+
+async def test_a_record_that_no_broker_takes_does_not_hold_up_its_neighbours(topic, producer):
+    parcels = [Noting(Record(topic, "k", value)) for value in (b"1", b"x" * MAX_RECORD_BYTES, b"2")]
+    await producer.hand_over(parcels)
+    await until_told(parcels)
+    first, refused, second = (parcel.results[0] for parcel in parcels)
+    assert isinstance(refused, MessageSizeTooLargeError)
+    assert (first, second) == (Sent(first.partition, 0), Sent(first.partition, 1))
+
+
+async def test_an_address_that_is_not_there_is_told(topic, producer):
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await producer.send(Record(topic, "k", b"", partition=PARTITIONS))
+
+
+async def test_stopping_sends_what_was_handed_over(kafka_connection, kafka, topic):
+    producer = Producer(kafka_connection)
+    await producer.start()
+    parcels = [Noting(Record(topic, f"k{i}", b"")) for i in range(50)]
+    await producer.hand_over(parcels)
+    await producer.stop()
+    assert all(isinstance(parcel.results[0], Sent) for parcel in parcels)
+    assert sum(map(len, (await log_of(kafka, topic)).values())) == 50
+
+
+class Failing:
+    """A client of which every batch fails with the same error, as one whose sequence numbers are refused."""
+
+    def __init__(self, like, error):
+        self.create_batch = like.create_batch
+        self.error = error
+
+    async def send_batch(self, _batch, _topic, *, partition):
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(self.error)
+        return future
+
+
+async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_out(kafka, topic, producer):
+    await producer.send(Record(topic, "k", b"0"))
+    used = producer._client
+    for lane in used._lanes.values():
+        lane._client = Failing(lane._client, OutOfOrderSequenceNumber())
+
+    await producer.publish([Record(topic, "k", b"1")])
+
+    assert producer._client is not used
+    log = await log_of(kafka, topic)
+    assert [each.value for records in log.values() for each in records] == [b"0", b"1"]
+
+
+async def test_every_record_of_a_failed_batch_is_told(topic, producer):
+    await producer.send(Record(topic, "k", b"0"))
+    errors = []
+    lane = Lane(
+        Failing(producer._client._producer, UnknownTopicOrPartitionError()), TopicPartition(topic, 0), errors.append
+    )
+    parcels = [Noting(Record(topic, "k", b"")) for _ in range(3)]
+    for parcel in parcels:
+        lane.add(parcel.record, parcel)
+    await until_told(parcels)
+    assert [type(parcel.results[0]) for parcel in parcels] == [UnknownTopicOrPartitionError] * 3
+    assert len(errors) == 1
