@@ -1,7 +1,7 @@
 """Records on their way to one partition: those that come while the client is busy go out together.
 
 The client's own `send` costs a coroutine, a future and a look at the metadata for every record; here a record is
-appended to a batch, and a batch costs them once.
+appended to a batch that the client already has, and a batch costs them once.
 """
 
 import asyncio
@@ -14,6 +14,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from chargebus_events.record import Record
+
+_BATCH_BYTES = 256 * 1024
+_UNCOMPRESSED = 0
 
 
 class Sent(NamedTuple):
@@ -35,16 +38,28 @@ class Parcel(Protocol):
         """Learn what became of the record; called once."""
 
 
+class Batch(BatchBuilder):  # type: ignore[misc]
+    """A batch that takes records until the client sends it.
+
+    The client gives a batch its sequence numbers, as many as it has records, when it takes it from its queue, and
+    closes it only later: a record that came in between would have a number that the next batch has too.
+    """
+
+    def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
+        super()._set_producer_state(producer_id, producer_epoch, base_sequence)
+        self.close()
+
+
 class Load:
     """Records of one partition that go to the broker as one batch; `ended` becomes None, or the error."""
 
-    def __init__(self, builder: BatchBuilder) -> None:
-        self.builder = builder
+    def __init__(self) -> None:
+        self.builder = Batch(_BATCH_BYTES, _UNCOMPRESSED, is_transactional=False)
         self.ended: asyncio.Future[KafkaError | None] = asyncio.get_running_loop().create_future()
         self._parcels: list[Parcel | None] = []
 
     def add(self, record: Record, parcel: Parcel | None) -> bool:
-        """Append a record; False if the batch is full."""
+        """Append a record; False if the batch is full, or on its way."""
         taken = self.builder.append(
             timestamp=None, key=record.key.encode(), value=record.value, headers=list(record.headers)
         )
@@ -62,6 +77,7 @@ class Load:
 
     def fail(self, error: KafkaError) -> None:
         """Tell everyone that the batch may not have arrived."""
+        self.builder.close()
         self.ended.set_result(error)
         for parcel in self._parcels:
             if parcel is not None:
@@ -69,24 +85,27 @@ class Load:
 
 
 class Lane:
-    """The way to one partition: one load with the client, the next one filling. Order is that of `add`."""
+    """The way to one partition. Order is that of `add`."""
 
     def __init__(self, client: AIOKafkaProducer, tp: TopicPartition, failed: Callable[[KafkaError], None]) -> None:
         self._client = client
         self._tp = tp
         self._failed = failed
-        self._loads: deque[Load] = deque()
+        self._newest: Load | None = None
+        self._loads: deque[Load] = deque()  # what the client does not have yet
         self._task: asyncio.Task[None] | None = None
 
     def add(self, record: Record, parcel: Parcel | None) -> Load:
         """Take a record, and return the load that it goes with."""
-        if not self._loads or not self._loads[-1].add(record, parcel):
-            load = Load(self._client.create_batch())
-            load.add(record, parcel)
-            self._loads.append(load)
+        load = self._newest
+        if load is not None and load.add(record, parcel):
+            return load
+        load = self._newest = Load()
+        load.add(record, parcel)
+        self._loads.append(load)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"lane to {self._tp.topic}[{self._tp.partition}]")
-        return self._loads[-1]
+        return load
 
     async def empty(self) -> None:
         """Wait until the client has all."""
@@ -96,7 +115,7 @@ class Lane:
     async def _run(self) -> None:
         topic, partition = self._tp
         while self._loads:
-            load = self._loads.popleft()  # from here on it takes no more
+            load = self._loads.popleft()
             try:
                 future = await self._client.send_batch(load.builder, topic, partition=partition)
             except KafkaError as error:

@@ -125,7 +125,6 @@ class Producer:
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
-            max_batch_size=256 * 1024,
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=30_000,
         )

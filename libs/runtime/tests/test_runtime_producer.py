@@ -121,8 +121,7 @@ async def test_stopping_sends_what_was_handed_over(kafka_connection, kafka, topi
 class Failing:
     """A client of which every batch fails with the same error, as one whose sequence numbers are refused."""
 
-    def __init__(self, like, error):
-        self.create_batch = like.create_batch
+    def __init__(self, error):
         self.error = error
 
     async def send_batch(self, _batch, _topic, *, partition):
@@ -131,11 +130,24 @@ class Failing:
         return future
 
 
+async def test_records_that_come_at_any_moment_of_a_batchs_life_arrive_once(kafka, topic, producer):
+    """A steady stream, one record at each turn of the event loop: some come just as a batch is being sent."""
+    parcels = [Noting(Record(topic, f"k{i % 3}", b"%d" % i)) for i in range(5000)]
+    for parcel in parcels:
+        await producer.hand_over([parcel])
+        await asyncio.sleep(0)
+    await until_told(parcels)
+
+    log = await log_of(kafka, topic)
+    arrived = {(number, each.offset): each.value for number, records in log.items() for each in records}
+    assert {parcel.results[0]: parcel.record.value for parcel in parcels} == arrived
+
+
 async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_out(kafka, topic, producer):
     await producer.send(Record(topic, "k", b"0"))
     used = producer._client
     for lane in used._lanes.values():
-        lane._client = Failing(lane._client, OutOfOrderSequenceNumber())
+        lane._client = Failing(OutOfOrderSequenceNumber())
 
     await producer.publish([Record(topic, "k", b"1")])
 
@@ -144,13 +156,10 @@ async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_o
     assert [each.value for records in log.values() for each in records] == [b"0", b"1"]
 
 
-async def test_every_record_of_a_failed_batch_is_told(topic, producer):
-    await producer.send(Record(topic, "k", b"0"))
+async def test_every_record_of_a_failed_batch_is_told():
     errors = []
-    lane = Lane(
-        Failing(producer._client._producer, UnknownTopicOrPartitionError()), TopicPartition(topic, 0), errors.append
-    )
-    parcels = [Noting(Record(topic, "k", b"")) for _ in range(3)]
+    lane = Lane(Failing(UnknownTopicOrPartitionError()), TopicPartition("topic", 0), errors.append)
+    parcels = [Noting(Record("topic", "k", b"")) for _ in range(3)]
     for parcel in parcels:
         lane.add(parcel.record, parcel)
     await until_told(parcels)

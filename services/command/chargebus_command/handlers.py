@@ -1,9 +1,10 @@
 """Kafka in: requests, reports of edges, presence, heartbeats and the registry, a batch at a time."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from chargebus_events.record import Received
-from chargebus_events.topics import EDGES, PRESENCE, REGISTRY
+from chargebus_events.topics import COMMANDS, DELIVERIES, EDGES, PRESENCE, REGISTRY
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 
@@ -13,6 +14,8 @@ from chargebus_command.domain.events import Asked, EdgeChanged, Event
 from chargebus_command.domain.state import Edge, Station
 from chargebus_command.metrics import CommandMetrics
 from chargebus_command.records import TOPICS, outgoing, read_edge, read_event
+
+GATHER_S: Final = 0.2
 
 
 @dataclass
@@ -43,7 +46,9 @@ class Handlers:
 
     def spec(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec(TOPICS, self.handle, on_new_cluster=stations.forget_connections)
+        return ConsumerSpec(
+            TOPICS, self.handle, on_new_cluster=stations.forget_connections, gather_s=GATHER_S, urgent=is_urgent
+        )
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: one lock, one look, one write for all its stations."""
@@ -91,3 +96,8 @@ class Handlers:
                 known.add(event.command.command_id)
             if event is not None:
                 news.tell(record.key, event, record)
+
+
+def is_urgent(record: Received) -> bool:
+    """Tell whether somebody waits for this; who comes and goes, with a whole fleet at times, may wait for others."""
+    return record.topic in {COMMANDS, DELIVERIES}

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 FRAMES: Final = frames_topic("session")
 REQUESTER: Final = "session"
 
-GATHER_S: Final = 1.0
+GATHER_S: Final = 0.25
 
 _LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
 
@@ -172,8 +172,8 @@ class Handlers:
 
 
 def is_urgent(record: Received) -> bool:
-    """Tell whether anybody waits for this: all but the outcomes of other services' commands."""
-    return record.topic != OUTCOMES or record.text("requester") == REQUESTER
+    """Tell whether anybody waits for this: a station for its answer, or whoever asked for an intent's outcome."""
+    return record.topic == FRAMES or (record.topic == OUTCOMES and record.text("requester") == REQUESTER)
 
 
 def _wants_answer(frame: Frame) -> bool:
