@@ -4,6 +4,7 @@ Spec: CloudEvents 1.0.2, Kafka protocol binding, section 3.2 (binary content mod
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -69,6 +70,7 @@ class Envelope(msgspec.Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=16)
 def timestamp(moment: datetime) -> str:
     """Format an aware datetime as RFC 3339 in UTC with milliseconds and a `Z`, the way OCPP stations accept it."""
     in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)

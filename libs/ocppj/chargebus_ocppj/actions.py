@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -213,7 +214,12 @@ def _nothing(_now: datetime) -> bytes:
 
 
 def _current_time(now: datetime) -> bytes:
-    return b'{"currentTime":"%s"}' % format_timestamp(now).encode()
+    return _time_answer(now.replace(microsecond=now.microsecond // 1000 * 1000))
+
+
+@lru_cache(maxsize=16)  # a mass of heartbeats is answered within one millisecond
+def _time_answer(millisecond: datetime) -> bytes:
+    return b'{"currentTime":"%s"}' % format_timestamp(millisecond).encode()
 
 
 _ANSWERS: Final[Mapping[str, Callable[[datetime], bytes]]] = {"Heartbeat": _current_time}

@@ -1,7 +1,7 @@
 """Owns what comes in from Kafka: a batch of frames and presence, sorted by what is to be done with it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 from chargebus_events.frames import Frame
@@ -16,7 +16,7 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_device.boots import Boots, IncomingBoot
 from chargebus_device.incoming import Incoming
 from chargebus_device.presence import PresenceLog
-from chargebus_device.routes import BootRoute, FixedRoute, StatusRoute, route, wants_answer
+from chargebus_device.routes import SIGN_OF_LIFE, BootRoute, FixedRoute, StatusRoute, treat, wants_answer
 from chargebus_device.source import SERVICE, SOURCE
 from chargebus_device.statuses import IncomingStatus, Statuses
 from chargebus_device.store import connections, edges
@@ -43,23 +43,27 @@ class Handlers:
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: presence, then boots, which may register stations, then the rest."""
-        frames = [(record, Frame.read(record)) for record in batch.records if record.topic == FRAMES]
+        frames = [record for record in batch.records if record.topic == FRAMES]
         boots: list[IncomingBoot] = []
         statuses: list[IncomingStatus] = []
-        for record, frame in frames:
-            match route(frame.version, frame.action):
+        for record in frames:
+            treatment = treat(record.headers["ocpp_version"], record.headers["ocpp_action"])
+            if treatment is SIGN_OF_LIFE:
+                continue
+            frame = Frame.read(record)
+            match treatment.route:
                 case BootRoute() as found:
                     boots.append(Incoming(record, frame, found))
                 case StatusRoute() as found:
                     statuses.append(Incoming(record, frame, found))
                 case FixedRoute() as found:
                     Incoming(record, frame, found).answer(batch, found.answer)
-                case None if wants_answer(frame.version, frame.action):
+                case None:
                     Incoming(record, frame, None).refuse_action(batch)
         await self._presence.handle(batch, [record for record in batch.records if record.topic == PRESENCE])
         await self._boots.handle(batch, boots)
         await self._statuses.handle(batch, statuses)
-        await connections.seen(batch.connection, _last_seen(frame for _, frame in frames))
+        await connections.seen(batch.connection, _last_seen(frames))
 
     def refuse(self, received: Received, _reason: str) -> Sequence[Record]:
         """Return the CALLERROR for a frame that was parked, if its station waits for us."""
@@ -75,7 +79,10 @@ class Handlers:
 
 def is_urgent(record: Received) -> bool:
     """Tell whether a station waits for this; signs of life, statuses and presence may wait for each other."""
-    return record.topic == FRAMES and wants_answer(record.text("ocpp_version"), record.text("ocpp_action"))
+    headers = record.headers
+    return (
+        record.topic == FRAMES and treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b"")).waited_for
+    )
 
 
 async def forget_connections(connection: asyncpg.Connection) -> None:
@@ -84,8 +91,8 @@ async def forget_connections(connection: asyncpg.Connection) -> None:
     await edges.forget(connection)
 
 
-def _last_seen(frames: Iterable[Frame]) -> dict[str, datetime]:
-    seen: dict[str, datetime] = {}
-    for frame in frames:
-        seen[frame.station_id] = max(frame.received_at, seen.get(frame.station_id, frame.received_at))
-    return seen
+def _last_seen(frames: Iterable[Received]) -> dict[str, datetime]:
+    seen: dict[str, int] = {}
+    for record in frames:
+        seen[record.key] = max(record.timestamp_ms, seen.get(record.key, 0))
+    return {station_id: datetime.fromtimestamp(at_ms / 1000, UTC) for station_id, at_ms in seen.items()}

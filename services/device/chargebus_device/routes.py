@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from chargebus_ocppj.actions import lookup
@@ -53,9 +54,24 @@ _V21: Final[Mapping[str, Route]] = {
 ROUTES: Final[Mapping[str, Mapping[str, Route]]] = {"1.6": _V16, "2.0.1": _V201, "2.1": _V21}
 
 
-def route(version: str, action: str) -> Route | None:
-    """Return what to do with an action; None: it is a sign of life and no more."""
-    return ROUTES.get(version, {}).get(action)
+@dataclass(frozen=True)
+class Treatment:
+    """What is done with a frame; without a route, one that is waited for is refused, and others are signs of life."""
+
+    route: Route | None = None
+    waited_for: bool = False
+
+
+SIGN_OF_LIFE: Final = Treatment()
+
+
+@lru_cache(maxsize=1024)
+def treat(version: bytes, action: bytes) -> Treatment:
+    """Return what to do with a frame by its headers: most are signs of life, and need not be read."""
+    version_name, action_name = version.decode("utf-8", "replace"), action.decode("utf-8", "replace")
+    found = ROUTES.get(version_name, {}).get(action_name)
+    waited_for = wants_answer(version_name, action_name)
+    return Treatment(found, waited_for) if found or waited_for else SIGN_OF_LIFE
 
 
 def wants_answer(version: str, action: str) -> bool:

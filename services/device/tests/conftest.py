@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from chargebus_device.api import router
@@ -98,7 +99,8 @@ class Device:
             payload=payload,
             received_at=more.get("received_at", self.time()),
         )
-        return received(frame.record(FRAMES), self.offset)
+        record = received(frame.record(FRAMES), self.offset)
+        return msgspec.structs.replace(record, timestamp_ms=int(frame.received_at.timestamp() * 1000))
 
     def presence(self, offset: int, **more) -> Received:
         """Return a presence record at an offset."""
