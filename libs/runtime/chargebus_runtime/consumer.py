@@ -15,12 +15,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from chargebus_events.record import Received, Record
 
-from chargebus_runtime import offsets, outbox, parking
+from chargebus_runtime import offsets, parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import AWAY, CONFLICT, Database
 from chargebus_runtime.gathering import Gathering, Records, Urgent
 from chargebus_runtime.kafka import received
+from chargebus_runtime.outbox import Outgoing
 from chargebus_runtime.positions import Positions, StaleOffsetError
 from chargebus_runtime.retry import BACKOFF
 from chargebus_runtime.telemetry import Tracing, metrics
@@ -205,9 +206,8 @@ class Consumer:
                 batch = Batch(fresh, connection, self._parts.clock(), trace)
                 if fresh:
                     await handle(batch)
-                ids = await outbox.insert(connection, batch.outgoing, batch.now)
                 new = {tp: max(end, stored[tp]) for tp, end in ends.items()}
-                await offsets.advance(connection, new, sent)
+                ids = await offsets.advance(connection, new, Outgoing(batch.outgoing, sent), batch.now)
         except BaseException:
             database.outbox.give_back(sent)
             raise

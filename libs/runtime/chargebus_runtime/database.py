@@ -122,8 +122,8 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             transaction = Transaction(connection, now, self._tracing)
             yield transaction
-            outgoing = {outbox.FROM_HTTP: transaction.outgoing} if transaction.outgoing else {}
-            ids = await outbox.insert(connection, outgoing, now)
+            records = {outbox.FROM_HTTP: transaction.outgoing} if transaction.outgoing else {}
+            ids = await outbox.insert(connection, outbox.Outgoing(records), now)
         if ids:
             self.outbox.send_soon(ids, transaction.outgoing)
 

@@ -7,6 +7,8 @@ from datetime import datetime
 import asyncpg
 from aiokafka import TopicPartition
 
+from chargebus_runtime.outbox import Outgoing
+
 _REBASE = """
 UPDATE consumer_offset SET next_offset = 0, cluster_id = $1 WHERE cluster_id <> $1 RETURNING topic
 """
@@ -21,10 +23,14 @@ JOIN unnest($1::text[], $2::int[]) AS p (topic, partition) USING (topic, partiti
 """
 _LOCK = _READ + " ORDER BY topic, partition FOR UPDATE OF consumer_offset"
 _ADVANCE = """
-WITH sent AS (DELETE FROM outbox WHERE id = ANY($4::bigint[]))
-UPDATE consumer_offset AS c SET next_offset = n.next_offset
-FROM unnest($1::text[], $2::int[], $3::bigint[]) AS n (topic, partition, next_offset)
-WHERE c.topic = n.topic AND c.partition = n.partition
+WITH gone AS (DELETE FROM outbox WHERE id = ANY($4::bigint[])), moved AS (
+    UPDATE consumer_offset AS c SET next_offset = n.next_offset
+    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS n (topic, partition, next_offset)
+    WHERE c.topic = n.topic AND c.partition = n.partition
+)
+INSERT INTO outbox (source_topic, source_partition, records, created_at)
+SELECT topic, partition, records, $8 FROM unnest($5::text[], $6::int[], $7::bytea[]) AS o (topic, partition, records)
+RETURNING id
 """
 _HOLE = """
 INSERT INTO log_hole (topic, partition, from_offset, to_offset, reason, found_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -78,11 +84,14 @@ async def lock(connection: asyncpg.Connection, partitions: Iterable[TopicPartiti
 
 
 async def advance(
-    connection: asyncpg.Connection, offsets: Mapping[TopicPartition, int], sent_outbox_rows: list[int]
-) -> None:
-    """Store new offsets, and in the same statement delete outbox rows that went out."""
+    connection: asyncpg.Connection, offsets: Mapping[TopicPartition, int], outgoing: Outgoing, now: datetime
+) -> list[int]:
+    """Store next offsets and what is to be sent, in one round trip; return the ids of the new outbox rows."""
     topics, numbers = _columns(offsets)
-    await connection.execute(_ADVANCE, topics, numbers, list(offsets.values()), sent_outbox_rows)
+    rows = await connection.fetch(
+        _ADVANCE, topics, numbers, list(offsets.values()), outgoing.sent, *outgoing.columns(), now
+    )
+    return [row["id"] for row in rows]
 
 
 async def record_hole(connection: asyncpg.Connection, hole: Hole, resume_at: int, now: datetime) -> None:

@@ -5,7 +5,8 @@ They are sent from memory; the rows are for the case that the process dies in be
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -51,17 +52,24 @@ def unpack(stored: bytes) -> list[Record]:
     return _decoder.decode(stored)
 
 
-async def insert(connection: asyncpg.Connection, records: dict[Source, list[Record]], now: datetime) -> list[int]:
-    """Write records, grouped by source partition, inside the caller's transaction; return the rows' ids."""
-    if not records:
+@dataclass(frozen=True)
+class Outgoing:
+    """What a transaction does to the outbox: `records` by source partition go in, `sent` are the rows that go out."""
+
+    records: Mapping[Source, Sequence[Record]]
+    sent: Sequence[int] = ()
+
+    def columns(self) -> tuple[list[str], list[int], list[bytes]]:
+        """Return the columns of the rows to insert: source topic, source partition, records."""
+        sources = self.records.items()
+        return [topic for (topic, _), _ in sources], [part for (_, part), _ in sources], [pack(g) for _, g in sources]
+
+
+async def insert(connection: asyncpg.Connection, outgoing: Outgoing, now: datetime) -> list[int]:
+    """Write records inside the caller's transaction; return the rows' ids."""
+    if not outgoing.records:
         return []
-    rows = await connection.fetch(
-        _INSERT,
-        [topic for topic, _ in records],
-        [partition for _, partition in records],
-        [pack(group) for group in records.values()],
-        now,
-    )
+    rows = await connection.fetch(_INSERT, *outgoing.columns(), now)
     return [row["id"] for row in rows]
 
 

@@ -260,12 +260,12 @@ async def test_each_transaction_gets_an_id_of_its_own(service):
     assert len({answer["transactionId"] for answer in applied}) == 150
 
 
-async def test_a_batch_takes_four_round_trips(service):
+async def test_a_batch_takes_three_round_trips(service):
     frames = [service.frame("StartTransaction", start(), station_id=f"CS{n}") for n in range(50)]
     await service.apply(*frames)
     await service.apply(*[service.frame("StartTransaction", start(), station_id=f"CX{n}") for n in range(20)])
 
-    assert len(service.statements) == 4
+    assert len(service.statements) == 3
 
 
 async def test_what_is_read_of_sessions_is_probed_not_scanned(service):

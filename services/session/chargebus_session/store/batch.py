@@ -1,4 +1,4 @@
-"""Owns what a batch of frames reads before it is decided, and writes after: four round trips, whatever its size."""
+"""Owns what a batch of frames reads before it is decided, and writes after: three round trips, whatever its size."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -65,7 +65,10 @@ _SESSION_COLUMNS: Final = """session_id, station_id, version, name, start, trans
     ended_at, evse_id, connector_id, id_token, id_token_type, token_key, token_status, billable, meter_start_wh,
     meter_stop_wh, energy_wh, stop_reason, charging_state, remote_start_id, gaps, missing, flags, created_at,
     updated_at, fold"""
-_KEEP_SESSIONS: Final = f"""
+_EVENT_COLUMNS: Final = """session_id, number, kind, occurred_at, received_at, trigger, offline, charging_state, reason,
+    id_token, token_status, answer"""
+_KEEP: Final = f"""
+WITH kept AS (
 INSERT INTO charging_session ({_SESSION_COLUMNS}) SELECT {_SESSION_COLUMNS} FROM unnest($1::session_write[])
 ON CONFLICT (session_id) DO UPDATE SET
     state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
@@ -75,12 +78,9 @@ ON CONFLICT (session_id) DO UPDATE SET
     meter_stop_wh = excluded.meter_stop_wh, energy_wh = excluded.energy_wh, stop_reason = excluded.stop_reason,
     charging_state = excluded.charging_state, remote_start_id = excluded.remote_start_id, gaps = excluded.gaps,
     missing = excluded.missing, flags = excluded.flags, updated_at = excluded.updated_at, fold = excluded.fold
+)
+INSERT INTO session_event ({_EVENT_COLUMNS}) SELECT {_EVENT_COLUMNS} FROM unnest($2::event_write[])
 """  # noqa: S608 (names from above)
-_EVENT_COLUMNS: Final = """session_id, number, kind, occurred_at, received_at, trigger, offline, charging_state, reason,
-    id_token, token_status, answer"""
-_KEEP_EVENTS: Final = f"""
-INSERT INTO session_event ({_EVENT_COLUMNS}) SELECT {_EVENT_COLUMNS} FROM unnest($1::event_write[])
-"""  # noqa: S608
 _LINK: Final = """
 UPDATE intent AS i SET session_id = l.session_id
 FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)
@@ -116,8 +116,8 @@ async def save(connection: asyncpg.Connection, recorded: Sequence[Recorded]) -> 
     if not recorded:
         return
     newest = {each.session.session_id: each for each in recorded}
-    await connection.execute(_KEEP_SESSIONS, [_session_row(each) for each in newest.values()])
-    await connection.execute(_KEEP_EVENTS, [_event_row(each) for each in recorded])
+    sessions, events = [_session_row(each) for each in newest.values()], [_event_row(each) for each in recorded]
+    await connection.execute(_KEEP, sessions, events)
     links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
     if links:
         await connection.execute(_LINK, *columns(links))
