@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chargebus_events.frames import Frame
-from chargebus_events.public import SESSION_STARTED, MeterReadings, Session
+from chargebus_events.public import SESSION_STARTED, MeterReadings
 from chargebus_events.record import Received
 from chargebus_events.topics import SESSION_EVENTS
 
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import Normalised, PlaceError, normalise, without_place
 from chargebus_metering.routes import READERS
-from chargebus_metering.session_events import meter_start, place_of, read_session
+from chargebus_metering.session_events import Session, meter_start, place_of, read_session
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,28 @@
 The start of an OCPP 1.6 transaction is read here and not from StartTransaction: only `session` gives it an id.
 """
 
+from datetime import datetime
+
 import msgspec
-from chargebus_events.public import Session
 
 from chargebus_metering.domain.identity import Place
 from chargebus_metering.domain.readings import Message, Sample, Samples
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What metering reads of the public `Session`; the rest of the event is skipped, not decoded."""
+
+    session_id: str
+    station_id: str
+    transaction_id: str
+    version: str
+    updated_at: datetime
+    evse_id: int = 0
+    connector_id: int = 0
+    started_at: datetime | None = None
+    meter_start_wh: float | None = None
+    missing: tuple[str, ...] = ()
+
 
 _session = msgspec.json.Decoder(Session)
 

@@ -7,10 +7,11 @@ from datetime import datetime
 
 import asyncpg
 import msgspec
-from chargebus_events.public import MeterReadings, Reading, Session
+from chargebus_events.public import MeterReadings, Reading
 
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import SetAside
+from chargebus_metering.session_events import Session
 
 # COPY fills columns by name, so this order is only that of the tuples below.
 _READING_COLUMNS = (
