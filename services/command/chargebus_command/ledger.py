@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+from chargebus_runtime.columns import columns
 
 from chargebus_command.domain.state import NO_REPLY, Command, Ended
 
@@ -68,13 +69,13 @@ async def insert(
 ) -> None:
     """Write commands that were never written before, open or ended, in the order they were asked for."""
     if commands:
-        await connection.execute(_INSERT, *zip(*(_new_row(each, origins) for each in commands), strict=True))
+        await connection.execute(_INSERT, *columns(_new_row(each, origins) for each in commands))
 
 
 async def move(connection: asyncpg.Connection, commands: Sequence[Command]) -> None:
     """Write the state of commands that are still open."""
     if commands:
-        await connection.execute(_MOVE, *zip(*((each.command_id, *_progress(each)) for each in commands), strict=True))
+        await connection.execute(_MOVE, *columns((each.command_id, *_progress(each)) for each in commands))
 
 
 async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
@@ -86,7 +87,7 @@ async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
     if not ended:
         return
     rows = [(each.command.command_id, *_end(each)) for each in ended]
-    written = await connection.fetch(_END, *zip(*rows, strict=True), ENDED_CHANNEL)
+    written = await connection.fetch(_END, *columns(rows), ENDED_CHANNEL)
     if len(written) != len(ended):
         raise TwiceEndedError(f"{len(ended) - len(written)} of {len(ended)} commands had already ended")
 

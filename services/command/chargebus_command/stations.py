@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 import asyncpg
+from chargebus_runtime.columns import columns
 
 from chargebus_command.domain.state import Command, Connection, Edge, Sent, Station, Void
 
@@ -75,7 +76,7 @@ async def take(connection: asyncpg.Connection, station_ids: Collection[str]) -> 
 async def write(connection: asyncpg.Connection, stations: Sequence[Station]) -> None:
     """Write the rows of stations, without their commands."""
     if stations:
-        await connection.execute(_WRITE, *zip(*map(_row, stations), strict=True))
+        await connection.execute(_WRITE, *columns(map(_row, stations)))
 
 
 async def load_edges(connection: asyncpg.Connection) -> dict[int, Edge]:
@@ -88,7 +89,7 @@ async def write_edges(connection: asyncpg.Connection, edges: Iterable[Edge]) -> 
     """Write what is known of slots."""
     rows = [(edge.slot, edge.epoch, edge.seen_at, edge.stopped) for edge in edges]
     if rows:
-        await connection.execute(_WRITE_EDGES, *zip(*rows, strict=True))
+        await connection.execute(_WRITE_EDGES, *columns(rows))
 
 
 async def in_flight_on(connection: asyncpg.Connection, slots: Collection[int]) -> list[tuple[int, str]]:

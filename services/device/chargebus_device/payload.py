@@ -1,32 +1,12 @@
-"""Owns what is the same in every version: reading texts and times of stations, and the answers to them."""
+"""Owns what is the same in every version: reading times of stations, and the answers to them."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from chargebus_events.record import timestamp
 from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_device.domain.boot import BootAnswer
-
-P = TypeVar("P", bound=msgspec.Struct)
-
-_CONTROL = dict.fromkeys((*range(0x20), 0x7F))
-
-
-class Payload(msgspec.Struct, frozen=True, rename="camel"):
-    """An OCPP payload: members in camel case, unknown ones ignored."""
-
-
-def reader(payload: type[P]) -> Callable[[bytes], P]:
-    """Return the function that reads raw JSON as `payload`; 1.0 passes for the integer 1, as in JSON Schema."""
-    return msgspec.json.Decoder(payload, strict=False).decode
-
-
-def text(value: str | None) -> str:
-    """Return a station's text without control characters: real stations send them and PostgreSQL takes no NUL."""
-    return "" if value is None else value.translate(_CONTROL).strip()
 
 
 def time(value: str | None) -> datetime | None:

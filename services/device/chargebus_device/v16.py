@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+from chargebus_ocppj.payloads import Payload, clean, reader
+
 from chargebus_device.domain.boot import Boot
 from chargebus_device.domain.status import STATION, Place, Report, Status, connector
-from chargebus_device.payload import Payload, reader, text, time
+from chargebus_device.payload import time
 
 ConnectorState = Literal[
     "Available",
@@ -65,13 +67,13 @@ def boot(payload: bytes) -> Boot:
     """Read a BootNotification.req; the charge box's serial number, deprecated, stands in for a missing one."""
     said = _read_boot(payload)
     return Boot(
-        vendor=text(said.charge_point_vendor),
-        model=text(said.charge_point_model),
-        serial_number=text(said.charge_point_serial_number) or text(said.charge_box_serial_number),
-        firmware_version=text(said.firmware_version),
-        iccid=text(said.iccid),
-        imsi=text(said.imsi),
-        meter_serial_number=text(said.meter_serial_number),
+        vendor=clean(said.charge_point_vendor),
+        model=clean(said.charge_point_model),
+        serial_number=clean(said.charge_point_serial_number) or clean(said.charge_box_serial_number),
+        firmware_version=clean(said.firmware_version),
+        iccid=clean(said.iccid),
+        imsi=clean(said.imsi),
+        meter_serial_number=clean(said.meter_serial_number),
     )
 
 
@@ -86,10 +88,10 @@ def status(payload: bytes) -> Report:
         place=_place(said.connector_id),
         status=_STATUS[said.status],
         detail=said.status,
-        error_code="" if said.error_code == _NO_ERROR else text(said.error_code),
-        info=text(said.info),
-        vendor_id=text(said.vendor_id),
-        vendor_error_code=text(said.vendor_error_code),
+        error_code="" if said.error_code == _NO_ERROR else clean(said.error_code),
+        info=clean(said.info),
+        vendor_id=clean(said.vendor_id),
+        vendor_error_code=clean(said.vendor_error_code),
         said_at=time(said.timestamp),
     )
 

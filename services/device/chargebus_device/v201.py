@@ -1,8 +1,10 @@
 """Owns OCPP 2.0.1: what its stations send, in the domain's words."""
 
+from chargebus_ocppj.payloads import Payload, clean, reader
+
 from chargebus_device.domain.boot import Boot
 from chargebus_device.domain.status import Report, Status, connector
-from chargebus_device.payload import Payload, reader, text, time
+from chargebus_device.payload import time
 
 
 class Modem(Payload, frozen=True, rename="camel"):
@@ -47,13 +49,13 @@ def boot(payload: bytes) -> Boot:
     said = _read_boot(payload)
     station = said.charging_station
     return Boot(
-        vendor=text(station.vendor_name),
-        model=text(station.model),
-        serial_number=text(station.serial_number),
-        firmware_version=text(station.firmware_version),
+        vendor=clean(station.vendor_name),
+        model=clean(station.model),
+        serial_number=clean(station.serial_number),
+        firmware_version=clean(station.firmware_version),
         reason=said.reason,
-        iccid=text(station.modem.iccid),
-        imsi=text(station.modem.imsi),
+        iccid=clean(station.modem.iccid),
+        imsi=clean(station.modem.imsi),
     )
 
 

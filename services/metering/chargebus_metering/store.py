@@ -8,6 +8,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 from chargebus_events.public import MeterReadings, Reading
+from chargebus_runtime.columns import columns
 
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import SetAside
@@ -104,7 +105,7 @@ async def find_places(
     """Return the places of those transactions that a session, or an earlier reading, told of."""
     if not transactions:
         return {}
-    rows = await connection.fetch(_FIND_PLACES, *zip(*transactions, strict=True))
+    rows = await connection.fetch(_FIND_PLACES, *columns(transactions))
     return {
         (row["station_id"], row["transaction_id"]): Place(
             row["station_id"], row["evse_id"], row["connector_id"], row["transaction_id"]
@@ -161,7 +162,7 @@ async def insert_set_aside(connection: asyncpg.Connection, kept: Sequence[Kept])
     ]
     if not rows:
         return Counter()
-    stored = await connection.fetch(_INSERT_SET_ASIDE, *zip(*rows, strict=True))
+    stored = await connection.fetch(_INSERT_SET_ASIDE, *columns(rows))
     return Counter((row["station_id"], row["reason"]) for row in stored)
 
 

@@ -6,9 +6,10 @@ What 2.1 adds to their readings (measurands, the location `Upstream`, units) are
 from collections.abc import Sequence
 
 import msgspec
+from chargebus_ocppj.payloads import clean
 
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import Message, Sample, Samples, clean, whole
+from chargebus_metering.domain.readings import Message, Sample, Samples, whole
 
 _ABSURD = 1_000_000
 

@@ -13,6 +13,8 @@ from chargebus_events.record import Received, Record
 from chargebus_events.topics import OUTCOMES, PRESENCE, frames_topic
 from chargebus_ocppj.actions import lookup
 from chargebus_ocppj.errors import NotSupportedRpcError, OcppError, error_code
+from chargebus_ocppj.payloads import clean
+from chargebus_ocppj.versions import as_version
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
@@ -24,7 +26,7 @@ from chargebus_session.domain.desk import Desk, Issue, Recorded
 from chargebus_session.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.domain.stations import Announcement, follow
 from chargebus_session.metrics import Metrics
-from chargebus_session.payload import text, unreadable, version
+from chargebus_session.payload import unreadable
 from chargebus_session.routes import ROUTES, Call
 from chargebus_session.store import batch as store
 from chargebus_session.store import intents, stations
@@ -92,7 +94,7 @@ class Handlers:
         """Return what a station gets whose frame was parked: our fault, and it may try again."""
         try:
             frame = Frame.read(record)
-            code = error_code(version(frame.version), "internal")
+            code = error_code(as_version(frame.version), "internal")
         except (KeyError, ValueError):  # not a frame: nobody waits for an answer
             return ()
         return (frame.error(code, "The CSMS could not handle this message.", SOURCE, self._clock()),)
@@ -136,7 +138,7 @@ class Handlers:
                 self._refuse(batch, record, frame, unreadable(frame.version, error))
         elif _wants_answer(frame):
             reason = f"{frame.action} is not supported by this CSMS"
-            self._refuse(batch, record, frame, NotSupportedRpcError(version(frame.version), reason))
+            self._refuse(batch, record, frame, NotSupportedRpcError(as_version(frame.version), reason))
         return None
 
     def _refuse(self, batch: Batch, record: Received, frame: Frame, error: OcppError) -> None:
@@ -177,7 +179,7 @@ def is_urgent(record: Received) -> bool:
 
 
 def _wants_answer(frame: Frame) -> bool:
-    row = lookup(version(frame.version), frame.action)
+    row = lookup(as_version(frame.version), frame.action)
     return frame.expects_answer and row is not None and row.answered_by == "service"
 
 
@@ -190,4 +192,4 @@ def _result(record: Received) -> Result:
     outcome = _decode_outcome(record.value or b"")
     status = outcome.payload.get("status") if isinstance(outcome.payload, dict) else None
     reason = outcome.reason or ": ".join(filter(None, (outcome.error_code, outcome.error_description)))
-    return Result(outcome.command_id, outcome.outcome, text(str(status or "")), text(reason), outcome.ended_at)
+    return Result(outcome.command_id, outcome.outcome, clean(str(status or "")), clean(reason), outcome.ended_at)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 from chargebus_events.commands import CommandRequested
 from chargebus_ocppj.schemas import encode_call
-from chargebus_ocppj.versions import Version
+from chargebus_ocppj.versions import Version, as_version
 from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.problems import Problem
 from chargebus_runtime.waiters import Waiters
@@ -15,7 +15,6 @@ from chargebus_runtime.waiters import Waiters
 from chargebus_session.domain import remote
 from chargebus_session.domain.desk import Known
 from chargebus_session.domain.tokens import Status, Token, id_token, judge
-from chargebus_session.payload import version
 from chargebus_session.resources import StartIn, StopIn, Waiting
 from chargebus_session.routes import REMOTE
 from chargebus_session.store import batch, intents, sessions, stations
@@ -94,11 +93,11 @@ class Intents:
         station = (await stations.read(tx.connection, (station_id,))).get(station_id)
         if station is None:
             raise Problem(404, "no such station", f"Station {station_id} was never seen; see /v1/stations.")
-        return version(station.version)
+        return as_version(station.version)
 
     async def _version_for(self, tx: Transaction, stored: StoredSession) -> Version:
         station = (await stations.read(tx.connection, (stored.station_id,))).get(stored.station_id)
-        speaks = version(station.version if station else stored.version)
+        speaks = as_version(station.version if station else stored.version)
         if stored.version not in REMOTE[speaks].family:
             detail = f"The session began under OCPP {stored.version}; its station speaks {speaks} now."
             raise Problem(409, "another version", detail)

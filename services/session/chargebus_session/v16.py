@@ -6,6 +6,7 @@ A transaction has two events here, numbered 0 and 1; connector n is EVSE n with 
 from typing import Final
 
 from chargebus_events.frames import Frame
+from chargebus_ocppj.payloads import Payload, clean, reader
 from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_session import payload
@@ -15,7 +16,7 @@ from chargebus_session.domain.registers import BEGIN, END, Sample
 from chargebus_session.domain.remote import Start, Stop
 from chargebus_session.domain.sessions import Authorize, Reference, Report, issued
 from chargebus_session.domain.tokens import IdToken, Judgement, id_token
-from chargebus_session.payload import Answer, Payload, Whole
+from chargebus_session.payload import Answer, Whole
 
 VERSION: Final = "1.6"
 ID_TAG_LIMIT: Final = 20
@@ -58,9 +59,9 @@ class _StartAnswer(Answer, frozen=True):
     transaction_id: int
 
 
-_read_authorize = payload.reader(_Authorize)
-_read_start = payload.reader(_StartTransaction)
-_read_stop = payload.reader(_StopTransaction)
+_read_authorize = reader(_Authorize)
+_read_start = reader(_StartTransaction)
+_read_stop = reader(_StopTransaction)
 
 
 def authorize(frame: Frame) -> Authorize:
@@ -113,14 +114,14 @@ def stop_transaction(frame: Frame) -> Report:
     """
     request = _read_stop(frame.payload)
     at, flags = payload.moment(request.timestamp, frame.received_at)
-    id_tag = payload.text(request.id_tag)
+    id_tag = clean(request.id_tag)
     event = Event(
         number=1,
         kind="Ended",
         at=at,
         received_at=frame.received_at,
         token=id_token(id_tag) if id_tag else None,
-        reason=payload.text(request.reason),
+        reason=clean(request.reason),
         samples=(Sample(at, request.meter_stop, END, "Outlet", 0),),
         flags=flags,
     )
@@ -170,7 +171,7 @@ def _stopped(request: _StopTransaction) -> Reference:
 
 
 def _token(id_tag: str) -> IdToken:
-    return id_token(payload.text(id_tag))
+    return id_token(clean(id_tag))
 
 
 def _moment(text: str) -> str:
@@ -178,7 +179,7 @@ def _moment(text: str) -> str:
     try:
         return parse_timestamp(text).isoformat()
     except ValueError:
-        return payload.text(text)
+        return clean(text)
 
 
 def _info(judgement: Judgement) -> _IdTagInfo:

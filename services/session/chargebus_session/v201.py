@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from chargebus_events.frames import Frame
+from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
 from chargebus_session.domain.desk import Recorded
@@ -12,7 +13,7 @@ from chargebus_session.domain.registers import Sample
 from chargebus_session.domain.remote import Start, Stop
 from chargebus_session.domain.sessions import Authorize, Reference, Report
 from chargebus_session.domain.tokens import IdToken, Judgement, id_token
-from chargebus_session.payload import Answer, Payload, Whole
+from chargebus_session.payload import Answer, Whole
 
 IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
 CENTRAL: Final = "Central"
@@ -97,8 +98,8 @@ class _TransactionEventAnswer(Answer, frozen=True):
     id_token_info: _IdTokenInfo | None = None
 
 
-_read_authorize = payload.reader(_Authorize)
-_read_event = payload.reader(_TransactionEvent)
+_read_authorize = reader(_Authorize)
+_read_event = reader(_TransactionEvent)
 _NOTHING: Final = payload.encode(_TransactionEventAnswer())
 
 
@@ -133,19 +134,19 @@ def transaction_event(frame: Frame) -> Report:
         kind=request.event_type,
         at=at,
         received_at=frame.received_at,
-        trigger=payload.text(request.trigger_reason),
+        trigger=clean(request.trigger_reason),
         offline=request.offline,
         token=_token(request.id_token) if request.id_token else None,
         starts=request.event_type != "Ended" and request.trigger_reason not in _STOPPING,
         evse_id=request.evse.id if request.evse else None,
         connector_id=request.evse.connector_id if request.evse else None,
-        charging_state=payload.text(info.charging_state),
-        reason=payload.text(info.stopped_reason),
+        charging_state=clean(info.charging_state),
+        reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
         samples=_samples(request, frame) if request.meter_value else (),
         flags=flags,
     )
-    transaction_id = payload.text(info.transaction_id)
+    transaction_id = clean(info.transaction_id)
     return Report(frame.station_id, frame.version, Reference((f"station/{transaction_id}",), transaction_id), event)
 
 
@@ -183,7 +184,7 @@ def remote_stop(stop: Stop) -> dict[str, object]:
 
 
 def _token(token: _IdToken) -> IdToken:
-    return id_token(payload.text(token.id_token), payload.text(token.type))
+    return id_token(clean(token.id_token), clean(token.type))
 
 
 def _info(judgement: Judgement) -> _IdTokenInfo:
@@ -202,7 +203,7 @@ def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
         for value in meter_value.sampled_value:
             wh = _watt_hours(value)
             if wh is not None:
-                samples.append(Sample(at, wh, value.context, payload.text(value.location), len(samples)))
+                samples.append(Sample(at, wh, value.context, clean(value.location), len(samples)))
     return tuple(samples)
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import asyncpg
 from chargebus_events.registry import RegisteredStation, Registration
+from chargebus_runtime.columns import columns
 
 from chargebus_device.domain.boot import Boot, BootReport, LastBoot, Station
-from chargebus_device.store.columns import columns
 
 _LOAD = """
 SELECT s.station_id, s.registration, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid,

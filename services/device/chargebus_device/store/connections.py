@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
+from chargebus_runtime.columns import columns
 
 from chargebus_device.domain.connection import NEVER, Connection, Edge
-from chargebus_device.store.columns import columns
 
 _LOCK = "SELECT * FROM connection WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE"
 _KEEP = """

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import asyncpg
 import msgspec
+from chargebus_runtime.columns import columns
 
 from chargebus_device.domain.connection import Edge
-from chargebus_device.store.columns import columns
 
 _HEARD = """
 INSERT INTO edge (slot, epoch, stopped, seen_at)

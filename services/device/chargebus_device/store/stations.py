@@ -6,9 +6,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 from chargebus_events.registry import RegisteredStation
+from chargebus_runtime.columns import columns
 
 from chargebus_device.domain.registration import Change, NewStation
-from chargebus_device.store.columns import columns
 from chargebus_device.store.registry import FIELDS, registered
 
 _REGISTER = f"""

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 
 import asyncpg
+from chargebus_runtime.columns import columns
 
 from chargebus_device.domain.status import Known, Place, Report
-from chargebus_device.store.columns import columns
 
 Places = dict[Place, Known]
 

@@ -11,14 +11,13 @@ from functools import partial
 
 import msgspec
 from chargebus_events.public import Reading
+from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_metering.domain.identity import Identity, Place, microseconds, reading_id
 from chargebus_metering.domain.units import to_base, unit_of
 
 LARGEST_ID = (1 << 31) - 1
-
-_CONTROL = dict.fromkeys((*range(0x20), 0x7F))
 
 
 class Reason(StrEnum):
@@ -129,11 +128,6 @@ def whole(number: float) -> int:
     if not 0 <= number <= LARGEST_ID or number != int(number):
         raise PlaceError(f"{number} is no EVSE or connector")
     return int(number)
-
-
-def clean(text: str) -> str:
-    """Return a station's free text without control characters, which real stations send and PostgreSQL may refuse."""
-    return (text if text.isprintable() else text.translate(_CONTROL)).strip()
 
 
 class _Moment(msgspec.Struct):

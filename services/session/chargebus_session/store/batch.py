@@ -6,13 +6,13 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from chargebus_runtime.columns import columns
 
 from chargebus_session.domain.desk import EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
 from chargebus_session.domain.fold import Fold
 from chargebus_session.domain.sessions import Report, Session
 from chargebus_session.domain.tokens import Token
 from chargebus_session.identities import TransactionIds
-from chargebus_session.store.columns import columns
 
 REMOTE_START_OPEN: Final = timedelta(minutes=10)
 """How long after a remote start a transaction of OCPP 1.6, which cannot name it, is taken for its result."""

@@ -5,8 +5,7 @@ from datetime import datetime
 
 import asyncpg
 import msgspec
-
-from chargebus_session.store.columns import columns
+from chargebus_runtime.columns import columns
 
 _NEXT = "SELECT nextval('remote_start_id')"
 _ADD = """

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 import asyncpg
+from chargebus_runtime.columns import columns
 
 from chargebus_session.domain.stations import Announcement
-from chargebus_session.store.columns import columns
 
 _READ = "SELECT station_id, epoch, connected, version FROM station WHERE station_id = ANY($1::text[])"
 _KEEP = """

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import asyncpg
 import msgspec
+from chargebus_runtime.columns import columns
 
-from chargebus_session.store.columns import columns
 from chargebus_session.store.conditions import Conditions
 
 _FIELDS = "token_key, id_token, type, group_id, blocked, expires_at, concurrent, note, created_at, updated_at"

@@ -1,4 +1,4 @@
-"""Owns the shape that `unnest` takes: one array for each column."""
+"""The shape that `unnest` takes: one array for each column."""
 
 from collections.abc import Iterable
 from typing import Any
