@@ -12,11 +12,11 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench lock contract clean
 
 help: ## list these targets
 	@echo "Chargebus: a charging station management system on Kafka. Targets:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 |\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
 	@echo
 	@echo "make run takes FLEET (simulated stations, 0 for none), OCPP_PORT, HTTP_PORT and DATA (its folder):"
 	@echo "  make run FLEET=0 OCPP_PORT=9410 HTTP_PORT=8410 DATA=some/folder"
@@ -40,6 +40,10 @@ bench: $(READY) ## measure this machine with services as processes; writes JSON
 
 lock: $(READY) ## resolve the newest dependencies into requirements.lock and Kafka's jars into theirs
 	@.ci/lock
+
+contract: $(READY) ## write the schemas of public events and docs/asyncapi.json anew, after a change of them
+	@$(BIN)/python -m chargebus_events.schemas
+	@$(BIN)/python -m chargebus_cli.asyncapi
 
 clean: ## remove the environment and what tools cached; data folders stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The AsyncAPI document of all topics: `python -m chargebus_cli.asyncapi` writes docs/asyncapi.json.
+"""The AsyncAPI document of all topics: `make contract` writes docs/asyncapi.json.
 
 FastStream makes it, from a broker that exists for the document only: one publisher for each type of record on each
 declared topic. What FastStream does not know of is added: headers, partitions, retention.

@@ -16,7 +16,7 @@ def document():
 
 def test_the_committed_document_is_the_generated_one():
     assert asyncapi.DOCUMENT.read_text(encoding="utf-8") == asyncapi.render(), (
-        "topics or types changed: run python -m chargebus_cli.asyncapi"
+        "topics or types changed: run make contract"
     )
 
 

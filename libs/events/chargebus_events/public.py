@@ -71,7 +71,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Energy in Wh of the station's register; `gaps` are inclusive ranges of `seqNo` that never arrived (OCPP 2.x).
     `billable` is False for a session without a valid token. `missing` says which end of the transaction
-    the station never reported (`started`, `ended`), in words of OCPP 2.x event types.
+    the station never reported (`started`, `ended`), in words of OCPP 2.x event types; `flags` says what is odd.
     """
 
     session_id: str
@@ -96,6 +96,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     remote_start_id: int | None = None
     gaps: tuple[tuple[int, int], ...] = ()
     missing: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):

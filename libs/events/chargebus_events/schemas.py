@@ -1,4 +1,4 @@
-"""The JSON Schema of each public event, made from its type: `python -m chargebus_events.schemas` writes the files.
+"""The JSON Schema of each public event, made from its type: `make contract` writes the files.
 
 The files are the contract in git: a change of a type shows as a change of its schema.
 """

@@ -37,7 +37,7 @@ FULL_SESSION = public.Session(
 def test_the_committed_schema_is_the_types(kind):
     assert schemas.path_of(kind).read_text(encoding="utf-8") == schemas.render(kind), (
         "the type changed: only optional fields may be added (docs/data-contract.md), anything else is a new version; "
-        "then run python -m chargebus_events.schemas"
+        "then run make contract"
     )
 
 

@@ -80,4 +80,5 @@ def _body(session: Session, summary: Summary, now: datetime) -> public.Session:
         remote_start_id=summary.remote_start_id,
         gaps=summary.gaps,
         missing=summary.missing,
+        flags=summary.flags,
     )

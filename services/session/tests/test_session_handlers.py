@@ -7,12 +7,9 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS
-from chargebus_runtime.schema import RUNTIME_TABLES
 from chargebus_session.store.tables import Tables
-from sqlalchemy.ext.asyncio import create_async_engine
+from chargebus_testkit.tables import table_differences
 
 
 def start(**changes):
@@ -43,15 +40,7 @@ SHOWN = "SELECT station_id, transaction_id, state, energy_wh, billable, stop_rea
 
 
 async def test_the_tables_are_those_of_the_migrations(service):
-    def differences(connection):
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        found = compare_metadata(context, Tables.metadata)
-        return [each for each in found if not (each[0] == "remove_table" and each[1].name in RUNTIME_TABLES)]
-
-    engine = create_async_engine(service.database.url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+    assert await table_differences(service.database.url, Tables.metadata) == []
 
 
 async def test_a_copy_of_the_release_before_does_not_trip_over_a_new_column(service):
@@ -147,11 +136,13 @@ async def test_an_id_of_another_csms_does_not_stand_in_the_way_when_we_come_to_i
     ]
 
 
-async def test_a_meter_that_went_back_is_marked_and_logged(service, caplog):
+async def test_a_meter_that_went_back_is_marked_told_and_logged(service, caplog):
     [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
-    await service.apply(service.frame("StopTransaction", stop(started["transactionId"], meterStop=5)))
+    stopped = await service.apply(service.frame("StopTransaction", stop(started["transactionId"], meterStop=5)))
 
     assert await service.rows("SELECT energy_wh, flags FROM charging_session") == [(None, ["meter_went_back"])]
+    [(_, event)] = stopped.events
+    assert (event.energy_wh, event.flags) == (None, ("meter_went_back",))
     assert "meter_went_back" in caplog.text
 
 
