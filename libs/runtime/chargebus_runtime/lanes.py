@@ -5,6 +5,7 @@ appended to a batch that the client already has, and a batch costs them once.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from chargebus_events.record import Record
+
+log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
 _UNCOMPRESSED = 0
@@ -73,7 +76,7 @@ class Load:
         self.ended.set_result(None)
         for number, parcel in enumerate(self._parcels):
             if parcel is not None:
-                parcel.told(Sent(partition, base_offset + number))
+                _tell(parcel, Sent(partition, base_offset + number))
 
     def fail(self, error: KafkaError) -> None:
         """Tell everyone that the batch may not have arrived."""
@@ -81,7 +84,7 @@ class Load:
         self.ended.set_result(error)
         for parcel in self._parcels:
             if parcel is not None:
-                parcel.told(error)
+                _tell(parcel, error)
 
 
 class Lane:
@@ -120,6 +123,9 @@ class Lane:
                 future = await self._client.send_batch(load.builder, topic, partition=partition)
             except KafkaError as error:
                 self._fail(load, error)
+            except Exception as error:
+                log.exception("the Kafka client broke on a batch for %s[%d]", topic, partition)
+                self._fail(load, KafkaError(repr(error)))
             else:
                 future.add_done_callback(partial(self._end, load))
         self._task = None
@@ -135,3 +141,11 @@ class Lane:
     def _fail(self, load: Load, error: KafkaError) -> None:
         load.fail(error)
         self._failed(error)
+
+
+def _tell(parcel: Parcel, result: Sent | KafkaError) -> None:
+    """Tell one sender; an error of its own is no reason not to tell the next."""
+    try:
+        parcel.told(result)
+    except Exception:
+        log.exception("the sender of a record for %s could not take %r", parcel.record.topic, result)

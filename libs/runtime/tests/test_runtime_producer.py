@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError
 from chargebus_events.record import Record
 from chargebus_events.topics import MAX_RECORD_BYTES, Topic
 from chargebus_runtime.lanes import Lane, Sent
@@ -119,12 +119,14 @@ async def test_stopping_sends_what_was_handed_over(kafka_connection, kafka, topi
 
 
 class Failing:
-    """A client of which every batch fails with the same error, as one whose sequence numbers are refused."""
+    """A client of which every batch fails with the same error, or that breaks itself."""
 
     def __init__(self, error):
         self.error = error
 
     async def send_batch(self, _batch, _topic, *, partition):
+        if not isinstance(self.error, KafkaError):
+            raise self.error
         future = asyncio.get_running_loop().create_future()
         future.set_exception(self.error)
         return future
@@ -156,12 +158,27 @@ async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_o
     assert [each.value for records in log.values() for each in records] == [b"0", b"1"]
 
 
-async def test_every_record_of_a_failed_batch_is_told():
+@pytest.mark.parametrize("error", [UnknownTopicOrPartitionError(), RuntimeError("broken")])
+async def test_every_record_of_a_failed_batch_is_told(error):
     errors = []
-    lane = Lane(Failing(UnknownTopicOrPartitionError()), TopicPartition("topic", 0), errors.append)
-    parcels = [Noting(Record("topic", "k", b"")) for _ in range(3)]
-    for parcel in parcels:
-        lane.add(parcel.record, parcel)
+    lane = Lane(Failing(error), TopicPartition("topic", 0), errors.append)
+    for _ in range(2):  # the lane lives on
+        parcels = [Noting(Record("topic", "k", b"")) for _ in range(3)]
+        for parcel in parcels:
+            lane.add(parcel.record, parcel)
+        await until_told(parcels)
+        assert [isinstance(parcel.results[0], KafkaError) for parcel in parcels] == [True] * 3
+    assert len(errors) == 2
+
+
+async def test_a_sender_that_fails_when_it_is_told_keeps_nobody_else_from_being_told(topic, producer, caplog):
+    class Clumsy(Noting):
+        def told(self, result):
+            super().told(result)
+            raise ValueError("not now")
+
+    parcels = [Clumsy(Record(topic, "k", b"1")), Noting(Record(topic, "k", b"2"))]
+    await producer.hand_over(parcels)
     await until_told(parcels)
-    assert [type(parcel.results[0]) for parcel in parcels] == [UnknownTopicOrPartitionError] * 3
-    assert len(errors) == 1
+    assert isinstance(parcels[1].results[0], Sent)
+    assert "not now" in caplog.text
