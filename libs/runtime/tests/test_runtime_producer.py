@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, UnknownTopicOrPartitionError
 from chargebus_events.record import Record
 from chargebus_events.topics import MAX_RECORD_BYTES, Topic
+from chargebus_runtime import producer as producer_module
 from chargebus_runtime.lanes import Lane, Sent
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.topics import ensure_topics
@@ -182,3 +183,24 @@ async def test_a_sender_that_fails_when_it_is_told_keeps_nobody_else_from_being_
     await until_told(parcels)
     assert isinstance(parcels[1].results[0], Sent)
     assert "not now" in caplog.text
+
+
+class Stuck:
+    """A client that waits for ever for the leader of a partition."""
+
+    async def send_batch(self, _batch, _topic, *, partition):
+        await asyncio.Event().wait()
+
+
+async def test_a_partition_without_a_leader_holds_up_no_other(topic, producer, monkeypatch):
+    monkeypatch.setattr(producer_module, "_STOP_WITHIN_S", 0.1)
+    for partition in range(PARTITIONS):
+        await producer.send(Record(topic, "k", b"", partition=partition))
+    producer._client._lanes[topic, 0]._client = Stuck()
+
+    parcels = [Noting(Record(topic, "k", b"", partition=partition)) for partition in (0, 1, 0, 2)]
+    await producer.hand_over(parcels)
+    await until_told([parcels[1], parcels[3]])
+    await producer.publish([Record(topic, "k", b"", partition=1)])
+
+    assert parcels[0].results == parcels[2].results == []
