@@ -19,7 +19,7 @@ from chargebus_runtime import offsets, parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import AWAY, CONFLICT, Database
-from chargebus_runtime.gathering import Gathering, Records, Urgent
+from chargebus_runtime.gathering import Gathering, Patience, Records, no_patience
 from chargebus_runtime.kafka import received
 from chargebus_runtime.outbox import Outgoing
 from chargebus_runtime.positions import Positions, StaleOffsetError
@@ -56,9 +56,8 @@ class ConsumerSpec:
 
     `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
     `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
-    `gather_s` is how long records may wait for others, so that a batch is worth its transaction: in Kafka, for a
-    service that nobody waits for, or, where `urgent` tells the records that somebody waits for, in memory until one
-    of those arrives.
+    Records may wait for others, so that a batch is worth its transaction: all of them for `gather_s` in Kafka, for a
+    service that nobody waits for, or each as long as `patience` says in memory.
     """
 
     topics: tuple[str, ...]
@@ -66,7 +65,7 @@ class ConsumerSpec:
     refuse: Refuse = refuse_silently
     on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
     gather_s: float = 0.0
-    urgent: Urgent | None = None
+    patience: Patience = no_patience
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Consumer:
         self._spec = spec
         self._parts = parts
         self._positions = positions
-        self._gathering = Gathering(spec.urgent, spec.gather_s, parts.batch_records)
+        self._gathering = Gathering(spec.patience, parts.batch_records)
         self._publishing: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._idle = asyncio.Event()

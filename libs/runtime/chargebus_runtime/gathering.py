@@ -9,36 +9,38 @@ from aiokafka import TopicPartition
 from chargebus_events.record import Received
 
 Records = dict[TopicPartition, list[Received]]
-Urgent = Callable[[Received], bool]
+Patience = Callable[[Received], float]
+"""How many seconds a record may wait for others; 0 for one that somebody waits for."""
+
+
+def no_patience(_record: Received) -> float:
+    """Let no record wait."""
+    return 0.0
 
 
 class Gathering:
-    """What waits; it is due when a record is urgent, when the oldest waited `longest_s`, or when there are `most`."""
+    """What waits; it is due, all of it, when the first of its records has no time left, or when there are `most`."""
 
-    def __init__(self, urgent: Urgent | None, longest_s: float, most: int) -> None:
-        self._urgent = urgent
-        self._longest_s = longest_s
+    def __init__(self, patience: Patience, most: int) -> None:
+        self._patience = patience
         self._most = most
         self._records: Records = {}
         self._count = 0
-        self._since: float | None = None
-        self._pressing = False
+        self._due_at: float | None = None
 
     def add(self, taken: Mapping[TopicPartition, Sequence[Received]], now: float) -> None:
         """Take what a poll returned."""
         for tp, records in taken.items():
             self._records.setdefault(tp, []).extend(records)
             self._count += len(records)
-            self._since = now if self._since is None else self._since
-            self._pressing = self._pressing or self._urgent is None or any(map(self._urgent, records))
+            due_at = now + min(map(self._patience, records))
+            self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
 
     def wait_s(self, now: float) -> float | None:
         """Return how long it may still wait, 0 if it is due; None if there is nothing."""
-        if self._since is None:
+        if self._due_at is None:
             return None
-        if self._pressing or self._count >= self._most:
-            return 0.0
-        return max(0.0, self._since + self._longest_s - now)
+        return 0.0 if self._count >= self._most else max(0.0, self._due_at - now)
 
     def take(self) -> Records:
         """Return what waited; nothing waits any more."""
@@ -50,5 +52,4 @@ class Gathering:
         """Drop what waits: it will be read again."""
         self._records = {}
         self._count = 0
-        self._since = None
-        self._pressing = False
+        self._due_at = None

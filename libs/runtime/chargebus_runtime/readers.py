@@ -55,7 +55,6 @@ class Readers:
         self, run: Run, group: str, spec: ConsumerSpec, listener: ConsumerRebalanceListener
     ) -> "asyncio.Task[None]":
         """Read the topics of `spec` as a member of a consumer group."""
-        in_kafka = spec.gather_s > 0 and spec.urgent is None
         gather = {"fetch_min_bytes": _GATHER_BYTES, "fetch_max_wait_ms": int(1000 * spec.gather_s)}
         return await self._run(
             run,
@@ -68,7 +67,7 @@ class Readers:
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // _BEATS_A_SESSION,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-            **(gather if in_kafka else {}),
+            **(gather if spec.gather_s else {}),
         )
 
     async def _run(self, run: Run, name: str, topics: Sequence[str], **options: Any) -> "asyncio.Task[None]":  # noqa: ANN401

@@ -17,6 +17,7 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.gathering import no_patience
 from chargebus_runtime.kafka import received
 from chargebus_runtime.outbox import pack
 from chargebus_runtime.process import Process, Service
@@ -60,16 +61,13 @@ class Bench:
 
     settings: RuntimeSettings
     counter: Counter
-    urgent: Callable[[Received], bool] | None = None
+    patience: Callable[[Received], float] = no_patience
 
     def build(self, process: Process) -> Service:
         options = DatabaseOptions(f"chargebus_{self.counter.name}", self.settings.database_url, MIGRATIONS)
         database = Database(options, process.producer, process.clock, process.telemetry.tracing)
         counter = self.counter
-        gather_s = 3.0 if self.urgent else 0.0
-        spec = ConsumerSpec(
-            (counter.topic.name,), counter.handle, counter.refuse, gather_s=gather_s, urgent=self.urgent
-        )
+        spec = ConsumerSpec((counter.topic.name,), counter.handle, counter.refuse, patience=self.patience)
         return Service(self.counter.name, database, spec)
 
     @asynccontextmanager
@@ -285,7 +283,7 @@ async def test_two_copies_share_partitions_and_apply_each_record_once(bench: Ben
 
 
 async def test_records_that_nobody_waits_for_are_gathered_and_each_applied_once(bench: Bench) -> None:
-    bench.urgent = lambda record: record.value == b"now"
+    bench.patience = lambda record: 0.0 if record.value == b"now" else 3.0
     async with bench.running() as process:
         for i in range(5):
             await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i)])
@@ -299,7 +297,7 @@ async def test_records_that_nobody_waits_for_are_gathered_and_each_applied_once(
 
 
 async def test_what_is_gathered_when_the_service_stops_is_read_again(bench: Bench) -> None:
-    bench.urgent = lambda record: record.value == b"now"
+    bench.patience = lambda record: 0.0 if record.value == b"now" else 3.0
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])

@@ -15,7 +15,8 @@ from chargebus_command.domain.state import Edge, Station
 from chargebus_command.metrics import CommandMetrics
 from chargebus_command.records import TOPICS, outgoing, read_edge, read_event
 
-GATHER_S: Final = 0.2
+NEWS_S: Final = 0.03
+"""How long who comes and goes, a whole fleet at times, may wait for others: a command may come right after."""
 
 
 @dataclass
@@ -46,9 +47,7 @@ class Handlers:
 
     def spec(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec(
-            TOPICS, self.handle, on_new_cluster=stations.forget_connections, gather_s=GATHER_S, urgent=is_urgent
-        )
+        return ConsumerSpec(TOPICS, self.handle, on_new_cluster=stations.forget_connections, patience=patience)
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: one lock, one look, one write for all its stations."""
@@ -98,6 +97,6 @@ class Handlers:
                 news.tell(record.key, event, record)
 
 
-def is_urgent(record: Received) -> bool:
-    """Tell whether somebody waits for this; who comes and goes, with a whole fleet at times, may wait for others."""
-    return record.topic in {COMMANDS, DELIVERIES}
+def patience(record: Received) -> float:
+    """Return how long a record may wait for others, in seconds; somebody waits for commands and their answers."""
+    return 0.0 if record.topic in {COMMANDS, DELIVERIES} else NEWS_S

@@ -23,7 +23,8 @@ from chargebus_device.store import connections, edges
 
 FRAMES = frames_topic(SERVICE)
 
-GATHER_S = 0.25
+SIGN_OF_LIFE_S = 0.25
+PRESENCE_S = 0.03
 
 
 class Handlers:
@@ -37,9 +38,7 @@ class Handlers:
 
     def spec(self) -> ConsumerSpec:
         """Return what this service consumes, and how."""
-        return ConsumerSpec(
-            (FRAMES, PRESENCE), self.handle, self.refuse, forget_connections, gather_s=GATHER_S, urgent=is_urgent
-        )
+        return ConsumerSpec((FRAMES, PRESENCE), self.handle, self.refuse, forget_connections, patience=patience)
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: presence, then boots, which may register stations, then the rest."""
@@ -77,12 +76,13 @@ class Handlers:
         return (frame.error(code, "The CSMS could not handle this call", SOURCE, self._clock()),)
 
 
-def is_urgent(record: Received) -> bool:
-    """Tell whether a station waits for this; signs of life, statuses and presence may wait for each other."""
+def patience(record: Received) -> float:
+    """Return how long a record may wait for others, in seconds; a station waits for some of its answers."""
+    if record.topic == PRESENCE:
+        return PRESENCE_S
     headers = record.headers
-    return (
-        record.topic == FRAMES and treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b"")).waited_for
-    )
+    treatment = treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b""))
+    return 0.0 if treatment.waited_for else SIGN_OF_LIFE_S
 
 
 async def forget_connections(connection: asyncpg.Connection) -> None:

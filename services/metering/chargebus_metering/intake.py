@@ -12,7 +12,7 @@ from chargebus_events.topics import SESSION_EVENTS
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import Normalised, PlaceError, normalise, without_place
 from chargebus_metering.routes import READERS
-from chargebus_metering.session_events import Session, meter_start, place_of, read_session
+from chargebus_metering.session_events import KnownSession, meter_start, place_of, read_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Intake:
     received_at: datetime
     place: Place
     values: Normalised
-    session: Session | None = None
+    session: KnownSession | None = None
 
     def placed(self, places: Mapping[Transaction, Place]) -> MeterReadings:
         """Return the readings, at the EVSE of their transaction if only that is known."""

@@ -11,7 +11,7 @@ from chargebus_metering.domain.identity import Place
 from chargebus_metering.domain.readings import Message, Sample, Samples
 
 
-class Session(msgspec.Struct, frozen=True):
+class KnownSession(msgspec.Struct, frozen=True):
     """What metering reads of the public `Session`; the rest of the event is skipped, not decoded."""
 
     session_id: str
@@ -26,23 +26,23 @@ class Session(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
-_session = msgspec.json.Decoder(Session)
+_session = msgspec.json.Decoder(KnownSession)
 
 # Versions whose transactions begin with a register value in a member of its own, not in a sampled value.
 _METER_START_OUTSIDE_SAMPLES = frozenset({"1.6"})
 
 
-def read_session(payload: bytes) -> Session:
+def read_session(payload: bytes) -> KnownSession:
     """Read the body of a session event."""
     return _session.decode(payload)
 
 
-def place_of(session: Session) -> Place:
+def place_of(session: KnownSession) -> Place:
     """Return the place of a session's readings."""
     return Place(session.station_id, session.evse_id, session.connector_id, session.transaction_id)
 
 
-def meter_start(session: Session) -> Message | None:
+def meter_start(session: KnownSession) -> Message | None:
     """Return the register reading of a session's start, if the station told it outside of sampled values.
 
     Only the event of the start is asked, which `session` sends whenever the start comes; the others repeat it.

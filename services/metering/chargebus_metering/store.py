@@ -12,7 +12,7 @@ from chargebus_runtime.columns import columns
 
 from chargebus_metering.domain.identity import Place, Transaction
 from chargebus_metering.domain.readings import SetAside
-from chargebus_metering.session_events import Session
+from chargebus_metering.session_events import KnownSession
 
 # COPY fills columns by name, so this order is only that of the tuples below.
 _READING_COLUMNS = (
@@ -86,7 +86,7 @@ ORDER BY reading_id LIMIT $10
 """
 
 
-async def remember_sessions(connection: asyncpg.Connection, sessions: Sequence[Session]) -> None:
+async def remember_sessions(connection: asyncpg.Connection, sessions: Sequence[KnownSession]) -> None:
     """Keep whose transactions these sessions are."""
     if sessions:
         await connection.execute(

@@ -37,7 +37,9 @@ log = logging.getLogger(__name__)
 FRAMES: Final = frames_topic("session")
 REQUESTER: Final = "session"
 
-GATHER_S: Final = 0.25
+OTHERS_OUTCOME_S: Final = 1.0
+PRESENCE_S: Final = 0.03
+"""How long what nobody waits for may wait for more of it: a moment, as a remote start may come right after."""
 
 _LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
 
@@ -77,9 +79,7 @@ class Handlers:
 
     def consumer(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec(
-            (FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, stations.forget, gather_s=GATHER_S, urgent=is_urgent
-        )
+        return ConsumerSpec((FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, stations.forget, patience=patience)
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch."""
@@ -173,9 +173,11 @@ class Handlers:
             self._metrics.intents.add(1, {"outcome": result.outcome, "status": result.status})
 
 
-def is_urgent(record: Received) -> bool:
-    """Tell whether anybody waits for this: a station for its answer, or whoever asked for an intent's outcome."""
-    return record.topic == FRAMES or (record.topic == OUTCOMES and record.text("requester") == REQUESTER)
+def patience(record: Received) -> float:
+    """Return how long a record may wait for others, in seconds."""
+    if record.topic == OUTCOMES and record.text("requester") != REQUESTER:
+        return OTHERS_OUTCOME_S
+    return PRESENCE_S if record.topic == PRESENCE else 0.0
 
 
 def _wants_answer(frame: Frame) -> bool:
