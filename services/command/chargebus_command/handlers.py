@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chargebus_events.record import Received
-from chargebus_events.topics import COMMANDS, DELIVERIES, EDGES, PRESENCE, REGISTRY
+from chargebus_events.topics import EDGES, PRESENCE, REGISTRY
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 
@@ -98,5 +98,5 @@ class Handlers:
 
 
 def patience(record: Received) -> float:
-    """Return how long a record may wait for others, in seconds; somebody waits for commands and their answers."""
-    return 0.0 if record.topic in {COMMANDS, DELIVERIES} else NEWS_S
+    """Return how long a record may wait for others, in seconds."""
+    return NEWS_S if record.topic in {PRESENCE, EDGES} else 0.0
