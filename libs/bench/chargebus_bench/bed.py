@@ -1,35 +1,29 @@
-"""The test bed: a system in processes, registered stations, tokens, and meters on every process."""
+"""The test bed: stations, what they do, where they connect, and meters on every process of what is measured."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 
-from chargebus_testkit.system import System
 from picows import WSError
 
 from chargebus_bench import frames
 from chargebus_bench.load import Measured
-from chargebus_bench.scripts import ID_TAGS, Scripts
+from chargebus_bench.scripts import Scripts
 from chargebus_bench.station import ConnectionLostError, Station
 from chargebus_bench.usage import Meter
 
 EDGE = "edge"
-COMMAND = "command"
 BOOTS_AT_ONCE = 100
-
-_WARM_UP = 100
-_REGISTERED_AT_ONCE = 1000
+WARM_UP_STATIONS = 100
 
 
 @dataclass(frozen=True)
 class Bed:
-    """What scenarios work with; `stations` are registered, and connected once they were booted."""
+    """What scenarios work with; `stations` may connect to `ocpp_url`, and are connected once they were booted."""
 
-    system: System
+    ocpp_url: str
     stations: Sequence[Station]
     scripts: Scripts
     meter: Meter
@@ -52,7 +46,7 @@ class Bed:
         for station in waiting:
             started = perf_counter()
             try:
-                await station.connect(self.system.ocpp_url)
+                await station.connect(self.ocpp_url)
                 answer = await station.call(frames.boot_notification(station.next_number()))
             except (OSError, WSError, ConnectionLostError) as error:
                 measured.fail(f"{station.station_id}: {error!r}")
@@ -63,45 +57,16 @@ class Bed:
 
 
 @asynccontextmanager
-async def running_bed(folder: Path, station_count: int) -> AsyncIterator[Bed]:
-    """Start a system with registered stations and tokens, its processes warm and at rest; stop it at the end."""
-    async with System(folder) as system:
-        await system.start()
-        warm_up, stations = await _register(system, _WARM_UP), await _register(system, station_count, "cs")
-        await _add_tokens(system)
-        meter = Meter(
-            {
-                **{process.name: process.pid for process in system.processes},
-                "kafka": system.kafka.pid,
-                "postgresql": system.postgres.pid,
-            }
-        )
-        bed = Bed(system, stations, Scripts(datetime.now(UTC).date()), meter)
-        await _warm(bed, warm_up)
-        try:
-            yield bed
-        finally:
-            await _close(stations)
+async def warmed(bed: Bed, stations: Sequence[Station]) -> AsyncIterator[None]:
+    """Let every process do once what it will be measured at, and rest; close the bed's stations at the end.
 
+    Args:
+        bed: what will be measured.
+        stations: such as are not the bed's own; they come and go.
 
-async def _register(system: System, count: int, prefix: str = "warm") -> list[Station]:
-    names = [f"{prefix}-{number:06d}" for number in range(count)]
-    stations: list[Station] = []
-    async with system.api() as api:
-        for start in range(0, count, _REGISTERED_AT_ONCE):
-            passwords = await api.register(names[start : start + _REGISTERED_AT_ONCE])
-            stations += [Station(name, password) for name, password in passwords.items()]
-    return stations
-
-
-async def _add_tokens(system: System) -> None:
-    async with system.api() as api:
-        for tag in ID_TAGS:
-            await api.add_token(tag)
-
-
-async def _warm(bed: Bed, stations: Sequence[Station]) -> None:
-    """Let every process do once what it will be measured at."""
+    Raises:
+        ConnectionLostError: they could not be booted.
+    """
     booted = await bed.boot(stations)
     if booted.failures:
         raise ConnectionLostError(booted.errors[0])
@@ -109,6 +74,15 @@ async def _warm(bed: Bed, stations: Sequence[Station]) -> None:
         await station.call(frames.heartbeat(station.next_number()))
     await _close(stations)
     await bed.meter.quiet()
+    try:
+        yield
+    finally:
+        await _close(bed.stations)
+
+
+def names(prefix: str, count: int) -> list[str]:
+    """Return so many identities for stations."""
+    return [f"{prefix}-{number:06d}" for number in range(count)]
 
 
 async def _close(stations: Sequence[Station]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from chargebus_bench.results import Memory, Report, Result
 from chargebus_bench.usage import CLIENT
 
-_HEAD = ("scenario", "in flight", "calls/s", "of spine", "p50 ms", "p99 ms", "failed", "catch-up s")
+_HEAD = ("scenario", "in flight", "calls/s", "of spine", "of reference", "p50 ms", "p99 ms", "failed", "catch-up s")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -30,10 +30,12 @@ def heaviest(results: Iterable[Result]) -> float:
 
 def memory_line(memory: Memory) -> str:
     """Return what connections weigh."""
+    spine = memory.spine_kib_per_connection
+    beside = "" if spine is None else f"the spine: {spine} KiB; "
     return (
         f"{memory.connections} idle connections: {memory.kib_per_connection} KiB each in the edge "
         f"({memory.edge_mib_without} MiB before, {memory.edge_mib_with} MiB after; "
-        f"the spine: {memory.spine_kib_per_connection} KiB)"
+        f"{beside}the reference: {memory.reference_kib_per_connection} KiB)"
     )
 
 
@@ -48,7 +50,8 @@ def _figures(result: Result) -> tuple[str, ...]:
         result.scenario,
         str(result.in_flight),
         f"{result.calls_s:,.0f}",
-        "" if result.ratio is None else f"{result.ratio:.2f}",
+        _ratio(result.of_spine),
+        _ratio(result.of_reference),
         f"{result.p50_ms:.2f}",
         f"{result.p99_ms:.2f}",
         str(result.failures),
@@ -56,11 +59,15 @@ def _figures(result: Result) -> tuple[str, ...]:
     )
 
 
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
 def _cost(result: Result, processes: Sequence[str]) -> tuple[str, ...]:
     cells = (
         f"{result.cpu_s_per_thousand.get(process, 0):.3f} ({result.cores.get(process, 0):.2f})" for process in processes
     )
-    return (f"{result.scenario}/{result.in_flight}", *cells)
+    return (result.title, *cells)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

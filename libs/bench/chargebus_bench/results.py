@@ -1,33 +1,15 @@
-"""What the benchmark found: figures of each scenario, of memory, of the machine, and the spine to compare with."""
+"""What the benchmark found: figures of each scenario, of memory, of the machine, and how they compare."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 import msgspec
 
 from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine
+from chargebus_bench.reference import reference
 
 _MS = 1000
 _THOUSAND = 1000
-
-
-class Spine(msgspec.Struct, frozen=True):
-    """What a bare prototype of the architecture does, by scenario; see `spine.json`."""
-
-    about: str
-    memory_kib_per_connection: float
-    calls_s: dict[str, tuple[float, float]]
-
-    def ratio(self, scenario: str, calls_s: float) -> float | None:
-        """Return ours over the spine's middle, or None where it has no figure."""
-        found = self.calls_s.get(scenario)
-        return None if found is None else calls_s / (sum(found) / len(found))
-
-
-def spine() -> Spine:
-    """Return the figures of the spine."""
-    return msgspec.json.decode(files("chargebus_bench").joinpath("spine.json").read_bytes(), type=Spine)
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -39,7 +21,11 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The figures of one scenario; latencies in milliseconds, `ratio` is ours over the spine's calls/s."""
+    """The figures of one scenario; latencies in milliseconds.
+
+    `of_spine` is our calls/s over those of the spine measured in the same run, `of_reference` over the reference's;
+    None where there is nothing to compare with.
+    """
 
     scenario: str
     in_flight: int
@@ -53,21 +39,31 @@ class Result(msgspec.Struct, frozen=True):
     cores: dict[str, float]
     cpu_s_per_thousand: dict[str, float]
     catch_up_s: float
-    ratio: float | None
+    of_spine: float | None
+    of_reference: float | None
+
+    @property
+    def title(self) -> str:
+        """The name of the scenario, as it is chosen and compared."""
+        return f"{self.scenario}/{self.in_flight}"
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Resident memory of the edge, and what one idle connection adds to it."""
+    """Resident memory of the edge, and what one idle connection adds to it: here, to the spine, to the reference.
+
+    The spine's is None unless it was measured in the same run.
+    """
 
     connections: int
     edge_mib_without: float
     edge_mib_with: float
     kib_per_connection: float
-    spine_kib_per_connection: float
+    spine_kib_per_connection: float | None
+    reference_kib_per_connection: float
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of it, as it is saved."""
+    """All of it, as it is saved; `spine` is empty if it was not measured."""
 
     measured_at: str
     commit: str
@@ -77,13 +73,14 @@ class Report(msgspec.Struct, frozen=True):
     stations: int
     memory: Memory
     results: list[Result]
+    spine: list[Result]
 
 
 def result(name: str, in_flight: int, measured: Measured, cost: Cost) -> Result:
-    """Return the figures of a load and its cost."""
+    """Return the figures of a load and its cost, compared with the reference."""
     calls = len(measured.latencies)
     calls_s = calls / measured.seconds
-    ratio = spine().ratio(f"{name}/{in_flight}", calls_s)
+    of_reference = reference().ratio(f"{name}/{in_flight}", calls_s)
     per_thousand = measured.answered / _THOUSAND
     return Result(
         scenario=name,
@@ -100,8 +97,15 @@ def result(name: str, in_flight: int, measured: Measured, cost: Cost) -> Result:
             process: round(cpu_s / per_thousand, 4) if per_thousand else 0.0 for process, cpu_s in cost.cpu_s.items()
         },
         catch_up_s=round(cost.catch_up_s, 1),
-        ratio=None if ratio is None else round(ratio, 2),
+        of_spine=None,
+        of_reference=None if of_reference is None else round(of_reference, 2),
     )
+
+
+def compared(found: Result, spine: Sequence[Result]) -> Result:
+    """Return the figures compared with the spine's, if it answered anything in the same scenario."""
+    calls_s = next((result.calls_s for result in spine if result.title == found.title), 0.0)
+    return msgspec.structs.replace(found, of_spine=round(found.calls_s / calls_s, 2) if calls_s else None)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine, this_machine
+from chargebus_bench.reference import reference
 from chargebus_bench.report import costs, heaviest, memory_line, save, table
-from chargebus_bench.results import Cost, Memory, Report, percentile, result, spine
-from chargebus_bench.scenarios import SCENARIOS
+from chargebus_bench.results import Cost, Memory, Report, compared, percentile, result
+from chargebus_bench.scenarios import STATION_SCENARIOS
 
 COST = Cost(cores={"edge": 0.5, "client": 0.1}, cpu_s={"edge": 2.0, "client": 0.2}, catch_up_s=1.5)
 
@@ -32,14 +33,29 @@ def test_a_result_counts_what_was_measured_and_shares_the_cost_over_all_that_was
     assert (found.cores["edge"], found.catch_up_s) == (0.5, 1.5)
 
 
-def test_a_result_is_compared_with_the_middle_of_the_spines_two_runs():
-    lower, upper = spine().calls_s["heartbeat/50"]
+def test_a_result_is_compared_with_the_middle_of_the_references_two_runs():
+    lower, upper = reference().calls_s["heartbeat/50"]
     found = result("heartbeat", 50, measured(1.0, int((lower + upper) / 4)), COST)
-    assert found.ratio == pytest.approx(0.5, abs=0.01)
+    assert found.of_reference == pytest.approx(0.5, abs=0.01)
 
 
-def test_what_the_spine_cannot_do_has_no_ratio():
-    assert result("command", 200, measured(), COST).ratio is None
+def test_a_result_is_compared_with_the_spine_of_this_run_in_the_same_scenario():
+    spine = [result("heartbeat", 1, measured(1.0, 7), COST), result("heartbeat", 50, measured(1.0, 400), COST)]
+    found = compared(result("heartbeat", 50, measured(1.0, 100), COST), spine)
+    assert found.of_spine == 0.25
+    assert found.of_reference == result("heartbeat", 50, measured(1.0, 100), COST).of_reference
+
+
+@pytest.mark.parametrize(
+    "spine", [[], [result("heartbeat", 50, Measured(1.0), COST)]], ids=["skipped", "answered nothing"]
+)
+def test_without_figures_of_the_spine_there_is_no_ratio(spine):
+    assert compared(result("heartbeat", 50, measured(), COST), spine).of_spine is None
+
+
+def test_what_a_spine_cannot_do_has_no_ratio():
+    found = compared(result("command", 200, measured(), COST), [result("heartbeat", 50, measured(), COST)])
+    assert (found.of_spine, found.of_reference) == (None, None)
 
 
 def test_nothing_answered_is_told_and_divides_nothing():
@@ -48,8 +64,8 @@ def test_nothing_answered_is_told_and_divides_nothing():
     assert found.cpu_s_per_thousand == {"edge": 0.0, "client": 0.0}
 
 
-def test_every_figure_of_the_spine_belongs_to_a_scenario():
-    assert set(spine().calls_s) <= {"boots/100", *(scenario.title for scenario in SCENARIOS)}
+def test_the_reference_has_a_figure_for_everything_that_a_spine_can_do():
+    assert set(reference().calls_s) == {"boots/100", *(scenario.title for scenario in STATION_SCENARIOS)}
 
 
 def test_tables_are_aligned_and_hold_every_scenario():
@@ -62,13 +78,27 @@ def test_tables_are_aligned_and_hold_every_scenario():
     assert heaviest(results) == 0.1
 
 
+def test_both_ratios_have_a_column_of_their_own():
+    spine = [result("heartbeat", 50, measured(1.0, 400), COST)]
+    found = compared(result("heartbeat", 50, measured(1.0, 100), COST), spine)
+    head, *rows = table([found, result("command", 1, measured(), COST)]).splitlines()
+    end_of_spine, end_of_reference = (head.index(title) + len(title) for title in ("of spine", "of reference"))
+    assert [row[:end_of_spine].rsplit(" ", 1)[1] for row in rows] == ["0.25", ""]
+    assert [row[:end_of_reference].rsplit(" ", 1)[1] for row in rows] == [f"{found.of_reference:.2f}", ""]
+
+
+def test_a_connections_weight_is_shown_beside_the_spines_and_the_references():
+    memory = Memory(2000, 100.0, 120.0, 10.2, 12.4, 13.5)
+    assert "10.2 KiB each" in memory_line(memory)
+    assert "the spine: 12.4 KiB; the reference: 13.5 KiB" in memory_line(memory)
+    assert "the spine" not in memory_line(msgspec.structs.replace(memory, spine_kib_per_connection=None))
+
+
 def test_a_report_is_saved_with_the_machines_size_and_not_its_name(tmp_path):
-    memory = Memory(2000, 100.0, 120.0, 10.2, 13.5)
-    report = Report(
-        "2024-05-01", "abc", this_machine(), "4.1.0", "18", 2000, memory, [result("mix", 20, measured(), COST)]
-    )
+    memory = Memory(2000, 100.0, 120.0, 10.2, None, 13.5)
+    found = result("mix", 20, measured(), COST)
+    report = Report("2024-05-01", "abc", this_machine(), "4.1.0", "18", 2000, memory, [found], [found])
     path = tmp_path / "new" / "folder" / "report.json"
     save(report, path)
     assert msgspec.json.decode(path.read_bytes(), type=Report) == report
     assert set(Machine.__struct_fields__) == {"processor", "cores", "memory_gib", "system", "python", "versions"}
-    assert "10.2 KiB" in memory_line(memory)
