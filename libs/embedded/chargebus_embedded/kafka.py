@@ -6,8 +6,6 @@ import os
 import subprocess
 import uuid
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -19,12 +17,13 @@ from chargebus_embedded.java import find_java
 from chargebus_embedded.kafka_settings import JAVA_FLAGS, NODE_ID, Place, broker_properties
 from chargebus_embedded.ports import LOOPBACK, free_port, is_free, require_free
 from chargebus_embedded.say import Say, nothing
+from chargebus_embedded.server import EmbeddedServer
 
 _NAME = "Apache Kafka"
 _START_WITHIN_S = 90.0
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedServer):
     """A real broker with its log in `data_dir`, kept from one start to the next.
 
     Args:
@@ -36,26 +35,16 @@ class EmbeddedKafka:
     shortcomings: tuple[str, ...] = ()
 
     def __init__(self, data_dir: Path, port: int | None = None, say: Say = nothing) -> None:
+        super().__init__(_NAME)
         self._folder = data_dir.resolve()
         self._wanted_port = port
         self._place: Place | None = None
-        self._child: Child | None = None
         self._say = say
 
     @property
     def bootstrap_servers(self) -> str:
         """The broker's address, as Kafka clients take it."""
         return self._placed().address
-
-    @property
-    def pid(self) -> int:
-        """The broker's process id."""
-        return self._running().pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the broker's process is there."""
-        return self._child is not None and self._child.running
 
     async def start(self) -> None:
         """Start the broker and wait until it answers as itself.
@@ -94,42 +83,11 @@ class EmbeddedKafka:
             await self._child.kill()
             raise
 
-    async def stop(self) -> None:
-        """End the broker cleanly; its log stays."""
-        if self._child is not None:
-            await self._child.stop()
-
-    async def kill(self) -> None:
-        """End the broker with SIGKILL, as a crash would."""
-        await self._running().kill()
-
-    async def restart(self) -> None:
-        """Start the broker again after `stop` or `kill`, on the same port and with the same log."""
-        self._placed()
-        await self.start()
-
-    async def __aenter__(self) -> Self:
-        """Start the broker."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the broker."""
-        await self.stop()
-
     def _placed(self) -> Place:
         if self._place is None:
             message = f"{_NAME} was not started yet"
             raise StartError(message)
         return self._place
-
-    def _running(self) -> Child:
-        if self._child is None:
-            message = f"{_NAME} was not started yet"
-            raise StartError(message)
-        return self._child
 
     def _java_command(self) -> tuple[str, ...]:
         jars = class_path(cache_folder(os.environ), self._say)

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import asyncpg
@@ -18,6 +16,7 @@ import asyncpg
 from chargebus_embedded.account import Account, plain_environment, postgres_account
 from chargebus_embedded.child import Child, Command, until_answering
 from chargebus_embedded.errors import EmbeddedError, StartError
+from chargebus_embedded.server import EmbeddedServer
 
 _NAME = "PostgreSQL"
 _USER = "postgres"
@@ -47,31 +46,21 @@ _SETTINGS = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A real server with its data in `data_dir`, kept from one start to the next.
 
     It listens on a Unix socket in a folder that only its account may enter, so it needs no password and no port.
     """
 
     def __init__(self, data_dir: Path) -> None:
+        super().__init__(_NAME)
         self._folder = data_dir.resolve()
         self._data = self._folder / "data"
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """The server's address for asyncpg and SQLAlchemy, with the database `postgres` in it."""
         return f"postgresql://{_USER}@/{_USER}?host={quote(str(self._socket_folder()), safe='/')}&port={_PORT}"
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server's first process."""
-        return self._running().pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is there."""
-        return self._child is not None and self._child.running
 
     async def start(self) -> None:
         """Start the server and wait until it answers; makes the data folder at the first start.
@@ -118,36 +107,10 @@ class EmbeddedPostgres:
 
     async def stop(self) -> None:
         """End the server cleanly; its data stays."""
-        if self._child is not None:
-            await self._child.stop()
+        await super().stop()
         socket_folder = self._socket_folder()
         if socket_folder.parent != self._folder:
             shutil.rmtree(socket_folder, ignore_errors=True)
-
-    async def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would; its children see it and end."""
-        await self._running().kill()
-
-    async def restart(self) -> None:
-        """Start the server again after `stop` or `kill`, with the same data and the same address."""
-        await self.start()
-
-    async def __aenter__(self) -> Self:
-        """Start the server."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        await self.stop()
-
-    def _running(self) -> Child:
-        if self._child is None:
-            message = f"{_NAME} was not started yet"
-            raise StartError(message)
-        return self._child
 
     def _socket_folder(self) -> Path:
         """Return the socket's folder: in the data folder, or in the temporary one where that path is too long.

@@ -1,0 +1,64 @@
+"""What every embedded server can do: start, stop, die, come back."""
+
+from types import TracebackType
+from typing import Self
+
+from chargebus_embedded.child import Child
+from chargebus_embedded.errors import StartError
+
+
+class EmbeddedServer:
+    """A server in a process of its own, with its data in a folder, kept from one start to the next."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server's first process."""
+        return self._started().pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._child is not None and self._child.running
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            EmbeddedError: it did not come up; the message says why.
+        """
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """End the server cleanly; its data stays."""
+        if self._child is not None:
+            await self._child.stop()
+
+    async def kill(self) -> None:
+        """End the server with SIGKILL, as a crash would."""
+        await self._started().kill()
+
+    async def restart(self) -> None:
+        """Start the server again after `stop` or `kill`, with the same data and the same address."""
+        self._started()
+        await self.start()
+
+    async def __aenter__(self) -> Self:
+        """Start the server."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        await self.stop()
+
+    def _started(self) -> Child:
+        if self._child is None:
+            message = f"{self._name} was not started yet"
+            raise StartError(message)
+        return self._child
