@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import uvloop
@@ -26,14 +26,13 @@ from chargebus_bench.system_bed import SystemBed, running_system
 
 DEFAULT_FOLDER = Path("docs/benchmarks")
 
-AnyBed = TypeVar("AnyBed", bound=Bed)
-
 _DESCRIPTION = """\
 Measure a whole system on this machine: Kafka, PostgreSQL, each service as a process, the load.
 
-Before it, a bare spine of the same architecture is measured with the same load: what a frame needs to be safe and
-answered, and nothing else. "of spine" is the system's calls/s over those of this spine, here and now; "of reference"
-is over those of a spine that was once measured on a quiet machine.
+Beside it runs a bare spine of the same architecture: what a frame needs to be safe and answered, and nothing else. Each
+scenario is measured on the spine and right after it on the system, as machines that others share change their pace
+from minute to minute. "of spine" is the system's calls/s over the spine's, here and now; "of reference" is over those
+of a spine that was once measured on a quiet machine.
 """
 
 
@@ -53,12 +52,20 @@ class Wanted:
         return tuple(each for each in STATION_SCENARIOS if each in self.scenarios)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measurements:
-    """What was measured on one bed; nothing on one that was skipped."""
+    """What was measured; `spine` stays empty if it is not wanted."""
 
+    memory: Memory
     results: list[Result] = field(default_factory=list)
-    memory: Memory | None = None
+    spine: list[Result] = field(default_factory=list)
+
+    def add(self, found: Result, beside: Result | None) -> None:
+        """Add the figures of a scenario on the system, and on the spine if it can do it, and show them."""
+        if beside is not None:
+            self.spine.append(beside)
+        self.results.append(compared(found, self.spine))
+        _say(table(self.results).splitlines()[-1])
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -96,14 +103,15 @@ def parse(arguments: Sequence[str]) -> Wanted:
 
 async def _run(wanted: Wanted, folder: Path) -> Report:
     measured_at = datetime.now(UTC)
-    spine = await measure_spine(wanted, folder / "spine")
-    _say(f"starting Kafka, PostgreSQL and the services, registering {wanted.stations} stations ...")
-    async with running_system(folder / "system", wanted.stations) as bed:
-        results, memory = await _measure_all(bed, wanted.scenarios, wanted.seconds, spine)
-        postgresql = await _postgresql(bed)
-    if spine.memory is not None:
-        _tell("The spine", spine.results, spine.memory)
-    _tell("The whole system", results, memory)
+    async with spine_bed(wanted, folder / "spine") as spine:
+        _say(f"starting Kafka, PostgreSQL and the services, registering {wanted.stations} stations ...")
+        async with running_system(folder / "system", wanted.stations) as bed:
+            measured = await _measure(wanted, bed, spine)
+            postgresql = await _postgresql(bed)
+    if measured.spine:
+        _tell("The spine", measured.spine)
+    _tell("The whole system", measured.results)
+    _say(memory_line(measured.memory))
     return Report(
         measured_at=measured_at.isoformat(timespec="seconds"),
         commit=_commit(),
@@ -111,38 +119,42 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         kafka=KAFKA_VERSION,
         postgresql=postgresql,
         stations=wanted.stations,
-        memory=memory,
-        results=results,
-        spine=spine.results,
+        memory=measured.memory,
+        results=measured.results,
+        spine=measured.spine,
     )
 
 
-async def measure_spine(wanted: Wanted, folder: Path) -> Measurements:
-    """Measure the spine in the scenarios that it can do, if it is wanted."""
+@asynccontextmanager
+async def spine_bed(wanted: Wanted, folder: Path) -> AsyncIterator[Bed | None]:
+    """Run a spine beside the system, if it is wanted."""
     if not wanted.spine:
-        return Measurements()
+        yield None
+        return
     _say("starting Kafka, PostgreSQL and the bare spine ...")
     async with running_spine(folder, wanted.stations) as bed:
-        return Measurements(*await _measure_all(bed, wanted.spine_scenarios, wanted.seconds, Measurements()))
+        yield bed
 
 
-async def _measure_all(
-    bed: AnyBed, scenarios: Sequence[Scenario[AnyBed]], seconds: float, spine: Measurements
-) -> tuple[list[Result], Memory]:
+async def _measure(wanted: Wanted, bed: SystemBed, spine: Bed | None) -> Measurements:
+    """Measure scenario by scenario, the spine first."""
     gc.collect()
     gc.freeze()
+    beside, spines_memory = (None, None) if spine is None else await measure_boots(spine)
     booted, memory = await measure_boots(bed)
-    results = [compared(booted, spine.results)]
-    _say(table(results).splitlines()[1])
-    for scenario in scenarios:
-        results.append(compared(await measure(bed, scenario, seconds), spine.results))
-        _say(table(results).splitlines()[-1])
-    beside = None if spine.memory is None else spine.memory.kib_per_connection
-    return results, msgspec.structs.replace(memory, spine_kib_per_connection=beside)
+    spines_kib = None if spines_memory is None else spines_memory.kib_per_connection
+    measured = Measurements(msgspec.structs.replace(memory, spine_kib_per_connection=spines_kib))
+    measured.add(booted, beside)
+    can_do = {scenario.title: scenario for scenario in wanted.spine_scenarios}
+    for scenario in wanted.scenarios:
+        twin = can_do.get(scenario.title)
+        beside = None if spine is None or twin is None else await measure(spine, twin, wanted.seconds)
+        measured.add(await measure(bed, scenario, wanted.seconds), beside)
+    return measured
 
 
-def _tell(what: str, results: Sequence[Result], memory: Memory) -> None:
-    _say(f"\n{what}\n\n{table(results)}\n\n{costs(results)}\n\n{memory_line(memory)}")
+def _tell(what: str, results: Sequence[Result]) -> None:
+    _say(f"\n{what}\n\n{table(results)}\n\n{costs(results)}\n")
     _say(f"the load client used up to {heaviest(results):.2f} of a core")
     for result in results:
         for error in result.errors:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from chargebus_bench.main import Measurements, main, measure_spine, parse
+from chargebus_bench.main import main, parse, spine_bed
 from chargebus_bench.results import Report
 
 
@@ -32,7 +32,8 @@ async def test_a_spine_that_is_not_wanted_is_not_started(monkeypatch, tmp_path) 
         pytest.fail("the spine was started")
 
     monkeypatch.setattr("chargebus_bench.main.running_spine", start)
-    assert await measure_spine(parse(["--no-spine"]), tmp_path) == Measurements()
+    async with spine_bed(parse(["--no-spine"]), tmp_path) as bed:
+        assert bed is None
 
 
 @pytest.mark.real_broker
