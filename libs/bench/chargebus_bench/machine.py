@@ -28,7 +28,7 @@ def this_machine() -> Machine:
         processor=_processor(),
         cores=psutil.cpu_count() or 0,
         memory_gib=round(psutil.virtual_memory().total / _GIB, 1),
-        system=f"{platform.system()} {platform.release()}",
+        system=f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         python=platform.python_version(),
         versions={name: found for name in _PACKAGES if (found := _version(name))},
     )
