@@ -16,7 +16,7 @@ from chargebus_runtime.view import Tail, View
 
 _BEATS_A_SESSION = 3
 _MAX_POLL_INTERVAL_MS = 15 * 60 * 1000  # a batch that waits for a database that is away keeps its partitions
-_GATHER_BYTES = 256 * 1024
+_GATHER_BYTES = 1024 * 1024
 
 Run = Callable[[AIOKafkaConsumer], Awaitable[None]]
 

@@ -35,7 +35,7 @@ class RuntimeSettings(ServiceSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 8310
 
-    batch_records: int = 500
+    batch_records: int = 2000
     log_level: str = "INFO"
 
     otel_exporter_otlp_endpoint: str = ""
