@@ -26,6 +26,7 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a statement on a connection that broke in the middle of the one before
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still, and its locks went to others
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidCatalogNameError,
 )
@@ -49,12 +50,17 @@ class Transaction:
 
 @dataclass(frozen=True)
 class DatabaseOptions:
-    """What a database is made of; `migrations` is the folder of its Alembic history."""
+    """What a database is made of; `migrations` is the folder of its Alembic history.
+
+    A transaction whose process is silent for `silent_s` is ended by the server: a copy that stands still must not keep
+    the rows locked that whoever takes over its partitions needs.
+    """
 
     name: str
     server_url: str
     migrations: Path
     pool_size: int = 6
+    silent_s: float = 10.0
 
 
 class Database:
@@ -140,8 +146,14 @@ class Database:
 
     async def _connect(self) -> asyncpg.Pool:
         # Nothing sets session state, so a returned connection needs no reset: that saves a round trip each time.
+        silent_ms = int(1000 * self._options.silent_s)
         return await asyncpg.create_pool(
-            self.url, min_size=1, max_size=self._options.pool_size, reset=_keep, command_timeout=60
+            self.url,
+            min_size=1,
+            max_size=self._options.pool_size,
+            reset=_keep,
+            command_timeout=60,
+            server_settings={"idle_in_transaction_session_timeout": str(silent_ms)},
         )
 
 

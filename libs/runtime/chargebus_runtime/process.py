@@ -71,6 +71,7 @@ class Process:
             server_url=self.settings.database_url,
             migrations=packaged if packaged.is_dir() else here.parent / "migrations",
             pool_size=self.settings.database_pool_size,
+            silent_s=self.settings.kafka_session_timeout_s,
         )
         return Database(options, self.producer, self.clock, self.telemetry.tracing)
 
