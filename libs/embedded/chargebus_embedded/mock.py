@@ -1,16 +1,14 @@
 """librdkafka's mock cluster: Kafka's protocol in this process, for where no broker can be had."""
 
-from types import TracebackType
-from typing import Self
-
 from confluent_kafka import KafkaException, Producer
 
 from chargebus_embedded.errors import StartError
+from chargebus_embedded.server import Startable
 
 _ANSWER_WITHIN_S = 20.0
 
 
-class MockKafka:
+class MockKafka(Startable):
     """A cluster that forgets everything on exit.
 
     Its topics spring up at first use with 4 partitions; it serves one consumer per group.
@@ -53,14 +51,3 @@ class MockKafka:
     async def stop(self) -> None:
         """Forget the cluster."""
         self._producer = None
-
-    async def __aenter__(self) -> Self:
-        """Start the cluster."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Forget the cluster."""
-        await self.stop()

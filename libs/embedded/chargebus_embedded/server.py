@@ -7,7 +7,34 @@ from chargebus_embedded.child import Child
 from chargebus_embedded.errors import StartError
 
 
-class EmbeddedServer:
+class Startable:
+    """What is started and stopped; `async with` does both."""
+
+    async def start(self) -> None:
+        """Start, and wait until it answers.
+
+        Raises:
+            EmbeddedError: it did not come up; the message says why.
+        """
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """End cleanly."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+
+class EmbeddedServer(Startable):
     """A server in a process of its own, with its data in a folder, kept from one start to the next."""
 
     def __init__(self, name: str) -> None:
@@ -24,14 +51,6 @@ class EmbeddedServer:
         """Whether the server's process is there."""
         return self._child is not None and self._child.running
 
-    async def start(self) -> None:
-        """Start the server and wait until it answers.
-
-        Raises:
-            EmbeddedError: it did not come up; the message says why.
-        """
-        raise NotImplementedError
-
     async def stop(self) -> None:
         """End the server cleanly; its data stays."""
         if self._child is not None:
@@ -45,17 +64,6 @@ class EmbeddedServer:
         """Start the server again after `stop` or `kill`, with the same data and the same address."""
         self._started()
         await self.start()
-
-    async def __aenter__(self) -> Self:
-        """Start the server."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        await self.stop()
 
     def _started(self) -> Child:
         if self._child is None:

@@ -76,8 +76,7 @@ class Producer:
         Raises:
             KafkaError: the client cannot take records now; none was taken and nobody is told.
         """
-        client = self._client or await self._connected()
-        partitions = await client.partitions({parcel.record.topic for parcel in parcels})
+        client, partitions = await self._ready(parcel.record.topic for parcel in parcels)
         for parcel in parcels:
             try:
                 client.add(parcel.record, parcel, partitions)
@@ -106,12 +105,16 @@ class Producer:
 
     async def _publish(self, records: list[Record]) -> None:
         async with self._in_turn:
-            client = self._client or await self._connected()
-            partitions = await client.partitions({record.topic for record in records})
+            client, partitions = await self._ready(record.topic for record in records)
             loads = {client.add(record, None, partitions) for record in records}
         errors = [error for load in loads if (error := await load.ended) is not None]
         if errors:
             raise errors[0]
+
+    async def _ready(self, topics: Iterable[str]) -> tuple["_Client", dict[str, int]]:
+        """Return the client, connected, and how many partitions the topics have."""
+        client = self._client or await self._connected()
+        return client, await client.partitions(set(topics))
 
     async def _connected(self) -> "_Client":
         async with self._connecting:
