@@ -91,6 +91,7 @@ class Consumer:
         self._stopping = False
         self._idle = asyncio.Event()
         self._committed_at = time.monotonic()
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> asyncio.Event:
@@ -140,7 +141,7 @@ class Consumer:
             return
         await self._check_holes(records)
         await self._apply(records)
-        await self._follow(client)
+        self._follow(client)
 
     def _poll_ms(self) -> int:
         wait_s = self._gathering.wait_s(time.monotonic())
@@ -233,20 +234,26 @@ class Consumer:
             count = sum(1 for record in fresh if record.topic == topic)
             metrics().records.add(count, {**attributes, "topic": topic})
 
-    async def _follow(self, client: AIOKafkaConsumer) -> None:
-        """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them."""
-        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S:
+    def _follow(self, client: AIOKafkaConsumer) -> None:
+        """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them or waits."""
+        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S or self._following is not None:
             return
         self._committed_at = time.monotonic()
         held = self._positions.current(client.assignment())
-        if not held:  # all were taken away while the batch was applied
-            return
+        if held:  # or all were taken away while the batch was applied
+            self._following = asyncio.create_task(self._commit(client, held), name="committing to Kafka")
+
+    async def _commit(self, client: AIOKafkaConsumer, held: dict[TopicPartition, int]) -> None:
         try:
             await client.commit(held)
         except (KafkaError, IllegalStateError) as error:
             log.info("Kafka did not take the committed offsets of %s: %r", self._parts.service, error)
+        finally:
+            self._following = None
 
     async def _settle(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
         try:
             await asyncio.wait_for(self._parts.database.outbox.settle(), timeout=10)
         except AWAY as error:

@@ -9,7 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.record import Received
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from chargebus_runtime import torn
 from chargebus_runtime.settings import RuntimeSettings
+
+torn.mend()  # here, as there is no Kafka client without this module
 
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
