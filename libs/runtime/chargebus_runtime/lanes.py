@@ -96,6 +96,7 @@ class Lane:
         self._failed = failed
         self._newest: Load | None = None
         self._loads: deque[Load] = deque()  # what the client does not have yet
+        self._on_the_way: set[Load] = set()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, record: Record, parcel: Parcel | None) -> Load:
@@ -105,6 +106,7 @@ class Lane:
             return load
         load = self._newest = Load()
         load.add(record, parcel)
+        self._on_the_way.add(load)
         self._loads.append(load)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"lane to {self._tp.topic}[{self._tp.partition}]")
@@ -114,6 +116,12 @@ class Lane:
         """Wait until the client has all."""
         if self._task is not None:
             await self._task
+
+    def abandon(self, error: KafkaError) -> None:
+        """Fail whatever the client has not answered for: it is closed, and may have left something behind."""
+        self._loads.clear()
+        for load in list(self._on_the_way):
+            self._fail(load, error)
 
     async def _run(self) -> None:
         topic, partition = self._tp
@@ -132,15 +140,22 @@ class Lane:
 
     def _end(self, load: Load, future: "asyncio.Future[Any]") -> None:
         error = ProducerClosed() if future.cancelled() else future.exception()
-        if error is None:
+        if error is not None:
+            self._fail(load, error if isinstance(error, KafkaError) else KafkaError(repr(error)))
+        elif self._is_over(load):
             metadata = future.result()
             load.acknowledge(metadata.partition, metadata.offset)
-        else:
-            self._fail(load, error if isinstance(error, KafkaError) else KafkaError(repr(error)))
 
     def _fail(self, load: Load, error: KafkaError) -> None:
-        load.fail(error)
-        self._failed(error)
+        if self._is_over(load):
+            load.fail(error)
+            self._failed(error)
+
+    def _is_over(self, load: Load) -> bool:
+        """Let a load end; False if it has ended before."""
+        was_on_the_way = load in self._on_the_way
+        self._on_the_way.discard(load)
+        return was_on_the_way
 
 
 def _tell(parcel: Parcel, result: Sent | KafkaError) -> None:

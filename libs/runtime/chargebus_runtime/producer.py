@@ -188,6 +188,7 @@ class _Client:
         except TimeoutError:
             log.warning("the Kafka producer stops before it has sent all")
         await self._producer.stop()
+        self._abandon()
 
     def _failed(self, error: KafkaError) -> None:
         """Give way to a new client if this one's sequence numbers no longer fit the broker's."""
@@ -201,6 +202,12 @@ class _Client:
             await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
             log.warning("the replaced Kafka producer did not stop cleanly: %r", error)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Fail what the client took without an answer: a batch that comes while it closes is forgotten in there."""
+        for lane in self._lanes.values():
+            lane.abandon(ProducerClosed())
 
 
 @lru_cache(maxsize=1 << 16)

@@ -204,3 +204,19 @@ async def test_a_partition_without_a_leader_holds_up_no_other(topic, producer, m
     await producer.publish([Record(topic, "k", b"", partition=1)])
 
     assert parcels[0].results == parcels[2].results == []
+
+
+async def test_what_a_replaced_client_never_answers_goes_out_through_the_next(kafka, topic, producer):
+    for partition in (0, 1):
+        await producer.send(Record(topic, "k", b"0", partition=partition))
+    lanes = producer._client._lanes
+    lanes[topic, 0]._client = Stuck()
+    waiting = asyncio.create_task(producer.publish([Record(topic, "k", b"1", partition=0)]))
+    await asyncio.sleep(0.1)
+
+    lanes[topic, 1]._client = Failing(OutOfOrderSequenceNumber())
+    await producer.publish([Record(topic, "k", b"1", partition=1)])
+
+    await asyncio.wait_for(waiting, 10)
+    log = await log_of(kafka, topic)
+    assert [each.value for each in log[0]] == [each.value for each in log[1]] == [b"0", b"1"]
