@@ -23,6 +23,7 @@ from chargebus_device.store import connections, edges
 
 FRAMES = frames_topic(SERVICE)
 
+BOOT_S = 0.02  # of the half minute that a booting station waits: many come at once when an edge or a mast is back
 SIGN_OF_LIFE_S = 0.25
 PRESENCE_S = 0.03
 
@@ -77,12 +78,12 @@ class Handlers:
 
 
 def patience(record: Received) -> float:
-    """Return how long a record may wait for others, in seconds; a station waits for some of its answers."""
+    """Return how long a record may wait for others, in seconds; a station waits for the answer to its boot."""
     if record.topic == PRESENCE:
         return PRESENCE_S
     headers = record.headers
     treatment = treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b""))
-    return 0.0 if treatment.waited_for else SIGN_OF_LIFE_S
+    return BOOT_S if treatment.waited_for else SIGN_OF_LIFE_S
 
 
 async def forget_connections(connection: asyncpg.Connection) -> None:
