@@ -42,6 +42,11 @@ class Bed:
         measured.seconds = perf_counter() - started
         return measured
 
+    async def leave(self) -> None:
+        """Take all stations off, and wait until that is worked off."""
+        await _close(self.stations)
+        await self.meter.quiet()
+
     async def _boot_next(self, waiting: Iterator[Station], measured: Measured) -> None:
         for station in waiting:
             started = perf_counter()

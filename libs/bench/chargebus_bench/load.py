@@ -49,8 +49,15 @@ class Measured:
     def fail(self, error: str) -> None:
         """Count a failure; the first few are kept in words."""
         self.failures += 1
-        if len(self.errors) < _ERRORS_KEPT:
-            self.errors.append(error)
+        self.errors = [*self.errors, error][:_ERRORS_KEPT]
+
+    def add(self, more: "Measured") -> None:
+        """Add what was seen in another time."""
+        self.seconds += more.seconds
+        self.latencies.extend(more.latencies)
+        self.answered += more.answered
+        self.failures += more.failures
+        self.errors = [*self.errors, *more.errors][:_ERRORS_KEPT]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
@@ -19,8 +20,8 @@ from chargebus_embedded.jars import KAFKA_VERSION
 from chargebus_bench.bed import Bed
 from chargebus_bench.machine import this_machine
 from chargebus_bench.report import costs, heaviest, memory_line, save, table
-from chargebus_bench.results import Memory, Report, Result, compared
-from chargebus_bench.scenarios import SCENARIOS, STATION_SCENARIOS, Scenario, measure, measure_boots
+from chargebus_bench.results import Memory, Report, Result, Round, compared, result
+from chargebus_bench.scenarios import BOOTS, SCENARIOS, STATION_SCENARIOS, Scenario, measure, measure_boots
 from chargebus_bench.spine.bed import running_spine
 from chargebus_bench.system_bed import SystemBed, running_system
 
@@ -30,9 +31,9 @@ _DESCRIPTION = """\
 Measure a whole system on this machine: Kafka, PostgreSQL, each service as a process, the load.
 
 Beside it runs a bare spine of the same architecture: what a frame needs to be safe and answered, and nothing else. Each
-scenario is measured on the spine and right after it on the system, as machines that others share change their pace
-from minute to minute. "of spine" is the system's calls/s over the spine's, here and now; "of reference" is over those
-of a spine that was once measured on a quiet machine.
+scenario is measured on the spine and on the system in turn, round by round, as machines that others share change their
+pace from minute to minute. "of spine" is the system's calls/s over the spine's, here and now; "of reference" is over
+those of a spine that was once measured on a quiet machine.
 """
 
 
@@ -42,6 +43,7 @@ class Wanted:
 
     scenarios: tuple[Scenario[SystemBed], ...]
     seconds: float
+    rounds: int
     stations: int
     spine: bool
     out: Path
@@ -60,11 +62,11 @@ class Measurements:
     results: list[Result] = field(default_factory=list)
     spine: list[Result] = field(default_factory=list)
 
-    def add(self, found: Result, beside: Result | None) -> None:
-        """Add the figures of a scenario on the system, and on the spine if it can do it, and show them."""
-        if beside is not None:
-            self.spine.append(beside)
-        self.results.append(compared(found, self.spine))
+    def add(self, scenario: Scenario[Any], ours: Sequence[Round], spines: Sequence[Round]) -> None:
+        """Add the rounds of a scenario on the system, and on the spine if it can do it, and show what they come to."""
+        if spines:
+            self.spine.append(result(scenario.name, scenario.in_flight, spines))
+        self.results.append(compared(result(scenario.name, scenario.in_flight, ours), self.spine))
         _say(table(self.results).splitlines()[-1])
 
 
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         report = uvloop.run(_run(wanted, Path(folder)))
     save(report, wanted.out)
     _say(f"saved {wanted.out}")
-    return int(any(result.failures for result in (*report.results, *report.spine)))
+    return int(any(each.failures for each in (*report.results, *report.spine)))
 
 
 def parse(arguments: Sequence[str]) -> Wanted:
@@ -86,7 +88,8 @@ def parse(arguments: Sequence[str]) -> Wanted:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Scenarios: " + ", ".join(scenario.title for scenario in SCENARIOS),
     )
-    parser.add_argument("--seconds", type=float, default=6.0, help="how long each scenario is measured (6)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each round of a scenario is measured (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="how many rounds each scenario has (3)")
     parser.add_argument("--stations", type=int, default=2000, help="how many stations are connected (2000)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="scenarios, such as heartbeat or mix/20")
     parser.add_argument("--no-spine", dest="spine", action="store_false", help='skip the spine; "of spine" stays empty')
@@ -97,8 +100,10 @@ def parse(arguments: Sequence[str]) -> Wanted:
         parser.error(f"no scenario is called {' or '.join(chosen.only)}")
     if chosen.stations < max(each.in_flight for each in scenarios):
         parser.error("there must be a station for each call in flight")
+    if chosen.rounds < 1:
+        parser.error("there must be a round")
     out = chosen.out or DEFAULT_FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
-    return Wanted(scenarios, chosen.seconds, chosen.stations, chosen.spine, out)
+    return Wanted(scenarios, chosen.seconds, chosen.rounds, chosen.stations, chosen.spine, out)
 
 
 async def _run(wanted: Wanted, folder: Path) -> Report:
@@ -137,28 +142,43 @@ async def spine_bed(wanted: Wanted, folder: Path) -> AsyncIterator[Bed | None]:
 
 
 async def _measure(wanted: Wanted, bed: SystemBed, spine: Bed | None) -> Measurements:
-    """Measure scenario by scenario, the spine first."""
+    """Measure scenario by scenario, each on the spine and on the system in turn."""
     gc.collect()
     gc.freeze()
-    beside, spines_memory = (None, None) if spine is None else await measure_boots(spine)
-    booted, memory = await measure_boots(bed)
-    spines_kib = None if spines_memory is None else spines_memory.kib_per_connection
-    measured = Measurements(msgspec.structs.replace(memory, spine_kib_per_connection=spines_kib))
-    measured.add(booted, beside)
-    can_do = {scenario.title: scenario for scenario in wanted.spine_scenarios}
+    measured = await _measure_boots(wanted, bed, spine)
+    can_do = {each.title: each for each in wanted.spine_scenarios}
     for scenario in wanted.scenarios:
         twin = can_do.get(scenario.title)
-        beside = None if spine is None or twin is None else await measure(spine, twin, wanted.seconds)
-        measured.add(await measure(bed, scenario, wanted.seconds), beside)
+        ours: list[Round] = []
+        spines: list[Round] = []
+        for _ in range(wanted.rounds):
+            if spine is not None and twin is not None:
+                spines.append(await measure(spine, twin, wanted.seconds))
+            ours.append(await measure(bed, scenario, wanted.seconds))
+        measured.add(scenario, ours, spines)
+    return measured
+
+
+async def _measure_boots(wanted: Wanted, bed: SystemBed, spine: Bed | None) -> Measurements:
+    """Measure boots, all stations at each round, and with the first one what a connection weighs."""
+    ours: list[tuple[Round, Memory]] = []
+    spines: list[tuple[Round, Memory]] = []
+    for _ in range(wanted.rounds):
+        if spine is not None:
+            spines.append(await measure_boots(spine))
+        ours.append(await measure_boots(bed))
+    spines_kib = spines[0][1].kib_per_connection if spines else None
+    measured = Measurements(msgspec.structs.replace(ours[0][1], spine_kib_per_connection=spines_kib))
+    measured.add(BOOTS, [each for each, _ in ours], [each for each, _ in spines])
     return measured
 
 
 def _tell(what: str, results: Sequence[Result]) -> None:
     _say(f"\n{what}\n\n{table(results)}\n\n{costs(results)}\n")
     _say(f"the load client used up to {heaviest(results):.2f} of a core")
-    for result in results:
-        for error in result.errors:
-            _say(f"{result.title}: {error}")
+    for each in results:
+        for error in each.errors:
+            _say(f"{each.title}: {error}")
 
 
 async def _postgresql(bed: SystemBed) -> str:

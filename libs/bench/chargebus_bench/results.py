@@ -20,8 +20,15 @@ class Cost(msgspec.Struct, frozen=True):
     catch_up_s: float
 
 
+class Round(msgspec.Struct, frozen=True):
+    """One of the times that a scenario was measured."""
+
+    measured: Measured
+    cost: Cost
+
+
 class Result(msgspec.Struct, frozen=True):
-    """The figures of one scenario; latencies in milliseconds.
+    """The figures of one scenario over all its rounds; latencies in milliseconds.
 
     `of_spine` is our calls/s over those of the spine measured in the same run, `of_reference` over the reference's;
     None where there is nothing to compare with.
@@ -76,8 +83,23 @@ class Report(msgspec.Struct, frozen=True):
     spine: list[Result]
 
 
-def result(name: str, in_flight: int, measured: Measured, cost: Cost) -> Result:
+def together(rounds: Sequence[Round]) -> Round:
+    """Return rounds of equal length as one: counts and CPU add up, cores are the mean, the longest catch-up counts."""
+    measured, costs = Measured(0), [each.cost for each in rounds]
+    for each in rounds:
+        measured.add(each.measured)
+    cost = Cost(
+        cores={process: sum(cost.cores[process] for cost in costs) / len(costs) for process in costs[0].cores},
+        cpu_s={process: sum(cost.cpu_s[process] for cost in costs) for process in costs[0].cpu_s},
+        catch_up_s=max(cost.catch_up_s for cost in costs),
+    )
+    return Round(measured, cost)
+
+
+def result(name: str, in_flight: int, rounds: Sequence[Round]) -> Result:
     """Return the figures of a load and its cost, compared with the reference."""
+    whole = together(rounds)
+    measured, cost = whole.measured, whole.cost
     calls = len(measured.latencies)
     calls_s = calls / measured.seconds
     of_reference = reference().ratio(f"{name}/{in_flight}", calls_s)

@@ -9,7 +9,7 @@ from chargebus_bench.bed import BOOTS_AT_ONCE, EDGE, Bed
 from chargebus_bench.commands import CommandLoad, over_http
 from chargebus_bench.load import Measured, Script, Shape, drive
 from chargebus_bench.reference import reference
-from chargebus_bench.results import Cost, Memory, Result, result
+from chargebus_bench.results import Cost, Memory, Round
 from chargebus_bench.scripts import Scripts
 from chargebus_bench.station import Station
 from chargebus_bench.system_bed import COMMAND, SystemBed
@@ -56,7 +56,7 @@ async def _boots(bed: Bed, in_flight: int, _seconds: float) -> Measured:
     return await bed.boot(bed.stations, in_flight)
 
 
-_BOOTS = Scenario("boots", BOOTS_AT_ONCE, "connect, boot, be accepted", _boots)
+BOOTS = Scenario("boots", BOOTS_AT_ONCE, "connect, boot, be accepted", _boots)
 
 _HEARTBEAT = "Heartbeat, answered by the edge"
 _AUTHORIZE = "Authorize, decided by session"
@@ -87,7 +87,7 @@ COMMAND_SCENARIOS: tuple[Scenario[SystemBed], ...] = (
 SCENARIOS: tuple[Scenario[SystemBed], ...] = (*STATION_SCENARIOS, *COMMAND_SCENARIOS)
 
 
-async def measure(bed: AnyBed_contra, scenario: Scenario[AnyBed_contra], seconds: float) -> Result:
+async def measure(bed: AnyBed_contra, scenario: Scenario[AnyBed_contra], seconds: float) -> Round:
     """Run a scenario and account for it until all its consequences are worked off.
 
     Raises:
@@ -102,13 +102,14 @@ async def measure(bed: AnyBed_contra, scenario: Scenario[AnyBed_contra], seconds
         cpu_s=since(before, bed.meter.cpu_s()),
         catch_up_s=catch_up_s,
     )
-    return result(scenario.name, scenario.in_flight, measured, cost)
+    return Round(measured, cost)
 
 
-async def measure_boots(bed: Bed) -> tuple[Result, Memory]:
-    """Connect and boot all stations; then see what an idle connection weighs."""
+async def measure_boots(bed: Bed) -> tuple[Round, Memory]:
+    """Connect and boot all stations, whether they were connected before or not; then see what an idle one weighs."""
+    await bed.leave()
     without = bed.meter.rss_bytes(EDGE)
-    booted = await measure(bed, _BOOTS, 0)
+    booted = await measure(bed, BOOTS, 0)
     with_stations = bed.meter.rss_bytes(EDGE)
     memory = Memory(
         connections=len(bed.stations),
