@@ -2,6 +2,9 @@
 
 import logging
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -9,11 +12,43 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # Their INFO tells of each connection and each rebalance; their warnings tell what matters.
 _TALKATIVE = ("aiokafka", "alembic", "faststream", "httpx", "httpcore", "uvicorn", "websockets")
 
+# While a broker is away, each of a process's clients says so ten times a second.
+_REPETITIVE = "aiokafka"
+LINES_PER_WINDOW = 5
+WINDOW_S = 10.0
+
+
+class Sparse(logging.Filter):
+    """Lets few lines of one kind through in a window; the first one after it says how many were left out."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(_REPETITIVE)
+        self._monotonic = monotonic
+        self._since = monotonic()
+        self._lines: Counter[tuple[str, str]] = Counter()
+        self._left_out: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log a line."""
+        if not super().filter(record):  # nobody repetitive
+            return True
+        now = self._monotonic()
+        if now - self._since >= WINDOW_S:
+            self._since = now
+            self._lines.clear()
+        kind = (record.name, str(record.msg))
+        self._lines[kind] += 1
+        if self._lines[kind] > LINES_PER_WINDOW:
+            self._left_out[kind] += 1
+            return False
+        if left_out := self._left_out.pop(kind, 0):
+            record.msg = f"{record.msg} ({left_out} more lines like this were left out)"
+        return True
+
 
 def log_to_terminal(level: str) -> None:
     """Log to standard error, as a container's process does."""
-    logging.basicConfig(level=level.upper(), format=_FORMAT, stream=sys.stderr, force=True)
-    _quieten()
+    _configure(level, logging.StreamHandler(sys.stderr))
 
 
 def log_to_file(level: str, path: Path) -> None:
@@ -21,10 +56,13 @@ def log_to_file(level: str, path: Path) -> None:
     to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setLevel(logging.CRITICAL)
-    logging.basicConfig(level=level.upper(), format=_FORMAT, handlers=[to_file, to_terminal], force=True)
-    _quieten()
+    _configure(level, to_file, to_terminal)
 
 
-def _quieten() -> None:
+def _configure(level: str, *handlers: logging.Handler) -> None:
+    sparse = Sparse()
+    for handler in handlers:
+        handler.addFilter(sparse)
+    logging.basicConfig(level=level.upper(), format=_FORMAT, handlers=handlers, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

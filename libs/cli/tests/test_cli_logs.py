@@ -1,0 +1,52 @@
+"""Logs: a library that repeats itself is cut short, everything else is kept."""
+
+import logging
+
+import pytest
+from chargebus_cli.logs import LINES_PER_WINDOW, WINDOW_S, Sparse, log_to_file
+
+
+class Time:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lines(sparse: Sparse, name: str, message: str, count: int) -> list[str]:
+    records = [logging.LogRecord(name, logging.ERROR, "", 0, message, (number,), None) for number in range(count)]
+    return [record.getMessage() for record in records if sparse.filter(record)]
+
+
+def test_a_repetitive_library_is_cut_short_and_what_was_left_out_is_counted():
+    time = Time()
+    sparse = Sparse(time)
+    assert len(lines(sparse, "aiokafka.conn", "no connection to %s", 100)) == LINES_PER_WINDOW
+    assert len(lines(sparse, "aiokafka.conn", "something else %s", 1)) == 1
+    time.now += WINDOW_S
+    left_out = 100 - LINES_PER_WINDOW
+    assert lines(sparse, "aiokafka.conn", "no connection to %s", 2) == [
+        f"no connection to 0 ({left_out} more lines like this were left out)",
+        "no connection to 1",
+    ]
+
+
+@pytest.mark.parametrize("name", ["chargebus_edge.tally", "aiokafkaesque"])
+def test_nobody_else_is_cut_short(name):
+    assert len(lines(Sparse(), name, "line %s", 100)) == 100
+
+
+def test_a_log_file_is_sparse(tmp_path):
+    before, level = logging.root.handlers[:], logging.root.level
+    try:
+        log_to_file("info", tmp_path / "log")
+        for number in range(50):
+            logging.getLogger("aiokafka.client").error("away %d", number)
+            logging.getLogger("chargebus_test").info("here %d", number)
+    finally:
+        for handler in logging.root.handlers:
+            handler.close()
+        logging.root.handlers[:] = before
+        logging.root.setLevel(level)
+    written = (tmp_path / "log").read_text()
+    assert (written.count("away"), written.count("here")) == (LINES_PER_WINDOW, 50)
