@@ -1,8 +1,10 @@
 """A torn connection to Kafka becomes the error that aiokafka is prepared for.
 
 Where a transport is closed already, uvloop answers a write with RuntimeError. aiokafka expects OSError there; any other
-error ends a task of its client that nothing starts again, and the client then waits for news of the cluster for ever
-(aiokafka's issue 1038). Brokers that come back make this happen once in a few times.
+error ends a task of its client that nothing starts again, and the client then waits for news of the cluster for ever.
+A broker that comes back makes this happen once in a few times.
+
+Source: https://github.com/aio-libs/aiokafka/issues/1038
 """
 
 from collections.abc import Callable
