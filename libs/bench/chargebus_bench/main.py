@@ -34,6 +34,8 @@ Beside it runs a bare spine of the same architecture: what a frame needs to be s
 scenario is measured on the spine and on the system in turn, round by round, as machines that others share change their
 pace from minute to minute. "of spine" is the system's calls/s over the spine's, here and now; "of reference" is over
 those of a spine that was once measured on a quiet machine.
+
+KAFKA_PARTITIONS (3) is how many partitions the topics of both have at most: one copy of each service needs but one.
 """
 
 

@@ -1,5 +1,11 @@
-"""The topics of a system on this machine: declared as ever, with as few partitions as the embedded system has."""
+"""The topics of a system on this machine: declared as ever, with few partitions."""
+
+from typing import Final
 
 from chargebus_events.topics import TOPICS
+from chargebus_runtime.settings import RuntimeSettings
 
-SYSTEM_TOPICS = {name: topic.capped(3) for name, topic in TOPICS.items()}
+PARTITIONS: Final = RuntimeSettings().kafka_partitions or 3
+"""As many as the embedded system has, unless `KAFKA_PARTITIONS` says otherwise."""
+
+SYSTEM_TOPICS: Final = {name: topic.capped(PARTITIONS) for name, topic in TOPICS.items()}

@@ -3,12 +3,13 @@
 import sys
 
 from aiokafka import AIOKafkaProducer
+from chargebus_testkit.partitions import PARTITIONS as AS_MANY
 
 TO_SESSION = "spine.session"
 TO_NOBODY = "spine.other"  # frames that the edge answers by itself, once they are safe
 DOWN = "spine.down"
 
-PARTITIONS = {TO_SESSION: 3, TO_NOBODY: 3, DOWN: 1}
+PARTITIONS = {TO_SESSION: AS_MANY, TO_NOBODY: AS_MANY, DOWN: 1}
 
 MESSAGE_ID = "id"
 ACTION = "action"
