@@ -16,6 +16,9 @@ LAST: Final = datetime.max.replace(tzinfo=UTC)
 _LAST_HOUR: Final = 23
 _LAST_MINUTE: Final = 59
 _LEAP_SECOND: Final = 60
+_SEPARATORS: Final = ("-T::", "-T::.")
+_WITH_SECONDS: Final = len("2024-05-01T12:00:00")
+_WITH_MICROSECONDS: Final = len("2024-05-01T12:00:00.000000")
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -47,10 +50,12 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def _is_common(text: str) -> bool:
-    # What nearly all stations send; the standard library reads it five times faster than the rest of this file.
-    separators = text[7:8] + text[10:11] + text[13:14] + text[16:17]
-    in_utc = text[-1:] == "Z" or text[-6:] == "+00:00"
-    return in_utc and separators == "-T::" and text[11:13] != "24" and text[17:19] != "60"
+    # What nearly all stations send; the standard library reads it five times faster than the rest of this file, and
+    # takes nothing else of this shape and length.
+    local = text.removesuffix("Z").removesuffix("+00:00")
+    separators = text[7:8] + text[10:11] + text[13:14] + text[16:17] + local[19:20]
+    in_utc = len(local) < len(text) and _WITH_SECONDS <= len(local) <= _WITH_MICROSECONDS
+    return in_utc and separators in _SEPARATORS and text[11:13] != "24" and text[17:19] != "60"
 
 
 def _time_of_day(match: re.Match[str]) -> timedelta:
