@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from chargebus_runtime.sparse import Sparse
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 # Their INFO tells of each connection and each rebalance; their warnings tell what matters.
@@ -15,31 +17,23 @@ _TALKATIVE = ("aiokafka", "alembic", "faststream", "httpx", "httpcore", "uvicorn
 # While a broker is away, each of a process's clients says so ten times a second.
 _REPETITIVE = "aiokafka"
 LINES_PER_WINDOW = 5
-WINDOW_S = 10.0
 
 
-class Sparse(logging.Filter):
+class SparseFilter(logging.Filter):
     """Lets few lines of one kind through in a window; the first one after it says how many were left out."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(_REPETITIVE)
-        self._monotonic = monotonic
-        self._since = monotonic()
-        self._lines: Counter[tuple[str, str]] = Counter()
-        self._left_out: Counter[tuple[str, str]] = Counter()
+        self._sparse = Sparse(LINES_PER_WINDOW, monotonic)
+        self._left_out: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether to log a line."""
         if not super().filter(record):  # nobody repetitive
             return True
-        now = self._monotonic()
-        if now - self._since >= WINDOW_S:
-            self._since = now
-            self._lines.clear()
-        kind = (record.name, str(record.msg))
-        self._lines[kind] += 1
-        if self._lines[kind] > LINES_PER_WINDOW:
-            self._left_out[kind] += 1
+        self._left_out.update(self._sparse.left_out())
+        kind = f"{record.name} {record.msg}"
+        if not self._sparse.admits(kind):
             return False
         if left_out := self._left_out.pop(kind, 0):
             record.msg = f"{record.msg} ({left_out} more lines like this were left out)"
@@ -60,7 +54,7 @@ def log_to_file(level: str, path: Path) -> None:
 
 
 def _configure(level: str, *handlers: logging.Handler) -> None:
-    sparse = Sparse()
+    sparse = SparseFilter()
     for handler in handlers:
         handler.addFilter(sparse)
     logging.basicConfig(level=level.upper(), format=_FORMAT, handlers=handlers, force=True)

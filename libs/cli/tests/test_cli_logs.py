@@ -3,7 +3,8 @@
 import logging
 
 import pytest
-from chargebus_cli.logs import LINES_PER_WINDOW, WINDOW_S, Sparse, log_to_file
+from chargebus_cli.logs import LINES_PER_WINDOW, SparseFilter, log_to_file
+from chargebus_runtime.sparse import WINDOW_S
 
 
 class Time:
@@ -13,14 +14,14 @@ class Time:
         return self.now
 
 
-def lines(sparse: Sparse, name: str, message: str, count: int) -> list[str]:
+def lines(sparse: SparseFilter, name: str, message: str, count: int) -> list[str]:
     records = [logging.LogRecord(name, logging.ERROR, "", 0, message, (number,), None) for number in range(count)]
     return [record.getMessage() for record in records if sparse.filter(record)]
 
 
 def test_a_repetitive_library_is_cut_short_and_what_was_left_out_is_counted():
     time = Time()
-    sparse = Sparse(time)
+    sparse = SparseFilter(time)
     assert len(lines(sparse, "aiokafka.conn", "no connection to %s", 100)) == LINES_PER_WINDOW
     assert len(lines(sparse, "aiokafka.conn", "something else %s", 1)) == 1
     time.now += WINDOW_S
@@ -33,7 +34,7 @@ def test_a_repetitive_library_is_cut_short_and_what_was_left_out_is_counted():
 
 @pytest.mark.parametrize("name", ["chargebus_edge.tally", "aiokafkaesque"])
 def test_nobody_else_is_cut_short(name):
-    assert len(lines(Sparse(), name, "line %s", 100)) == 100
+    assert len(lines(SparseFilter(), name, "line %s", 100)) == 100
 
 
 def test_a_log_file_is_sparse(tmp_path):

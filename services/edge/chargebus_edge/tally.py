@@ -4,12 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from chargebus_runtime.sparse import Sparse
+
 from chargebus_edge.outputs import Event
 
 log = logging.getLogger(__name__)
 
 LINES_PER_WINDOW = 20
-WINDOW_S = 10.0
 
 
 class Tally:
@@ -45,25 +46,14 @@ class SparseLog:
     """Logs at most so many lines of a kind in a window, and then how many it left out."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._since = monotonic()
-        self._lines: Counter[str] = Counter()
+        self._sparse = Sparse(LINES_PER_WINDOW, monotonic)
 
     def say(self, kind: str, message: str, *values: object) -> None:
         """Log a line of `kind`, or count it."""
-        now = self._monotonic()
-        if now - self._since >= WINDOW_S:
-            self._summarise()
-            self._since = now
-        self._lines[kind] += 1
-        if self._lines[kind] <= LINES_PER_WINDOW:
+        for left_out_kind, count in self._sparse.left_out().items():
+            log.warning("left out %d more lines about: %s", count, left_out_kind)
+        if self._sparse.admits(kind):
             log.warning(message, *(_printable(value) for value in values))
-
-    def _summarise(self) -> None:
-        for kind, lines in self._lines.items():
-            if lines > LINES_PER_WINDOW:
-                log.warning("left out %d more lines about: %s", lines - LINES_PER_WINDOW, kind)
-        self._lines.clear()
 
 
 def _printable(value: object) -> object:
