@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from chargebus_runtime.process import PortTakenError, Process
+from chargebus_runtime.settings import FEW_PARTITIONS
 from pydantic import ValidationError
 
 from chargebus_cli import migrate, simulate, topics
@@ -35,9 +36,6 @@ _PATIENCE_S = 30.0
 # For each service: enough for a demonstration, and a third of the memory that PostgreSQL takes with many sessions.
 _POOL_SIZE = "3"
 
-# One process reads them all: a fetch that names few partitions costs it and Kafka less.
-_PARTITIONS = "3"
-
 # Loaded with this module, while the servers still start.
 BUILDS = builds([])
 
@@ -59,7 +57,7 @@ class System:
         """
         environment.update(self._service_settings())
         environment.setdefault("DATABASE_POOL_SIZE", _POOL_SIZE)
-        environment.setdefault("KAFKA_PARTITIONS", _PARTITIONS)
+        environment.setdefault("KAFKA_PARTITIONS", str(FEW_PARTITIONS))
         settings = runtime_settings(
             kafka_bootstrap_servers=self.servers.kafka,
             database_url=self.servers.database,

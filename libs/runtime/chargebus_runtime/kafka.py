@@ -85,11 +85,11 @@ class KafkaConnection:
 def received(record: ConsumerRecord) -> Received:
     """Return the client's record as the envelope that everything here works with."""
     return Received(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key.decode("utf-8", "replace") if record.key else "",
-        record.value,
-        dict(record.headers),
-        record.timestamp,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key.decode("utf-8", "replace") if record.key else "",
+        value=record.value,
+        headers=dict(record.headers),
+        timestamp_ms=record.timestamp,
     )

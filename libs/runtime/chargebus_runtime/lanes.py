@@ -142,16 +142,16 @@ class Lane:
         error = ProducerClosed() if future.cancelled() else future.exception()
         if error is not None:
             self._fail(load, error if isinstance(error, KafkaError) else KafkaError(repr(error)))
-        elif self._is_over(load):
+        elif self._let_end(load):
             metadata = future.result()
             load.acknowledge(metadata.partition, metadata.offset)
 
     def _fail(self, load: Load, error: KafkaError) -> None:
-        if self._is_over(load):
+        if self._let_end(load):
             load.fail(error)
             self._failed(error)
 
-    def _is_over(self, load: Load) -> bool:
+    def _let_end(self, load: Load) -> bool:
         """Let a load end; False if it has ended before."""
         was_on_the_way = load in self._on_the_way
         self._on_the_way.discard(load)

@@ -1,5 +1,7 @@
 """Settings from the environment: those every process has, and the base of each service's own."""
 
+from typing import Final
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -8,6 +10,10 @@ class ServiceSettings(BaseSettings):
     """The base of a service's settings; a subclass sets `env_prefix`, such as `EDGE_`. Unknown names are ignored."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+
+FEW_PARTITIONS: Final = 3
+"""How many a topic has at most where one machine holds everything: a fetch names every partition, and each costs."""
 
 
 class RuntimeSettings(ServiceSettings):
