@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import TOPICS, Topic
 from chargebus_runtime import consumer, offsets, parking
@@ -200,6 +201,24 @@ async def test_partitions_that_are_taken_away_while_a_batch_is_applied_do_not_en
             await eventually(has_rows(bench, count))
         assert not process.failed.is_set()
     assert await bench.rows() == [("s", "1"), ("s", "2")]
+
+
+@pytest.mark.real_broker
+async def test_what_kafka_holds_as_committed_follows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_COMMIT_EVERY_S", 0.0)
+
+    async def committed() -> bool:
+        offsets = await admin.list_consumer_group_offsets(bench.counter.name)
+        return sum(each.offset for each in offsets.values()) == 1
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=bench.settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        async with bench.running() as process:
+            await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+            await eventually(committed)
+    finally:
+        await admin.close()
 
 
 async def test_records_that_another_copy_applied_are_skipped(bench: Bench) -> None:
