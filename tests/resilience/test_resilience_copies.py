@@ -27,7 +27,7 @@ async def test_a_frozen_copy_does_nothing_when_it_thaws(system, scenario):
         await second.start()
         await fleet.progress(10)
 
-        system["session"].pause()
+        await system["session"].pause()
         try:
             await fleet.progress_everywhere()
         finally:

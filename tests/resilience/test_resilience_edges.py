@@ -68,7 +68,7 @@ async def test_a_frozen_edge_neither_speaks_for_its_old_stations_nor_evicts_them
     ):
         await fleet.progress(5)
 
-        first.pause()
+        await first.pause()
         try:
             switchboard.target = second_edge.place.ocpp_port
             for station in fleet.stations:

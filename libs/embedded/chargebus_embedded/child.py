@@ -1,6 +1,7 @@
 """A server as a child process: its log, its end, and the guard that ends it when the parent is gone."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import time
@@ -79,14 +80,25 @@ class Child:
         """Ask the server to end, and kill it where it has not within `grace_s` seconds."""
         if self.running:
             self._process.send_signal(self._command.stop)
-        if not await self._gone(grace_s):
+        if not await _comes(self._gone, grace_s):
             await self.kill()
 
     async def kill(self) -> None:
         """End the process with SIGKILL."""
         if self.running:
             self._process.kill()
-        await self._gone(grace_s=60.0)
+        await _comes(self._gone, 60.0)
+
+    async def pause(self) -> None:
+        """Freeze the process, and wait until all its threads stand still: for a moment after the signal they go on."""
+        if self.running:
+            self._process.send_signal(signal.SIGSTOP)
+        await _comes(self._stands_still, 60.0)
+
+    def resume(self) -> None:
+        """Let the process go on after `pause`."""
+        if self.running:
+            self._process.send_signal(signal.SIGCONT)
 
     def explain(self, what: str) -> StartError:
         """Return an error that says `what` and shows the end of the log."""
@@ -98,13 +110,11 @@ class Child:
         """Tell whether the server's log holds `text`."""
         return text in self._command.log.read_text(errors="replace")
 
-    async def _gone(self, grace_s: float) -> bool:
-        deadline = time.monotonic() + grace_s
-        while self.running:
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_POLL_S)
-        return True
+    def _stands_still(self) -> bool:
+        return self._gone() or os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _gone(self) -> bool:
+        return not self.running
 
     def _dismiss_guard(self) -> None:
         guard, self._guard = self._guard, None
@@ -114,6 +124,15 @@ class Child:
         guard.wait()
         if guard.stdin is not None:
             guard.stdin.close()
+
+
+async def _comes(condition: Callable[[], bool], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True
 
 
 async def until_answering(child: Child, answers: Callable[[], Awaitable[bool]], within_s: float) -> None:

@@ -60,6 +60,14 @@ class EmbeddedServer(Startable):
         """End the server with SIGKILL, as a crash would."""
         await self._started().kill()
 
+    async def pause(self) -> None:
+        """Freeze the server, as an overloaded machine would; on return it does nothing more."""
+        await self._started().pause()
+
+    def resume(self) -> None:
+        """Let the server go on after `pause`."""
+        self._started().resume()
+
     async def restart(self) -> None:
         """Start the server again after `stop` or `kill`, with the same data and the same address."""
         self._started()

@@ -83,6 +83,21 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
     assert not child.running
 
 
+def test_a_paused_child_does_nothing_until_it_is_resumed(tmp_path):
+    child = Child(shell(tmp_path, "while :; do echo tick; done"))
+    until(lambda: child.log_mentions("tick"))
+    log = tmp_path / "child.log"
+
+    asyncio.run(child.pause())
+    written = log.stat().st_size
+    time.sleep(0.2)
+    assert log.stat().st_size == written
+
+    child.resume()
+    until(lambda: log.stat().st_size > written)
+    asyncio.run(child.kill())
+
+
 def test_a_child_gets_the_stop_signal_it_asks_for(tmp_path):
     command = shell(tmp_path, "trap 'echo politely; exit 0' USR1; echo ready; while :; do sleep 0.05; done")
     child = Child(replace(command, stop=signal.SIGUSR1))

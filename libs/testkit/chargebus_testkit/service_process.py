@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sysconfig
 import time
 from collections.abc import Mapping
@@ -136,23 +135,21 @@ class ServiceProcess:
             self.resume()
             await self._child.stop()
 
-    def pause(self) -> None:
-        """Freeze it, as an overloaded machine would."""
-        self._signal(signal.SIGSTOP)
+    async def pause(self) -> None:
+        """Freeze it, as an overloaded machine would; on return it does nothing more."""
+        if self._child is not None:
+            await self._child.pause()
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
-        self._signal(signal.SIGCONT)
+        if self._child is not None:
+            self._child.resume()
 
     def tail(self, lines: int = _LOG_LINES) -> str:
         """Return the end of its newest log."""
         if not self.log.exists():
             return f"{self.name} has no log"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._child is not None and self._child.running:
-            os.kill(self._child.pid, number)
 
 
 async def _not_ready(client: httpx.AsyncClient) -> str | None:

@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import json
-import os
-import signal
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -189,7 +187,7 @@ async def test_a_kafka_that_hangs_puts_the_edge_in_the_dark_and_its_return_ends_
         socket = await edge.connect(station_id)
         await socket.send('[2,"1","Heartbeat",{}]')
         await asyncio.wait_for(socket.recv(), 10)
-        os.kill(own_kafka.pid, signal.SIGSTOP)
+        await own_kafka.pause()
         try:
             await socket.send('[2,"2","Heartbeat",{}]')
             with pytest.raises(ConnectionClosed) as closed:
@@ -201,7 +199,7 @@ async def test_a_kafka_that_hangs_puts_the_edge_in_the_dark_and_its_return_ends_
             assert int(refused.value.response.headers["Retry-After"]) >= 10
             assert edge.edge.check() == "Kafka does not take records"
         finally:
-            os.kill(own_kafka.pid, signal.SIGCONT)
+            own_kafka.resume()
         await until(lambda: edge.edge.check() is None, 40)
         async with edge.connect(station_id) as socket:
             await beat(socket)
