@@ -1,7 +1,7 @@
 """Decides and writes: what Kafka, HTTP and time all do once the stations' rows are locked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import asyncpg
@@ -11,7 +11,7 @@ from chargebus_command.changes import changes
 from chargebus_command.domain.decision import Decision, Surroundings
 from chargebus_command.domain.events import Event
 from chargebus_command.domain.queue import decide
-from chargebus_command.domain.state import Edge, Rules, Station
+from chargebus_command.domain.state import Connection, Edge, Rules, Station, Void
 from chargebus_command.ledger import Origin
 from chargebus_command.metrics import CommandMetrics
 from chargebus_command.payloads import misfit
@@ -55,12 +55,13 @@ class Desk:
         origins: Mapping[str, Origin],
     ) -> None:
         found = [changes(before, decision) for before, decision in changed]
-        await stations.write(connection, [now.station for old, now in changed if _bare(old) != _bare(now.station)])
+        await stations.write(connection, [now.station for old, now in changed if _row(old) != _row(now.station)])
         # Ends go first: the place in flight must be free, in the index too, before the next command takes it.
         await ledger.end(connection, [end for each in found for end in each.ended])
         await ledger.move(connection, [command for each in found for command in each.moved])
         await ledger.insert(connection, [new for each in found for new in each.new], origins)
 
 
-def _bare(station: Station) -> Station:
-    return replace(station, in_flight=None, waiting=())
+def _row(station: Station) -> tuple[bool, Connection | None, Void | None]:
+    """Return what a station's row holds; its commands have rows of their own."""
+    return station.registered, station.connection, station.void

@@ -24,7 +24,6 @@ from chargebus_session import identities
 from chargebus_session.announcements import SOURCE, announcement, new_flags
 from chargebus_session.domain.desk import Desk, Issue, Recorded
 from chargebus_session.domain.events import CLOCK_IMPLAUSIBLE
-from chargebus_session.domain.stations import Announcement, follow
 from chargebus_session.metrics import Metrics
 from chargebus_session.payload import unreadable
 from chargebus_session.routes import ROUTES, Call
@@ -38,7 +37,7 @@ FRAMES: Final = frames_topic("session")
 REQUESTER: Final = "session"
 
 OTHERS_OUTCOME_S: Final = 1.0
-PRESENCE_S: Final = 0.03
+PRESENCE_S: Final = 0.1
 """How long what nobody waits for may wait for more of it: a moment, as a remote start may come right after."""
 
 _LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
@@ -79,7 +78,7 @@ class Handlers:
 
     def consumer(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec((FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, stations.forget, patience=patience)
+        return ConsumerSpec((FRAMES, PRESENCE, OUTCOMES), self.handle, self.refuse, patience=patience)
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch."""
@@ -100,10 +99,11 @@ class Handlers:
         return (frame.error(code, "The CSMS could not handle this message.", SOURCE, self._clock()),)
 
     async def _follow_presence(self, batch: Batch, records: Sequence[Received]) -> None:
-        told = [_announcement(record) for record in records if record.value is not None]
+        """Note which version stations speak: what the newest connection of each was announced with."""
+        presences = [_decode_presence(record.value) for record in records if record.value is not None]
+        told = {presence.station_id: presence.version for presence in presences if presence.connected}
         if told:
-            known = await stations.read(batch.connection, {each.station_id for each in told})
-            await stations.keep(batch.connection, follow(known, told).values())
+            await stations.keep(batch.connection, told)
 
     async def _answer_frames(self, batch: Batch, records: Sequence[Received]) -> None:
         arrivals = [arrival for record in records if (arrival := self._read(batch, record)) is not None]
@@ -183,11 +183,6 @@ def patience(record: Received) -> float:
 def _wants_answer(frame: Frame) -> bool:
     row = lookup(as_version(frame.version), frame.action)
     return frame.expects_answer and row is not None and row.answered_by == "service"
-
-
-def _announcement(record: Received) -> Announcement:
-    presence = _decode_presence(record.value or b"")
-    return Announcement(presence.station_id, presence.epoch_at(record.offset), presence.connected, presence.version)
 
 
 def _result(record: Received) -> Result:

@@ -90,14 +90,14 @@ class Intents:
         return intent, await self._result(intent, wanted)
 
     async def _version(self, tx: Transaction, station_id: str) -> Version:
-        station = (await stations.read(tx.connection, (station_id,))).get(station_id)
-        if station is None:
+        version = (await stations.versions(tx.connection, (station_id,))).get(station_id)
+        if version is None:
             raise Problem(404, "no such station", f"Station {station_id} was never seen; see /v1/stations.")
-        return as_version(station.version)
+        return as_version(version)
 
     async def _version_for(self, tx: Transaction, stored: StoredSession) -> Version:
-        station = (await stations.read(tx.connection, (stored.station_id,))).get(stored.station_id)
-        speaks = as_version(station.version if station else stored.version)
+        versions = await stations.versions(tx.connection, (stored.station_id,))
+        speaks = as_version(versions.get(stored.station_id, stored.version))
         if stored.version not in REMOTE[speaks].family:
             detail = f"The session began under OCPP {stored.version}; its station speaks {speaks} now."
             raise Problem(409, "another version", detail)

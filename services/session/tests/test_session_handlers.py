@@ -307,30 +307,31 @@ async def test_a_parked_record_that_is_no_frame_is_answered_by_nothing(service):
     assert list(service.handlers.refuse(broken, "why")) == []
 
 
-STATIONS = "SELECT epoch, connected, version FROM station"
+STATIONS = "SELECT station_id, version FROM station"
 
 
-async def test_presence_follows_the_newest_connection(service):
-    await service.apply(service.presence(), service.presence(version="2.1"))
-    await service.apply(service.presence(connected=False, epoch=1))
+async def test_the_newest_connection_tells_a_stations_version(service):
+    await service.apply(service.presence(), service.presence(version="2.0.1"))
+    assert await service.rows(STATIONS) == [("CS1", "2.0.1")]
 
-    assert await service.rows(STATIONS) == [(2, True, "2.1")]
-
-
-async def test_presence_ends_with_its_own_connection(service):
-    await service.apply(service.presence(), service.presence(connected=False, epoch=1))
-
-    assert await service.rows(STATIONS) == [(1, False, "1.6")]
+    await service.apply(service.presence(version="2.1"))
+    assert await service.rows(STATIONS) == [("CS1", "2.1")]
 
 
-async def test_a_new_cluster_starts_presence_anew(service):
-    await service.apply(*[service.presence() for _ in range(9)])
-    async with service.database.pool.acquire() as connection:
-        await service.handlers.consumer().on_new_cluster(connection)
-    service.offset = 0
-    await service.apply(service.presence(version="2.0.1"))
+async def test_the_end_of_a_connection_leaves_its_version(service):
+    await service.apply(service.presence(version="2.1"), service.presence(connected=False, epoch=1, version=""))
 
-    assert await service.rows(STATIONS) == [(1, True, "2.0.1")]
+    assert await service.rows(STATIONS) == [("CS1", "2.1")]
+
+
+async def test_a_station_that_comes_back_as_it_was_is_not_written(service):
+    await service.apply(service.presence())
+    [written] = await service.rows("SELECT xmin::text, xmax::text FROM station")
+
+    await service.apply(service.presence(), service.presence(station_id="CS2"))
+
+    assert await service.rows("SELECT xmin::text, xmax::text FROM station WHERE station_id = 'CS1'") == [written]
+    assert sorted(await service.rows(STATIONS)) == [("CS1", "1.6"), ("CS2", "1.6")]
 
 
 ADD_INTENT = """

@@ -1,35 +1,25 @@
-"""Owns the queries about stations: their newest connections."""
+"""Owns the queries about stations: which version each speaks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import asyncpg
-from chargebus_runtime.columns import columns
 
-from chargebus_session.domain.stations import Announcement
-
-_READ = "SELECT station_id, epoch, connected, version FROM station WHERE station_id = ANY($1::text[])"
+_VERSIONS = "SELECT station_id, version FROM station WHERE station_id = ANY($1::text[])"
+# Most stations come back as they were: those rows are neither written nor locked.
 _KEEP = """
-INSERT INTO station (station_id, epoch, connected, version)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bool[], $4::text[])
-ON CONFLICT (station_id) DO UPDATE
-SET epoch = excluded.epoch, connected = excluded.connected, version = excluded.version
+INSERT INTO station (station_id, version)
+SELECT station_id, told.version FROM unnest($1::text[], $2::text[]) AS told (station_id, version)
+LEFT JOIN station AS known USING (station_id) WHERE known.version IS DISTINCT FROM told.version
+ON CONFLICT (station_id) DO UPDATE SET version = excluded.version
 """
-_FORGET = "UPDATE station SET epoch = -1, connected = false"
 
 
-async def read(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, Announcement]:
-    """Return the newest connection of those stations that ever had one."""
-    rows = await connection.fetch(_READ, list(station_ids))
-    return {row["station_id"]: Announcement(*row.values()) for row in rows}
+async def versions(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, str]:
+    """Return the version of each of those stations that ever connected."""
+    rows = await connection.fetch(_VERSIONS, list(station_ids))
+    return {row["station_id"]: row["version"] for row in rows}
 
 
-async def keep(connection: asyncpg.Connection, newest: Collection[Announcement]) -> None:
-    """Write stations' newest connections."""
-    if newest:
-        rows = ((each.station_id, each.epoch, each.connected, each.version) for each in newest)
-        await connection.execute(_KEEP, *columns(rows))
-
-
-async def forget(connection: asyncpg.Connection) -> None:
-    """Forget which connections are newest: epochs counted in the log of a Kafka cluster that is no more."""
-    await connection.execute(_FORGET)
+async def keep(connection: asyncpg.Connection, told: Mapping[str, str]) -> None:
+    """Write which version stations, at least one, speak now."""
+    await connection.execute(_KEEP, list(told), list(told.values()))

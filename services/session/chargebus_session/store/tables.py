@@ -137,11 +137,9 @@ class IntentRow(Tables, table=True):
 
 
 class StationRow(Tables, table=True):
-    """A station's newest connection, as presence tells it: which version it speaks."""
+    """Which version a station's newest connection speaks, as presence tells it."""
 
     __tablename__ = "station"
 
     station_id: str = Field(primary_key=True, sa_type=_KEY)
-    epoch: int = Field(sa_type=_BIG)
-    connected: bool
     version: str
