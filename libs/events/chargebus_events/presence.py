@@ -19,7 +19,7 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station's newest connection, or its end.
 
     `epoch` is None in the record that announces a connection: its offset is the epoch. A connection's end, and a
-    connection that asserts itself again, carry it.
+    connection that asserts itself again, carry it. `at` is when it began, was last heard, or ended.
     """
 
     station_id: str

@@ -1,6 +1,6 @@
 """Owns what comes in from Kafka: a batch of frames and presence, sorted by what is to be done with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
@@ -60,10 +60,11 @@ class Handlers:
                     Incoming(record, frame, found).answer(batch, found.answer)
                 case None:
                     Incoming(record, frame, None).refuse_action(batch)
-        await self._presence.handle(batch, [record for record in batch.records if record.topic == PRESENCE])
+        presence = [record for record in batch.records if record.topic == PRESENCE]
+        still_there = await self._presence.handle(batch, presence)
         await self._boots.handle(batch, boots)
         await self._statuses.handle(batch, statuses)
-        await connections.seen(batch.connection, _last_seen(frames))
+        await connections.seen(batch.connection, _last_seen(frames, still_there))
 
     def refuse(self, received: Received, _reason: str) -> Sequence[Record]:
         """Return the CALLERROR for a frame that was parked, if its station waits for us."""
@@ -92,8 +93,9 @@ async def forget_connections(connection: asyncpg.Connection) -> None:
     await edges.forget(connection)
 
 
-def _last_seen(frames: Iterable[Received]) -> dict[str, datetime]:
-    seen: dict[str, int] = {}
+def _last_seen(frames: Iterable[Received], still_there: Mapping[str, datetime]) -> dict[str, datetime]:
+    seen_ms: dict[str, int] = {}
     for record in frames:
-        seen[record.key] = max(record.timestamp_ms, seen.get(record.key, 0))
-    return {station_id: datetime.fromtimestamp(at_ms / 1000, UTC) for station_id, at_ms in seen.items()}
+        seen_ms[record.key] = max(record.timestamp_ms, seen_ms.get(record.key, 0))
+    seen = {station_id: datetime.fromtimestamp(at_ms / 1000, UTC) for station_id, at_ms in seen_ms.items()}
+    return seen | {station_id: max(at, seen.get(station_id, at)) for station_id, at in still_there.items()}

@@ -1,7 +1,7 @@
 """Owns handling presence: who connected and who left, in log order."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from chargebus_events.presence import Presence
@@ -22,19 +22,27 @@ class PresenceLog:
     def __init__(self, dead_after: timedelta) -> None:
         self._dead_after = dead_after
 
-    async def handle(self, batch: Batch, records: Sequence[Received]) -> None:
-        """Apply the presence records of a batch, in order."""
+    async def handle(self, batch: Batch, records: Sequence[Received]) -> dict[str, datetime]:
+        """Apply the presence records of a batch, in order.
+
+        Returns:
+            When stations were heard whose connection is said to be there again, and nothing else.
+        """
         presences = [(record, _decode(record.value)) for record in records if record.value is not None]
         if not presences:
-            return
+            return {}
         ids = {presence.station_id for _, presence in presences}
         known = await connections.lock(batch.connection, ids)
         living = await edges.load(batch.connection, batch.now - self._dead_after)
         changed: dict[str, Presence] = {}
+        still_there: dict[str, datetime] = {}
         for record, presence in presences:
             before = known.get(presence.station_id, Connection(presence.station_id))
-            after, events = follow(before, presence, presence.epoch_at(record.offset), living)
+            epoch = presence.epoch_at(record.offset)
+            after, events = follow(before, presence, epoch, living)
             if after == before:
+                if presence.connected and epoch == after.epoch:
+                    still_there[presence.station_id] = presence.at
                 continue
             known[presence.station_id] = after
             changed[presence.station_id] = presence
@@ -44,3 +52,4 @@ class PresenceLog:
         if changed:
             seen_at = {station_id: presence.at for station_id, presence in changed.items()}
             await connections.keep(batch.connection, [known[station_id] for station_id in changed], seen_at)
+        return still_there

@@ -137,7 +137,10 @@ class BootOut(BaseModel):
 
 
 class ConnectionOut(BaseModel):
-    """The newest connection; `changed_at` is when it opened or ended."""
+    """The newest connection; `changed_at` is when it opened or ended.
+
+    `last_seen_at` is the newest sign of life, a few minutes old at most while the station is connected.
+    """
 
     connected: bool
     version: str = ""

@@ -230,6 +230,22 @@ async def test_nobody_is_told_of_a_parked_record_that_the_edge_answered_or_that_
     assert device.handlers.refuse(device.presence(1), "why") == ()
 
 
+async def test_a_connection_that_is_said_to_be_there_again_was_seen(device):
+    await register(device)
+    await device.apply(device.presence(40))
+    device.time.pass_s(600)
+    seen_at = device.time()
+
+    told = await device.apply(device.presence(50, epoch=40))
+    assert await device.fetch("SELECT last_seen_at, epoch, connected FROM connection") == [(seen_at, 40, True)]
+    assert told == []
+
+    late = device.presence(51, epoch=40, at=seen_at - timedelta(seconds=30))
+    device.time.pass_s(60)
+    await device.apply(late, device.presence(52, epoch=39))
+    assert await device.fetch("SELECT last_seen_at, epoch, connected FROM connection") == [(seen_at, 40, True)]
+
+
 async def test_presence_connects_and_disconnects_by_epoch(device):
     connected = await device.apply(device.presence(40, version="1.6", remote_address="10.0.0.1"))
     late = await device.apply(device.presence(41), device.presence(42, connected=False, epoch=40))

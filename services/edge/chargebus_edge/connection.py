@@ -75,6 +75,7 @@ class ConnectionParts:
     limits: ConnectionLimits
     tracing: Tracing
     gone: Callable[["Connection"], None]
+    there: Callable[["Connection", float], None]
 
 
 class Connection:
@@ -86,6 +87,7 @@ class Connection:
         "_liveness",
         "_parts",
         "_records",
+        "_shown_at",
         "_unacknowledged",
         "ended",
         "epoch",
@@ -107,6 +109,7 @@ class Connection:
         self._unacknowledged = 0
         self._held = False
         self._liveness = Liveness(parts.limits, now)
+        self._shown_at = now
 
     # From the socket
 
@@ -185,6 +188,8 @@ class Connection:
             self._catch_up(now)
         if now >= self._liveness.due_at:
             self._look_after(now)
+        if now - self._shown_at >= self._parts.limits.unseen_s:
+            self._show(now)
 
     def _tick(self, now: float) -> None:
         deadline = self.link.next_deadline()
@@ -202,6 +207,13 @@ class Connection:
             self.socket.poke()
         elif step != "wait":
             self._drop(step)
+
+    def _show(self, now: float) -> None:
+        """Have the log say that the station is there, if it was heard since the log last showed that."""
+        silence_s = self._liveness.silence_s(now)
+        if self.epoch is not None and not self.ended and now - silence_s > self._shown_at:
+            self._shown_at = now
+            self._parts.there(self, silence_s)
 
     # Endings
 
@@ -265,6 +277,8 @@ class Connection:
             record = with_trace(record, span)
         parts.tally.frames[self.station.version, frame.route.action, "published"] += 1
         self._unacknowledged += 1
+        if frame.route.seen:
+            self._shown_at = parts.monotonic()
         parts.uplink.publish(record, partial(self.acknowledged, frame, span))
 
     def _trace(self, frame: Publish) -> Span | None:

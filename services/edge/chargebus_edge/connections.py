@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -98,6 +99,10 @@ class Connections:
             del self._current[station_id]
             self._end_in_log(station_id, connection.epoch)
 
+    def assert_again(self, connection: Connection, silence_s: float = 0.0) -> None:
+        """Let the log say again that a connection is there, and that it was heard `silence_s` ago."""
+        self._parts.uplink.post(self._presence(connection, silence_s))
+
     def close_all(self, code: int, reason: str) -> None:
         """Close every connection at once."""
         for connection in self:
@@ -117,7 +122,7 @@ class Connections:
         if verdict is Verdict.FENCE:
             self._fence(current)
         elif verdict is Verdict.REASSERT:
-            self._reassert(current)
+            self.assert_again(current)
         return current.epoch
 
     def end_in_log(self, station_id: str, epoch: int) -> None:
@@ -186,7 +191,7 @@ class Connections:
         self._parts.remnants.settle(station_id, epoch)
         connection.announced(epoch)
         if seen is not None and seen.offset > epoch:
-            self._reassert(connection)
+            self.assert_again(connection)
 
     def _deliver_early(self, station_id: str) -> None:
         for early in self._early.pop(station_id, ()):
@@ -197,17 +202,14 @@ class Connections:
         del self._current[connection.station.station_id]
         connection.close(NORMAL, "replaced by a newer connection")
 
-    def _reassert(self, connection: Connection) -> None:
-        self._parts.uplink.post(self._presence(connection))
-
-    def _presence(self, connection: Connection) -> Record:
+    def _presence(self, connection: Connection, silence_s: float = 0.0) -> Record:
         station = connection.station
         return Presence(
             station_id=station.station_id,
             connected=True,
             slot=self._parts.slot,
             edge_epoch=self.edge_epoch,
-            at=self._parts.clock(),
+            at=self._parts.clock() - timedelta(seconds=silence_s),
             epoch=connection.epoch,  # None in the first, whose offset becomes the epoch
             version=station.version,
             security_profile=station.admission.security_profile,

@@ -30,6 +30,7 @@ class ConnectionLimits:
 
     `ping_after_s`: a station that was silent for so long is pinged. `pong_within_s`: how long one that has answered
     a ping before may take to answer the next. `silent_for_s`: how long one that never did may say nothing at all.
+    `unseen_s`: how long `device` may hear nothing of a station that is there, before the log says so.
     `unacknowledged`: frames on their way to Kafka before its socket is read no further.
     """
 
@@ -37,4 +38,5 @@ class ConnectionLimits:
     ping_after_s: float = 60.0
     pong_within_s: float = 30.0
     silent_for_s: float = 900.0
+    unseen_s: float = 360.0
     unacknowledged: int = 32

@@ -79,6 +79,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
         limits=_limits(settings),
         tracing=process.telemetry.tracing,
         gone=connections.gone,
+        there=connections.assert_again,
     )
 
     def connect(station: Station, socket: Socket) -> Connection:
@@ -136,5 +137,6 @@ def _limits(settings: EdgeSettings) -> ConnectionLimits:
         ping_after_s=settings.ping_after_s,
         pong_within_s=settings.pong_within_s,
         silent_for_s=settings.silent_for_s,
+        unseen_s=settings.unseen_s,
         unacknowledged=settings.max_open_calls,
     )

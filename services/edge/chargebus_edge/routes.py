@@ -12,16 +12,21 @@ DECIDING_SERVICES: Final = frozenset({"device", "session"})
 """The services that answer calls today. What another one would have to decide is refused as not supported."""
 
 BOOT: Final = "BootNotification"
+SEEN_BY: Final = "device"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """The way of one action in one version; `header` is the action as a Kafka header."""
+    """The way of one action in one version; `header` is the action as a Kafka header.
+
+    `seen`: it goes to `device`, which notes that the station was there.
+    """
 
     action: str
     topic: str
     answered_by_edge: bool
     expects_answer: bool
     supported: bool
+    seen: bool
     header: tuple[str, bytes]
 
 
@@ -33,6 +38,7 @@ def _routes() -> dict[tuple[str, str], Route]:
             answered_by_edge=row.answered_by == "edge",
             expects_answer=row.answered_by != "nobody",
             supported=row.answered_by != "service" or row.service in DECIDING_SERVICES,
+            seen=row.service == SEEN_BY,
             header=("ocpp_action", row.name.encode()),
         )
         for row in ACTIONS

@@ -18,7 +18,8 @@ class EdgeSettings(ServiceSettings):
 
     `order_hold_s`: how long an unanswered call of a station holds back the answers to its later ones.
     `forget_call_s`: when an unanswered call is given up. A station that says nothing for `ping_after_s` is pinged; one
-    that has answered pings before has `pong_within_s`, any other is closed after `silent_for_s`.
+    that has answered pings before has `pong_within_s`, any other is closed after `silent_for_s`. Where `device` heard
+    nothing of one that is there for `unseen_s`, the presence log says so again.
 
     When Kafka's acknowledgements take longer than `stall_s`, stations are not read; after `dark_s` they are closed,
     within `spread_s`, and told to come again after `retry_after_s` to twice that. `drain_s` is over how long a full
@@ -41,6 +42,7 @@ class EdgeSettings(ServiceSettings):
     ping_after_s: float = Field(default=60.0, gt=0)
     pong_within_s: float = Field(default=30.0, gt=0)
     silent_for_s: float = Field(default=900.0, gt=0)
+    unseen_s: float = Field(default=360.0, gt=0)
 
     stall_s: float = Field(default=3.0, gt=0)
     dark_s: float = Field(default=8.0, gt=0)

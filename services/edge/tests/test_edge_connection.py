@@ -12,9 +12,13 @@ from chargebus_edge.tally import Tally
 from chargebus_runtime.producer import Sent
 from chargebus_runtime.telemetry import Tracing
 
-LIMITS = ConnectionLimits(unacknowledged=4, ping_after_s=60, pong_within_s=30, silent_for_s=900)
+LIMITS = ConnectionLimits(unacknowledged=4, ping_after_s=60, pong_within_s=30, silent_for_s=900, unseen_s=360)
 BAD = b'[2,"a","Nonsense",{}]'
 GOOD = b'[2,"a","Heartbeat",{}]'
+READING = (
+    b'[2,"m","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2024-05-01T00:00:00Z",'
+    b'"sampledValue":[{"value":"1"}]}]}]'
+)
 
 
 class PlayedSocket:
@@ -36,7 +40,7 @@ def world():
     published = []
     uplink = SimpleNamespace(publish=lambda record, done: published.append(done), post=lambda record: None)
     clock = lambda: datetime(2024, 5, 1, tzinfo=UTC)  # noqa: E731
-    gone = []
+    gone, there = [], []
     parts = ConnectionParts(
         slot=0,
         uplink=uplink,
@@ -47,12 +51,20 @@ def world():
         limits=LIMITS,
         tracing=Tracing(enabled=False),
         gone=gone.append,
+        there=lambda connection, silence_s: there.append(silence_s),
     )
     socket = PlayedSocket()
     connection = Connection(Station("CP1", "1.6", Admission("", "accepted")), socket, parts)
     connection.announced(7)
     return SimpleNamespace(
-        connection=connection, socket=socket, now=now, published=published, gone=gone, tally=parts.tally
+        connection=connection,
+        socket=socket,
+        now=now,
+        published=published,
+        gone=gone,
+        there=there,
+        tally=parts.tally,
+        parts=parts,
     )
 
 
@@ -93,6 +105,52 @@ def test_a_silent_station_is_pinged_and_in_the_end_dropped(world):
     world.connection.sweep(900.0)
     assert world.tally.drops == {"silent": 1}
     assert world.gone == [world.connection]
+
+
+def hear(world, now, message):
+    world.now[0] = now
+    world.connection.received(message)
+
+
+def test_the_log_learns_that_a_station_is_there_that_sends_device_nothing(world):
+    hear(world, 300.0, READING)
+    world.connection.sweep(359.0)
+    assert world.there == []
+    world.connection.sweep(360.0)
+    assert world.there == [60.0]
+    hear(world, 700.0, READING)
+    world.connection.sweep(719.0)
+    assert world.there == [60.0]
+    world.connection.sweep(720.0)
+    assert world.there == [60.0, 20.0]
+
+
+def test_what_device_gets_tells_it_that_a_station_is_there(world):
+    hear(world, 300.0, GOOD)
+    world.connection.sweep(659.0)
+    assert world.there == []
+    hear(world, 659.0, READING)
+    world.connection.sweep(660.0)
+    assert world.there == [1.0]
+
+
+def test_the_log_is_not_told_of_a_station_that_said_nothing_since(world):
+    world.connection.sweep(360.0)
+    world.connection.sweep(720.0)
+    assert world.there == []
+    hear(world, 721.0, READING)
+    world.connection.sweep(722.0)
+    assert world.there == [1.0]
+
+
+def test_the_log_is_not_told_of_a_connection_that_is_not_announced_or_has_ended(world):
+    early = Connection(Station("CP2", "1.6", Admission("", "accepted")), world.socket, world.parts)
+    hear(world, 300.0, READING)
+    early.received(READING)
+    early.sweep(360.0)
+    world.connection.end()
+    world.connection.sweep(360.0)
+    assert world.there == []
 
 
 def test_what_is_acknowledged_after_the_end_is_not_answered(world):

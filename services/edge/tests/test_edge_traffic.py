@@ -12,6 +12,7 @@ from chargebus_events.commands import COMMAND, Command, Delivery
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received, Record
+from chargebus_events.topics import PRESENCE
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -443,6 +444,19 @@ async def test_a_silent_station_is_pinged_and_a_half_open_one_dropped(run_edge):
         assert edge.edge.server._parts.tally.drops == {"half-open": 1}
         socket.transport.resume_reading()
         await socket.wait_closed()
+
+
+async def test_the_log_says_again_that_a_station_is_there_which_sends_no_heartbeats(run_edge):
+    async with run_edge(unseen_s=1.5) as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        spoken_at = datetime.now(UTC)
+        await socket.send('[2,"1","Authorize",{"idTag":"t"}]')
+        _, again = (await edge.kafka.until(PRESENCE, 2))[:2]
+        presence = msgspec.json.decode(again.value, type=Presence)
+        assert (presence.connected, presence.epoch) == (True, 0)
+        assert spoken_at <= presence.at < spoken_at + timedelta(seconds=1)
+        assert len(edge.connections) == 1
 
 
 # Promise 6: dark rather than lossy
