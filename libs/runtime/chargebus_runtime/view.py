@@ -21,11 +21,13 @@ Apply = Callable[[Received], None]
 class View:
     """A compacted topic, applied record by record in log order, tombstones too (their value is None).
 
-    `ready` is set once everything is applied that stood in the topic when reading began.
+    `ready` is set once everything is applied that stood in the topic when reading began. From then on it may lag by
+    `pace_s`: each fetch has its price, whatever it brings, so a topic with much traffic is read in larger pieces.
     """
 
     topic: str
     apply: Apply
+    pace_s: float = 0.0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, client: AIOKafkaConsumer) -> None:
@@ -38,6 +40,7 @@ class View:
                 await self._take(client)
         while True:
             await self._take(client)
+            await asyncio.sleep(self.pace_s)
 
     async def _take(self, client: AIOKafkaConsumer) -> None:
         for records in (await _poll(client)).values():

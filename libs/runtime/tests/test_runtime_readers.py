@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -60,6 +61,20 @@ async def test_a_view_is_ready_once_it_holds_what_stood_in_the_topic(topic, prod
     await producer.publish([Record(topic.name, "k3", None)])
     await asyncio.wait_for(changed.wait(), 10)
     assert table["k3"] is None
+    await end(task)
+
+
+async def test_a_view_with_a_pace_takes_what_comes_in_larger_pieces(topic, producer, readers):
+    applied: list[float] = []
+    view = View(topic.name, lambda _record: applied.append(asyncio.get_running_loop().time()), pace_s=0.5)
+    task = await readers.view(view)
+    await asyncio.wait_for(view.ready.wait(), 10)
+    async with asyncio.timeout(20):
+        while len(applied) < 200:
+            await producer.publish([Record(topic.name, f"k{number}", b"new") for number in range(5)])
+            await asyncio.sleep(0.01)
+    pauses = sum(later - earlier >= 0.5 for earlier, later in pairwise(applied))
+    assert 1 <= pauses <= len(applied) // 10
     await end(task)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from chargebus_events.topics import DOWNLINK, EDGES, PRESENCE, REGISTRY
 from chargebus_runtime.process import Process
@@ -30,6 +31,10 @@ from chargebus_edge.sweep import REMNANT_RETRY_S, Sweep
 from chargebus_edge.tally import Tally
 from chargebus_edge.uplink import Uplink
 from chargebus_edge.watch import KafkaWatch, WatchLimits
+
+PRESENCE_PACE_S: Final = 0.02
+"""How far the view of presence may lag: a connection has its own epoch from Kafka's acknowledgement, and waits for
+nothing here; what is read tells of newer connections elsewhere."""
 
 
 class NoTransportError(ValueError):
@@ -117,7 +122,11 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     metrics.export(tally, Levels(lambda: len(connections), lambda: len(changes.registry), lambda: len(uplink)))
     service = Service(
         "edge",
-        views=(View(REGISTRY, changes.registry.apply), View(PRESENCE, reader.apply), View(EDGES, slot.apply)),
+        views=(
+            View(REGISTRY, changes.registry.apply),
+            View(PRESENCE, reader.apply, PRESENCE_PACE_S),
+            View(EDGES, slot.apply),
+        ),
         tails=(Tail(DOWNLINK, settings.slot, downlink.apply),),
         tasks=(uplink.run, edge.keep_slot, edge.leave_slot, edge.sweep.run, darkness.run),
         start=edge.start,
