@@ -142,7 +142,7 @@ async def test_as_many_calls_as_asked_are_in_flight_on_all_stations(csms: Csms, 
 
 async def test_what_the_warm_up_does_is_not_counted(csms: Csms, scripts: Scripts) -> None:
     async with connected(csms, 1) as stations:
-        measured = await drive(Shape(scripts.heartbeat, 1, 0.1, 0.4), stations)
+        measured = await drive(Shape(scripts.heartbeat, 1, 0.5, 1.5), stations)
     assert 0 < len(measured.latencies) < len(csms.calls) / 2
 
 

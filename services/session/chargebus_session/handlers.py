@@ -37,8 +37,8 @@ FRAMES: Final = frames_topic("session")
 REQUESTER: Final = "session"
 
 OTHERS_OUTCOME_S: Final = 1.0
-PRESENCE_S: Final = 0.1
-"""How long what nobody waits for may wait for more of it: a moment, as a remote start may come right after."""
+PRESENCE_S: Final = 0.03
+"""How long what nobody waits for may wait for more of it: no longer than a boot takes, as a remote start may follow."""
 
 _LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
 

@@ -15,4 +15,4 @@ def test_frames_and_the_outcomes_of_our_own_commands_do_not_wait():
 
 
 def test_presence_waits_hardly_at_all_and_what_is_for_others_longer():
-    assert patience(record(PRESENCE)) <= 0.1 < patience(record(OUTCOMES, requester="http"))
+    assert patience(record(PRESENCE)) <= 0.05 < patience(record(OUTCOMES, requester="http"))
