@@ -139,7 +139,7 @@ class BootOut(BaseModel):
 class ConnectionOut(BaseModel):
     """The newest connection; `changed_at` is when it opened or ended.
 
-    `last_seen_at` is the newest sign of life, a few minutes old at most while the station is connected.
+    `last_seen_at` is the newest sign of life that is known: a few minutes behind the station's messages at most.
     """
 
     connected: bool
