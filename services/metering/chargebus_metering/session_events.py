@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import Message, Sample, Samples
+from chargebus_metering.domain.readings import Message, PlaceError, Sample, Samples, whole
 
 
 class KnownSession(msgspec.Struct, frozen=True):
@@ -33,8 +33,10 @@ _METER_START_OUTSIDE_SAMPLES = frozenset({"1.6"})
 
 
 def read_session(payload: bytes) -> KnownSession:
-    """Read the body of a session event."""
-    return _session.decode(payload)
+    """Read the body of a session event; a place that cannot be (connector -1) is one that nobody has told."""
+    session = _session.decode(payload)
+    evse_id, connector_id = _possible(session.evse_id, session.connector_id)
+    return msgspec.structs.replace(session, evse_id=evse_id, connector_id=connector_id)
 
 
 def place_of(session: KnownSession) -> Place:
@@ -55,3 +57,10 @@ def meter_start(session: KnownSession) -> Message | None:
         return None
     register = Sample(f"{session.meter_start_wh:.15g}", unit="Wh", context="Transaction.Begin")
     return Message(place_of(session), (Samples(session.started_at.isoformat(), (register,)),))
+
+
+def _possible(evse_id: int, connector_id: int) -> tuple[int, int]:
+    try:
+        return whole(evse_id), whole(connector_id)
+    except PlaceError:
+        return 0, 0

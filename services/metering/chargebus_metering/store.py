@@ -52,7 +52,7 @@ WITH told AS (
     RETURNING station_id, transaction_id, evse_id, connector_id
 )
 UPDATE meter_reading AS r SET evse_id = told.evse_id, connector_id = told.connector_id FROM told
-WHERE r.station_id = told.station_id AND r.transaction_id = told.transaction_id
+WHERE told.evse_id <> 0 AND r.station_id = told.station_id AND r.transaction_id = told.transaction_id
 AND r.evse_id = 0 AND r.transaction_id <> ''
 """
 # LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. A reading of the

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import Message, Sample, Samples, whole
+from chargebus_metering.domain.readings import Message, Number, PlaceError, Sample, Samples, whole
+
+_LARGEST_TRANSACTION_ID = 2**63 - 1
 
 
 class _SampledValue(msgspec.Struct):
@@ -28,15 +30,15 @@ class _MeterValue(msgspec.Struct, rename="camel"):
 
 
 class _MeterValues(msgspec.Struct, rename="camel"):
-    connector_id: int
+    connector_id: Number
     meter_value: list[_MeterValue]
-    transaction_id: int = 0
+    transaction_id: Number = 0
 
 
 class _StopTransaction(msgspec.Struct, rename="camel"):
-    meter_stop: int
+    meter_stop: Number
     timestamp: str
-    transaction_id: int
+    transaction_id: Number
     transaction_data: list[_MeterValue] = []
 
 
@@ -54,24 +56,35 @@ def meter_values(station_id: str, payload: bytes) -> Message:
     """
     request = _meter_values.decode(payload)
     evse_id = whole(request.connector_id)
-    place = Place(station_id, evse_id, min(evse_id, 1), _transaction(request.transaction_id))
+    # Stations write 0 or -1 where they have no transaction, and for those whose id they never learned.
+    transaction_id = _transaction_id(request.transaction_id) if request.transaction_id > 0 else ""
+    place = Place(station_id, evse_id, min(evse_id, 1), transaction_id)
     return Message(place, _samples(request.meter_value))
 
 
 def stop_transaction(station_id: str, payload: bytes) -> Message:
     """Read a StopTransaction request: meterStop as a register reading, and transactionData.
 
-    Spec: OCPP 1.6 section 4.10 and StopTransaction.req (meterStop in Wh)
+    Its readings are a transaction's, whatever the id: `session` knows a transaction without a start by the same one.
+    But 0 and -1 stand for any number of transactions, and none of these can say where another was.
+
+    Spec: OCPP 1.6 section 4.10 and StopTransaction.req (meterStop in Wh), errata 3.18
     """
     request = _stop_transaction.decode(payload)
-    register = Sample(str(request.meter_stop), unit="Wh", context="Transaction.End")
-    place = Place(station_id, None, 0, _transaction(request.transaction_id))
+    register = Sample(_digits(request.meter_stop), unit="Wh", context="Transaction.End")
+    evse_id = None if request.transaction_id > 0 else 0
+    place = Place(station_id, evse_id, 0, _transaction_id(request.transaction_id))
     return Message(place, (Samples(request.timestamp, (register,)), *_samples(request.transaction_data)))
 
 
-def _transaction(number: int) -> str:
-    # Stations write 0 or -1 where they have no transaction, or never learned its id.
-    return str(number) if number > 0 else ""
+def _digits(number: Number) -> str:
+    return str(int(number))  # 7 and 7.0 name the same transaction
+
+
+def _transaction_id(number: Number) -> str:
+    if abs(number) > _LARGEST_TRANSACTION_ID:  # `session` knows none of these either
+        raise PlaceError("a transaction id of more than 64 bits")
+    return _digits(number)
 
 
 def _samples(meter_values: Sequence[_MeterValue]) -> list[Samples]:

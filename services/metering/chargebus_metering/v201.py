@@ -9,11 +9,9 @@ import msgspec
 from chargebus_ocppj.payloads import clean
 
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import Message, Sample, Samples, whole
+from chargebus_metering.domain.readings import Message, Number, Sample, Samples, whole
 
 _ABSURD = 1_000_000
-
-Number = int | float  # an integer of these schemas may be written 1.0
 
 
 class _UnitOfMeasure(msgspec.Struct, frozen=True):

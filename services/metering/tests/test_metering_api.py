@@ -98,6 +98,25 @@ async def test_pages_follow_each_other_without_gap_or_overlap(client, session, f
     assert paged == await listed(client, **filters)
 
 
+async def test_sessions_of_a_transaction_that_never_had_an_id_share_their_readings(client, metering):
+    frames = [
+        metering.log.frame("1.6", "StopTransaction", {"transactionId": -1, "meterStop": wh, "timestamp": timestamp})
+        for wh, timestamp in ((2000, "2024-05-01T12:30:00Z"), (5000, "2024-05-02T12:30:00Z"))
+    ]
+    sessions = [
+        metering.log.session(session_id, transaction_id="-1", evse_id=0, connector_id=0, missing=("started",))
+        for session_id in ("s-1", "s-2")
+    ]
+    await metering.apply(*frames, *sessions)
+    assert [item["value"] for item in await listed(client)] == [2000.0, 5000.0]
+    assert [item["value"] for item in await listed(client, to="2024-05-02T00:00:00Z")] == [2000.0]
+
+
+async def test_a_session_at_a_place_that_cannot_be_has_its_readings(client, metering):
+    await metering.apply(metering.log.session(evse_id=4294967295))
+    assert [(item["value"], item["evse_id"]) for item in await listed(client)] == [(1000.0, 0)]
+
+
 async def test_an_unknown_session_is_a_problem_that_says_so(client, session):
     response = await client.get("/v1/sessions/nobody/meter-values")
     assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")

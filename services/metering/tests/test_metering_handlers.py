@@ -155,6 +155,44 @@ async def test_a_session_that_learns_its_evse_late_tells_its_readings(metering):
     assert await metering.rows(STORED) == [(4, 1, "77", "Transaction.Begin", 1000.0)]
 
 
+@pytest.mark.parametrize(("evse_id", "connector_id"), [(4294967295, 1), (2**31, 1), (-1, -1), (3, 2**40), (10**30, 0)])
+async def test_a_session_at_a_place_that_cannot_be_is_one_whose_place_nobody_told(metering, evse_id, connector_id):
+    sent = await metering.apply(
+        metering.log.session(evse_id=evse_id, connector_id=connector_id),
+        metering.log.frame("1.6", "StopTransaction", stop()),
+    )
+    assert values(sent) == [[1000.0], [3000.0]]
+    assert {(message.evse_id, message.connector_id, message.transaction_id) for message in published(sent)} == {
+        (0, 0, "77")
+    }
+    assert await metering.rows("SELECT session_id, transaction_id, evse_id FROM charging_session") == [("s-1", "77", 0)]
+
+
+@pytest.mark.parametrize("transaction_id", [0, -1])
+async def test_a_stop_without_a_known_transaction_brings_readings_of_a_transaction(metering, transaction_id):
+    text = str(transaction_id)
+    sent = await metering.apply(
+        metering.log.frame("1.6", "StopTransaction", stop("2000", transactionId=transaction_id)),
+        metering.log.session(transaction_id=text, evse_id=0, connector_id=0, missing=("started",)),
+    )
+    [message] = published(sent)
+    assert (message.evse_id, message.transaction_id) == (0, text)
+    assert await metering.rows(STORED) == [
+        (0, 0, text, "Sample.Periodic", 2000.0),
+        (0, 0, text, "Transaction.End", 3000.0),
+    ]
+
+
+async def test_a_session_that_tells_no_evse_leaves_the_readings_of_its_transaction_untouched(metering):
+    await metering.apply(metering.log.frame("1.6", "StopTransaction", stop(transactionId=-1)))
+    before = await metering.rows("SELECT ctid::text FROM meter_reading")
+    for session_id in ("s-1", "s-2"):
+        await metering.apply(
+            metering.log.session(session_id, transaction_id="-1", evse_id=0, connector_id=0, missing=("started",))
+        )
+    assert await metering.rows("SELECT ctid::text FROM meter_reading") == before
+
+
 async def test_the_main_meter_keeps_evse_0(metering):
     await metering.apply(
         metering.log.frame("1.6", "MeterValues", meter_values("1", connectorId=0, transactionId=0)),

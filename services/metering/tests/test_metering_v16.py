@@ -3,6 +3,46 @@ import pytest
 from chargebus_metering import v16
 from chargebus_metering.domain.identity import Place
 from chargebus_metering.domain.readings import PlaceError, Reason, normalise
+from chargebus_metering.routes import READERS
+from chargebus_ocppj.errors import OcppError
+from chargebus_ocppj.schemas import validate_call
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+SUFFIXES = ("", ".0", "e0", ".00E+00")
+METER_VALUE = b'{"timestamp":"2024-05-01T12:00:00Z","sampledValue":[{"value":"1234"}]}'
+REQUESTS = {
+    "MeterValues": b'{"connectorId":%b,"transactionId":%b,"meterValue":[' + METER_VALUE + b"]}",
+    "StopTransaction": b'{"meterStop":%b,"transactionId":%b,"timestamp":"2024-05-01T13:00:00Z"}',
+}
+
+integers = st.one_of(st.integers(-3, 3), st.integers(-(2**31), 2**31))
+beyond = st.one_of(integers, st.integers(), st.integers(-(10**400), 10**400))
+suffixes = st.tuples(st.sampled_from(SUFFIXES), st.sampled_from(SUFFIXES))
+actions = st.sampled_from(sorted(REQUESTS))
+
+
+def written(action, numbers, suffixes):
+    return REQUESTS[action] % tuple(
+        f"{number}{suffix}".encode() for number, suffix in zip(numbers, suffixes, strict=True)
+    )
+
+
+def passes_the_edge(action, request):
+    try:
+        validate_call("1.6", action, request)
+    except OcppError:
+        return False
+    return True
+
+
+def read(action, request):
+    """Return the place and the readings of a request, None if the place cannot be."""
+    try:
+        message = READERS[b"1.6", action.encode()]("cs-1", request)
+    except PlaceError:
+        return None
+    return message.place, normalise(message)
 
 
 def sampled(**members):
@@ -139,3 +179,40 @@ def test_meter_stop_repeated_in_transaction_data_is_one_reading():
     data = [{"timestamp": "2024-05-01T13:00:00Z", "sampledValue": [sampled(value="5000", context="Transaction.End")]}]
     [first, again] = normalise(stop(transactionData=data)).readings
     assert first.reading_id == again.reading_id
+
+
+@given(actions, st.tuples(integers, integers), suffixes)
+def test_an_integer_is_the_same_however_it_is_written(action, numbers, suffixes):
+    request = written(action, numbers, suffixes)
+    assert passes_the_edge(action, request)
+    assert read(action, request) == read(action, written(action, numbers, ("", "")))
+
+
+@given(actions, st.tuples(beyond, beyond), suffixes)
+def test_what_passes_the_edge_is_read(action, numbers, suffixes):
+    request = written(action, numbers, suffixes)
+    assume(passes_the_edge(action, request))
+    read(action, request)
+
+
+@pytest.mark.parametrize(
+    ("number", "transaction_id"), [("7", "7"), ("7.0", "7"), ("0.7e1", "7"), ("-1.0", "-1"), ("-0.0", "0")]
+)
+def test_a_transaction_id_is_the_text_of_its_integer(number, transaction_id):
+    request = b'{"meterStop":1.234e3,"transactionId":%b,"timestamp":"2024-05-01T13:00:00Z"}' % number.encode()
+    message = v16.stop_transaction("cs-1", request)
+    assert message.place.transaction_id == transaction_id
+    assert [reading.original_value for reading in normalise(message).readings] == ["1234"]
+
+
+@pytest.mark.parametrize("transaction_id", [0, -1])
+def test_a_stop_without_a_known_transaction_is_of_one_all_the_same_and_nobody_can_tell_where(transaction_id):
+    place = stop(transactionId=transaction_id).place
+    assert place == Place("cs-1", 0, 0, str(transaction_id))
+    assert not place.asks_evse
+
+
+@pytest.mark.parametrize("transaction_id", [2**63, -(2**63), 10**3000], ids=["64 bits", "negative", "many"])
+def test_a_transaction_id_that_no_session_can_have_is_none(transaction_id):
+    with pytest.raises(PlaceError):
+        stop(transactionId=transaction_id)

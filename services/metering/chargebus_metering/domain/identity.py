@@ -24,8 +24,8 @@ Identity = tuple[str | int | None, ...]
 class Place(msgspec.Struct, frozen=True):
     """Where readings were taken.
 
-    `evse_id` 0 is the main meter; None says that the message does not tell (a StopTransaction names only its
-    transaction). `transaction_id` is empty outside transactions.
+    `evse_id` 0 is the main meter or, with a transaction, an EVSE that nobody can tell; None says that the message
+    does not tell (a StopTransaction names only its transaction). `transaction_id` is empty outside transactions.
     """
 
     station_id: str

@@ -19,6 +19,9 @@ from chargebus_metering.domain.units import to_base, unit_of
 
 LARGEST_ID = (1 << 31) - 1
 
+Number = int | float
+"""An integer as stations write it: 1.0 passes for 1 in the schemas of every version."""
+
 
 class Reason(StrEnum):
     """Why a value is set aside."""
@@ -119,15 +122,15 @@ def without_place(station_id: str, payload: str) -> Normalised:
     return Normalised([], [SetAside(value_id, "", Reason.NO_PLACE, payload)])
 
 
-def whole(number: float) -> int:
-    """Return an EVSE or connector number as a station wrote it; 1.0 is 1 in the schemas of OCPP 2.x.
+def whole(number: Number) -> int:
+    """Return the number of an EVSE or connector.
 
     Raises:
         PlaceError: no such number can be.
     """
-    if not 0 <= number <= LARGEST_ID or number != int(number):
+    if not 0 <= number <= LARGEST_ID or (exact := int(number)) != number:
         raise PlaceError(f"{number} is no EVSE or connector")
-    return int(number)
+    return exact
 
 
 class _Moment(msgspec.Struct):
