@@ -39,6 +39,7 @@ class Statuses:
             before = known[station_id].get(report.place)
             after = take(before, report, status.frame.received_at)
             if after is None:
+                self._metrics.status_outdated.add(1, {"version": status.frame.version})
                 continue
             known[station_id][report.place] = changes[station_id, report.place] = after
             if is_news(before, report):

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from chargebus_device import metrics
 from chargebus_events.frames import ERROR
 from chargebus_events.public import CONNECTOR_STATUS, STATION_BOOTED, STATION_CONNECTION
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import DOWNLINK, REGISTRY
 from chargebus_ocppj.schemas import validate_result
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 BOOT_16 = b'{"chargePointVendor":"Acme","chargePointModel":"One"}'
 BOOT_2X = b'{"chargingStation":{"vendorName":"Acme","model":"Two"},"reason":"PowerUp"}'
@@ -31,6 +34,25 @@ def status_16(connector_id=1, status="Available", **more):
 
 def of_type(records, kind):
     return [json.loads(r.value) for r in records if dict(r.headers).get("ce_type") == kind.encode()]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Return what a counter of the service has by its attributes; to be asked for before the service."""
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(metrics, "get_meter", MeterProvider([reader]).get_meter)
+
+    def read(name):
+        resources = reader.get_metrics_data().resource_metrics
+        found = [metric for resource in resources for metric in resource.scope_metrics[0].metrics]
+        return {
+            tuple(point.attributes.items()): point.value
+            for metric in found
+            if metric.name == f"chargebus.device.{name}"
+            for point in metric.data.data_points
+        }
+
+    return read
 
 
 def answers(records):
@@ -135,6 +157,28 @@ async def test_a_late_status_does_not_overwrite_a_newer_one(device):
 
     assert sent == []
     assert await device.fetch("SELECT detail FROM connector_status") == [("Charging",)]
+
+
+async def test_a_clock_set_back_holds_a_status_for_ten_minutes_and_what_is_dropped_meanwhile_is_counted(
+    counted, device
+):
+    await register(device)
+
+    async def say(status, clock_s=0):
+        timestamp = (device.time() + timedelta(seconds=clock_s)).isoformat()
+        return await device.apply(device.frame("StatusNotification", status_16(status=status, timestamp=timestamp)))
+
+    await say("Charging")
+    device.time.pass_s(600)
+    assert await say("Available", clock_s=-3600) == []
+    assert await device.fetch("SELECT detail FROM connector_status") == [("Charging",)]
+    assert counted("status.outdated") == {(("version", "1.6"),): 1}
+
+    device.time.pass_s(1)
+    (told,) = of_type(await say("Available", clock_s=-3600), CONNECTOR_STATUS)
+    assert told["status"] == "Available"
+    assert await device.fetch("SELECT detail, received_at FROM connector_status") == [("Available", device.time())]
+    assert counted("status.outdated") == {(("version", "1.6"),): 1}
 
 
 async def test_a_status_with_the_time_of_an_unset_clock_counts_from_its_receipt(device):

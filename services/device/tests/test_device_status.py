@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from chargebus_device.domain.status import (
+    REPLAY,
     STALE_CLOCK,
     STATION,
     STATUSES,
@@ -55,6 +56,25 @@ def test_an_older_report_does_not_overwrite_a_newer_one():
     assert take(known, report("Available", NOW - timedelta(minutes=2)), NOW) is None
 
 
+@pytest.mark.parametrize("later", [-timedelta(days=1), timedelta(), REPLAY])
+def test_an_older_report_is_not_taken_while_stations_may_be_sending_what_they_kept(later):
+    known = take(None, report("Occupied", NOW), NOW)
+
+    assert take(known, report("Available", NOW - timedelta(hours=1)), NOW + later) is None
+
+
+def test_the_status_of_a_station_whose_clock_was_set_back_changes_again_after_a_while():
+    known = take(None, report("Occupied", NOW), NOW)
+    received_at = NOW + REPLAY + timedelta(seconds=1)
+
+    changed = take(known, report("Available", received_at - timedelta(hours=1)), received_at)
+
+    assert changed is not None
+    assert changed.report.status == "Available"
+    soon = received_at + timedelta(seconds=1)
+    assert take(changed, report("Occupied", soon - timedelta(hours=1)), soon) is not None
+
+
 def test_a_report_of_the_same_second_overwrites_the_one_before_it():
     known = take(None, report("Occupied", NOW), NOW)
 
@@ -73,19 +93,23 @@ def test_a_station_whose_clock_runs_ahead_does_not_lock_its_own_status():
     assert after.report.status == "Available"
 
 
-times = st.none() | st.timedeltas(timedelta(days=-90), timedelta(days=90)).map(lambda apart: NOW + apart)
+distances = st.timedeltas(timedelta(days=-90), timedelta(days=90)) | st.timedeltas(-3 * REPLAY, 3 * REPLAY)
+times = st.none() | distances.map(lambda apart: NOW + apart)
+pauses = st.timedeltas(timedelta(), 2 * REPLAY)
 
 
-@given(st.lists(st.tuples(st.sampled_from(STATUSES), times), min_size=1))
-def test_what_is_known_never_goes_back_in_time_and_never_lies_in_the_future(reports):
+@given(st.lists(st.tuples(st.sampled_from(STATUSES), times, pauses), min_size=1))
+def test_what_is_known_goes_back_in_time_only_after_a_while_and_never_lies_in_the_future(reports):
     known, received_at = None, NOW
-    for status, said_at in reports:
+    for status, said_at, pause in reports:
+        received_at += pause
         after = take(known, report(status, said_at), received_at)
+        lately = known is not None and received_at - known.received_at <= REPLAY
         if after is not None:
-            assert known is None or after.reported_at >= known.reported_at
-            assert after.reported_at <= received_at
-            known = after
-        received_at += timedelta(seconds=1)
+            assert not lately or after.reported_at >= known.reported_at
+            assert after.reported_at <= received_at == after.received_at
+        assert after is not None or lately
+        known = after or known
 
 
 @given(st.permutations([(status, NOW - timedelta(minutes=n)) for n, status in enumerate(STATUSES)]))

@@ -11,6 +11,7 @@ Status = Literal["Available", "Occupied", "Reserved", "Unavailable", "Faulted"]
 STATUSES: tuple[Status, ...] = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 LARGEST_ID = 2**31 - 1
 STALE_CLOCK = timedelta(days=7)
+REPLAY = timedelta(minutes=10)
 
 _SUMMARY_ORDER: tuple[Status, ...] = ("Available", "Occupied", "Reserved", "Faulted", "Unavailable")
 _EVSE_ORDER: tuple[Status, ...] = ("Occupied", "Reserved", "Available", "Faulted", "Unavailable")
@@ -61,10 +62,11 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The newest report of a place and the time from which it counts."""
+    """The newest report of a place, the time from which it counts, and when it reached us."""
 
     report: Report
     reported_at: datetime
+    received_at: datetime
 
 
 def counts_from(said_at: datetime | None, received_at: datetime) -> datetime:
@@ -81,11 +83,15 @@ def counts_from(said_at: datetime | None, received_at: datetime) -> datetime:
 
 
 def take(known: Known | None, report: Report, received_at: datetime) -> Known | None:
-    """Return what is known after a report, or None if the report is older than what is known."""
+    """Return what is known after a report, or None if the report is older than what is known.
+
+    A station that reconnects sends old reports along with new ones, all within minutes. Where what is known came
+    longer ago than `REPLAY`, a time before it comes of a clock that was set back, and the report counts.
+    """
     reported_at = counts_from(report.said_at, received_at)
-    if known is not None and reported_at < known.reported_at:
+    if known is not None and reported_at < known.reported_at and received_at - known.received_at <= REPLAY:
         return None
-    return Known(report, reported_at)
+    return Known(report, reported_at, received_at)
 
 
 def is_news(known: Known | None, report: Report) -> bool:

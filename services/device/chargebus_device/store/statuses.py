@@ -11,19 +11,19 @@ Places = dict[Place, Known]
 
 _LOAD = """
 SELECT s.station_id, c.evse_id, c.connector_id, c.status, c.detail, c.error_code, c.info, c.vendor_id,
-       c.vendor_error_code, c.reported_at
+       c.vendor_error_code, c.reported_at, c.received_at
 FROM station s LEFT JOIN connector_status c USING (station_id) WHERE s.station_id = ANY($1)
 """
 _KEEP = """
 INSERT INTO connector_status (station_id, evse_id, connector_id, status, detail, error_code, info, vendor_id,
-                              vendor_error_code, reported_at)
+                              vendor_error_code, reported_at, received_at)
 SELECT * FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::timestamptz[]) AS n (station_id, evse_id, connector_id)
+                     $9::text[], $10::timestamptz[], $11::timestamptz[]) AS n (station_id, evse_id, connector_id)
 ORDER BY station_id, evse_id, connector_id
 ON CONFLICT (station_id, evse_id, connector_id) DO UPDATE SET
     status = excluded.status, detail = excluded.detail, error_code = excluded.error_code, info = excluded.info,
     vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
-    reported_at = excluded.reported_at
+    reported_at = excluded.reported_at, received_at = excluded.received_at
 """
 
 
@@ -56,6 +56,7 @@ def _row(station_id: str, place: Place, known: Known) -> tuple[object, ...]:
         report.vendor_id,
         report.vendor_error_code,
         known.reported_at,
+        known.received_at,
     )
 
 
@@ -69,4 +70,4 @@ def _known(row: asyncpg.Record) -> Known:
         vendor_id=row["vendor_id"],
         vendor_error_code=row["vendor_error_code"],
     )
-    return Known(report, row["reported_at"])
+    return Known(report, row["reported_at"], row["received_at"])

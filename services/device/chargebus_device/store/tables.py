@@ -92,6 +92,7 @@ class ConnectorStatusRow(Tables, table=True):
     vendor_id: str
     vendor_error_code: str
     reported_at: datetime = Field(sa_type=_TIME)
+    received_at: datetime = Field(sa_type=_TIME, sa_column_kwargs={"server_default": sa.func.now()})
 
 
 class EdgeRow(Tables, table=True):
