@@ -14,6 +14,8 @@ from chargebus_cli.stopping import Stopped, unless
 # for garbage among them took a third of a service's time.
 _GARBAGE = (50_000, 20, 100)
 
+_DIED = "a part of this process died; its log says which"
+
 OnceUp = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -35,7 +37,7 @@ async def serve(process: Process, builds: list[Build], stop: asyncio.Event, once
         CommandError: a part of the process died; the rest is stopped.
     """
     gc.set_threshold(*_GARBAGE)
-    await unless(stop, process.start(builds))
+    await unless(stop, _start(process, builds))
     gc.collect()
     gc.freeze()
     try:
@@ -44,11 +46,17 @@ async def serve(process: Process, builds: list[Build], stop: asyncio.Event, once
         await process.stop()
 
 
+async def _start(process: Process, builds: list[Build]) -> None:
+    try:
+        await unless(process.failed, process.start(builds))
+    except Stopped:
+        raise CommandError(_DIED) from None
+
+
 async def _until_failure(process: Process, once_up: OnceUp) -> None:
     try:
         await unless(process.failed, once_up())
         await process.failed.wait()
     except Stopped:
         pass
-    message = "a part of this process died; its log says which"
-    raise CommandError(message)
+    raise CommandError(_DIED)

@@ -6,6 +6,7 @@ from typing import Literal
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60 * 1000
 MAX_RECORD_BYTES = 4 * 1024 * 1024
+MAX_VALUE_BYTES = MAX_RECORD_BYTES - 16 * 1024  # the rest is more than any key and headers of ours
 
 Cleanup = Literal["delete", "compact"]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 from chargebus_events.record import Received, Record
 
-from chargebus_runtime.outbox import Source
+from chargebus_runtime.outbox import Source, check_size
 from chargebus_runtime.telemetry import Trace
 
 
@@ -26,6 +26,10 @@ class Batch:
         self._trace = trace
 
     def send(self, record: Record, because: Received) -> None:
-        """Send a record after the commit; `because` is the record of this batch that caused it."""
-        traced = self._trace.carry(record, because)
+        """Send a record after the commit; `because` is the record of this batch that caused it.
+
+        Raises:
+            RecordTooLargeError: it can never go out.
+        """
+        traced = self._trace.carry(check_size(record), because)
         self.outgoing.setdefault((because.topic, because.partition), []).append(traced)

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from chargebus_events.record import Received, Record
 
 from chargebus_runtime import offsets, parking
@@ -20,7 +26,7 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import AWAY, CONFLICT, Database
 from chargebus_runtime.gathering import Gathering, Patience, Records, no_patience
-from chargebus_runtime.kafka import received
+from chargebus_runtime.kafka import check_alive, received
 from chargebus_runtime.outbox import Outgoing
 from chargebus_runtime.positions import Positions, StaleOffsetError
 from chargebus_runtime.retry import BACKOFF
@@ -31,6 +37,7 @@ log = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _SETTLE_S = 0.1
 _COMMIT_EVERY_S = 5.0
+_COMMIT_WITHIN_S = 2.0
 _PUBLISHING_AT_ONCE = 4
 _PACE_S = 0.02  # between polls that bring nothing urgent: each costs a fetch, whatever it brings
 
@@ -91,6 +98,7 @@ class Consumer:
         self._stopping = False
         self._idle = asyncio.Event()
         self._committed_at = time.monotonic()
+        self._committed: dict[TopicPartition, int] = {}
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -110,18 +118,23 @@ class Consumer:
                 await self._step(client)
             except ConsumerStoppedError:
                 return
+            except NoOffsetForPartitionError:  # partitions came in the middle of the poll: seek before the next
+                self._positions.lose_all()
             except _WAITED_FOR as error:
                 # What failed was rolled back: go back to where the database says, then on.
                 log.warning("%s waits: %r", self._parts.service, error)
                 metrics().retries.add(1, {"service": self._parts.service})
+                if isinstance(error, OffsetOutOfRangeError):
+                    self._positions.lose_end(error.args[0])
                 self._positions.lose_all()
                 await asyncio.sleep(BACKOFF.delay_s(attempt))
                 attempt += 1
             else:
                 attempt = 0
-        await self._settle()
+        await self._settle(client)
 
     async def _step(self, client: AIOKafkaConsumer) -> None:
+        check_alive(client)
         if await self._positions.establish(client):
             self._gathering.forget()  # everything is read anew
         taken = await client.getmany(timeout_ms=self._poll_ms(), max_records=self._parts.batch_records)
@@ -131,6 +144,7 @@ class Consumer:
         wait_s = self._gathering.wait_s(time.monotonic())
         if wait_s is None:
             await self._rest()
+            self._follow(client)
             return
         self._idle.clear()
         if wait_s > 0:
@@ -236,24 +250,30 @@ class Consumer:
 
     def _follow(self, client: AIOKafkaConsumer) -> None:
         """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them or waits."""
-        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S or self._following is not None:
-            return
-        self._committed_at = time.monotonic()
+        if time.monotonic() - self._committed_at >= _COMMIT_EVERY_S and self._following is None:
+            self._committed_at = time.monotonic()
+            self._catch_up(client)
+
+    def _catch_up(self, client: AIOKafkaConsumer) -> None:
         held = self._positions.current(client.assignment())
-        if held:  # or all were taken away while the batch was applied
+        if held and held != self._committed:  # none: all were taken away while the batch was applied
             self._following = asyncio.create_task(self._commit(client, held), name="committing to Kafka")
 
     async def _commit(self, client: AIOKafkaConsumer, held: dict[TopicPartition, int]) -> None:
         try:
-            await client.commit(held)
-        except (KafkaError, IllegalStateError) as error:
+            await asyncio.wait_for(client.commit(held), _COMMIT_WITHIN_S)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.info("Kafka did not take the committed offsets of %s: %r", self._parts.service, error)
+        else:
+            self._committed = held
         finally:
             self._following = None
 
-    async def _settle(self) -> None:
+    async def _settle(self, client: AIOKafkaConsumer) -> None:
+        if self._following is None:
+            self._catch_up(client)
         if self._following is not None:
-            self._following.cancel()
+            await self._following
         try:
             await asyncio.wait_for(self._parts.database.outbox.settle(), timeout=10)
         except AWAY as error:

@@ -12,7 +12,7 @@ from chargebus_events.record import Record
 
 from chargebus_runtime import outbox
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.migrations import database_url, migrate
+from chargebus_runtime.migrations import BehindError, check_revision, database_url, migrate
 from chargebus_runtime.outbox import Outbox
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.retry import until_done
@@ -29,6 +29,7 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still, and its locks went to others
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,  # a failover: this server is no longer the one that is written to
 )
 # Two transactions were in each other's way: the next try decides.
 CONFLICT: tuple[type[BaseException], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -44,8 +45,12 @@ class Transaction:
     outgoing: list[Record] = field(default_factory=list)
 
     def send(self, record: Record) -> None:
-        """Send a record after the commit."""
-        self.outgoing.append(self.tracing.carry_current(record))
+        """Send a record after the commit.
+
+        Raises:
+            RecordTooLargeError: it can never go out.
+        """
+        self.outgoing.append(self.tracing.carry_current(outbox.check_size(record)))
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,10 @@ class Database:
         )
 
     async def start(self) -> None:
-        """Open the pool; waits for the server as long as it takes."""
+        """Open the pool; waits for the server, and for the revision that this code needs, as long as it takes."""
+        await until_done(
+            f"starting on {self.name}", lambda: check_revision(self.url, self._options.migrations), BehindError, *AWAY
+        )
         self._pool = await until_done(f"connecting to {self.name}", self._connect, *AWAY)
         self._outbox = Outbox(self._pool, self._producer)
 

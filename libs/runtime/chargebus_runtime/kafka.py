@@ -1,10 +1,11 @@
 """How this process reaches Kafka: one set of connection options for every client, one form of what comes back."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.record import Received
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -80,6 +81,27 @@ class KafkaConnection:
 
     def _ssl_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.settings.kafka_ca_file or None)
+
+
+class DeadClientError(RuntimeError):
+    """A Kafka client lives on without one of its tasks: only a new process helps."""
+
+
+def check_alive(client: AIOKafkaConsumer) -> None:
+    """Raise if a background task of a consumer has ended: it would find nothing from then on, and never say so.
+
+    Raises:
+        DeadClientError: and nothing else.
+    """
+    tasks = (client._fetcher._fetch_task, client._client._sync_task, _coordination(client))
+    ended = [task for task in tasks if task is not None and task.done()]
+    if ended:
+        raise DeadClientError(f"a task of the Kafka client ended: {ended[0]!r}")
+
+
+def _coordination(client: AIOKafkaConsumer) -> "asyncio.Task[None] | None":
+    task: asyncio.Task[None] | None = getattr(client._coordinator, "_coordination_task", None)  # a group's only
+    return task
 
 
 def received(record: ConsumerRecord) -> Received:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from alembic import command, context
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -35,6 +36,34 @@ async def migrate(server_url: str, name: str, migrations: Path) -> None:
         await asyncio.to_thread(command.upgrade, _config(url, migrations), "head")
     finally:
         await lock.close()
+
+
+class BehindError(RuntimeError):
+    """A database lacks revisions that this code needs; the message says what to do."""
+
+
+async def check_revision(url: str, migrations: Path) -> None:
+    """Return if a database has the newest revision of `migrations`, or one they do not know: that of a newer release.
+
+    Raises:
+        BehindError: it has to be migrated first. OSError, asyncpg.PostgresError: it cannot be reached.
+    """
+    scripts = ScriptDirectory.from_config(_config(url, migrations))
+    newest, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
+    found = await _revision(url)
+    if found != newest and (found is None or found in known):
+        raise BehindError(f"the database has revision {found}, and needs {newest}: run `chargebus migrate`")
+
+
+async def _revision(url: str) -> str | None:
+    connection = await asyncpg.connect(url)
+    try:
+        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
+    return found
 
 
 def run_env(metadata: MetaData) -> None:
@@ -84,4 +113,4 @@ def _config(url: str, migrations: Path) -> Config:
     return config
 
 
-__all__ = ["RUNTIME_TABLES", "database_url", "migrate", "run_env"]
+__all__ = ["RUNTIME_TABLES", "BehindError", "check_revision", "database_url", "migrate", "run_env"]

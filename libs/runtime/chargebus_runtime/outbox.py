@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 from chargebus_events.record import Record
+from chargebus_events.topics import MAX_VALUE_BYTES
 
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.telemetry import metrics
@@ -37,6 +38,22 @@ _UNSWEPT = """
 SELECT id, records FROM outbox WHERE source_topic = '' AND created_at < $1
 ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 """
+
+
+class RecordTooLargeError(ValueError):
+    """A record is larger than Kafka takes: it could be committed, and would then never go out."""
+
+
+def check_size(record: Record) -> Record:
+    """Return the record.
+
+    Raises:
+        RecordTooLargeError: Kafka would never take it.
+    """
+    if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
+        raise RecordTooLargeError(f"a record of {len(record.value)} bytes for {record.topic}")
+    return record
+
 
 Source = tuple[str, int]
 FROM_HTTP: Source = ("", 0)

@@ -44,6 +44,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parts = parts
         self._next: dict[TopicPartition, int] = {}
         self._assigned: set[TopicPartition] = set()
+        self._cut: set[TopicPartition] = set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget partitions that another copy takes over."""
@@ -55,6 +56,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         """Note new partitions; they are read only once `establish` has sought to their stored offsets."""
         self._assigned = set(assigned)
         self._next.clear()
+        self._cut.clear()
 
     @property
     def established(self) -> bool:
@@ -68,6 +70,10 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
     def lose_all(self) -> None:
         """Seek every partition anew before the next batch."""
         self._next.clear()
+
+    def lose_end(self, partitions: Iterable[TopicPartition]) -> None:
+        """Note that Kafka did not know our offsets there: the log was cut, even if it has grown past them since."""
+        self._cut.update(partitions)
 
     async def establish(self, client: AIOKafkaConsumer) -> bool:
         """Seek to where the database says, all partitions if there is one that is not being read yet.
@@ -89,11 +95,13 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         first = await client.beginning_offsets(missing)
         last = await client.end_offsets(missing)
         for tp in missing:
-            hole, start = _start(tp, stored[tp], first[tp], last[tp])
+            end = min(last[tp], stored[tp] - 1) if tp in self._cut else last[tp]
+            hole, start = _start(tp, stored[tp], first[tp], end)
             if hole is not None:
                 await self.report(hole, resume_at=start)
             client.seek(tp, start)
             self._next[tp] = start
+            self._cut.discard(tp)
         return True
 
     def expected(self, taken: Mapping[TopicPartition, Sequence[Received]]) -> dict[TopicPartition, list[Received]]:
@@ -150,14 +158,14 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
             return await offsets.claim(connection, partitions, cluster_id)
 
 
-def _start(tp: TopicPartition, stored: int, first: int, last: int) -> tuple[Hole | None, int]:
+def _start(tp: TopicPartition, stored: int, first: int, end: int) -> tuple[Hole | None, int]:
     """Decide where to go on, and whether records are missing there."""
-    if stored > last:
-        return Hole(tp.topic, tp.partition, last, stored, "the topic is shorter than what we had read of it"), first
     if stored < first:
         hole = Hole(tp.topic, tp.partition, stored, first, "the log begins after our offset")
         never_read = stored == 0 or _compacted(tp.topic)
         return (None if never_read else hole), first
+    if stored > end:
+        return Hole(tp.topic, tp.partition, end, stored, "the topic is shorter than what we had read of it"), first
     return None, stored
 
 

@@ -33,6 +33,7 @@ S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[["Process"], Service]
 
 _HEALTH_TIMEOUT_S = 2.0
+_STOP_WITHIN_S = 15.0  # for batches under way; what they committed is in the outbox, and goes out with the next owner
 _CANNOT_ANSWER: tuple[type[BaseException], ...] = (*AWAY, RuntimeError)
 
 
@@ -108,10 +109,8 @@ class Process:
             await serving
         for consumer, _ in self._consumers:
             consumer.stop()
-        await asyncio.gather(*(task for _, task in self._consumers))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end([task for _, task in self._consumers], within_s=_STOP_WITHIN_S)
+        await _end(self._tasks, within_s=0)
         for database in self._databases():
             await _settle(database)
         await self._readers.stop()
@@ -210,6 +209,16 @@ class Process:
                     for hole in holes
                 ]
         return found
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"], within_s: float) -> None:
+    """Wait for tasks to end, cancel what does not; why one failed was told when it did."""
+    if not tasks:
+        return
+    _, pending = await asyncio.wait(tasks, timeout=within_s)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answers(database: Database) -> bool:

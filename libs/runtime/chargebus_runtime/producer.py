@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 from chargebus_events.record import Record
-from chargebus_events.topics import MAX_RECORD_BYTES
+from chargebus_events.topics import MAX_RECORD_BYTES, MAX_VALUE_BYTES
 
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.lanes import Lane, Load, Parcel, Sent
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 # After these, aiokafka's client never sends again on the partition; plain KafkaError is its sender's sudden end.
 _BROKEN = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced, UnknownProducerId)
 
-_ENVELOPE_BYTES = 16 * 1024  # more than any key and headers of ours
 _STOP_WITHIN_S = 5.0
 
 
@@ -107,7 +106,8 @@ class Producer:
         async with self._in_turn:
             client, partitions = await self._ready(record.topic for record in records)
             loads = {client.add(record, None, partitions) for record in records}
-        errors = [error for load in loads if (error := await load.ended) is not None]
+        # Several callers wait for one load: who is cancelled must not take it from the others.
+        errors = [error for load in loads if (error := await asyncio.shield(load.ended)) is not None]
         if errors:
             raise errors[0]
 
@@ -169,7 +169,7 @@ class _Client:
         Raises:
             MessageSizeTooLargeError, UnknownTopicOrPartitionError: Kafka will never take it.
         """
-        if record.value is not None and len(record.value) > MAX_RECORD_BYTES - _ENVELOPE_BYTES:
+        if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
             raise MessageSizeTooLargeError(f"a record of {len(record.value)} bytes for {record.topic}")
         count = partitions[record.topic]
         partition = _hash(record.key) % count if record.partition is None else record.partition

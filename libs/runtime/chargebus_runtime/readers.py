@@ -62,7 +62,7 @@ class Readers:
             spec.topics,
             group_id=group,
             listener=listener,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # where the log does not go on, the consumer decides, and says so
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // _BEATS_A_SESSION,

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from chargebus_events.record import Received
 
-from chargebus_runtime.kafka import received
+from chargebus_runtime.kafka import check_alive, received
 from chargebus_runtime.retry import until_done
 
 _POLL_MS = 1000
@@ -71,6 +71,7 @@ class Tail:
 
 
 async def _poll(client: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
+    check_alive(client)
     taken: dict[TopicPartition, list[ConsumerRecord]] = await until_done(
         "reading from Kafka", lambda: client.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE), KafkaError
     )

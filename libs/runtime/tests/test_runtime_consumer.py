@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import TOPICS, Topic
+from chargebus_events.topics import MAX_RECORD_BYTES, TOPICS, Topic
 from chargebus_runtime import consumer, offsets, parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import utc_now
@@ -137,6 +137,20 @@ def has_rows(bench: Bench, count: int) -> Callable[[], Awaitable[bool]]:
     return check
 
 
+def client(process: Process, bench: Bench) -> AIOKafkaConsumer:
+    clients = [subscriber.consumer for subscriber in process._readers._broker.subscribers]
+    return next(each for each in clients if any(tp.topic == bench.counter.topic.name for tp in each.assignment()))
+
+
+async def read_further(process: Process, bench: Bench, offset: int) -> None:
+    """Let a running service have read its one used partition up to `offset`."""
+    ((topic, number),) = await bench.rows("SELECT topic, partition FROM consumer_offset WHERE next_offset > 0")
+    tp = TopicPartition(topic, number)
+    await bench.rows(f"UPDATE consumer_offset SET next_offset = {offset} WHERE partition = {number}")
+    process._positions[bench.counter.name]._next[tp] = offset
+    client(process, bench).seek(tp, offset)
+
+
 async def test_each_record_is_applied_once_and_sent_on(bench: Bench) -> None:
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, f"s{i}", b"%d" % i) for i in range(50)])
@@ -178,6 +192,7 @@ async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench
         asyncpg.CannotConnectNowError("away"),
         asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
         asyncpg.DeadlockDetectedError("conflict"),
+        asyncpg.ReadOnlySQLTransactionError("a failover"),
         OSError("gone"),
     ],
 )
@@ -203,22 +218,14 @@ async def test_partitions_that_are_taken_away_while_a_batch_is_applied_do_not_en
     assert await bench.rows() == [("s", "1"), ("s", "2")]
 
 
-@pytest.mark.real_broker
-async def test_what_kafka_holds_as_committed_follows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "_COMMIT_EVERY_S", 0.0)
-
-    async def committed() -> bool:
-        offsets = await admin.list_consumer_group_offsets(bench.counter.name)
-        return sum(each.offset for each in offsets.values()) == 1
-
+async def committed(bench: Bench, count: int) -> bool:
     admin = AIOKafkaAdminClient(bootstrap_servers=bench.settings.kafka_bootstrap_servers)
     await admin.start()
     try:
-        async with bench.running() as process:
-            await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
-            await eventually(committed)
+        offsets = await admin.list_consumer_group_offsets(bench.counter.name)
     finally:
         await admin.close()
+    return sum(each.offset for each in offsets.values()) == count
 
 
 async def test_records_that_another_copy_applied_are_skipped(bench: Bench) -> None:
@@ -270,6 +277,72 @@ async def test_a_topic_shorter_than_the_stored_offset_is_a_hole_in_health_until_
         assert "shorter" in (await process._degraded())[bench.counter.name][0]
         await offsets.acknowledge_holes(database.pool, utc_now())
         assert await process._degraded() == {}
+
+
+@pytest.mark.real_broker
+async def test_a_log_that_is_cut_under_a_running_consumer_is_a_hole_and_its_new_records_are_applied(
+    bench: Bench,
+) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        await read_further(process, bench, offset=100)  # as if the log had been longer, and had lost its end
+        await eventually(has_rows(bench, 2))  # it is read from its beginning
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+        await eventually(has_rows(bench, 3))
+        assert "shorter" in (await process._degraded())[bench.counter.name][0]
+    assert await bench.rows() == [("s", "1"), ("s", "1"), ("s", "2")]
+
+
+async def test_a_record_that_could_never_go_out_parks_what_made_it(bench: Bench) -> None:
+    count = bench.counter.handle
+
+    async def inflate(batch: Batch) -> None:
+        await count(batch)
+        for record in batch.records:
+            size = MAX_RECORD_BYTES if record.value == b"2" else 1
+            batch.send(Record(bench.counter.out.name, record.key, b"x" * size), because=record)
+
+    bench.counter.handle = inflate  # type: ignore[method-assign]
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"1", b"2", b"3")])
+        await eventually(has_rows(bench, 2))
+        await process.idle()
+    assert await bench.rows() == [("s", "1"), ("s", "3")]
+    assert [r.value for r in await bench.read(f"{bench.counter.name}.parked")] == [b"2"]
+    assert await bench.rows("SELECT id FROM outbox") == []
+
+
+async def test_a_client_that_lost_a_task_ends_the_process_and_the_rest_stops(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        client(process, bench)._fetcher._fetch_task.cancel()
+        await asyncio.wait_for(process.failed.wait(), 10)
+        (database,) = process._databases()
+    with pytest.raises(RuntimeError, match="not started"):
+        assert database.pool
+
+
+@pytest.mark.real_broker
+async def test_what_kafka_holds_as_committed_is_all_that_was_applied_once_it_is_quiet(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_COMMIT_EVERY_S", 1.5)
+    async with bench.running() as process:
+        for count in (1, 2, 3):
+            await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+            await eventually(has_rows(bench, count))
+        await eventually(lambda: committed(bench, 3))
+
+
+@pytest.mark.real_broker
+async def test_what_kafka_holds_as_committed_is_all_that_was_applied_when_a_service_stops(bench: Bench) -> None:
+    async with bench.running() as process:
+        for count in (1, 2, 3):
+            await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+            await eventually(has_rows(bench, count))
+    assert await committed(bench, 3)
 
 
 async def test_records_sent_in_a_rolled_back_transaction_never_go_out(bench: Bench) -> None:

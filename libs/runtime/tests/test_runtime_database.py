@@ -1,12 +1,16 @@
-"""A process that stands still in the middle of a transaction keeps its locks no longer than its partitions."""
+"""When a service may use its database, and for how long a process that stands still keeps its locks."""
 
 import asyncio
+from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.database import AWAY, Database, DatabaseOptions
 from chargebus_runtime.telemetry import Tracing
+
+MIGRATIONS = Path(__file__).parent / "counter_migrations"
 
 
 @pytest.fixture
@@ -17,6 +21,31 @@ async def database(make_database, postgres, producer, tmp_path):
     database = Database(options, producer, utc_now, Tracing(enabled=False))
     await database.start()
     yield database
+    await database.stop()
+
+
+async def test_a_database_that_is_behind_the_code_is_waited_for(postgres, producer):
+    options = DatabaseOptions(f"chargebus_behind_{uuid4().hex[:8]}", postgres.url, MIGRATIONS)
+    database = Database(options, producer, utc_now, Tracing(enabled=False))
+    starting = asyncio.create_task(database.start())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(starting), 0.5)
+
+    await database.migrate()
+    await asyncio.wait_for(starting, 20)
+    assert await database.pool.fetchval("SELECT count(*) FROM applied") == 0
+    await database.stop()
+
+
+async def test_a_database_of_a_newer_release_is_used_as_it_is(postgres, producer):
+    options = DatabaseOptions(f"chargebus_newer_{uuid4().hex[:8]}", postgres.url, MIGRATIONS)
+    database = Database(options, producer, utc_now, Tracing(enabled=False))
+    await database.migrate()
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+
+    await asyncio.wait_for(database.start(), 20)
     await database.stop()
 
 

@@ -206,6 +206,18 @@ async def test_a_partition_without_a_leader_holds_up_no_other(topic, producer, m
     assert parcels[0].results == parcels[2].results == []
 
 
+async def test_who_gives_up_waiting_takes_nothing_from_others_who_wait_for_the_same_batch(topic, producer, monkeypatch):
+    monkeypatch.setattr(producer_module, "_STOP_WITHIN_S", 0.1)
+    await producer.send(Record(topic, "k", b"", partition=0))
+    producer._client._lanes[topic, 0]._client = Stuck()
+    patient = asyncio.create_task(producer.publish([Record(topic, "k", b"1", partition=0)]))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(producer.publish([Record(topic, "k", b"2", partition=0)]), 0.1)
+
+    assert not patient.done()
+    patient.cancel()
+
+
 async def test_what_a_replaced_client_never_answers_goes_out_through_the_next(kafka, topic, producer):
     for partition in (0, 1):
         await producer.send(Record(topic, "k", b"0", partition=partition))
