@@ -4,22 +4,27 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Final, Generic, TypeVar
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from opentelemetry import trace as otel_trace
-from pydantic import BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from chargebus_runtime import problems
+from chargebus_runtime.database import AWAY
 from chargebus_runtime.keys import KeyRing
 from chargebus_runtime.problems import Problem
 from chargebus_runtime.telemetry import Tracing, metrics
 
-__all__ = ["Health", "HttpParts", "HttpServer", "Page", "PageQuery", "Problem", "build_app", "page"]
+__all__ = ["Health", "HttpParts", "HttpServer", "Page", "PageQuery", "Problem", "UtcDatetime", "build_app", "page"]
 
 T = TypeVar("T")
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 Health = Callable[[], Awaitable[dict[str, list[str]]]]
 
@@ -46,6 +51,17 @@ def page(rows: Sequence[T], limit: int, cursor: Callable[[T], str]) -> Page[T]:
     return Page(items=items, next=cursor(items[-1]) if more else None)
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC it lies outside of the years 1 to 9999") from error
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with any offset, as a request gives it; it arrives in UTC."""
+
+
 @dataclass(frozen=True)
 class HttpParts:
     """What the app of a process is made of; `problems_found` returns what is wrong, by service."""
@@ -64,14 +80,21 @@ def build_app(parts: HttpParts) -> FastAPI:
         title=parts.title,
         version="1",
         description="Every call needs an API key: header `X-API-Key`, or as a bearer token.",
+        max_body_size=MAX_BODY_BYTES,
     )
     app.state.key_ring = parts.key_ring
-    problems.install(app)
+    problems.install(app, away=AWAY)
     for router in parts.routers:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", dependencies=[Depends(_refuse_nul)])
     app.include_router(_health_router(parts))
     app.middleware("http")(_measure(parts.tracing))
     return app
+
+
+def _refuse_nul(request: Request) -> None:
+    """Refuse what no database takes, and no name of ours has."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise Problem(422, "invalid request", "The address has a NUL character (%00).")
 
 
 def _health_router(parts: HttpParts) -> APIRouter:
@@ -103,11 +126,15 @@ Next = Callable[[Request], Awaitable[Response]]
 def _measure(tracing: Tracing) -> Callable[[Request, Next], Awaitable[Response]]:
     async def measure(request: Request, call_next: Next) -> Response:
         started = time.monotonic()
-        with _span(tracing, request):
-            response = await call_next(request)
-        route = request.scope.get("route")
-        attributes = {"route": getattr(route, "path", ""), "method": request.method, "status": response.status_code}
-        metrics().http_duration.record(time.monotonic() - started, attributes)
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)  # what an exception becomes further out
+        try:
+            with _span(tracing, request):
+                response = await call_next(request)
+            status = response.status_code
+        finally:
+            route = request.scope.get("route")
+            attributes = {"route": getattr(route, "path", ""), "method": request.method, "status": status}
+            metrics().http_duration.record(time.monotonic() - started, attributes)
         return response
 
     return measure

@@ -3,12 +3,17 @@
 Spec: RFC 9457
 """
 
+import logging
+from collections.abc import Iterable
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -40,8 +45,8 @@ def problem_response(
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem+json."""
+def install(app: FastAPI, away: Iterable[type[BaseException]] = ()) -> None:
+    """Make every error of `app` a problem+json; those of `away` say that a server does not answer."""
 
     async def on_problem(_request: Request, error: Exception) -> JSONResponse:
         return error.response() if isinstance(error, Problem) else _unexpected()
@@ -57,6 +62,11 @@ def install(app: FastAPI) -> None:
         title = HTTPStatus(error.status_code).phrase.lower()
         return problem_response(error.status_code, title, str(error.detail), dict(error.headers or {}))
 
+    async def on_away(_request: Request, error: Exception) -> JSONResponse:
+        log.warning("a call failed, as a server does not answer: %r", error)
+        detail = "A server that this call needs does not answer. Try again in a moment."
+        return problem_response(503, "not available", detail, {"Retry-After": "5"})
+
     async def on_error(_request: Request, _error: Exception) -> JSONResponse:
         return _unexpected()
 
@@ -64,6 +74,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_error)
+    for error in away:
+        app.add_exception_handler(cast(type[Exception], error), on_away)
 
 
 def _unexpected() -> JSONResponse:

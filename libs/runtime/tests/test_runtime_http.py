@@ -1,14 +1,15 @@
 """Who is let in over HTTP, and how errors look."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Annotated
 
 import httpx
 import pytest
 from chargebus_events.access import ApiKey, revoked
 from chargebus_events.record import Received
-from chargebus_runtime import secrets
-from chargebus_runtime.http import HttpParts, PageQuery, Problem, build_app, page
+from chargebus_runtime import http, problems, secrets
+from chargebus_runtime.http import MAX_BODY_BYTES, HttpParts, PageQuery, Problem, build_app, page
 from chargebus_runtime.keys import Caller, KeyRing, Role, format_key, require
 from chargebus_runtime.telemetry import Tracing
 from fastapi import APIRouter, Depends
@@ -39,6 +40,18 @@ def router() -> APIRouter:
     @routes.get("/crash")
     async def crash() -> None:
         raise RuntimeError("secret details")
+
+    @routes.get("/away")
+    async def away() -> None:
+        raise ConnectionRefusedError
+
+    @routes.post("/echo")
+    async def echo(body: dict[str, str]) -> dict[str, str]:
+        return body
+
+    @routes.get("/named/{name}")
+    async def named(name: str, text: str = "") -> str:
+        return name + text
 
     @routes.get("/numbers")
     async def numbers(query: Annotated[PageQuery, Depends()]) -> object:
@@ -122,6 +135,39 @@ async def test_our_own_fault_shows_no_details(client):
     answer = await client.get("/v1/crash")
     assert answer.status_code == 500
     assert "secret details" not in answer.text
+
+
+async def test_a_server_that_is_away_is_no_fault_of_the_call(client):
+    answer = await client.get("/v1/away")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.headers["content-type"] == problems.MEDIA_TYPE
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(client):
+    taken = []
+
+    async def body():
+        for _ in range(100):
+            taken.append(MAX_BODY_BYTES // 10)
+            yield b" " * taken[-1]
+
+    answer = await client.post("/v1/echo", content=body())
+    assert (answer.status_code, answer.headers["content-type"]) == (413, problems.MEDIA_TYPE)
+    assert sum(taken) < 2 * MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize("path", ["/v1/named/a%00b", "/v1/named/a?text=%00"])
+async def test_a_nul_in_the_address_is_refused(client, path):
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["title"]) == (422, "invalid request")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/numbers", 200), ("/v1/broken", 409), ("/v1/crash", 500)])
+async def test_every_call_is_measured(client, monkeypatch, path, status):
+    seen = []
+    monkeypatch.setattr(http.metrics(), "http_duration", SimpleNamespace(record=lambda _s, labels: seen.append(labels)))
+    await client.get(path)
+    assert seen == [{"route": path.removeprefix("/v1"), "method": "GET", "status": status}]
 
 
 async def test_bad_parameters_name_the_field(client):

@@ -2,7 +2,7 @@
 
 import secrets as random_source
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from chargebus_events.access import ApiKey, RoleName
 from chargebus_runtime import secrets
@@ -23,8 +23,7 @@ def new_key_id() -> str:
 
 
 def make_key(name: str, role: RoleName, expires_at: datetime | None, now: datetime) -> MadeKey:
-    """Make a key; `expires_at` is aware."""
+    """Make a key; `expires_at` is in UTC."""
     key_id, secret = new_key_id(), secrets.generate_password()
-    expires_at = None if expires_at is None else expires_at.astimezone(UTC)
     key = ApiKey(key_id, name, role, secrets.hash_generated(secret), now, expires_at)
     return MadeKey(key, format_key(key_id, secret))

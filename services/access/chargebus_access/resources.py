@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated
 
 from chargebus_events.access import RoleName
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from chargebus_runtime.http import UtcDatetime
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from chargebus_access.domain import StoredKey
 
@@ -18,7 +19,7 @@ class ApiKeyIn(BaseModel):
 
     name: Name = Field(description="Who or what will use it")
     role: RoleName = Field(description="viewer reads, operator also steers, admin also manages API keys")
-    expires_at: AwareDatetime | None = Field(default=None, description="Left out: it does not expire")
+    expires_at: UtcDatetime | None = Field(default=None, description="Left out: it does not expire")
 
 
 class ApiKeyOut(BaseModel):

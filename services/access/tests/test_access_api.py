@@ -121,6 +121,7 @@ async def test_keys_are_listed_in_pages_and_by_state(admin):
         {"role": "king"},
         {"expires_at": "2020-01-01T00:00:00Z"},
         {"expires_at": "2099-01-01T00:00:00"},
+        {"expires_at": "9999-12-31T23:59:59-12:00"},
         {"secret": "mine"},
     ],
 )
