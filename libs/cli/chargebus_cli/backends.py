@@ -1,14 +1,18 @@
 """The Kafka and the PostgreSQL of a whole system: those that the environment gives, else embedded ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from chargebus_embedded import EmbeddedPostgres, MockKafka, start_kafka
+from chargebus_embedded import EmbeddedPostgres, EmbeddedServer, MockKafka, Startable, start_kafka
 
+from chargebus_cli.errors import CommandError
 from chargebus_cli.folder import DataFolder
 from chargebus_cli.say import say
+
+T = TypeVar("T")
 
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 DATABASE = "DATABASE_URL"
@@ -21,6 +25,25 @@ class Backends:
     kafka: str
     database: str
     mock: bool
+    embedded: tuple[EmbeddedServer, ...] = ()
+
+    async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work` and return its result; cancel it when an embedded server ends before.
+
+        Raises:
+            CommandError: a server ended; the message has the end of its log.
+        """
+        working = asyncio.create_task(work)
+        watching = [asyncio.create_task(server.ended()) for server in self.embedded]
+        try:
+            done, _ = await asyncio.wait((working, *watching), return_when=asyncio.FIRST_COMPLETED)
+            if working in done:
+                return await working
+            raise CommandError(next(task.result() for task in watching if task in done))
+        finally:
+            for task in (working, *watching):
+                task.cancel()
+            await asyncio.gather(working, *watching, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -36,26 +59,39 @@ async def backends(folder: DataFolder, environment: Mapping[str, str]) -> AsyncI
         try:
             # Both come to their end before anything is stopped, so that none starts behind our back.
             await asyncio.gather(kafka, database, return_exceptions=True)
-            address, mock = await kafka
-            yield Backends(address, await database, mock)
+            given = (await kafka, await database)
+            yield Backends(
+                kafka=given[0].address,
+                database=given[1].address,
+                mock=isinstance(given[0].server, MockKafka),
+                embedded=tuple(each.server for each in given if isinstance(each.server, EmbeddedServer)),
+            )
         finally:
             for task in (kafka, database):
                 task.cancel()
             await asyncio.gather(kafka, database, return_exceptions=True)
 
 
-async def _kafka(folder: DataFolder, environment: Mapping[str, str], started: AsyncExitStack) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class _Backend:
+    """Where a backend is, and the server that was started for it, if one was."""
+
+    address: str
+    server: Startable | None = None
+
+
+async def _kafka(folder: DataFolder, environment: Mapping[str, str], started: AsyncExitStack) -> _Backend:
     if given := environment.get(KAFKA):
-        return given, False
+        return _Backend(given)
     kafka = await start_kafka(folder.kafka, environment, say)
     started.push_async_callback(kafka.stop)
-    return kafka.bootstrap_servers, isinstance(kafka, MockKafka)
+    return _Backend(kafka.bootstrap_servers, kafka)
 
 
-async def _database(folder: DataFolder, environment: Mapping[str, str], started: AsyncExitStack) -> str:
+async def _database(folder: DataFolder, environment: Mapping[str, str], started: AsyncExitStack) -> _Backend:
     if given := environment.get(DATABASE):
-        return given
+        return _Backend(given)
     postgres = EmbeddedPostgres(folder.postgres)
     await postgres.start()
     started.push_async_callback(postgres.stop)
-    return postgres.url
+    return _Backend(postgres.url, postgres)

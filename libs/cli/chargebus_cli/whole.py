@@ -24,7 +24,7 @@ async def run(wanted: Wanted, environment: MutableMapping[str, str]) -> None:
         environment: of this process; what services read from it, such as the OCPP port, is set in it.
 
     Raises:
-        CommandError: a port or the data folder cannot be used, a server does not start, a setting is wrong.
+        CommandError: a port or the data folder cannot be used, a server does not start or ends, a setting is wrong.
     """
     stop = stop_on_signal()
     try:
@@ -48,7 +48,7 @@ async def _run_in(
         stack.push_async_callback(asyncio.wait, [loading])
         servers = await unless(stop, stack.enter_async_context(backends(folder, environment)))
         system = await unless(stop, _loaded(loading))
-        await system.System(wanted, folder, servers).run(environment, stop)
+        await servers.unless_lost(system.System(wanted, folder, servers).run(environment, stop))
 
 
 async def _loaded(loading: "asyncio.Task[ModuleType]") -> ModuleType:

@@ -117,3 +117,15 @@ def test_kill_9_leaves_no_process_behind(tmp_path):
         run.process.kill()
 
         until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.real_broker
+def test_a_server_that_ends_ends_the_system_with_a_line_that_says_so(tmp_path, kafka):
+    with running(tmp_path / "data", fleet=0) as run:
+        (java,) = [each for each in psutil.Process(run.process.pid).children(recursive=True) if "java" in each.name()]
+        java.kill()
+        assert run.process.stdout is not None
+        said = run.process.stdout.read()
+        assert "Kafka ended. The end of its log" in said
+        assert run.process.wait(timeout=PATIENCE_S) == 1

@@ -1,10 +1,13 @@
 """What every embedded server can do: start, stop, die, come back."""
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
 from chargebus_embedded.child import Child
 from chargebus_embedded.errors import StartError
+
+_LOOK_EVERY_S = 1.0
 
 
 class Startable:
@@ -67,6 +70,13 @@ class EmbeddedServer(Startable):
     def resume(self) -> None:
         """Let the server go on after `pause`."""
         self._started().resume()
+
+    async def ended(self) -> str:
+        """Wait until the server's process is gone; return what to say of that, with the end of its log."""
+        child = self._started()
+        while child.running:  # noqa: ASYNC110 - nothing tells of a process that is no child of this one's loop
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return str(child.explain("ended"))
 
     async def restart(self) -> None:
         """Start the server again after `stop` or `kill`, with the same data and the same address."""

@@ -96,7 +96,7 @@ class Producer:
         """Send all records and wait until all are acknowledged, however long Kafka is away.
 
         Callers take turns, so that records of one key go out in the order of the calls. After an error all of them
-        are sent again: a record may go out twice, never less than once.
+        are sent again: a record may go out twice, never less than once, and then maybe after those of a later call.
         """
         batch = list(records)
         if batch:
@@ -187,8 +187,7 @@ class _Client:
             await asyncio.wait_for(asyncio.gather(*(lane.empty() for lane in self._lanes.values())), _STOP_WITHIN_S)
         except TimeoutError:
             log.warning("the Kafka producer stops before it has sent all")
-        await self._producer.stop()
-        self._abandon()
+        await self._leave()
 
     def _failed(self, error: KafkaError) -> None:
         """Give way to a new client if this one's sequence numbers no longer fit the broker's."""
@@ -201,7 +200,7 @@ class _Client:
         try:
             await asyncio.wait_for(self._producer.stop(), _STOP_WITHIN_S)
         except (KafkaError, TimeoutError) as error:
-            log.warning("the replaced Kafka producer did not stop cleanly: %r", error)
+            log.warning("a Kafka producer did not stop cleanly: %r", error)
         self._abandon()
 
     def _abandon(self) -> None:
