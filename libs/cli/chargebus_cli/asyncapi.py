@@ -74,7 +74,8 @@ _OF_BOOT_ANSWER = _OF_ANSWER | {"registration": "with the answer to a boot: acce
 _OF_COMMAND = {
     "ocpp_action": "the OCPP action",
     "ocpp_epoch": "the connection",
-    "timeout_s": "how long the station may take to answer",
+    "timeout_s": "how long the station may take to answer; so long after ce_time it is not written any more",
+    "expires_at": "optional: from when on it is not written any more, RFC 3339 in UTC",
 }
 _OF_OUTCOME = {"requester": "the service that asked for the command"}
 _OF_PARKED = {

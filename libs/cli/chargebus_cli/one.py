@@ -2,7 +2,8 @@
 
 import os
 
-from chargebus_runtime.process import PortTakenError, Process
+from chargebus_runtime.process import Build, PortTakenError, Process
+from chargebus_runtime.service import Service
 from pydantic import ValidationError
 
 from chargebus_cli.environment import runtime_settings, wrong_setting
@@ -17,10 +18,11 @@ async def run(names: list[str]) -> None:
     """Run the services until a signal.
 
     Raises:
-        CommandError: an unknown service, a wrong or missing setting, a port that is taken, or a part that died.
+        CommandError: an unknown service, a wrong or missing setting, a service that will not run with the settings
+            given, a port that is taken, or a part that died.
     """
     stop = stop_on_signal()
-    wanted = builds(names)
+    wanted = [_explained(build) for build in builds(names)]
     settings = runtime_settings()
     if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
         message = (
@@ -37,3 +39,17 @@ async def run(names: list[str]) -> None:
         raise wrong_setting(error) from error
     except PortTakenError as error:
         raise CommandError(str(error)) from error
+
+
+def _explained(build: Build) -> Build:
+    """Return the build of a service so that what keeps it from being built, a ValueError, is one clear line."""
+
+    def explained(process: Process) -> Service:
+        try:
+            return build(process)
+        except ValidationError:
+            raise  # names its setting by itself
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+
+    return explained

@@ -67,6 +67,14 @@ def test_a_wrong_setting_is_named():
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_edge_without_a_transport_says_in_one_line_how_to_switch_one_on():
+    done = run("run", "edge", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="0")
+
+    assert done.returncode == 1
+    assert "set EDGE_ALLOW_PLAIN_WS=true" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("option", ["--ocpp-port", "--http-port"])
 def test_a_taken_port_is_said_in_one_line_before_anything_starts(option, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as holder:

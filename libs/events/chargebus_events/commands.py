@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from chargebus_events.record import Envelope, Record
+from chargebus_events.record import Envelope, Headers, Record, timestamp
 from chargebus_events.topics import COMMANDS, DELIVERIES, DOWNLINK, OUTCOMES
 
 REQUESTED = "chargebus.command.requested.v1"
@@ -49,7 +49,11 @@ class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A CALL that the `command` service sends down to one connection; `deadline_at` is when the answer is due."""
+    """A CALL that the `command` service sends down to one connection.
+
+    `timeout_s` is how long the station may take to answer. From `timeout_s` after `sent_at` on, and from `expires_at`
+    on, the edge does not write it any more, wherever it waited: whoever asked for it has given it up by then.
+    """
 
     command_id: str
     station_id: str
@@ -59,6 +63,7 @@ class Command(msgspec.Struct, frozen=True):
     epoch: int
     timeout_s: float
     sent_at: datetime
+    expires_at: datetime | None = None
 
     def record(self, *more: tuple[str, bytes]) -> Record:
         """Return the command as a record for the downlink partition of its edge."""
@@ -67,18 +72,22 @@ class Command(msgspec.Struct, frozen=True):
             ("ocpp_action", self.action.encode()),
             ("ocpp_epoch", b"%d" % self.epoch),
             ("timeout_s", str(self.timeout_s).encode()),
+            *self._expiry(),
             *more,
         )
         return Record(DOWNLINK, self.station_id, self.payload, headers, partition=self.slot)
+
+    def _expiry(self) -> Headers:
+        return () if self.expires_at is None else (("expires_at", timestamp(self.expires_at).encode()),)
 
 
 class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an edge says of a command that it was to send on connection `epoch`.
 
-    `undeliverable`: never written to the socket, so it may be tried again. `connection_lost`: written, the socket
-    ended without an answer. `payload` is the CALLRESULT's; the error fields are the CALLERROR's, or, with
-    `answered`, say how the answer breaks the schema. `sent_at` is the command record's own (its `ce_time`): it tells
-    the attempts at one command apart.
+    `undeliverable`: never written to the socket, if only because it came too late, so it may be tried again.
+    `connection_lost`: written, the socket ended without an answer. `payload` is the CALLRESULT's; the error fields
+    are the CALLERROR's, or, with `answered` and for a CALLERROR that cannot be read, say what is wrong with the
+    answer. `sent_at` is the command record's own (its `ce_time`): it tells the attempts at one command apart.
     """
 
     command_id: str

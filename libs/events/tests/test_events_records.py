@@ -102,6 +102,14 @@ def test_frames_of_one_station_have_ids_of_their_own_however_often_it_connects()
     assert len({FRAME.id, *(frame.id for frame in others)}) == 3
 
 
+def test_a_command_says_when_it_expires_if_it_does():
+    command = Command("c1", "CS-1", "Reset", b"{}", 5, 40, 30.0, NOW)
+    expiring = msgspec.structs.replace(command, expires_at=NOW + timedelta(seconds=5))
+
+    assert "expires_at" not in dict(command.record().headers)
+    assert dict(expiring.record().headers)["expires_at"] == b"2025-03-01T12:00:05.123Z"
+
+
 @pytest.mark.parametrize(("name", "kind"), [("answer", ANSWER), ("error", ERROR)])
 def test_an_answer_finds_the_connection_that_asked(name, kind):
     record = received(RECORDS[name])

@@ -24,6 +24,9 @@ Meaning = Literal[
 DESCRIPTION_LIMIT: Final = 255
 """Characters in an errorDescription. Spec: OCPP 2.0.1 and 2.1 Part 4, 4.2.3; 1.6 sets no limit and gets the same."""
 
+CODE_LIMIT: Final = 50
+"""Characters kept of an errorCode that a station sends; the longest that a version knows has 29."""
+
 _SHARED: Final[Mapping[Meaning, str]] = {
     "generic": "GenericError",
     "internal": "InternalError",

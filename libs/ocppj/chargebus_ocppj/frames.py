@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from chargebus_ocppj.errors import error_code, shorten
+from chargebus_ocppj.errors import CODE_LIMIT, error_code, shorten
+from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.salvage import MESSAGE_ID_LIMIT, Wreck, inspect, is_message_id
 from chargebus_ocppj.versions import Version
 
@@ -26,6 +27,8 @@ __all__ = [
 UNREADABLE_MESSAGE_ID: Final = "-1"
 """The message id of a CALLERROR to something whose id could not be read. Spec: OCPP 2.0.1 and 2.1 Part 4, 4.2.3"""
 
+_CALL_ERROR: Final = 4
+
 
 class Call(msgspec.Struct, frozen=True):
     """A request that wants an answer; `payload` is the JSON object as it was sent."""
@@ -43,7 +46,10 @@ class CallResult(msgspec.Struct, frozen=True):
 
 
 class CallError(msgspec.Struct, frozen=True):
-    """The refusal of a CALL; `details` is JSON, an object unless the sender did not care."""
+    """The refusal of a CALL; `details` is JSON, an object unless the sender did not care.
+
+    The code and description of one that was read have no control characters, and 50 and 255 characters at most.
+    """
 
     message_id: str
     code: str
@@ -52,7 +58,7 @@ class CallError(msgspec.Struct, frozen=True):
 
 
 class CallResultError(msgspec.Struct, frozen=True):
-    """The refusal of a CALLRESULT (2.1)."""
+    """The refusal of a CALLRESULT (2.1); what is said of the members of `CallError` goes for its own."""
 
     message_id: str
     code: str
@@ -78,17 +84,24 @@ class FrameError(Exception):
         code: the version's RPC error code.
         description: at most 255 characters.
         details: a JSON object.
+        message_type: the message type number, if it could be read; the version may not know it.
         message_id: the id, if it could be read (a frame of any type may carry it).
         answer: the frame to send back, or None where the version says nothing or forbids it.
     """
 
-    def __init__(self, code: str, description: str, message_id: str | None, answer: Frame | None) -> None:
+    def __init__(self, code: str, description: str, wreck: Wreck, answer: Frame | None) -> None:
         self.code = code
         self.description = description
         self.details = b"{}"
-        self.message_id = message_id
+        self.message_type = wreck.message_type
+        self.message_id = wreck.message_id
         self.answer = answer
         super().__init__(f"{code}: {description}")
+
+    @property
+    def refuses_call(self) -> bool:
+        """Whether this was to be a CALLERROR."""
+        return self.message_type == _CALL_ERROR
 
     @property
     def answerable(self) -> bool:
@@ -114,15 +127,16 @@ class _Result(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag_f
 
 
 # A refusal ends an exchange: refusing it in turn for its looks helps nobody. So what a person reads may be missing,
-# and the details may be any JSON (stations send strings).
-class _Refusal(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag_field="type", tag=4):
+# and the details may be any JSON (stations send strings). What a person reads may be a piece of memory, too: it is
+# cleaned, and cut to what an answer may hold.
+class _Refusal(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag_field="type", tag=_CALL_ERROR):
     message_id: str
     code: str
     description: str | None = ""
     details: msgspec.Raw = msgspec.Raw(b"{}")
 
     def frame(self) -> Frame:
-        return CallError(self.message_id, self.code, self.description or "", _details(self.details))
+        return CallError(self.message_id, _code(self.code), _description(self.description), _details(self.details))
 
 
 class _ResultRefusal(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag_field="type", tag=5):
@@ -132,7 +146,8 @@ class _ResultRefusal(msgspec.Struct, array_like=True, forbid_unknown_fields=True
     details: msgspec.Raw = msgspec.Raw(b"{}")
 
     def frame(self) -> Frame:
-        return CallResultError(self.message_id, self.code, self.description or "", _details(self.details))
+        code, description = _code(self.code), _description(self.description)
+        return CallResultError(self.message_id, code, description, _details(self.details))
 
 
 class _Unconfirmed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag_field="type", tag=6):
@@ -199,6 +214,14 @@ def _payload(raw: msgspec.Raw) -> bytes:
     raise ValueError
 
 
+def _code(text: str) -> str:
+    return clean(text)[:CODE_LIMIT]
+
+
+def _description(text: str | None) -> str:
+    return shorten(clean(text))
+
+
 def _details(raw: msgspec.Raw) -> bytes:
     details = bytes(raw)
     msgspec.json.decode(details)  # skipped over until now, and what is not UTF-8 must not travel on
@@ -211,8 +234,8 @@ def _refuse(wreck: Wreck, version: Version) -> FrameError:
     answer = _ANSWERS[version].get(known_type)
     answer_to = wreck.message_id or _STAND_IN[version]
     if answer is None or answer_to is None:
-        return FrameError(code, description, wreck.message_id, None)
-    return FrameError(code, description, wreck.message_id, answer(answer_to, code, description))
+        return FrameError(code, description, wreck, None)
+    return FrameError(code, description, wreck, answer(answer_to, code, description))
 
 
 def encode(frame: Frame) -> str:

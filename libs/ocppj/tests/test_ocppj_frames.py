@@ -66,11 +66,23 @@ def test_an_error_may_lack_what_only_a_person_reads(message: str, frame: CallErr
     assert parse(message, "1.6") == frame
 
 
-def test_an_error_may_have_a_long_description() -> None:
-    frame = parse(json.dumps([4, "1", "GenericError", "x" * 5000, {}]), "2.0.1")
+@pytest.mark.parametrize("kind", [4, 5])
+def test_what_an_error_says_is_cleaned_and_cut_to_what_can_be_kept(kind: int) -> None:
+    frame = parse(json.dumps([kind, "1", "Gen\0" + "x" * 500, "why\n\0\x7f" + "y" * 5000, {}]), "2.1")
 
-    assert isinstance(frame, CallError)
-    assert len(frame.description) == 5000
+    assert isinstance(frame, CallError | CallResultError)
+    assert frame.code == "Gen" + "x" * 47
+    assert frame.description == "why" + "y" * 251 + "…"
+
+
+@pytest.mark.parametrize(
+    ("message", "refuses"), [('[4,"1",7]', True), ('[4,"1",', True), ('[3,"1",7]', False), ('["4","1"]', False)]
+)
+def test_what_was_to_be_an_error_is_known_for_one(message: str, refuses: bool) -> None:
+    with pytest.raises(FrameError) as caught:
+        parse(message, "1.6")
+
+    assert caught.value.refuses_call is refuses
 
 
 # What cannot be read at all.

@@ -15,6 +15,7 @@ from chargebus_ocppj.frames import (
     encode,
     parse,
 )
+from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.versions import VERSIONS, Version
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -31,9 +32,10 @@ payloads = st.dictionaries(texts, json_values, max_size=4).map(lambda value: jso
 
 calls = st.builds(Call, message_ids, texts, payloads)
 results = st.builds(CallResult, message_ids, payloads)
-errors = st.builds(CallError, message_ids, texts, texts, payloads)
+said = texts.map(clean)
+errors = st.builds(CallError, message_ids, said, said, payloads)
 sends = st.builds(Send, message_ids, texts, payloads)
-result_errors = st.builds(CallResultError, message_ids, texts, texts, payloads)
+result_errors = st.builds(CallResultError, message_ids, said, said, payloads)
 
 near_frames = st.lists(st.integers(-1, 8) | texts | json_values, max_size=6).map(json.dumps)
 mangled = st.tuples(calls.map(encode), st.integers(0, 60), texts).map(

@@ -116,6 +116,7 @@ def _down(command: Command) -> Record:
         epoch=sent.epoch,
         timeout_s=command.timeout_s,
         sent_at=sent.sent_at,
+        expires_at=command.expires_at,
     ).record()
 
 

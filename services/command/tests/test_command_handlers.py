@@ -1,12 +1,14 @@
 """What comes over Kafka, against a real database."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from chargebus_command import ledger
 from chargebus_command.domain.state import Ended
 from chargebus_command.ledger import TwiceEndedError
 from chargebus_command.stations import forget_connections, take
-from chargebus_events.record import Received
+from chargebus_events.record import Received, timestamp
 from chargebus_events.registry import OnboardingPolicy, removed
 
 DOWN_A = ("CS-1", 3, b"a")
@@ -38,6 +40,16 @@ async def test_a_request_goes_down_to_the_slot_and_connection_that_hold_the_stat
     headers = dict(sent[0].headers)
     assert (headers["ocpp_epoch"], headers["ocpp_action"], headers["timeout_s"]) == (b"7", b"Reset", b"20.0")
     assert sent[0].value == b'{"type":"Soft"}'
+
+
+@pytest.mark.parametrize(("ttl_s", "expires_after_s"), [(5, 5), (0, 20)])
+async def test_what_goes_down_says_when_it_expires(service, ttl_s, expires_after_s):
+    await service.come_online("CS-1")
+    expires_at = service.time() + timedelta(seconds=expires_after_s)
+    (sent,) = await service.apply(service.request("CS-1", "a", timeout_s=20, ttl_s=ttl_s))
+
+    assert dict(sent.headers)["expires_at"] == timestamp(expires_at).encode()
+    assert await service.fetch("SELECT expires_at FROM command") == [(expires_at,)]
 
 
 async def test_an_answer_becomes_the_one_outcome_and_frees_the_place_for_the_next(service):

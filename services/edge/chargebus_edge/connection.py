@@ -34,8 +34,9 @@ class Socket(Protocol):
         """Whether the station does not read what was written."""
         ...
 
-    def write(self, text: str) -> None:
-        """Send a text message."""
+    def write(self, text: str) -> bool:
+        """Send a text message; return whether the socket was open for it."""
+        ...
 
     def poke(self) -> None:
         """Send a ping."""
@@ -119,10 +120,11 @@ class Connection:
         self._liveness.message(now)
         if self._records is not None:
             self._run(self.link.received(data, now))
-            if self._unacknowledged >= self._parts.limits.unacknowledged or self.socket.congested:
+            if self._unacknowledged >= self._parts.limits.unacknowledged or self.link.waiting or self.socket.congested:
                 self._flow()
         elif not self.ended:
-            self._early = [*(self._early or ()), data]
+            self._early = self._early or []
+            self._early.append(data)
             self._flow()
 
     def refused(self, reason: str) -> None:
@@ -130,11 +132,15 @@ class Connection:
         self._parts.tally.note("unreadable", self.station.station_id, reason)
 
     def heard(self) -> None:
-        """Note a ping or pong: the station is there."""
-        self._liveness.control_frame(self._parts.monotonic())
+        """Note that the station is there."""
+        self._liveness.message(self._parts.monotonic())
+
+    def ponged(self) -> None:
+        """Note that the station answers pings."""
+        self._liveness.pong(self._parts.monotonic())
 
     def lost(self) -> None:
-        """Learn that the socket is gone."""
+        """Learn that the station says no more and can be told no more."""
         self.end()
 
     # From Kafka
@@ -169,14 +175,12 @@ class Connection:
         """Take a service's answer to a call."""
         self._parts.tally.answers["service"] += 1
         self._run(self.link.answer(number, answer, self._parts.monotonic(), registration))
+        if self._held:
+            self._flow()
 
     def command(self, command: StationCommand) -> None:
         """Take a command for the station."""
         self._run(self.link.command(command, self._parts.monotonic()))
-
-    def refuse(self, command: StationCommand, reason: str) -> None:
-        """Take a command that must not be written."""
-        self._run(self.link.refuse(command, reason))
 
     # From the sweep
 
@@ -186,7 +190,7 @@ class Connection:
             self._tick(now)
         if self._held:
             self._catch_up(now)
-        if now >= self._liveness.due_at:
+        elif now >= self._liveness.due_at:
             self._look_after(now)
         if now - self._shown_at >= self._parts.limits.unseen_s:
             self._show(now)
@@ -223,9 +227,8 @@ class Connection:
 
     def release(self) -> None:
         """Read again; the silence meanwhile was not the station's."""
-        self._liveness.message(self._parts.monotonic())
-        self._held = False
-        self.socket.release()
+        self._read_again()
+        self._flow()
 
     def close(self, code: int, reason: str) -> None:
         """End the connection from this side."""
@@ -246,22 +249,28 @@ class Connection:
         self.socket.cut()
 
     def _flow(self) -> None:
-        """Stop reading from a station that sends faster than Kafka takes, or that does not read; go on later."""
+        """Stop reading from a station that sends faster than is taken or answered, or does not read; go on later."""
         backlog = self._unacknowledged + len(self._early or ())
         limit = self._parts.limits.unacknowledged
-        if not self._held and (backlog >= limit or self.socket.congested):
+        ahead = self.link.waiting > 0 or self.socket.congested
+        if not self._held and (ahead or backlog >= limit):
             self._held = True
             self.socket.hold()
-        elif self._held and backlog <= limit // 2 and not self.socket.congested:
-            self._held = False
-            self.socket.release()
+        elif self._held and not ahead and backlog <= limit // 2:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        self._held = False
+        self._liveness.message(self._parts.monotonic())  # what it said meanwhile was not read
+        self.socket.release()
 
     # What the link wants done
 
     def _run(self, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, SendText):
-                self.socket.write(output.text)
+                if not self.socket.write(output.text) and output.is_command:
+                    self._run(self.link.unwritten())
             elif isinstance(output, Publish):
                 self._publish(output)
             elif isinstance(output, Report):

@@ -5,6 +5,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
+from chargebus_events.commands import DeliveryResult
 from chargebus_events.frames import RpcError
 from chargebus_ocppj.errors import OcppError
 from chargebus_ocppj.frames import MESSAGE_ID_LIMIT, Call, CallError, CallResult, CallResultError, encode
@@ -37,7 +38,7 @@ class _Seen(msgspec.Struct):
 
 
 class CsmsCalls:
-    """What the CSMS asks of one station. A command is never written twice."""
+    """What the CSMS asks of one station. A command is never written twice, nor after it was meant to be."""
 
     __slots__ = ("_in_flight", "_limits", "_seen", "_version", "_waiting")
 
@@ -58,13 +59,15 @@ class CsmsCalls:
         return self._in_flight is not None and self._in_flight.message_id == message_id
 
     def offer(self, command: StationCommand, now: float) -> list[Output]:
-        """Take a command to wait; one that was taken before is dropped, one too many is undeliverable."""
+        """Take a command to wait; one that was taken before is dropped, a late one or one too many is undeliverable."""
         if not self._remember(command):
             return [Note("repeated_command", command.command_id)]
+        if command.write_until <= now:
+            return [self._undelivered(command, "it came too late")]
         waiting = self._waiting = self._waiting or deque()
         if len(waiting) >= self._limits.max_waiting_commands:
             return [self._undelivered(command, "too many commands wait for the station")]
-        waiting.append(_Waiting(command, now + self._limits.command_wait_s))
+        waiting.append(_Waiting(command, min(now + self._limits.command_wait_s, command.write_until)))
         return []
 
     def refuse(self, command: StationCommand, reason: str) -> list[Output]:
@@ -74,13 +77,20 @@ class CsmsCalls:
         return [self._undelivered(command, reason)]
 
     def next_call(self, now: float) -> tuple[StationCommand, SendText] | None:
-        """Take the next command into flight if none is; return it with the frame to write."""
+        """Take the next command into flight if none is; return it with the frame to write.
+
+        One that has waited too long is passed over: `expire` reports it.
+        """
         if self._in_flight is not None or not self._waiting:
             return None
-        command = self._waiting.popleft().command
+        waiting = next((each for each in self._waiting if now < each.until), None)
+        if waiting is None:
+            return None
+        self._waiting.remove(waiting)
+        command = waiting.command
         message_id = _message_id(command.command_id)
-        self._in_flight = _InFlight(command, message_id, now + command.timeout_s)
-        return command, SendText(encode(Call(message_id, command.action, command.payload)))
+        self._in_flight = _InFlight(command, message_id, self._deadline(command, now))
+        return command, SendText(encode(Call(message_id, command.action, command.payload)), is_command=True)
 
     def result(self, result: CallResult) -> list[Output]:
         """Take a CALLRESULT; one that breaks its schema ends the command too, with the error beside it."""
@@ -101,10 +111,15 @@ class CsmsCalls:
         details = msgspec.Raw(error.details)
         return [Report(command, "refused", None, RpcError(error.code, error.description, details))]
 
-    def unreadable(self, message_id: str, code: str, description: str) -> list[Output]:
-        """Take an answer that could not be read but for its message id."""
+    def unwritten(self) -> list[Output]:
+        """Take that the call in flight was never written: its command may be sent again."""
+        flight, self._in_flight = self._in_flight, None
+        return [] if flight is None else [self._undelivered(flight.command, "the connection is closing")]
+
+    def unreadable(self, message_id: str, result: DeliveryResult, error: RpcError) -> list[Output]:
+        """Take an answer of which nothing could be read but its message id, and whether it refuses the call."""
         command = self._land(message_id)
-        return [] if command is None else [Report(command, "answered", None, RpcError(code, description))]
+        return [] if command is None else [Report(command, result, None, error)]
 
     def expire(self, now: float) -> list[Output]:
         """Report what has been in flight, or waiting, for too long."""
@@ -112,8 +127,10 @@ class CsmsCalls:
         if self._in_flight is not None and self._in_flight.deadline <= now:
             outputs.append(Report(self._in_flight.command, "timed_out"))
             self._in_flight = None
-        while self._waiting and self._waiting[0].until <= now:
-            outputs.append(self._undelivered(self._waiting.popleft().command, "the station was busy"))
+        if self._waiting:
+            for waiting in [each for each in self._waiting if each.until <= now]:
+                self._waiting.remove(waiting)
+                outputs.append(self._undelivered(waiting.command, "the station was busy"))
         return outputs
 
     def end(self) -> list[Output]:
@@ -129,9 +146,12 @@ class CsmsCalls:
     def next_deadline(self) -> float | None:
         """Return when `expire` may have something to do, or None."""
         deadlines = [] if self._in_flight is None else [self._in_flight.deadline]
-        if self._waiting:
-            deadlines.append(self._waiting[0].until)
+        deadlines += [waiting.until for waiting in self._waiting or ()]
         return min(deadlines, default=None)
+
+    def _deadline(self, command: StationCommand, now: float) -> float:
+        # A report of a later answer would come when the command has ended.
+        return min(now + command.timeout_s, command.answer_due + self._limits.answer_grace_s)
 
     def _land(self, message_id: str) -> StationCommand | None:
         if self._in_flight is None or self._in_flight.message_id != message_id:

@@ -17,7 +17,7 @@ from chargebus_edge.connections import TRY_AGAIN_LATER, Connections
 from chargebus_edge.gate import Gate
 from chargebus_edge.slot import Slot
 from chargebus_edge.tally import Tally
-from chargebus_edge.uplink import Uplink
+from chargebus_edge.uplink import Uplink, Waiting
 from chargebus_edge.watch import KafkaWatch, Light
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,10 @@ class Darkness:
 
     def look(self) -> None:
         """Look once."""
-        light = self.watch.look(self.monotonic(), self._oldest_at())
+        if self._light == "dark":
+            self.uplink.give_up()  # what was read before the sockets were closed
+        oldest = self._oldest()
+        light = self.watch.look(self.monotonic(), None if oldest is None else oldest.since)
         if light != self._light:
             self._light = light
             _CHANGES[light](self)
@@ -58,9 +61,13 @@ class Darkness:
         for _ in range(min(self._share, len(self._leaving))):
             self._leaving.popleft().close(TRY_AGAIN_LATER, "Kafka is away")
 
-    def _oldest_at(self) -> float | None:
-        waiting = [since for since in (self.uplink.oldest_at(), self.slot.waiting_since) if since is not None]
-        return min(waiting, default=None)
+    def _oldest(self) -> Waiting | None:
+        waiting = (self.uplink.oldest(), self._heartbeat())
+        return min((each for each in waiting if each is not None), default=None)
+
+    def _heartbeat(self) -> Waiting | None:
+        since = self.slot.waiting_since
+        return None if since is None else Waiting(since, f"the heartbeat of slot {self.slot.number}")
 
     def _stall(self) -> None:
         log.warning("Kafka is slow to acknowledge: reading from %d stations stops", len(self.connections))
@@ -69,7 +76,9 @@ class Darkness:
             connection.hold()
 
     def _go_dark(self) -> None:
-        log.error("Kafka is away: closing %d connections, refusing new ones", len(self.connections))
+        oldest = self._oldest()
+        what = "an acknowledgement" if oldest is None else oldest.what
+        log.error("Kafka is away: closing %d connections, refusing new ones; missed: %s", len(self.connections), what)
         self.gate.shut("dark")
         self.connections.quiet = True
         self.uplink.give_up()
@@ -80,7 +89,6 @@ class Darkness:
         log.warning("Kafka is back: %d connections are still open", len(self.connections))
         self._leaving.clear()
         self.connections.quiet = False
-        self.uplink.renew()
         for connection in self.connections:
             connection.release()
         self.gate.clear("dark")

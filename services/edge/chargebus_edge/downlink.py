@@ -1,8 +1,9 @@
 """What comes down to this edge: answers to calls, and commands to send."""
 
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import inf
 from typing import Final, NamedTuple, cast, get_args
 
 import msgspec
@@ -40,19 +41,31 @@ class _CommandRecord(NamedTuple):
     command: StationCommand
 
 
+class _Moment(NamedTuple):
+    """A moment on the clock that records name times by, and on the monotonic one that links go by."""
+
+    at: datetime
+    now: float
+
+    def monotonic(self, at: datetime) -> float:
+        return self.now + (at - self.at).total_seconds()
+
+
 class Downlink:
     """Hands the records of one slot's partition to their connections."""
 
-    def __init__(self, connections: Connections, tally: Tally, clock: Clock) -> None:
+    def __init__(self, connections: Connections, tally: Tally, clock: Clock, monotonic: Callable[[], float]) -> None:
         self._connections = connections
         self._tally = tally
         self._clock = clock
+        self._monotonic = monotonic
 
     def apply(self, records: list[Received]) -> None:
         """Take records, in order; one that cannot be read is counted and skipped."""
+        moment = _Moment(self._clock(), self._monotonic())
         for record in records:
             try:
-                content = _read(record)
+                content = _read(record, moment)
             except _UNREADABLE as error:
                 self._tally.events["unreadable_downlink"] += 1
                 log.error("unreadable downlink record for %r at offset %d: %r", record.key, record.offset, error)
@@ -60,7 +73,7 @@ class Downlink:
             if isinstance(content, _AnswerRecord):
                 self._answer(record.key, content)
             else:
-                self._command(record.key, content)
+                self._connections.command(record.key, content.epoch, content.command)
 
     def _answer(self, station_id: str, content: _AnswerRecord) -> None:
         connection = self._connections.find(station_id, content.epoch)
@@ -69,23 +82,12 @@ class Downlink:
         else:
             connection.answer(content.number, content.answer, content.registration)
 
-    def _command(self, station_id: str, content: _CommandRecord) -> None:
-        connection = self._connections.find(station_id, content.epoch)
-        if connection is not None and self._is_late(content.command):
-            connection.refuse(content.command, "it came too late")
-        else:
-            self._connections.command(station_id, content.epoch, content.command)
 
-    def _is_late(self, command: StationCommand) -> bool:
-        # Whoever sent it no longer waits: a remote start must not fire then.
-        return self._clock() - command.sent_at > timedelta(seconds=command.timeout_s)
-
-
-def _read(record: Received) -> _AnswerRecord | _CommandRecord:
+def _read(record: Received, moment: _Moment) -> _AnswerRecord | _CommandRecord:
     kind = record.headers["ce_type"]
     epoch = int(record.headers["ocpp_epoch"])
     if kind == _COMMAND:
-        return _CommandRecord(epoch, _read_command(record))
+        return _CommandRecord(epoch, _read_command(record, moment))
     if kind == _ANSWER:
         answer: Answer = record.value or b"{}"
     elif kind == _ERROR:
@@ -97,14 +99,25 @@ def _read(record: Received) -> _AnswerRecord | _CommandRecord:
     return _AnswerRecord(epoch, int(record.headers["ocpp_number"]), answer, status)
 
 
-def _read_command(record: Received) -> StationCommand:
+def _read_command(record: Received, moment: _Moment) -> StationCommand:
     timeout_s = float(record.headers["timeout_s"])
     if not 0 < timeout_s <= _LONGEST_S:
         raise ValueError(timeout_s)
+    sent_at = _time(record.text("ce_time"))
+    # Past either, nobody waits for it any more: a remote start must not fire then.
+    answer_due = moment.monotonic(sent_at) + timeout_s
+    expires_at = record.text("expires_at")
+    expires = moment.monotonic(_time(expires_at)) if expires_at else inf
     return StationCommand(
         command_id=record.text("ce_id"),
         action=record.text("ocpp_action"),
         payload=record.value or b"{}",
         timeout_s=timeout_s,
-        sent_at=datetime.fromisoformat(record.text("ce_time")).astimezone(UTC),
+        sent_at=sent_at,
+        write_until=min(answer_due, expires),
+        answer_due=answer_due,
     )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

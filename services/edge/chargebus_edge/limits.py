@@ -10,8 +10,10 @@ class LinkLimits:
     `order_hold_s`: how long an unanswered call holds back the answers to later ones.
     `forget_call_s`: when an unanswered call is given up; the station has long done so.
     `max_open_calls`: unanswered calls of the station.
+    `max_waiting_calls`: what it may send beyond them before it can be stopped: more than one read of its socket brings.
     `max_waiting_commands`: commands that wait behind the one in flight.
     `command_wait_s`: how long one may wait there.
+    `answer_grace_s`: how long after a command's answer was due `command` waits for the report of it.
     `settle_s`: how long a new connection is left in peace if it says nothing: most stations boot first, and some
     start over when they are called before that is answered.
     """
@@ -19,8 +21,10 @@ class LinkLimits:
     order_hold_s: float = 5.0
     forget_call_s: float = 120.0
     max_open_calls: int = 32
+    max_waiting_calls: int = 4096
     max_waiting_commands: int = 4
     command_wait_s: float = 10.0
+    answer_grace_s: float = 5.0
     settle_s: float = 1.0
 
 

@@ -3,9 +3,12 @@
 Times are seconds of any one monotonic clock.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, ClassVar, cast
 
+from chargebus_events.commands import DeliveryResult
 from chargebus_events.frames import RpcError
 from chargebus_events.registry import Registration
 from chargebus_ocppj.actions import require_call, require_send
@@ -41,7 +44,18 @@ class Link:
     Every input returns what is to be done, in order. After `end` nothing is done any more.
     """
 
-    __slots__ = ("_boot", "_calls", "_csms", "_ended", "_limits", "_number", "_permits", "_settled_at", "version")
+    __slots__ = (
+        "_boot",
+        "_calls",
+        "_csms",
+        "_ended",
+        "_limits",
+        "_number",
+        "_permits",
+        "_settled_at",
+        "_waiting",
+        "version",
+    )
 
     def __init__(self, version: Version, registration: Registration, limits: LinkLimits, now: float) -> None:
         self.version = version
@@ -51,6 +65,7 @@ class Link:
         self._permits = Permits(registration)
         self._number = 0
         self._boot = 0  # the frame number of a BootNotification without an answer
+        self._waiting: deque[Call | Send] | None = None  # what came while too many calls were open
         self._settled_at: float | None = now + limits.settle_s
         self._ended = False
 
@@ -61,8 +76,13 @@ class Link:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is open in either direction."""
-        return bool(self._calls) or not self._csms.idle
+        """Whether a call is open in either direction, or waits."""
+        return bool(self._calls) or bool(self._waiting) or not self._csms.idle
+
+    @property
+    def waiting(self) -> int:
+        """How many frames of the station wait until answers make room: it should be read no further."""
+        return len(self._waiting) if self._waiting else 0
 
     def register(self, registration: Registration) -> None:
         """Take a new registration status: it counts for the next call."""
@@ -91,19 +111,21 @@ class Link:
         """
         if self._ended:
             return []
-        if registration is not None:
-            self._permits.registration = registration
         message_id = self._calls.message_id(number)
         if message_id is None:
             return [Note("repeated_answer", f"frame {number}")]
+        if registration is not None:
+            self._permits.registration = registration
         outputs = self._answer(number, _answer_frame(message_id, answer), now)
+        if self._waiting:
+            outputs += self._catch_up(now)
         if number == self._boot:
             self._boot = 0
             outputs += self._advance(now)
         return outputs
 
     def abandon(self, number: int) -> None:
-        """Give up a call whose frame Kafka did not take: an answer would be a lie."""
+        """Give up a call whose frame Kafka did not take: an answer would be a lie. Its room is filled by `tick`."""
         self._calls.forget(number)
         if number == self._boot:
             self._boot = 0
@@ -119,6 +141,10 @@ class Link:
             return self.refuse(command, "the station is rejected")
         return self._csms.offer(command, now) + self._advance(now)
 
+    def unwritten(self) -> list[Output]:
+        """Take that the command that was to be written was not, since the socket is closing: it is undeliverable."""
+        return self._csms.unwritten()
+
     def refuse(self, command: StationCommand, reason: str) -> list[Output]:
         """Report a command as undeliverable, unless it was taken before."""
         return self._csms.refuse(command, reason)
@@ -133,10 +159,12 @@ class Link:
             outputs.append(Note("forgotten", f"{forgotten} calls"))
         if self._boot and self._boot not in self._calls:
             self._boot = 0
-        return outputs + self._csms.expire(now) + self._advance(now)
+        return outputs + self._catch_up(now) + self._csms.expire(now) + self._advance(now)
 
     def next_deadline(self) -> float | None:
         """Return when `tick` may have something to do, or None while nothing is open."""
+        if self._waiting and not self._calls.full:
+            return -inf
         deadlines = [self._calls.next_deadline(), self._csms.next_deadline()]
         if not self._csms.idle:
             deadlines.append(self._settled_at)  # a command may be waiting for that
@@ -145,15 +173,35 @@ class Link:
     def end(self) -> list[Output]:
         """Take the end of the connection: nothing is written any more, each command left is reported."""
         self._ended = True
+        self._waiting = None
         return self._csms.end()
 
+    def _request(self, frame: Call | Send, now: float) -> list[Output]:
+        """Take a CALL or SEND in its turn: not before one that waits, nor a CALL while too many are unanswered."""
+        if self._waiting or (self._calls.full and isinstance(frame, Call)):
+            return self._wait(frame)
+        return self._take(frame, now)
+
+    def _wait(self, frame: Call | Send) -> list[Output]:
+        waiting = self._waiting = self._waiting or deque()
+        if len(waiting) < self._limits.max_waiting_calls:
+            waiting.append(frame)
+            return []
+        overflow = GenericRpcError(self.version, "too many calls are unanswered")
+        note = Note("overflow", overflow.description, frame.action)
+        return [note] if isinstance(frame, Send) else [SendText(encode(_refusal(frame.message_id, overflow))), note]
+
+    def _catch_up(self, now: float) -> list[Output]:
+        """Take what waits, as far as there is room."""
+        outputs: list[Output] = []
+        while self._waiting and not self._calls.full:
+            outputs += self._take(self._waiting.popleft(), now)
+        return outputs
+
+    def _take(self, frame: Call | Send, now: float) -> list[Output]:
+        return self._call(frame, now) if isinstance(frame, Call) else self._send(frame)
+
     def _call(self, call: Call, now: float) -> list[Output]:
-        if self._calls.full:
-            overflow = GenericRpcError(self.version, "too many calls are unanswered")
-            return [
-                SendText(encode(_refusal(call.message_id, overflow))),
-                Note("overflow", overflow.description, call.action),
-            ]
         self._number += 1
         self._calls.open(self._number, call.message_id, now)
         try:
@@ -177,7 +225,7 @@ class Link:
             raise NotSupportedRpcError(self.version, f"{call.action} is not supported here yet")
         return way
 
-    def _send(self, send: Send, _now: float) -> list[Output]:
+    def _send(self, send: Send) -> list[Output]:
         try:
             require_send(self.version, send.action)
             if not self._permits.allows(send.action):
@@ -200,8 +248,8 @@ class Link:
         return [Note("unknown_answer", about)]
 
     _TAKE: ClassVar[Mapping[type[Frame], Callable[["Link", Any, float], list[Output]]]] = {
-        Call: _call,
-        Send: _send,
+        Call: _request,
+        Send: _request,
         CallResult: _result,
         CallError: _error,
         CallResultError: _result_error,
@@ -210,7 +258,8 @@ class Link:
     def _unreadable(self, error: FrameError, now: float) -> list[Output]:
         note = Note("unreadable", f"{error}")
         if error.message_id is not None and self._csms.expects(error.message_id):
-            outputs = self._csms.unreadable(error.message_id, error.code, error.description)
+            result: DeliveryResult = "refused" if error.refuses_call else "answered"
+            outputs = self._csms.unreadable(error.message_id, result, RpcError(error.code, error.description))
             return [*outputs, *_texts(error.answer), note, *self._advance(now)]
         if isinstance(error.answer, CallError) and error.message_id is not None and not self._calls.full:
             self._number += 1

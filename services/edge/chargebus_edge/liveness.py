@@ -29,8 +29,8 @@ class Liveness:
         self._pinged_at: float | None = None
         self.due_at = now + self._limits.ping_after_s
 
-    def control_frame(self, now: float) -> None:
-        """Note a ping or a pong."""
+    def pong(self, now: float) -> None:
+        """Note a pong; it answers a ping, if there was one."""
         self._answers_pings = self._answers_pings or self._pinged_at is not None
         self.message(now)
 

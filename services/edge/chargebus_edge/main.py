@@ -118,7 +118,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     )
     darkness = Darkness(watch, connections, uplink, slot, gate, tally, monotonic, settings.spread_s)
     reader = PresenceReader(settings.slot, connections, remnants, monotonic)
-    downlink = Downlink(connections, tally, clock)
+    downlink = Downlink(connections, tally, clock, monotonic)
     metrics.export(tally, Levels(lambda: len(connections), lambda: len(changes.registry), lambda: len(uplink)))
     service = Service(
         "edge",

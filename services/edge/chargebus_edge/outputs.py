@@ -24,13 +24,19 @@ Event = Literal[
 
 
 class StationCommand(msgspec.Struct, frozen=True):
-    """A command as it came down; `sent_at` tells a record that came twice from a command that was sent again."""
+    """A command as it came down; `sent_at` tells a record that came twice from a command that was sent again.
+
+    `write_until` and `answer_due` are seconds of the link's clock: it is not written at or after the one, and its
+    answer was to be there at the other.
+    """
 
     command_id: str
     action: str
     payload: bytes
     timeout_s: float
     sent_at: datetime
+    write_until: float
+    answer_due: float
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
@@ -43,9 +49,10 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendText(msgspec.Struct, frozen=True, gc=False):
-    """Write a frame to the socket."""
+    """Write a frame to the socket; if a command's cannot be written, the link is told (`unwritten`)."""
 
     text: str
+    is_command: bool = False
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from chargebus_edge.websocket import CLOSE_TIMEOUT_S, StationSocket
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S: Final = 15.0
-BACKLOG: Final = 4096  # a fleet that comes back at once queues here
+BACKLOG: Final = 4096  # a fleet that comes back at once queues here, as far as the system lets it
 UNREACHABLE_AFTER_MS: Final = 45_000  # a ping that no TCP acknowledged: the station is gone, pongs or not
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
@@ -69,7 +69,8 @@ class StationServer:
         try:
             self._server = await serve(
                 self._handle,
-                sock=_listen(parts.host, parts.port),
+                sock=_bind(parts.host, parts.port),
+                backlog=BACKLOG,
                 create_connection=StationSocket,
                 process_request=self._process_request,
                 process_response=self._process_response,
@@ -149,9 +150,9 @@ def _address(socket: ServerConnection) -> str:
     return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening = socket.create_server((host, port), family=family)
     if _USER_TIMEOUT is not None:  # accepted sockets inherit it
         listening.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, UNREACHABLE_AFTER_MS)
     return listening

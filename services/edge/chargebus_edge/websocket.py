@@ -14,7 +14,7 @@ from websockets.protocol import State
 MAX_FRAGMENTS: Final = 1024
 CLOSE_TIMEOUT_S: Final = 5.0
 
-_TEXT, _CONT, _BINARY = Opcode.TEXT, Opcode.CONT, Opcode.BINARY
+_TEXT, _CONT, _BINARY, _PONG = Opcode.TEXT, Opcode.CONT, Opcode.BINARY, Opcode.PONG
 
 
 class Owner(Protocol):
@@ -27,16 +27,19 @@ class Owner(Protocol):
         """Learn that a message was refused, and that the socket closes for it."""
 
     def heard(self) -> None:
-        """Learn that the other side is there: a ping or a pong."""
+        """Learn that the other side is there: a ping, or a piece of a message."""
+
+    def ponged(self) -> None:
+        """Learn of a pong."""
 
     def lost(self) -> None:
-        """Learn that the socket is gone; called once, last."""
+        """Learn that nothing more comes, and nothing more can be written; called once, last."""
 
 
 class StationSocket(ServerConnection):
     """The server's side of one WebSocket; `owner` is set during the handshake, before any message."""
 
-    owner: Owner | None = None
+    owner: Owner | None = None  # until it is told that the socket is lost
     _fragments: list[bytes] | None = None
 
     # What the owner does with it
@@ -46,14 +49,16 @@ class StationSocket(ServerConnection):
         """Whether the other side does not read what was written."""
         return self.paused
 
-    def write(self, text: str) -> None:
-        """Send a text message; nothing happens on a socket that is not open."""
-        if self.protocol.state is State.OPEN:
-            self.protocol.send_text(text.encode())
-            self.send_data()
+    def write(self, text: str) -> bool:
+        """Send a text message; return False, and do nothing, on a socket that is not open."""
+        if self.protocol.state is not State.OPEN:
+            return False
+        self.protocol.send_text(text.encode())
+        self.send_data()
+        return True
 
     def poke(self) -> None:
-        """Send a ping; its pong is not matched, for any sign of life will do."""
+        """Send a ping; its pong is not matched, for any will do."""
         if self.protocol.state is State.OPEN:
             self.protocol.send_ping(b"")
             self.send_data()
@@ -61,10 +66,9 @@ class StationSocket(ServerConnection):
     def shut(self, code: int, reason: str) -> None:
         """Start the closing handshake and cut the connection if the other side does not finish it."""
         if self.protocol.state is State.OPEN:
-            self.release()  # the other side's close frame has to be read
             self.protocol.send_close(code, reason)
             self.send_data()
-            self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+            self._expect_end()
 
     def cut(self) -> None:
         """Drop the connection: the other side is not there to be told."""
@@ -87,11 +91,19 @@ class StationSocket(ServerConnection):
 
     # What websockets tells
 
+    def data_received(self, data: bytes) -> None:
+        """Hand over what was read, and then, if a Close frame or what is no WebSocket was in it, the end."""
+        super().data_received(data)
+        if self.protocol.eof_sent:
+            self._end()
+
     def process_event(self, event: Request | Response | Frame) -> None:
-        """Hand a frame to the owner; the handshake's request goes the usual way."""
+        """Hand a frame to the owner, if it has one; the handshake's request goes the usual way."""
         owner = self.owner
-        if owner is None or not isinstance(event, Frame):
+        if not isinstance(event, Frame):
             super().process_event(event)
+        elif owner is None:
+            return
         elif event.opcode is _TEXT and event.fin:
             owner.received(bytes(event.data))
         elif event.opcode is _TEXT:
@@ -100,12 +112,22 @@ class StationSocket(ServerConnection):
             self._collect(owner, event)
         elif event.opcode is _BINARY:
             self._refuse(owner, CloseCode.UNSUPPORTED_DATA, "binary messages are not OCPP")
+        elif event.opcode is _PONG:
+            owner.ponged()
         else:
             owner.heard()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the owner."""
+        """Tell the owner, if it does not know yet."""
         super().connection_lost(exc)
+        self._let_go()
+
+    def _end(self) -> None:
+        if self.owner is not None:
+            self._let_go()
+            self._expect_end()
+
+    def _let_go(self) -> None:
         owner, self.owner = self.owner, None
         if owner is None:
             return
@@ -113,6 +135,11 @@ class StationSocket(ServerConnection):
         if failure is not None and not isinstance(failure, EOFError):
             owner.refused(str(failure))  # too big, compressed without agreement, no WebSocket at all, …
         owner.lost()
+
+    def _expect_end(self) -> None:
+        """Give the other side a while to end the connection, then cut it."""
+        self.release()  # its close frame, or the end of the stream, has to be read
+        self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
 
     def _collect(self, owner: Owner, frame: Frame) -> None:
         fragments = self._fragments
@@ -131,3 +158,4 @@ class StationSocket(ServerConnection):
         self._fragments = None
         owner.refused(reason)
         self.shut(code, reason)
+        self._let_go()

@@ -1,12 +1,16 @@
 """One connection with a socket that the test plays: what is held back, and when it is given up."""
 
+import json
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from chargebus_edge.connection import Connection, ConnectionParts, Station
 from chargebus_edge.frame_records import Stamp
-from chargebus_edge.limits import ConnectionLimits
+from chargebus_edge.limits import ConnectionLimits, LinkLimits
+from chargebus_edge.outputs import StationCommand
 from chargebus_edge.registry import Admission
 from chargebus_edge.tally import Tally
 from chargebus_runtime.producer import Sent
@@ -15,6 +19,7 @@ from chargebus_runtime.telemetry import Tracing
 LIMITS = ConnectionLimits(unacknowledged=4, ping_after_s=60, pong_within_s=30, silent_for_s=900, unseen_s=360)
 BAD = b'[2,"a","Nonsense",{}]'
 GOOD = b'[2,"a","Heartbeat",{}]'
+AUTHORIZE = b'[2,"a","Authorize",{"idTag":"t"}]'
 READING = (
     b'[2,"m","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2024-05-01T00:00:00Z",'
     b'"sampledValue":[{"value":"1"}]}]}]'
@@ -24,11 +29,13 @@ READING = (
 class PlayedSocket:
     def __init__(self):
         self.congested = False
+        self.open = True
         self.did = []
         self.texts = []
 
     def write(self, text):
         self.texts.append(text)
+        return self.open
 
     def __getattr__(self, name):
         return lambda *values: self.did.append((name, *values))
@@ -37,8 +44,8 @@ class PlayedSocket:
 @pytest.fixture
 def world():
     now = [0.0]
-    published = []
-    uplink = SimpleNamespace(publish=lambda record, done: published.append(done), post=lambda record: None)
+    published, posted = [], []
+    uplink = SimpleNamespace(publish=lambda record, done: published.append(done), post=posted.append)
     clock = lambda: datetime(2024, 5, 1, tzinfo=UTC)  # noqa: E731
     gone, there = [], []
     parts = ConnectionParts(
@@ -61,6 +68,7 @@ def world():
         socket=socket,
         now=now,
         published=published,
+        posted=posted,
         gone=gone,
         there=there,
         tally=parts.tally,
@@ -76,6 +84,75 @@ def test_a_station_that_is_ahead_of_kafka_is_read_again_when_half_is_acknowledge
     assert world.socket.did == [("hold",)]
     world.published.pop(0)(Sent(0, 2))
     assert world.socket.did == [("hold",), ("release",)]
+
+
+def behind(world):
+    """Let a station have sent three calls that a service answers, where one may be open; Kafka has the first."""
+    parts = replace(world.parts, limits=replace(LIMITS, link=LinkLimits(max_open_calls=1, forget_call_s=300)))
+    connection = Connection(Station("CP2", "1.6", Admission("", "accepted")), world.socket, parts)
+    connection.announced(8)
+    for _ in range(3):
+        connection.received(AUTHORIZE)
+    world.published.pop(0)(Sent(0, 1))
+    return connection
+
+
+def test_a_station_whose_calls_wait_for_answers_is_not_read_until_none_waits(world):
+    connection = behind(world)
+    assert world.socket.did == [("hold",)]
+    connection.answer(1, b"{}", None)
+    assert world.socket.did == [("hold",)]
+    connection.answer(2, b"{}", None)
+    assert world.socket.did == [("hold",), ("release",)]
+    assert len(world.published) == 2
+
+
+def test_the_end_of_a_darkness_does_not_let_a_station_send_more_while_its_calls_wait(world):
+    connection = behind(world)
+    connection.hold()
+    connection.release()
+    assert world.socket.did[-1] == ("hold",)
+
+
+def test_the_silence_of_a_station_that_is_not_read_is_not_its_own(world):
+    connection = behind(world)
+    for now in (60.0, 90.0, 200.0):
+        world.now[0] = now
+        connection.sweep(now)
+    assert world.socket.did == [("hold",)]
+    connection.answer(1, b"{}", None)
+    connection.answer(2, b"{}", None)
+    connection.sweep(259.0)
+    assert world.socket.did == [("hold",), ("release",)]
+    connection.sweep(260.0)
+    assert world.socket.did[-1] == ("poke",)
+
+
+def test_what_comes_before_the_epoch_is_known_costs_each_frame_the_same(world):
+    connection = Connection(Station("CP2", "1.6", Admission("", "accepted")), world.socket, world.parts)
+    before = time.process_time()
+    for _ in range(43_000):
+        connection.received(GOOD)
+    assert time.process_time() - before < 0.8
+
+
+def test_what_comes_in_one_read_before_the_epoch_is_known_is_taken_to_the_last_frame(world):
+    connection = Connection(Station("CP2", "1.6", Admission("", "accepted")), world.socket, world.parts)
+    for number in range(500):
+        connection.received(b'[2,"%d","Heartbeat",{}]' % number)
+    connection.announced(8)
+    for _ in range(500):
+        world.published.pop(0)(Sent(0, 1))
+    assert [json.loads(text)[:2] for text in world.socket.texts] == [[3, str(number)] for number in range(500)]
+    assert world.socket.did == [("hold",), ("release",)]
+
+
+def test_a_command_for_a_socket_that_closes_was_not_written(world):
+    world.connection.received(GOOD)
+    world.socket.open = False
+    at = datetime(2024, 5, 1, tzinfo=UTC)
+    world.connection.command(StationCommand("c-1", "ClearCache", b"{}", 30.0, at, 1000.0, 1000.0))
+    assert [json.loads(record.value)["result"] for record in world.posted] == ["undeliverable"]
 
 
 def test_a_station_that_does_not_read_its_answers_is_not_read_either(world):

@@ -53,6 +53,11 @@ class RunningEdge:
         )
 
 
+SECURITY_EVENT = (
+    '[2,"event","SecurityEventNotification",{"type":"StartupOfTheDevice","timestamp":"2024-05-01T12:00:00Z"}]'
+)
+
+
 async def beat(socket):
     await socket.send('[2,"hb","Heartbeat",{}]')
     assert json.loads(await asyncio.wait_for(socket.recv(), 20))[:2] == [3, "hb"]
@@ -169,15 +174,45 @@ async def test_an_edge_leaves_the_log_as_if_it_had_never_been(kafka, topics):
     assert socket.close_code == 1012
 
 
+MISSING = frames_topic("notification")
+
+
 @pytest.fixture
-async def own_kafka(kafka, tmp_path):
+def topics_there():
+    """Return the topics that a test's own broker has; a test may set them by a parameter of this name."""
+    return set(TOPICS)
+
+
+@pytest.fixture
+async def own_kafka(kafka, tmp_path, topics_there):
     """A broker that a test may stop."""
     broker = EmbeddedKafka(tmp_path)
     await broker.start()
-    settings = RuntimeSettings(kafka_bootstrap_servers=broker.bootstrap_servers)
-    await ensure_topics(KafkaConnection(settings), TOPICS.values(), replication=1)
+    await create(broker, topics_there)
     yield broker
     await broker.stop()
+
+
+async def create(broker, names):
+    connection = KafkaConnection(RuntimeSettings(kafka_bootstrap_servers=broker.bootstrap_servers))
+    await ensure_topics(connection, [TOPICS[name] for name in names], replication=1)
+
+
+@pytest.mark.parametrize("topics_there", [TOPICS.keys() - {MISSING}])
+async def test_a_topic_that_is_missing_holds_up_its_own_frames_only(own_kafka):
+    patience = {"stall_s": 0.5, "dark_s": 1.0, "spread_s": 0.5}
+    async with running_edge(own_kafka.bootstrap_servers, **patience) as edge:
+        station_id, other_id = await edge.register(), await edge.register()
+        async with edge.connect(station_id) as socket, edge.connect(other_id) as other:
+            await beat(other)
+            await socket.send(SECURITY_EVENT)
+            for _ in range(20):
+                await beat(other)
+                await asyncio.sleep(0.1)  # twice as long as it takes to go dark
+                assert edge.edge.check() is None
+            await create(own_kafka, [MISSING])
+            answer = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            assert answer[:2] == [3, "event"]
 
 
 async def test_a_kafka_that_hangs_puts_the_edge_in_the_dark_and_its_return_ends_that(own_kafka):

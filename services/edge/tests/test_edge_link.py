@@ -30,8 +30,9 @@ def error(message_id, code="GenericError", description="", details=None):
     return json.dumps([4, message_id, code, description, details if details is not None else {}]).encode()
 
 
-def command(command_id="c-1", action="ClearCache", payload=b"{}", timeout_s=30.0, sent=1):
-    return StationCommand(command_id, action, payload, timeout_s, datetime.fromtimestamp(sent, UTC))
+def command(command_id="c-1", action="ClearCache", payload=b"{}", timeout_s=30.0, sent=1, **limits):
+    limits = {"write_until": START + 1000, "answer_due": START + 1000, **limits}
+    return StationCommand(command_id, action, payload, timeout_s, datetime.fromtimestamp(sent, UTC), **limits)
 
 
 def texts(outputs):
@@ -121,13 +122,77 @@ def test_calls_with_the_same_message_id_are_answered_one_by_one():
     assert answers == [[3, "1", {"n": 1}], [3, "1", {"n": 2}]]
 
 
-def test_calls_beyond_the_bound_are_refused():
+def published(outputs):
+    return [output.message_id for output in outputs if isinstance(output, Publish)]
+
+
+def test_calls_beyond_the_bound_wait_until_answers_make_room():
     link = make_link(limits=LinkLimits(max_open_calls=2))
+    for message_id in "ab":
+        link.received(call(message_id), START)
+    assert link.received(call("c"), START) + link.received(call("d", "Nonsense"), START) == []
+    assert link.received(call("e"), START) == []
+    assert link.waiting == 3
+    assert published(link.answer(1, b"{}", START)) == ["c"]
+    outputs = link.answer(2, b"{}", START)
+    assert (texts(outputs), link.waiting) == ([[3, "b", {}]], 1)
+    outputs = link.answer(3, b"{}", START)
+    assert [text[:2] for text in texts(outputs)] == [[3, "c"], [4, "d"]]
+    assert (published(outputs), link.waiting) == (["e"], 0)
+
+
+def test_a_call_that_waits_is_judged_by_the_registration_of_its_turn():
+    link = make_link("1.6", "pending", limits=LinkLimits(max_open_calls=1))
+    link.received(call("boot", "BootNotification", BOOT_16), START)
+    link.received(call("a"), START)
+    assert published(link.answer(1, b"{}", START, "accepted")) == ["a"]
+
+
+def test_a_send_does_not_overtake_the_calls_that_wait_and_needs_no_room_otherwise():
+    payload = {"id": 1, "pending": 0, "basetime": "2024-01-01T00:00:00Z", "data": [{"t": 0, "v": "1"}]}
+    link = make_link("2.1", limits=LinkLimits(max_open_calls=1))
+    link.received(call("a"), START)
+    assert published(link.received(call("s", "NotifyPeriodicEventStream", payload, kind=6), START)) == ["s"]
+    link.received(call("b"), START)
+    assert link.received(call("t", "NotifyPeriodicEventStream", payload, kind=6), START) == []
+    assert published(link.answer(1, b"{}", START)) == ["b"]
+    assert published(link.answer(3, b"{}", START)) == ["t"]
+
+
+def test_an_answer_of_the_station_does_not_wait_behind_its_calls():
+    link = make_link(limits=LinkLimits(max_open_calls=1))
+    link.command(command("c-1"), SETTLED)
+    link.received(call("a"), SETTLED)
+    link.received(call("b"), SETTLED)
+    assert reports(link.received(result("c-1", {"status": "Accepted"}), SETTLED))[0].result == "answered"
+
+
+def test_the_room_of_a_call_that_kafka_did_not_take_is_filled_by_the_next_tick():
+    link = make_link(limits=LinkLimits(max_open_calls=1))
+    link.received(call("a"), START)
+    link.received(call("b"), START)
+    link.abandon(1)
+    assert link.busy
+    assert link.next_deadline() <= START
+    assert published(link.tick(START)) == ["b"]
+
+
+def test_calls_beyond_what_may_wait_are_refused():
+    link = make_link(limits=LinkLimits(max_open_calls=1, max_waiting_calls=1))
     link.received(call("a"), START)
     link.received(call("b"), START)
     outputs = link.received(call("c"), START)
     assert texts(outputs)[0][:3] == [4, "c", "GenericError"]
     assert events(outputs) == ["overflow"]
+
+
+def test_what_waits_is_dropped_when_the_connection_ends():
+    link = make_link(limits=LinkLimits(max_open_calls=1))
+    link.received(call("a"), START)
+    link.received(call("b"), START)
+    link.end()
+    assert link.waiting == 0
+    assert link.answer(1, b"{}", START) == []
 
 
 def test_a_call_that_nobody_answers_is_forgotten_and_makes_room():
@@ -235,6 +300,15 @@ def test_a_rejected_station_gets_no_commands():
     assert report.result == "undeliverable"
 
 
+def test_a_boot_answer_that_comes_again_does_not_set_the_registration_back():
+    link = make_link("1.6", "pending")
+    link.received(call("boot", "BootNotification", BOOT_16), START)
+    link.answer(1, b"{}", START, "pending")
+    link.register("accepted")
+    assert events(link.answer(1, b"{}", START, "pending")) == ["repeated_answer"]
+    assert isinstance(link.received(call("a"), START)[0], Publish)
+
+
 def test_B01_FR_10_the_boot_answer_opens_the_way():
     link = make_link("1.6", "pending")
     link.received(call("boot", "BootNotification", BOOT_16), START)
@@ -284,6 +358,43 @@ def test_a_command_that_waits_too_long_is_undeliverable_and_never_written():
     assert texts(link.received(result("c-1", {"status": "Accepted"}), SETTLED + 20)) == []
 
 
+def test_a_command_is_not_written_from_its_limit_on():
+    link = make_link()
+    assert texts(link.command(command("c-1", write_until=SETTLED + 0.1), SETTLED)) == [[2, "c-1", "ClearCache", {}]]
+    link = make_link()
+    outputs = link.command(command("c-1", write_until=SETTLED), SETTLED)
+    assert texts(outputs) == []
+    assert [(r.result, r.error.description) for r in reports(outputs)] == [("undeliverable", "it came too late")]
+
+
+def test_a_command_whose_limit_passes_while_it_waits_for_a_boot_is_never_written():
+    link = make_link()
+    link.received(call("boot", "BootNotification", BOOT_16), START)
+    link.command(command("c-1", write_until=START + 2), START + 0.2)
+    link.command(command("c-2"), START + 0.2)
+    assert link.next_deadline() == START + 2
+    answered = link.answer(1, b"{}", START + 2, "accepted")
+    assert texts(answered) == [[3, "boot", {}], [2, "c-2", "ClearCache", {}]]
+    assert [(r.command.command_id, r.result) for r in reports(answered + link.tick(START + 2))] == [
+        ("c-1", "undeliverable")
+    ]
+
+
+def test_a_command_whose_limit_passes_behind_others_is_reported_at_once():
+    link = make_link()
+    link.command(command("c-1"), SETTLED)
+    link.command(command("c-2"), SETTLED)
+    link.command(command("c-3", write_until=SETTLED + 2), SETTLED)
+    assert link.next_deadline() == SETTLED + 2
+    assert [r.command.command_id for r in reports(link.tick(SETTLED + 2))] == ["c-3"]
+
+
+def test_the_answer_to_a_command_that_was_written_late_is_waited_for_no_longer_than_command_does():
+    link = make_link()
+    link.command(command("c-1", timeout_s=30, answer_due=SETTLED + 20), SETTLED)
+    assert link.next_deadline() == SETTLED + 20 + LIMITS.answer_grace_s
+
+
 def test_a_command_without_an_answer_times_out_and_a_late_answer_changes_nothing():
     link = make_link()
     link.command(command("c-1", timeout_s=5), SETTLED)
@@ -327,6 +438,23 @@ def test_a_callerror_with_a_string_for_details_is_understood():
     link.command(command("c-1"), SETTLED)
     (report,) = reports(link.received(error("c-1", details="text"), SETTLED))
     assert report.result == "refused"
+
+
+@pytest.mark.parametrize("frame", [b'[4,"c-1",1,"no",{}]', b'[4,"c-1",null]', b'[4,"c-1","X","no",{},1]', b'[4,"c-1",'])
+def test_a_crooked_callerror_ends_a_command_as_refused_too(frame):
+    link = make_link()
+    link.command(command("c-1"), SETTLED)
+    (report,) = reports(link.received(frame, SETTLED))
+    assert (report.result, report.payload, report.error.code) == ("refused", None, "FormationViolation")
+
+
+def test_what_a_callerror_says_can_be_stored():
+    link = make_link()
+    link.command(command("c-1"), SETTLED)
+    (report,) = reports(link.received(error("c-1", "Bad\0" + "x" * 99, "bad \0 byte" + "y" * 999), SETTLED))
+    assert report.error.code == "Bad" + "x" * 47
+    assert report.error.description.startswith("bad  byteyyy")
+    assert len(report.error.description) == 255
 
 
 def test_a_result_that_breaks_its_schema_is_reported_with_the_error():
@@ -404,6 +532,16 @@ def test_the_end_reports_what_was_written_as_lost_and_what_was_not_as_undelivera
         ("c-2", "undeliverable"),
     ]
     assert link.end() == []
+
+
+def test_a_command_that_could_not_be_written_is_undeliverable_and_may_be_sent_again():
+    link = make_link()
+    link.command(command("c-1"), SETTLED)
+    link.command(command("c-2"), SETTLED)
+    assert [(r.command.command_id, r.result) for r in reports(link.unwritten())] == [("c-1", "undeliverable")]
+    assert texts(link.tick(SETTLED)) == [[2, "c-2", "ClearCache", {}]]
+    link.received(result("c-2", {"status": "Accepted"}), SETTLED)
+    assert texts(link.command(command("c-1", sent=2), SETTLED)) == [[2, "c-1", "ClearCache", {}]]
 
 
 def test_after_the_end_the_link_is_silent():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError
 from chargebus_edge import metrics as metrics_module
 from chargebus_edge import slot as slot_module
 from chargebus_edge.frame_records import FrameRecords, Stamp
@@ -22,11 +22,9 @@ from chargebus_edge.routes import DECIDING_SERVICES, route
 from chargebus_edge.settings import EdgeSettings
 from chargebus_edge.slot import Slot, SlotLostError, Status
 from chargebus_edge.tally import LINES_PER_WINDOW, Tally
-from chargebus_edge.uplink import Uplink
-from chargebus_edge.watch import KafkaWatch, WatchLimits
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat
-from chargebus_events.record import Received, Record
+from chargebus_events.record import Received
 from chargebus_events.registry import OnboardingPolicy, RegisteredStation, removed
 from chargebus_ocppj.actions import ACTIONS
 from chargebus_runtime.producer import Sent
@@ -89,7 +87,7 @@ def test_a_station_is_pinged_once_when_it_has_been_silent():
 def test_a_station_that_has_answered_a_ping_is_gone_when_it_does_not_answer_the_next():
     liveness = Liveness(LIMITS, 0)
     liveness.step(60)
-    liveness.control_frame(61)
+    liveness.pong(61)
     assert [liveness.step(now) for now in (120, 121, 150, 151)] == ["wait", "ping", "wait", "half-open"]
 
 
@@ -98,28 +96,6 @@ def test_a_station_that_never_answers_pings_is_judged_by_its_traffic():
     liveness.step(60)
     liveness.message(300)
     assert [liveness.step(now) for now in (359, 360, 1199, 1200)] == ["wait", "ping", "wait", "silent"]
-
-
-# The watch over Kafka
-
-
-def test_the_watch_goes_from_light_to_stalled_to_dark_and_back():
-    watch = KafkaWatch(WatchLimits(stall_s=3, dark_s=8))
-    assert watch.look(10, None) == "light"
-    assert watch.look(10, 7) == "light"
-    assert watch.look(10, 6.9) == "stalled"
-    assert watch.look(11, 10) == "light"
-    assert watch.look(20, 11) == "dark"
-    assert watch.look(21, None) == "dark"
-    watch.acknowledged()
-    assert watch.look(22, None) == "light"
-
-
-def test_a_heartbeat_does_not_end_a_stall_that_frames_are_in():
-    watch = KafkaWatch(WatchLimits(stall_s=3, dark_s=8))
-    watch.look(10, 5)
-    watch.acknowledged()
-    assert watch.look(10, 5) == "stalled"
 
 
 # The gate
@@ -245,119 +221,6 @@ async def test_the_last_heartbeat_of_an_edge_says_that_it_stopped(monkeypatch):
     await slot.leave()
     await asyncio.wait_for(beating, 1)
     assert [b'"stopped":true' in record.value for record in producer.records[-2:]] == [False, True]
-
-
-# The uplink
-
-
-class Taking:
-    """A producer that takes records when told to, and acknowledges when told to."""
-
-    def __init__(self):
-        self.taken = []
-        self.errors = []
-
-    async def hand_over(self, parcels):
-        if self.errors:
-            raise self.errors.pop(0)
-        self.taken += parcels
-
-    @property
-    def keys(self):
-        return [parcel.record.key for parcel in self.taken]
-
-
-@pytest.fixture
-async def uplink():
-    producer, clock = Taking(), [0.0]
-    uplink = Uplink(producer, lambda: clock[0], SimpleNamespace(record=lambda amount: None))
-    task = asyncio.create_task(uplink.run())
-    yield SimpleNamespace(link=uplink, producer=producer, clock=clock)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def record(name):
-    return Record("topic", name, b"")
-
-
-async def settle():
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-async def test_records_are_handed_over_in_order_and_each_acknowledgement_is_told_once(uplink):
-    told = []
-    for name in "abc":
-        uplink.link.publish(record(name), lambda sent, name=name: told.append((name, sent.offset)))
-    await settle()
-    assert uplink.producer.keys == ["a", "b", "c"]
-    assert told == []
-    for offset, parcel in reversed(list(enumerate(uplink.producer.taken))):
-        parcel.told(Sent(0, offset))
-    assert told == [("c", 2), ("b", 1), ("a", 0)]
-    await asyncio.wait_for(uplink.link.settled(), 1)
-
-
-async def test_the_age_of_the_oldest_record_is_known(uplink):
-    assert uplink.link.oldest_at() is None
-    for at, name in enumerate("ab"):
-        uplink.clock[0] = float(at)
-        uplink.link.publish(record(name), lambda sent: None)
-    await settle()
-    assert uplink.link.oldest_at() == 0.0
-    uplink.producer.taken[0].told(Sent(0, 0))
-    await settle()
-    assert uplink.link.oldest_at() == 1.0
-
-
-async def test_what_is_given_up_is_told_and_a_late_acknowledgement_is_not(uplink):
-    told = []
-    uplink.link.publish(record("a"), told.append)
-    uplink.link.post(record("b"))
-    await settle()
-    uplink.link.give_up()
-    assert told == [None]
-    uplink.producer.taken[0].told(Sent(0, 0))
-    await settle()
-    assert told == [None]
-    assert len(uplink.link) == 1
-    uplink.producer.taken[1].told(Sent(0, 1))
-    await asyncio.wait_for(uplink.link.settled(), 1)
-
-
-async def test_a_posted_record_is_sent_until_kafka_has_it_and_a_published_one_is_not(uplink):
-    told = []
-    uplink.link.publish(record("a"), told.append)
-    uplink.link.post(record("b"))
-    await settle()
-    for parcel in list(uplink.producer.taken):
-        parcel.told(KafkaConnectionError())
-    assert told == [None]
-    async with asyncio.timeout(5):
-        while uplink.producer.keys != ["a", "b", "b"]:
-            await asyncio.sleep(0.01)
-
-
-async def test_a_record_that_the_client_does_not_take_is_tried_again_before_the_next(uplink, monkeypatch):
-    uplink.producer.errors = [KafkaConnectionError()]
-    for name in "ab":
-        uplink.link.publish(record(name), lambda sent: None)
-    async with asyncio.timeout(5):
-        while len(uplink.producer.taken) < 2:
-            await asyncio.sleep(0.01)
-    assert uplink.producer.keys == ["a", "b"]
-
-
-async def test_a_record_that_is_too_large_does_not_hold_up_the_others(uplink):
-    told = []
-    uplink.link.publish(record("a"), told.append)
-    uplink.link.post(record("b"))
-    await settle()
-    for parcel in list(uplink.producer.taken):
-        parcel.told(MessageSizeTooLargeError())
-    assert told == [None]
-    await asyncio.wait_for(uplink.link.settled(), 1)
 
 
 # Settings

@@ -47,7 +47,7 @@ async def connected(edge, station="CP1", **options):
     return socket
 
 
-def command(edge, command_id="c-1", epoch=None, timeout_s=30.0, sent_at=None):
+def command(edge, command_id="c-1", *, epoch=None, timeout_s=30.0, sent_at=None, **more):
     (connection,) = edge.connections.of("CP1") or (None,)
     edge.send_down(
         Command(
@@ -59,6 +59,7 @@ def command(edge, command_id="c-1", epoch=None, timeout_s=30.0, sent_at=None):
             epoch=connection.epoch if epoch is None else epoch,
             timeout_s=timeout_s,
             sent_at=sent_at or datetime.now(UTC),
+            **more,
         ).record()
     )
 
@@ -381,6 +382,32 @@ async def test_a_command_that_comes_too_late_is_not_sent(edge):
     assert await is_silent(socket)
 
 
+async def test_a_command_that_has_expired_is_not_sent_and_one_that_has_not_is(edge):
+    socket = await connected(edge)
+    now = datetime.now(UTC)
+    command(edge, "expired", sent_at=now - timedelta(seconds=6), expires_at=now - timedelta(seconds=1))
+    command(edge, "sent at once", sent_at=now, expires_at=now + timedelta(seconds=30))
+    await edge.kafka.until("ocpp.deliveries", 1)
+    assert [(each.command_id, each.result) for each in deliveries(edge)] == [("expired", "undeliverable")]
+    assert json.loads(await socket.recv())[1] == "sent at once"
+
+
+async def test_a_command_that_expires_while_its_connection_is_announced_is_not_sent(edge):
+    edge.kafka.hold()
+    async with edge.connect("CP1") as socket:
+        await until(lambda: edge.kafka.waiting)
+        edge.kafka.held = False
+        expires_at = datetime.now(UTC) + timedelta(seconds=0.1)
+        command(edge, epoch=0, expires_at=expires_at)
+        await until(lambda: datetime.now(UTC) > expires_at)
+        edge.kafka.release()
+        await edge.kafka.until("ocpp.deliveries", 1)
+        assert deliveries(edge)[0].result == "undeliverable"
+        await socket.send('[2,"hb","Heartbeat",{}]')
+        assert json.loads(await socket.recv())[1] == "hb"
+        assert await is_silent(socket)
+
+
 async def test_a_command_in_flight_is_lost_with_its_connection(edge):
     socket = await connected(edge)
     await socket.send('[2,"hb","Heartbeat",{}]')
@@ -402,6 +429,14 @@ async def test_a_command_that_is_not_answered_times_out(edge):
 
 UNREADABLE = [
     (),
+    (
+        ("ce_type", COMMAND.encode()),
+        ("ce_id", b"c"),
+        ("ocpp_epoch", b"0"),
+        ("timeout_s", b"1"),
+        ("ce_time", b"2024-01-01T00:00:00Z"),
+        ("expires_at", b"then"),
+    ),
     (("ce_type", b"x"), ("ocpp_epoch", b"0")),
     (("ce_type", b"x"), ("ocpp_epoch", b"no")),
     (("ce_type", b"x"), ("ocpp_epoch", None)),
