@@ -70,8 +70,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     """A charging session after a change; the same shape for started, updated and ended.
 
     Energy in Wh of the station's register; `gaps` are inclusive ranges of `seqNo` that never arrived (OCPP 2.x).
-    `billable` is False for a session without a valid token. `missing` says which end of the transaction
-    the station never reported (`started`, `ended`), in words of OCPP 2.x event types; `flags` says what is odd.
+    `billable` is False for a session without a valid token. `missing` holds `started` while the station has not
+    reported the start; `flags` says what is odd.
     """
 
     session_id: str

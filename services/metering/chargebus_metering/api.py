@@ -6,10 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, page
+from chargebus_runtime.http import Page, PageQuery, Problem, UtcDatetime, page
 from chargebus_runtime.keys import Role, require
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from chargebus_metering import store
 from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, Transaction, first_id, last_id
@@ -43,8 +43,8 @@ class Filters:
     measurand: Annotated[str | None, Query(description="such as Energy.Active.Import.Register")] = None
     phase: Annotated[str | None, Query(description="such as L1; empty: readings over all phases")] = None
     context: Annotated[str | None, Query(description="such as Transaction.Begin")] = None
-    sampled_from: Annotated[AwareDatetime | None, Query(alias="from", description="sampled then or later")] = None
-    sampled_to: Annotated[AwareDatetime | None, Query(alias="to", description="sampled before then")] = None
+    sampled_from: Annotated[UtcDatetime | None, Query(alias="from", description="sampled then or later")] = None
+    sampled_to: Annotated[UtcDatetime | None, Query(alias="to", description="sampled before then")] = None
 
 
 def router(database: Database) -> APIRouter:

@@ -1,7 +1,8 @@
 """Owns what others are told of sessions: the records of `session.events`.
 
-A new event of a transaction makes one record, whose id is the event's own, so that the same fact has the same id. Mere
-progress of the meter makes none while a session is active: that is what `meter.values` is for.
+A new event of a transaction makes one record, whose id is the event's own, so that the same fact has the same id; so
+does a mark that comes without a new event, named after the mark. Mere progress of the meter makes none while a session
+is active: that is what `meter.values` is for.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Final
 from chargebus_events import public
 from chargebus_events.record import Record
 
-from chargebus_session.domain.desk import Recorded
+from chargebus_session.domain.desk import Change, Recorded
 from chargebus_session.domain.events import Kind
 from chargebus_session.domain.sessions import Session, Summary, summarize
 
@@ -24,19 +25,32 @@ _TYPES: Final[Mapping[Kind, str]] = {
 }
 
 
-def announcement(recorded: Recorded, now: datetime) -> Record | None:
-    """Return the record that tells of an event, None where there is nothing to tell."""
-    event, summary = recorded.event, recorded.summary
-    if event.kind == "Updated" and not _is_news(recorded.before, summary):
+def announcement(change: Change, now: datetime) -> Record | None:
+    """Return the record that tells of a change, None where there is nothing to tell."""
+    fact = _event(change) if isinstance(change, Recorded) else _mark(change)
+    if fact is None:
         return None
-    event_id = f"{recorded.session.session_id}/{event.number}/{event.kind}"
-    return public.event(_TYPES[event.kind], event_id, SOURCE, now, _body(recorded.session, summary, now))
+    kind, name = fact
+    body = _body(change.session, change.summary, now)
+    return public.event(_TYPES[kind], f"{change.session.session_id}/{name}", SOURCE, now, body)
 
 
-def new_flags(recorded: Recorded) -> set[str]:
-    """Return the marks that an event brought upon its session."""
-    flags = set(recorded.summary.flags)
-    return flags.difference(summarize(recorded.before.fold).flags) if flags and recorded.before else flags
+def new_flags(change: Change) -> set[str]:
+    """Return the marks that a change brought upon its session."""
+    flags = set(change.summary.flags)
+    return flags.difference(summarize(change.before.fold).flags) if flags and change.before else flags
+
+
+def _event(recorded: Recorded) -> tuple[Kind, str] | None:
+    event = recorded.event
+    if event.kind == "Updated" and not _is_news(recorded.before, recorded.summary):
+        return None
+    return event.kind, f"{event.number}/{event.kind}"
+
+
+def _mark(change: Change) -> tuple[Kind, str] | None:
+    flags = new_flags(change)
+    return ("Updated", "/".join(sorted(flags))) if flags else None
 
 
 def _is_news(before: Session | None, after: Summary) -> bool:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
+from urllib.parse import quote
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, page
+from chargebus_runtime.http import Page, PageQuery, Problem, UtcDatetime, page
 from chargebus_runtime.keys import Role, require
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
 from chargebus_session import presentation
 from chargebus_session.domain.tokens import token_key
@@ -74,10 +74,12 @@ class SessionQuery:
     station_id: Annotated[str | None, Query(description="of this station")] = None
     state: Annotated[Literal["active", "ended"] | None, Query(description="going on, or over")] = None
     id_token: Annotated[str | None, Query(description="of this token")] = None
-    begun_from: Annotated[AwareDatetime | None, Query(alias="from", description="begun then or later")] = None
-    begun_to: Annotated[AwareDatetime | None, Query(alias="to", description="begun before then")] = None
+    begun_from: Annotated[UtcDatetime | None, Query(alias="from", description="begun then or later")] = None
+    begun_to: Annotated[UtcDatetime | None, Query(alias="to", description="begun before then")] = None
     billable: Annotated[bool | None, Query(description="with a valid token, or not")] = None
-    remote_start_id: Annotated[int | None, Query(description="that came of this remote start")] = None
+    remote_start_id: Annotated[
+        int | None, Query(ge=-(2**63), lt=2**63, description="that came of this remote start")
+    ] = None
 
     def filter(self) -> SessionFilter:
         """Return it as the store takes it."""
@@ -108,18 +110,21 @@ def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
             if not await tokens.add(tx.connection, [stored]):
                 detail = f"There is a token {wanted.id_token} already; change it with PATCH."
                 raise Problem(409, "token exists", detail)
-        response.headers["Location"] = f"/v1/tokens/{stored.id_token}"
+        response.headers["Location"] = f"/v1/tokens/{quote(stored.id_token, safe='')}"
         return presentation.token(stored)
 
     @routes.post("/bulk", summary="Register many tokens", dependencies=[OPERATOR])
     async def register_tokens(wanted: TokensIn) -> BulkOut:
-        """A token that exists is left as it is, so the call can be repeated; nothing is created if the call fails."""
+        """A token that exists is left as it is, so the call can be repeated; nothing is created if the call fails.
+
+        Of two tokens that differ in case only, the first is registered, and then the second exists.
+        """
         if len(wanted.tokens) > bulk_tokens:
             detail = f"One call may register {bulk_tokens} tokens; send them in several."
             raise Problem(413, "too many tokens", detail)
         async with database.transaction() as tx:
-            stored = {token_key(each.id_token): presentation.new_token(each, tx.now) for each in wanted.tokens}
-            created = await tokens.add(tx.connection, stored.values())
+            stored = presentation.new_tokens(wanted, tx.now)
+            created = await tokens.add(tx.connection, stored)
         return _bulk(wanted, created)
 
     return routes
@@ -187,7 +192,7 @@ def _intent_routes(intents: Intents) -> APIRouter:
         responses=_ON_ITS_WAY,
     )
     async def start(
-        station_id: str, evse_id: Annotated[int, Path(ge=1)], wanted: StartIn, response: Response
+        station_id: str, evse_id: Annotated[int, Path(ge=1, lt=2**31)], wanted: StartIn, response: Response
     ) -> IntentOut:
         """On OCPP 1.6 the EVSE is the connector of that number."""
         return _told(response, *await intents.start(station_id, evse_id, wanted))

@@ -22,7 +22,7 @@ from chargebus_runtime.waiters import Waiters
 
 from chargebus_session import identities
 from chargebus_session.announcements import SOURCE, announcement, new_flags
-from chargebus_session.domain.desk import Desk, Issue, Recorded
+from chargebus_session.domain.desk import Change, Desk, Issue
 from chargebus_session.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.metrics import Metrics
 from chargebus_session.payload import unreadable
@@ -111,20 +111,22 @@ class Handlers:
             return
         desk = await self._desk(batch, [arrival.call for arrival in arrivals])
         for arrival in arrivals:
-            recorded_before = len(desk.recorded)
+            changed_before = len(desk.changes)
             answer = arrival.call.settle(desk)
             batch.send(arrival.frame.answer(answer, SOURCE, batch.now), because=arrival.record)
-            for recorded in desk.recorded[recorded_before:]:
-                self._announce(batch, recorded, arrival.record)
-        await store.save(batch.connection, desk.recorded)
+            for change in desk.changes[changed_before:]:
+                self._announce(batch, change, arrival.record)
+        await store.save(batch.connection, desk.changes)
         self._metrics.decided(desk)
-        for session, event in desk.contradictions:
+        for contradiction in desk.contradictions:
+            session, event = contradiction.session, contradiction.event
             log.warning(
-                "station %s sent event %d (%s) of session %s again with another time; the first one counts",
+                "station %s sent event %d (%s) of session %s again with another %s; the first one counts",
                 session.station_id,
                 event.number,
                 event.kind,
                 session.session_id,
+                contradiction.about,
             )
 
     def _read(self, batch: Batch, record: Received) -> Arrival | None:
@@ -153,12 +155,12 @@ class Handlers:
         await store.reserve(batch.connection, self._transaction_ids, starts)
         return Desk(known, Issue(partial(identities.session_id, batch.now), self._transaction_ids.take))
 
-    def _announce(self, batch: Batch, recorded: Recorded, because: Received) -> None:
-        record = announcement(recorded, batch.now)
+    def _announce(self, batch: Batch, change: Change, because: Received) -> None:
+        record = announcement(change, batch.now)
         if record is not None:
             batch.send(record, because=because)
-        for flag in new_flags(recorded):
-            session = recorded.session
+        for flag in new_flags(change):
+            session = change.session
             level = _LEVELS.get(flag, logging.WARNING)
             log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)
             self._metrics.flags.add(1, {"flag": flag})

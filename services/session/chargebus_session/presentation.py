@@ -7,7 +7,16 @@ import msgspec
 
 from chargebus_session.domain.sessions import duration
 from chargebus_session.domain.tokens import token_key
-from chargebus_session.resources import EventOut, IntentOut, SessionDetail, SessionOut, TokenChangeIn, TokenIn, TokenOut
+from chargebus_session.resources import (
+    EventOut,
+    IntentOut,
+    SessionDetail,
+    SessionOut,
+    TokenChangeIn,
+    TokenIn,
+    TokenOut,
+    TokensIn,
+)
 from chargebus_session.store.intents import Intent, Result
 from chargebus_session.store.sessions import StoredEvent, StoredSession
 from chargebus_session.store.tokens import StoredToken
@@ -27,6 +36,14 @@ def new_token(wanted: TokenIn, now: datetime) -> StoredToken:
         created_at=now,
         updated_at=now,
     )
+
+
+def new_tokens(wanted: TokensIn, now: datetime) -> list[StoredToken]:
+    """Return tokens as they are to be stored: of those with the same key the first."""
+    stored: dict[str, StoredToken] = {}
+    for each in wanted.tokens:
+        stored.setdefault(token_key(each.id_token), new_token(each, now))
+    return list(stored.values())
 
 
 def changed_token(stored: StoredToken, change: TokenChangeIn, now: datetime) -> StoredToken:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from chargebus_runtime.http import UtcDatetime
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
@@ -26,7 +27,7 @@ class TokenIn(Input):
     type: TokenType = Field(default="", description="Its type in OCPP 2.x, such as ISO14443; empty: any")
     group_id: GroupId = Field(default="", description="Tokens of one group may stop each other's transactions")
     blocked: bool = False
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcDatetime | None = None
     concurrent_transactions: bool = Field(
         default=True, description="Whether it may charge at several places at a time; if not, the second is refused"
     )
@@ -45,7 +46,7 @@ class TokenChangeIn(Input):
     type: TokenType | None = None
     group_id: GroupId | None = None
     blocked: bool | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcDatetime | None = None
     concurrent_transactions: bool | None = None
     note: Note | None = None
 
@@ -84,7 +85,8 @@ class SessionOut(BaseModel):
 
     Times are the station's, but for `created_at` and `updated_at`. `begun_at` is the start, or the earliest time known
     while the start is missing. `authorization` is what the station was told about the token. `gaps` are inclusive
-    ranges of sequence numbers that never came, `missing` says which end was never reported, `flags` what is odd.
+    ranges of sequence numbers that never came, `missing` holds `started` while no start was reported, and `flags` say
+    what is odd.
     """
 
     session_id: str

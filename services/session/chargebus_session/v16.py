@@ -11,8 +11,7 @@ from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_session import payload
 from chargebus_session.domain.desk import Recorded
-from chargebus_session.domain.events import Event
-from chargebus_session.domain.registers import BEGIN, END, Sample
+from chargebus_session.domain.events import BEGIN, END, Event, Sample
 from chargebus_session.domain.remote import Start, Stop
 from chargebus_session.domain.sessions import Authorize, Reference, Report, issued
 from chargebus_session.domain.tokens import IdToken, Judgement, id_token

@@ -8,8 +8,7 @@ from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
 from chargebus_session.domain.desk import Recorded
-from chargebus_session.domain.events import Event, Kind
-from chargebus_session.domain.registers import Sample
+from chargebus_session.domain.events import Event, Kind, Sample
 from chargebus_session.domain.remote import Start, Stop
 from chargebus_session.domain.sessions import Authorize, Reference, Report
 from chargebus_session.domain.tokens import IdToken, Judgement, id_token
@@ -18,9 +17,11 @@ from chargebus_session.payload import Answer, Whole
 IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
 CENTRAL: Final = "Central"
 ID_TOKEN_LIMIT: Final = 36
+WATT_HOUR: Final = "Wh"
 
 _STOPPING: Final = frozenset({"StopAuthorized", "Deauthorized", "RemoteStop"})
-_WATT_HOURS: Final = {"wh": 1.0, "kwh": 1e3, "mwh": 1e6}
+_WATT_HOURS: Final = {"MWh": 1e6, "mWh": 1e-3}  # case tells mega from milli
+_WATT_HOURS_IN_ANY_CASE: Final = {"wh": 1.0, "kwh": 1e3}
 _MULTIPLIER_LIMIT: Final = 12
 
 
@@ -48,7 +49,7 @@ class _TransactionInfo(Payload, frozen=True):
 
 
 class _UnitOfMeasure(Payload, frozen=True):
-    unit: str = "Wh"
+    unit: str = WATT_HOUR
     multiplier: int = 0
 
 
@@ -210,8 +211,9 @@ def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
 def _watt_hours(value: _SampledValue) -> float | None:
     if value.measurand != IMPORT_REGISTER or value.phase:
         return None
-    unit = value.unit_of_measure
-    factor = _WATT_HOURS.get(unit.unit.casefold())
-    if factor is None or abs(unit.multiplier) > _MULTIPLIER_LIMIT:
+    multiplier = value.unit_of_measure.multiplier
+    unit = clean(value.unit_of_measure.unit) or WATT_HOUR
+    factor = _WATT_HOURS.get(unit) or _WATT_HOURS_IN_ANY_CASE.get(unit.casefold())
+    if factor is None or abs(multiplier) > _MULTIPLIER_LIMIT:
         return None
-    return round(value.value * factor * 10.0**unit.multiplier, 3)
+    return round(value.value * factor * 10.0**multiplier, 3)

@@ -14,6 +14,8 @@ from chargebus_runtime import problems
 from chargebus_runtime.keys import Caller, Role
 from chargebus_session.api import router
 from chargebus_session.intents import Intents
+from chargebus_session.store import sessions as stored_sessions
+from chargebus_session.store.sessions import SessionFilter
 from fastapi import FastAPI
 
 START = "/v1/stations/CS1/evses/2/start"
@@ -77,6 +79,40 @@ async def test_a_token_with_a_slash_is_reached(http):
     assert (await http.get("/v1/tokens/DE*8%2F15")).json()["id_token"] == "DE*8/15"
 
 
+@pytest.mark.parametrize("text", ["DE*8/15", "a?b", "a#b", "50%", "Käfer", "卡"])
+async def test_a_new_token_is_where_the_answer_says(http, text):
+    made = await http.post("/v1/tokens", json={"id_token": text})
+
+    assert made.status_code == 201
+    assert (await http.get(made.headers["location"])).json()["id_token"] == text
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+async def test_a_time_beyond_the_calendar_is_refused(http, expires_at):
+    changed = await http.patch("/v1/tokens/good", json={"expires_at": expires_at})
+    made = await http.post("/v1/tokens", json={"id_token": "new", "expires_at": expires_at})
+    listed = await http.get("/v1/sessions", params={"from": expires_at})
+
+    assert [problem(each) for each in (changed, made, listed)] == [(422, "invalid request")] * 3
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+async def test_a_remote_start_that_no_column_holds_is_refused(http, number):
+    refused = await http.get("/v1/sessions", params={"remote_start_id": number})
+
+    assert problem(refused) == (422, "invalid request")
+
+
+@pytest.mark.parametrize("evse_id", [0, 2**31])
+async def test_an_evse_that_cannot_be_is_refused(http, service, evse_id):
+    await connected(service, "1.6")
+
+    assert problem(await http.post(START.replace("/2/", f"/{evse_id}/"), json={"id_token": "good"})) == (
+        422,
+        "invalid request",
+    )
+
+
 @pytest.mark.parametrize("token", [{"id_token": ""}, {"id_token": "a\u0000"}, {"id_token": "x", "bloked": True}, {}])
 async def test_a_token_that_cannot_be_is_refused(http, token):
     assert problem(await http.post("/v1/tokens", json=token)) == (422, "invalid request")
@@ -89,6 +125,15 @@ async def test_tokens_are_registered_in_bulk_and_existing_ones_left_alone(http):
     assert (answer["created"], answer["exists"]) == (1, 2)
     assert [item["result"] for item in answer["items"]] == ["created", "exists", "exists"]
     assert (await http.get("/v1/tokens/blocked")).json()["blocked"] is True
+
+
+async def test_of_two_equal_tokens_in_bulk_the_first_is_registered(http):
+    wanted = [{"id_token": "AB"}, {"id_token": "ab", "blocked": True}]
+    answer = (await http.post("/v1/tokens/bulk", json={"tokens": wanted})).json()
+
+    assert [item["result"] for item in answer["items"]] == ["created", "exists"]
+    stored = (await http.get("/v1/tokens/ab")).json()
+    assert (stored["id_token"], stored["blocked"]) == ("AB", False)
 
 
 async def test_a_bulk_call_has_a_limit(http):
@@ -163,6 +208,37 @@ async def test_sessions_are_listed_by_filters(http, sessions, query, found):
     items = (await http.get("/v1/sessions", params=query)).json()["items"]
 
     assert {item["session_id"] for item in items} == {sessions[index] for index in found}
+
+
+class Explaining:
+    """Takes the place of the pool: finds nothing, and keeps how it would have gone about it."""
+
+    def __init__(self, pool):
+        self._pool = pool
+        self.plan = ""
+
+    async def fetch(self, query, *arguments):
+        self.plan = "\n".join(row[0] for row in await self._pool.fetch(f"EXPLAIN {query}", *arguments))
+        return []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (SessionFilter(state="active"), "charging_session_active"),
+        (SessionFilter(remote_start_id=4711), "charging_session_remote_start"),
+    ],
+)
+async def test_what_apps_ask_for_again_and_again_is_looked_up(service, wanted, index):
+    frames = [service.frame("StartTransaction", start(), station_id=f"CS{n}") for n in range(500)]
+    await service.apply(*frames)
+    await service.database.pool.execute("UPDATE charging_session SET state = 'ended' WHERE station_id <> 'CS7'")
+    await service.database.pool.execute("UPDATE charging_session SET remote_start_id = 5 WHERE station_id = 'CS7'")
+    await service.database.pool.execute("VACUUM ANALYZE charging_session")
+    explaining = Explaining(service.database.pool)
+    await stored_sessions.listed(explaining, wanted, None, 51)
+
+    assert f"using {index} " in explaining.plan
 
 
 async def test_sessions_are_paged(http, sessions):

@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 from chargebus_session.domain.desk import Desk, Known, RemoteStart, Use
 from chargebus_session.routes import ROUTES
@@ -76,7 +77,49 @@ def test_a_second_stop_gets_the_first_answer_and_changes_nothing(desk, say):
 
     assert again == b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"}}'
     assert desk.recorded[-1].summary.meter_stop_wh == 1500
-    assert [session.transaction_id for session, _ in desk.contradictions] == ["1001"]
+    assert [(each.session.transaction_id, each.about) for each in desk.contradictions] == [("1001", "time")]
+
+
+def test_a_second_stop_with_another_meter_value_is_noted(desk, say):
+    say(desk, "StartTransaction", START)
+    for wh in (b"1500", b"1500", b"1400"):
+        say(desk, "StopTransaction", STOP.replace(b"1500", wh))
+
+    assert desk.recorded[-1].summary.meter_stop_wh == 1500
+    assert [each.about for each in desk.contradictions] == ["meter value"]
+
+
+def test_a_second_stop_whose_time_cannot_be_read_is_the_same(desk, say, noon):
+    say(desk, "StartTransaction", START)
+    for minutes in (0, 1):
+        say(desk, "StopTransaction", STOP.replace(b"2025-06-01T", b"today "), at=noon + timedelta(minutes=minutes))
+
+    assert (desk.duplicates, desk.contradictions) == (1, [])
+
+
+NO_CLOCK = [b"0001-01-01T00:00:00Z", b"1970-01-01T00:00:30Z", b"0000-00-00T00:00:00Z"]
+
+
+@pytest.mark.parametrize("time", NO_CLOCK)
+def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transaction(desk, say, time):
+    begin = START.replace(b"2025-06-01T12:00:00Z", time)
+    assert say(desk, "StartTransaction", begin) == say(desk, "StartTransaction", begin)
+    say(desk, "StopTransaction", STOP)
+
+    second = say(desk, "StartTransaction", begin)
+    say(desk, "StopTransaction", STOP.replace(b"1001", b"1002").replace(b"1500", b"7000"))
+
+    assert b'"transactionId":1002' in second
+    ended = [recorded.summary.energy_wh for recorded in desk.recorded if recorded.event.kind == "Ended"]
+    assert ended == [1400, 6900]
+    assert desk.duplicates == 1
+
+
+def test_a_start_with_a_clock_that_equals_one_that_ended_is_the_same(desk, say):
+    first = say(desk, "StartTransaction", START)
+    say(desk, "StopTransaction", STOP)
+
+    assert say(desk, "StartTransaction", START) == first
 
 
 @pytest.mark.parametrize(("id_tag", "status"), [("blocked", "Blocked"), ("expired", "Expired"), ("who", "Invalid")])
@@ -168,13 +211,91 @@ def test_a_single_token_is_refused_for_a_session_that_was_read_from_the_store(is
     assert b"ConcurrentTx" in say(desk, "StartTransaction", start("single"))
 
 
-def test_a_1_6_start_takes_the_open_remote_start_of_its_connector_and_token(issue, tokens, say):
-    open_starts = (RemoteStart(8, "CS1", 2, "good"), RemoteStart(9, "CS1", 1, "good"))
+def test_a_single_token_is_not_kept_from_charging_by_a_session_that_refused_it(desk, say):
+    say(desk, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"))
+    say(desk, "StartTransaction", start("single", at="2025-06-01T11:10:00Z"), station_id="CS2")
+    say(desk, "StopTransaction", STOP)
+
+    third = say(desk, "StartTransaction", start("single", at="2025-06-01T11:20:00Z"), station_id="CS3")
+
+    assert [recorded.summary.billable for recorded in desk.recorded] == [True, False, True, True]
+    assert b"Accepted" in third
+
+
+def test_a_station_without_a_clock_is_told_that_a_single_token_charges_elsewhere(desk, say):
+    say(desk, "StartTransaction", start("single"))
+
+    assert b"ConcurrentTx" in say(
+        desk, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"), station_id="CS2"
+    )
+
+
+def test_what_a_station_without_a_clock_reports_began_when_it_was_received(desk, say):
+    say(desk, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"))
+
+    late = say(desk, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
+
+    assert b"Accepted" in late
+
+
+@pytest.mark.parametrize(
+    ("at", "status", "billable"),
+    [
+        ("2025-05-30T23:59:59Z", "Accepted", True),
+        ("2025-05-31T00:00:00Z", "Expired", False),
+        ("1970-01-01T00:00:30Z", "Expired", False),
+        ("yesterday", "Expired", False),
+    ],
+)
+def test_a_start_that_comes_late_is_judged_by_when_its_token_expired(desk, say, at, status, billable):
+    assert b'"status":"%s"' % status.encode() in say(desk, "StartTransaction", start("expired", at=at))
+    assert desk.recorded[0].summary.billable is billable
+
+
+def test_a_clock_that_is_ahead_does_not_let_a_token_expire(desk, say, tokens, noon):
+    tokens["good"] = msgspec.structs.replace(tokens["good"], expires_at=noon + timedelta(minutes=10))
+
+    assert b"Accepted" in say(desk, "StartTransaction", start(at="2025-06-01T12:20:00Z"))
+
+
+def test_C01_authorize_compares_the_expiry_with_now(desk, say):
+    assert say(desk, "Authorize", b'{"idTag":"expired"}').endswith(b'"status":"Expired"}}')
+
+
+def test_a_1_6_start_takes_the_open_remote_start_of_its_connector_and_token(issue, tokens, say, noon):
+    open_starts = (RemoteStart(8, "CS1", 2, "good", noon), RemoteStart(9, "CS1", 1, "good", noon))
     desk = Desk(Known(tokens=tokens, remote_starts=open_starts), issue)
     say(desk, "StartTransaction", START)
     say(desk, "StartTransaction", start(at="2025-06-01T12:01:00Z"))
 
     assert [recorded.summary.remote_start_id for recorded in desk.recorded] == [9, None]
+
+
+@pytest.fixture
+def asked(issue, tokens, noon):
+    """A desk with remote starts of one place: 7 from seven minutes before noon, 8 from five, 9 from two."""
+    minutes_before = {8: 5, 9: 2, 7: 7}
+    remote_starts = tuple(
+        RemoteStart(number, "CS1", 1, "good", noon - timedelta(minutes=minutes))
+        for number, minutes in minutes_before.items()
+    )
+    return Desk(Known(tokens=tokens, remote_starts=remote_starts), issue)
+
+
+@pytest.mark.parametrize(
+    ("at", "taken"),
+    [
+        ("2025-06-01T11:58:00Z", 9),
+        ("2025-06-01T11:57:01Z", 9),
+        ("2025-06-01T11:56:00Z", 8),
+        ("2025-06-01T11:50:00Z", None),
+        ("1970-01-01T00:00:30Z", 9),
+    ],
+)
+def test_a_1_6_start_takes_the_newest_remote_start_that_was_there_before_it(asked, say, at, taken):
+    say(asked, "StartTransaction", start(at=at))
+
+    assert asked.recorded[0].summary.remote_start_id == taken
 
 
 def event(number, kind, *, trigger="Trigger", more=b""):
@@ -254,6 +375,36 @@ def test_plugging_in_first_is_no_way_round_a_single_token(desk, say):
     answer = say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("single")), "2.0.1")
 
     assert b"ConcurrentTx" in answer
+
+
+def test_E01_FR_08_a_transaction_id_used_again_after_the_end_is_marked_once(desk, say):
+    later = event(0, "Started").replace(b"T12:0", b"T18:0")
+    first = say(desk, "TransactionEvent", event(0, "Started"), "2.0.1")
+    say(desk, "TransactionEvent", event(1, "Ended"), "2.0.1")
+    for _ in range(2):
+        assert say(desk, "TransactionEvent", later, "2.0.1") == first
+
+    marked = desk.changes[-1]
+    assert (len(desk.changes), len(desk.recorded)) == (3, 2)
+    assert marked.summary.flags == ("transaction_id_reused",)
+    assert (marked.summary.state, marked.summary.started_at) == ("ended", desk.recorded[-1].summary.started_at)
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        (event(1, "Ended"), event(0, "Started")),
+        (event(1, "Ended"), event(0, "Started").replace(b"2025-06-01T", b"today ")),
+        (event(1, "Ended"), event(1, "Ended").replace(b"T12:0", b"T18:0")),
+        (event(1, "Updated"), event(0, "Started").replace(b"T12:0", b"T18:0")),
+    ],
+)
+def test_a_transaction_id_is_not_used_again_by_what_else_comes_twice(desk, say, before, again):
+    for payload in (event(0, "Started"), before, again):
+        say(desk, "TransactionEvent", payload, "2.0.1")
+
+    assert desk.duplicates == 1
+    assert desk.changes[-1].summary.flags == ()
 
 
 def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(desk, say):

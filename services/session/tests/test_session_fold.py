@@ -3,9 +3,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from chargebus_session.domain.decide import record
 from chargebus_session.domain.desk import Desk, Issue, Known
-from chargebus_session.domain.events import Event
+from chargebus_session.domain.events import Event, Sample
 from chargebus_session.domain.fold import gaps, merge, with_number
-from chargebus_session.domain.registers import Sample
 from chargebus_session.domain.sessions import Reference, Report, summarize
 from chargebus_session.domain.tokens import Token, id_token
 from hypothesis import given
@@ -19,7 +18,7 @@ samples = st.lists(
     st.tuples(
         times,
         st.integers(0, 90_000).map(float),
-        st.sampled_from(["Transaction.Begin", "Sample.Periodic", "Transaction.End"]),
+        st.sampled_from(["Transaction.Begin", "Sample.Periodic", "Sample.Clock", "Transaction.End"]),
         st.sampled_from(["Outlet", "Inlet"]),
     ),
     max_size=3,
@@ -138,6 +137,44 @@ def test_energy_without_contexts_lies_between_the_first_and_the_last_reading():
 
     summary = summarize(fold)
     assert (summary.meter_start_wh, summary.meter_stop_wh, summary.energy_wh) == (100.0, 700.0, 600.0)
+
+
+def test_a_clock_set_back_in_the_middle_does_not_change_the_energy():
+    fold = fold_of(
+        event(0, "Started", samples=(periodic(1000.0, 0),)),
+        event(1, "Updated", samples=(periodic(1100.0, -59),)),
+        event(2, "Updated", samples=(periodic(2000.0, -29),)),
+        event(3, "Ended", samples=(periodic(4000.0, -1),)),
+    )
+
+    assert summarize(fold).energy_wh == 3000.0
+
+
+def test_a_marked_begin_and_end_count_more_than_what_came_with_the_first_and_last_event():
+    fold = fold_of(
+        event(0, "Started", samples=(periodic(100.0, 0),)),
+        event(1, "Updated", samples=(begin(105.0), end(900.0))),
+        event(2, "Ended", samples=(periodic(905.0, 90),)),
+    )
+
+    assert summarize(fold).energy_wh == 795.0
+
+
+def test_a_reading_kept_for_the_end_is_not_the_one_at_the_end():
+    aligned = Sample(NOON + timedelta(minutes=45), 2800.0, "Sample.Clock", "Outlet", 0)
+    fold = fold_of(
+        event(0, "Started", samples=(begin(100.0),)),
+        event(1, "Updated", samples=(periodic(2900.0, 55),)),
+        event(2, "Ended", samples=(aligned,)),
+    )
+
+    assert summarize(fold).meter_stop_wh == 2900.0
+
+
+def test_the_reading_of_an_end_alone_is_no_start_even_if_it_is_not_marked():
+    summary = summarize(fold_of(event(4, "Ended", samples=(periodic(900.0, 4),))))
+
+    assert (summary.meter_start_wh, summary.meter_stop_wh) == (None, 900.0)
 
 
 def test_of_several_begins_and_ends_the_outermost_count():

@@ -114,6 +114,38 @@ async def test_start_stop_and_a_second_stop(service, in_one_batch):
     assert (await service.rows(SHOWN))[0][3] == 1400.0
 
 
+async def test_a_second_stop_with_another_meter_value_is_logged(service, caplog):
+    [started] = (await service.apply(service.frame("StartTransaction", start()))).answers
+    for meter_stop in (1500, 1500, 1400):
+        await service.apply(service.frame("StopTransaction", stop(started["transactionId"], meterStop=meter_stop)))
+
+    assert [record.message.split("again with ")[1] for record in caplog.records] == [
+        "another meter value; the first one counts"
+    ]
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_transactions_of_a_station_without_a_clock_are_told_apart_by_their_ends(service, in_one_batch):
+    begin = start(timestamp="0001-01-01T00:00:00Z")
+    frames = [
+        service.frame("StartTransaction", begin),
+        service.frame("StopTransaction", stop(1, meterStop=5100)),
+        service.frame("StartTransaction", begin),
+        service.frame("StartTransaction", begin),
+        service.frame("StopTransaction", stop(2, meterStop=7100)),
+        service.frame("StartTransaction", begin),
+    ]
+    batches = [frames] if in_one_batch else [[each] for each in frames]
+    answers = [answer for batch in batches for answer in (await service.apply(*batch)).answers]
+
+    assert [answer.get("transactionId") for answer in answers] == [1, None, 2, 2, None, 3]
+    assert await service.rows("SELECT transaction_id, energy_wh, start <> '' FROM charging_session ORDER BY 1") == [
+        ("1", 5000.0, False),
+        ("2", 7000.0, False),
+        ("3", None, True),
+    ]
+
+
 @pytest.mark.parametrize("transaction_id", [-1, 0, 4711])
 async def test_a_stop_without_a_start_is_recorded_once(service, transaction_id):
     for _ in range(2):
@@ -204,6 +236,28 @@ async def test_E13_a_resent_event_gets_the_first_answer(service):
     assert again.events == []
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_E01_FR_08_a_transaction_id_used_again_is_marked_told_and_logged(service, caplog, in_one_batch):
+    requests = [event(0, "Started"), event(2, "Ended"), event(0, "Started", timestamp="2025-06-02T12:00:00Z")]
+    requests += [requests[-1], event(1, "Updated")]
+    frames = [service.frame("TransactionEvent", request, "2.0.1") for request in requests]
+    batches = [frames] if in_one_batch else [[each] for each in frames]
+    applied = [await service.apply(*batch) for batch in batches]
+
+    [(session_id, flags, gaps)] = await service.rows("SELECT session_id::text, flags, gaps FROM charging_session")
+    assert (flags, gaps) == (["transaction_id_reused"], "[]")
+    assert [name.removeprefix(session_id) for each in applied for name in each.ids(SESSION_EVENTS)] == [
+        "/0/Started",
+        "/2/Ended",
+        "/transaction_id_reused",
+        "/1/Updated",
+    ]
+    [*_, (kind, marked), _] = [told for each in applied for told in each.events]
+    assert (kind, marked.state, marked.flags) == ("updated", "ended", ("transaction_id_reused",))
+    assert caplog.text.count("is marked transaction_id_reused") == 1
+    assert await service.rows("SELECT count(*) FROM session_event") == [(3,)]
+
+
 async def test_events_have_ids_of_their_own_facts(service):
     applied = await service.apply(
         service.frame("TransactionEvent", event(0, "Started"), "2.0.1"),
@@ -241,7 +295,25 @@ async def test_transactions_of_one_token_in_two_batches_see_each_other(service):
     third = await service.apply(service.frame("StartTransaction", late, station_id="CS3"))
 
     assert second.answers[0]["idTagInfo"]["status"] == "ConcurrentTx"
-    assert third.answers[0]["idTagInfo"]["status"] == "ConcurrentTx"  # the refused one on CS2 still goes on
+    assert third.answers[0]["idTagInfo"]["status"] == "Accepted"  # though the one on CS2, that refused it, goes on
+
+
+async def test_trying_again_and_again_does_not_get_a_token_in_that_charges_elsewhere(service):
+    statuses = set()
+    await service.apply(service.frame("StartTransaction", start(idTag="single")))
+    for number in range(25):
+        again = service.frame("StartTransaction", start(idTag="single"), station_id=f"CX{number}")
+        statuses |= {answer["idTagInfo"]["status"] for answer in (await service.apply(again)).answers}
+
+    assert statuses == {"ConcurrentTx"}
+
+
+async def test_what_a_station_without_a_clock_reported_began_when_it_was_received(service):
+    await service.apply(service.frame("StartTransaction", start(idTag="single", timestamp="1970-01-01T00:00:30Z")))
+    early = start(idTag="single", timestamp="2025-06-01T09:00:00Z")
+    applied = await service.apply(service.frame("StartTransaction", early, station_id="CS2"))
+
+    assert applied.answers[0]["idTagInfo"]["status"] == "Accepted"
 
 
 async def test_each_transaction_gets_an_id_of_its_own(service):
@@ -395,12 +467,48 @@ async def test_a_remote_start_of_1_6_is_linked_by_connector_token_and_time(servi
     assert await service.rows("SELECT count(session_id) FROM intent") == [(1 if linked else 0,)]
 
 
+async def test_a_remote_start_of_1_6_that_led_to_nothing_leaves_the_next_one_its_session(service):
+    for number, age_s in ((5, 120), (6, 60), (7, 90)):
+        await service.database.pool.execute(ADD_INTENT, f"c{number}", 1, number, service.now - timedelta(seconds=age_s))
+    applied = await service.apply(service.frame("StartTransaction", start()))
+
+    assert applied.events[0][1].remote_start_id == 6
+    assert await service.rows("SELECT remote_start_id FROM intent WHERE session_id IS NOT NULL") == [(6,)]
+
+
+async def test_a_start_that_waited_in_a_queue_takes_no_remote_start_from_after_it(service):
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    applied = await service.apply(
+        service.frame("StartTransaction", start(timestamp="2025-06-01T10:00:00Z")),
+        service.frame("StartTransaction", start()),
+    )
+
+    assert [found.remote_start_id for _, found in applied.events] == [None, 5]
+
+
 async def test_a_remote_start_makes_one_session(service):
     await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
     later = start(timestamp="2025-06-01T12:00:30Z")
     applied = await service.apply(service.frame("StartTransaction", start()), service.frame("StartTransaction", later))
 
     assert [found.remote_start_id for _, found in applied.events] == [5, None]
+
+
+async def test_a_remote_start_leads_to_its_session_without_a_clock_though_an_equal_one_was_before(service):
+    begin = start(timestamp="0001-01-01T00:00:00Z")
+    await service.apply(service.frame("StartTransaction", begin), service.frame("StopTransaction", stop(1)))
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    applied = await service.apply(service.frame("StartTransaction", begin))
+
+    assert applied.events[0][1].remote_start_id == 5
+
+
+async def test_a_resent_start_takes_no_remote_start(service):
+    await service.apply(service.frame("StartTransaction", start()))
+    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.apply(service.frame("StartTransaction", start()))
+
+    assert await service.rows("SELECT session_id FROM intent") == [(None,)]
 
 
 async def test_what_was_rolled_back_leaves_nothing_behind(service):

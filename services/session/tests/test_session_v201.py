@@ -51,6 +51,11 @@ def test_an_event_is_read_whole(read, noon):
         ({"value": 1.5, "unitOfMeasure": {"unit": "kWh"}}, 1500.0),
         ({"value": 15, "unitOfMeasure": {"unit": "Wh", "multiplier": 2}}, 1500.0),
         ({"value": 1500, "unitOfMeasure": {"multiplier": -3}}, 1.5),
+        ({"value": 1.5, "unitOfMeasure": {"unit": "KWH"}}, 1500.0),
+        ({"value": 1.5, "unitOfMeasure": {"unit": "MWh"}}, 1_500_000.0),
+        ({"value": 1500, "unitOfMeasure": {"unit": "mWh"}}, 1.5),
+        ({"value": 1500, "unitOfMeasure": {"unit": " Wh\x1f"}}, 1500.0),
+        ({"value": 1500, "unitOfMeasure": {"unit": ""}}, 1500.0),
         ({"value": 0.1, "unitOfMeasure": {"unit": "kWh"}, "measurand": "Energy.Active.Import.Register"}, 100.0),
     ],
 )
@@ -65,6 +70,7 @@ def test_J02_energy_is_read_in_watt_hours(read, value, wh):
         {"value": 1, "measurand": "Energy.Active.Export.Register"},
         {"value": 1, "phase": "L1"},
         {"value": 1, "unitOfMeasure": {"unit": "W"}},
+        {"value": 1, "unitOfMeasure": {"unit": "mwh"}},
         {"value": 1, "unitOfMeasure": {"multiplier": 400}},
     ],
 )

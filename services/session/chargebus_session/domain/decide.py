@@ -1,14 +1,20 @@
 """Owns the decisions: what a token is told, and what an event does to its session."""
 
+from typing import Final
+
 import msgspec
 
-from chargebus_session.domain.desk import Desk, Recorded, Use
-from chargebus_session.domain.events import Event
-from chargebus_session.domain.fold import Fold, merge
-from chargebus_session.domain.sessions import Authorize, Report, Session, issued, summarize
+from chargebus_session.domain import registers
+from chargebus_session.domain.desk import Change, Contradiction, Desk, FirstAnswer, Recorded, Use
+from chargebus_session.domain.events import CLOCKLESS, TIMESTAMP_UNREADABLE, Event
+from chargebus_session.domain.fold import Fold, flagged, merge
+from chargebus_session.domain.sessions import TRANSACTION_ID_REUSED, Authorize, Report, Session, issued, summarize
 from chargebus_session.domain.tokens import IdToken, Judgement, judge
 
-UNVERIFIED = Judgement("Invalid")
+UNVERIFIED: Final = Judgement("Invalid")
+
+_TIME: Final = "time"
+_METER_VALUE: Final = "meter value"
 
 
 def authorize(desk: Desk, request: Authorize) -> Judgement:
@@ -34,13 +40,52 @@ def record(desk: Desk, report: Report) -> Recorded | bytes:
     Spec: OCPP 1.6 4.8, 4.10 (never left unanswered), errata 3.18 (transactionId -1); OCPP 2.0.1 E01.FR.11, E13
     """
     session = desk.session(report.station_id, report.reference)
+    if session and _starts_anew(session, report):
+        _give_up_start(desk, session)
+        session = None
     first = session and desk.first_answer(session, report.event)
     if session and first:
         desk.duplicates += 1
-        if first.at != report.event.at:
-            desk.contradictions.append((session, report.event))
+        _compare(desk, session, first, report.event)
         return first.payload
     return _add(desk, report, session)
+
+
+def _starts_anew(session: Session, report: Report) -> bool:
+    """Tell whether a start that equals a known one is another: without a clock they are all alike.
+
+    It is the same one, sent again, only as long as the station may lack our answer. To end the transaction it had to
+    have it, for the id.
+    """
+    if not report.reference.start or session.fold.ended is None:
+        return False
+    return not CLOCKLESS.isdisjoint(report.event.flags)
+
+
+def _give_up_start(desk: Desk, session: Session) -> None:
+    """Leave what identifies a start to the next one."""
+    desk.change(Change(session, msgspec.structs.replace(session, start=""), summarize(session.fold)))
+
+
+def _compare(desk: Desk, session: Session, first: FirstAnswer, event: Event) -> None:
+    """Note where an event that came again is not what came first.
+
+    One that starts at another time a transaction that is over is of another transaction, whose id was there before.
+
+    Spec: OCPP 2.0.1 E01.FR.08 (a station must not use a transactionId again)
+    """
+    other_time = first.at != event.at and TIMESTAMP_UNREADABLE not in event.flags
+    if other_time or registers.contradict(session.fold.registers, event):
+        desk.contradictions.append(Contradiction(session, event, _TIME if other_time else _METER_VALUE))
+    if other_time and event.kind == "Started" and session.fold.ended:
+        _mark(desk, session, event, TRANSACTION_ID_REUSED)
+
+
+def _mark(desk: Desk, session: Session, event: Event, flag: str) -> None:
+    """Put a flag on a session, once."""
+    if flag not in session.fold.flags:
+        fold = flagged(session.fold, flag)
+        desk.change(Change(session, _updated(session, event, fold), summarize(fold)))
 
 
 def _add(desk: Desk, report: Report, session: Session | None) -> Recorded:
@@ -80,7 +125,7 @@ def _with_remote_start(desk: Desk, report: Report) -> Event:
 
 
 def _judge(desk: Desk, session: Session | None, report: Report, presented: IdToken) -> Judgement:
-    """Judge the token of an event.
+    """Judge the token of an event: by what is known of it now, but for its expiry, as the event may have waited long.
 
     ConcurrentTx is told at whatever event brings the token to charge, not only at Started: else plugging in first
     would be a way round it. Across stations it is best effort: two starts at the same moment may not see each other.
@@ -88,7 +133,7 @@ def _judge(desk: Desk, session: Session | None, report: Report, presented: IdTok
     Spec: OCPP 2.0.1 AuthorizationStatusEnumType.ConcurrentTx; OCPP 1.6 7.2
     """
     token = desk.token(presented.key)
-    judgement = judge(presented, token, report.event.received_at)
+    judgement = judge(presented, token, report.event.happened_at)
     if token is None or token.concurrent or judgement.status != "Accepted" or not report.event.starts:
         return judgement
     if any(_is_elsewhere(use, session, report) for use in desk.uses(presented.key)):
@@ -105,4 +150,4 @@ def _is_elsewhere(use: Use, session: Session | None, report: Report) -> bool:
     if session is not None and use.session_id == session.session_id:
         return False
     evse_id = session.fold.evse.value if session and session.fold.evse else report.event.evse_id
-    return use.begun_at <= report.event.at and (use.station_id, use.evse_id) != (report.station_id, evse_id)
+    return use.begun_at <= report.event.happened_at and (use.station_id, use.evse_id) != (report.station_id, evse_id)

@@ -4,19 +4,23 @@ Two events of one transaction in the same batch see each other here, and so do t
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
-from chargebus_session.domain.events import Event, Kind
+from chargebus_session.domain.events import Event, Kind, corrected
 from chargebus_session.domain.sessions import Reference, Report, Session, Summary
 from chargebus_session.domain.tokens import Judgement, Token
+
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""How far a station's clock may be behind ours, and it is still the answer to a remote start."""
 
 EventKey = tuple[str, int, Kind]
 
 
 class Use(msgspec.Struct, frozen=True, gc=False):
-    """An unfinished session of a token."""
+    """An unfinished session that took a token: one that refused it does not keep it from charging elsewhere."""
 
     session_id: str
     station_id: str
@@ -31,6 +35,7 @@ class RemoteStart(msgspec.Struct, frozen=True, gc=False):
     station_id: str
     evse_id: int
     token_key: str
+    requested_at: datetime
 
 
 class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -50,15 +55,28 @@ class Known(msgspec.Struct, frozen=True):
     remote_starts: tuple[RemoteStart, ...] = ()
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    """An event that was new, its session before and after it, and how it was judged and answered."""
+class Change(msgspec.Struct, frozen=True):
+    """A session before and after something that a station reported, and what it adds up to then."""
 
     before: Session | None
     session: Session
     summary: Summary
+
+
+class Recorded(Change, frozen=True):
+    """The change by an event that was new, and how the event was judged and answered."""
+
     event: Event
     judgement: Judgement | None
     payload: bytes = b""
+
+
+class Contradiction(msgspec.Struct, frozen=True):
+    """An event that came again and was not what came first; `about` says what was another one."""
+
+    session: Session
+    event: Event
+    about: str
 
 
 class Issue(msgspec.Struct, frozen=True):
@@ -69,14 +87,18 @@ class Issue(msgspec.Struct, frozen=True):
 
 
 class Desk:
-    """The state that a batch's decisions are made on, one after the other."""
+    """The state that a batch's decisions are made on, one after the other.
+
+    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought.
+    """
 
     def __init__(self, known: Known, issue: Issue) -> None:
         self.issue = issue
+        self.changes: list[Change] = []
         self.recorded: list[Recorded] = []
         self.judged: list[Judgement] = []
         self.duplicates = 0
-        self.contradictions: list[tuple[Session, Event]] = []
+        self.contradictions: list[Contradiction] = []
         self._tokens = known.tokens
         self._uses = {key: {use.session_id: use for use in uses} for key, uses in known.uses.items()}
         self._answers = dict(known.answers)
@@ -91,7 +113,7 @@ class Desk:
         return self._tokens.get(key)
 
     def uses(self, key: str) -> Iterable[Use]:
-        """Return the unfinished sessions of a token."""
+        """Return the unfinished sessions that took a token."""
         return self._uses.get(key, {}).values()
 
     def session(self, station_id: str, reference: Reference) -> Session | None:
@@ -106,24 +128,31 @@ class Desk:
         return self._answers.get((session.session_id, event.number, event.kind))
 
     def take_remote_start(self, report: Report) -> int | None:
-        """Return the remote start that a report answers without naming it, and let no other report have it."""
-        event = report.event
-        for start in self._remote_starts:
-            fits = start.station_id == report.station_id and start.evse_id == event.evse_id
-            if fits and event.token is not None and start.token_key == event.token.key:
-                self._remote_starts.remove(start)
-                return start.remote_start_id
-        return None
+        """Return the remote start that a report answers without naming it, and let no other report have it.
+
+        Of several it is the newest: nothing came of the ones before, or there would have been no need for it.
+        """
+        fitting = [start for start in self._remote_starts if _may_cause(start, report)]
+        if not fitting:
+            return None
+        newest = max(fitting, key=lambda start: start.requested_at)
+        self._remote_starts.remove(newest)
+        return newest.remote_start_id
 
     def keep(self, recorded: Recorded) -> None:
-        """Take a decision into account for those that follow."""
+        """Take what a new event made of its session into account for the decisions that follow."""
         session, event = recorded.session, recorded.event
-        self._remember(session)
+        self.change(recorded)
         self._answers[session.session_id, event.number, event.kind] = FirstAnswer(recorded.payload, event.at)
         self._note_use(session, recorded.summary)
         self.recorded.append(recorded)
         if recorded.judgement is not None:
             self.judged.append(recorded.judgement)
+
+    def change(self, change: Change) -> None:
+        """Take a change of a session into account for the decisions that follow."""
+        self._remember(change.session)
+        self.changes.append(change)
 
     def _remember(self, session: Session) -> None:
         self._by_name[session.station_id, session.name] = session
@@ -134,7 +163,17 @@ class Desk:
         if not summary.token_key:
             return
         uses = self._uses.setdefault(summary.token_key, {})
-        if summary.state == "active":
-            uses[session.session_id] = Use(session.session_id, session.station_id, summary.evse_id, summary.begun_at)
+        if summary.state == "active" and summary.billable:
+            begun_at = corrected(summary.begun_at, session.created_at, summary.flags)
+            uses[session.session_id] = Use(session.session_id, session.station_id, summary.evse_id, begun_at)
         else:
             uses.pop(session.session_id, None)
+
+
+def _may_cause(start: RemoteStart, report: Report) -> bool:
+    """Tell whether a report may come of a remote start: of its place and token, and not from before it."""
+    event = report.event
+    if event.token is None or event.happened_at < start.requested_at - CLOCKS_APART:
+        return False
+    asked = (start.station_id, start.evse_id, start.token_key)
+    return asked == (report.station_id, event.evse_id, event.token.key)

@@ -1,11 +1,11 @@
 """Owns what a station can report of a transaction, in the words of OCPP 2.x."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
 
-from chargebus_session.domain.registers import Sample
 from chargebus_session.domain.tokens import IdToken
 
 Kind = Literal["Started", "Updated", "Ended"]
@@ -14,9 +14,24 @@ STEPS: Final[dict[Kind, int]] = {"Started": 0, "Updated": 1, "Ended": 2}
 
 CLOCK_IMPLAUSIBLE: Final = "clock_implausible"
 TIMESTAMP_UNREADABLE: Final = "timestamp_unreadable"
+CLOCKLESS: Final = frozenset({CLOCK_IMPLAUSIBLE, TIMESTAMP_UNREADABLE})
+"""Marks of a time that tells nothing, so that two of them may be the same by chance."""
+
+BEGIN: Final = "Transaction.Begin"
+END: Final = "Transaction.End"
 
 _AHEAD = timedelta(hours=1)
 _OFFLINE = timedelta(days=400)
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One value of the import register, in Wh; `index` is its place in the message."""
+
+    at: datetime
+    wh: float
+    context: str
+    location: str
+    index: int
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -47,8 +62,18 @@ class Event(msgspec.Struct, frozen=True):
         """The kind's place in a transaction."""
         return STEPS[self.kind]
 
+    @property
+    def happened_at(self) -> datetime:
+        """When it happened, as far as that can be known."""
+        return corrected(self.at, self.received_at, self.flags)
+
 
 def clock_flags(at: datetime, received_at: datetime) -> tuple[str, ...]:
     """Mark a time that the station's clock cannot have right: ahead of ours, or far older than any queue."""
     plausible = received_at - _OFFLINE < at < received_at + _AHEAD
     return () if plausible else (CLOCK_IMPLAUSIBLE,)
+
+
+def corrected(at: datetime, received_at: datetime, flags: Collection[str]) -> datetime:
+    """Return when something happened: by the station's clock, unless that cannot be right; not after we heard of it."""
+    return received_at if CLOCK_IMPLAUSIBLE in flags else min(at, received_at)

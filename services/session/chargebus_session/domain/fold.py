@@ -95,9 +95,14 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
         connector=_first(known.connector, _number_mark(event, event.connector_id)),
         charging=_last(known.charging, TextMark(number, step, event.charging_state) if event.charging_state else None),
         remote_start=_first(known.remote_start, _number_mark(event, event.remote_start_id)),
-        registers=registers.read(known.registers, event.samples, number, step) if event.samples else known.registers,
+        registers=registers.read(known.registers, event) if event.samples else known.registers,
         flags=_flags(known, event),
     )
+
+
+def flagged(fold: Fold, flag: str) -> Fold:
+    """Return the fold with a mark that none of its events bears."""
+    return msgspec.structs.replace(fold, flags=tuple(sorted({*fold.flags, flag})))
 
 
 def with_number(seen: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[int, int], ...]:

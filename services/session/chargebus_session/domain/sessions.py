@@ -13,6 +13,7 @@ from chargebus_session.domain.tokens import IdToken
 
 METER_WENT_BACK: Final = "meter_went_back"
 CLOCK_WENT_BACK: Final = "clock_went_back"
+TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
 USUAL_REASON: Final = "Local"
 
 State = Literal["active", "ended"]

@@ -65,7 +65,7 @@ def judge(presented: IdToken, token: Token | None, at: datetime) -> Judgement:
     Args:
         presented: what the station sent.
         token: what is registered under its key.
-        at: when the station's message was received; the expiry is compared with it.
+        at: when it was presented, as far as we know; the expiry is compared with it.
 
     Spec: OCPP 2.0.1 C02.FR.02 (no authorization needed), C04.FR.01 (a wrong key code is Invalid), C01.FR.07;
         OCPP 1.6 4.1

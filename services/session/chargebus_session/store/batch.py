@@ -1,4 +1,8 @@
-"""Owns what a batch of frames reads before it is decided, and writes after: three round trips, whatever its size."""
+"""Owns what a batch of frames reads before it is decided, and writes after.
+
+Three round trips, whatever the batch's size: tokens, sessions, what became of them. Ids that ran out and remote starts
+that led to something take one each.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +12,8 @@ import asyncpg
 import msgspec
 from chargebus_runtime.columns import columns
 
-from chargebus_session.domain.desk import EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.domain.desk import Change, EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.domain.events import corrected
 from chargebus_session.domain.fold import Fold
 from chargebus_session.domain.sessions import Report, Session
 from chargebus_session.domain.tokens import Token
@@ -19,17 +24,19 @@ REMOTE_START_OPEN: Final = timedelta(minutes=10)
 
 _BLOCK: Final = 100  # the sequence's increment
 
-# A token that may charge once at a time is in use, if at all, in one of its newest sessions.
+# A token that may charge once at a time is in use, if at all, in one of the newest sessions that took it.
 _TOKENS: Final = """
 SELECT t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
-       u.session_id::text, u.station_id, u.evse_id, u.begun_at
+       u.session_id::text, u.station_id, u.evse_id, u.begun_at, u.created_at, u.flags
 FROM token AS t LEFT JOIN LATERAL (
-    SELECT session_id, station_id, evse_id, begun_at, state FROM charging_session
-    WHERE token_key = t.token_key AND token_key <> '' AND NOT t.concurrent ORDER BY session_id DESC LIMIT 20
+    SELECT session_id, station_id, evse_id, begun_at, created_at, flags, state FROM charging_session
+    WHERE token_key = t.token_key AND token_key <> '' AND billable AND NOT t.concurrent
+    ORDER BY session_id DESC LIMIT 20
 ) AS u ON u.state = 'active'
 WHERE t.token_key = ANY($1::text[])
 """
-# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes.
+# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. Of open remote
+# starts there are some, as a transaction that waited in a queue may be older than the newest.
 _SESSION: Final = """
     SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
     FROM charging_session
@@ -37,7 +44,7 @@ _SESSION: Final = """
 _SESSIONS: Final = f"""
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold, e.number, e.kind, e.occurred_at, e.answer, NULL::bigint AS remote_start_id, r.station_id AS asked_by,
-       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key
+       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS r (station_id, name, number, kind)
 CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
 LEFT JOIN LATERAL (
@@ -45,18 +52,19 @@ LEFT JOIN LATERAL (
 ) AS e ON true
 UNION ALL
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
-       s.fold, e.number, e.kind, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id, r.token_key
+       s.fold, e.number, e.kind, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id, r.token_key,
+       i.requested_at
 FROM unnest($5::text[], $6::text[], $7::bigint[], $8::text[]) AS r (station_id, start, evse_id, token_key)
 LEFT JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
 LEFT JOIN LATERAL (
     SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
 ) AS e ON true
 LEFT JOIN LATERAL (
-    SELECT remote_start_id FROM intent
+    SELECT remote_start_id, requested_at FROM intent
     WHERE kind = 'start' AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
     AND evse_id = r.evse_id AND requested_at > $9 AND outcome IN ('', 'answered') AND status IN ('', 'Accepted')
-    ORDER BY requested_at LIMIT 1
-) AS i ON s.session_id IS NULL
+    ORDER BY requested_at DESC LIMIT 5
+) AS i ON true
 """  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
@@ -71,7 +79,7 @@ _KEEP: Final = f"""
 WITH kept AS (
 INSERT INTO charging_session ({_SESSION_COLUMNS}) SELECT {_SESSION_COLUMNS} FROM unnest($1::session_write[])
 ON CONFLICT (session_id) DO UPDATE SET
-    state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
+    start = excluded.start, state = excluded.state, begun_at = excluded.begun_at, started_at = excluded.started_at,
     ended_at = excluded.ended_at, evse_id = excluded.evse_id, connector_id = excluded.connector_id,
     id_token = excluded.id_token, id_token_type = excluded.id_token_type, token_key = excluded.token_key,
     token_status = excluded.token_status, billable = excluded.billable, meter_start_wh = excluded.meter_start_wh,
@@ -111,11 +119,16 @@ async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: i
             ids.add(range(row["nextval"], row["nextval"] + _BLOCK))
 
 
-async def save(connection: asyncpg.Connection, recorded: Sequence[Recorded]) -> None:
-    """Write what new events made of their sessions; the newest state of a session is the last one."""
-    if not recorded:
+async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> None:
+    """Write what became of sessions, and the new events that brought it; the newest state of a session is the last one.
+
+    Sessions are written in the order in which they first changed: one that gives up its start goes before the one that
+    takes it.
+    """
+    if not changes:
         return
-    newest = {each.session.session_id: each for each in recorded}
+    newest = {each.session.session_id: each for each in changes}
+    recorded = [each for each in changes if isinstance(each, Recorded)]
     sessions, events = [_session_row(each) for each in newest.values()], [_event_row(each) for each in recorded]
     await connection.execute(_KEEP, sessions, events)
     links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
@@ -156,7 +169,8 @@ def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
             row["id_token"], row["type"], row["group_id"], row["blocked"], row["expires_at"], row["concurrent"]
         )
         if row["session_id"] is not None:
-            use = Use(row["session_id"], row["station_id"], row["evse_id"], row["begun_at"])
+            begun_at = corrected(row["begun_at"], row["created_at"], row["flags"])
+            use = Use(row["session_id"], row["station_id"], row["evse_id"], begun_at)
             known.uses.setdefault(key, []).append(use)
 
 
@@ -172,7 +186,11 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
             answers[session_id, row["number"], row["kind"]] = FirstAnswer(row["answer"], row["occurred_at"])
         if row["remote_start_id"] is not None:
             remote_starts[row["remote_start_id"]] = RemoteStart(
-                row["remote_start_id"], row["asked_by"], row["asked_evse_id"], row["asked_token_key"]
+                row["remote_start_id"],
+                row["asked_by"],
+                row["asked_evse_id"],
+                row["asked_token_key"],
+                row["requested_at"],
             )
     return msgspec.structs.replace(
         known, sessions=tuple(sessions.values()), answers=answers, remote_starts=tuple(remote_starts.values())
@@ -193,8 +211,8 @@ def _session(row: asyncpg.Record) -> Session:
     )
 
 
-def _session_row(recorded: Recorded) -> tuple[object, ...]:
-    session, summary = recorded.session, recorded.summary
+def _session_row(change: Change) -> tuple[object, ...]:
+    session, summary = change.session, change.summary
     return (
         session.session_id,
         session.station_id,

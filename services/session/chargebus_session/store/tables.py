@@ -21,6 +21,7 @@ _JSON: Any = JSON
 _KEY: Any = sa.String(collation="C")
 
 _OPEN_START = sa.text("kind = 'start' AND session_id IS NULL")
+_FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
 
 
 class Tables(SQLModel, registry=registry()):
@@ -48,7 +49,8 @@ class TokenRow(Tables, table=True):
 class SessionRow(Tables, table=True):
     """A charging session; its id begins with the time when it was made, so that pages follow the key.
 
-    No index holds what an event changes, and the fill factor leaves room beside a row: so an event touches no index.
+    Nearly all events touch no index: what indexes hold or ask for changes only when the token or the remote start
+    becomes known and when the session ends, and the fill factor leaves room beside a row.
     """
 
     __tablename__ = "charging_session"
@@ -57,6 +59,8 @@ class SessionRow(Tables, table=True):
         sa.Index("charging_session_start", "station_id", "start", unique=True, postgresql_where=sa.text("start <> ''")),
         sa.Index("charging_session_token", "token_key", "session_id", postgresql_where=sa.text("token_key <> ''")),
         sa.Index("charging_session_begun", "begun_at", postgresql_using="brin"),
+        sa.Index("charging_session_active", "session_id", postgresql_where=sa.text("state = 'active'")),
+        sa.Index("charging_session_remote_start", "remote_start_id", postgresql_where=_FROM_REMOTE_START),
         {"postgresql_with": {"fillfactor": "60"}},
     )
 

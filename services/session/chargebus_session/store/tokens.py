@@ -6,8 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 from chargebus_runtime.columns import columns
-
-from chargebus_session.store.conditions import Conditions
+from chargebus_runtime.conditions import Conditions
 
 _FIELDS = "token_key, id_token, type, group_id, blocked, expires_at, concurrent, note, created_at, updated_at"
 _GET = f"SELECT {_FIELDS} FROM token WHERE token_key = $1"  # noqa: S608

@@ -14,6 +14,11 @@ class Conditions:
             self.arguments.append(value)
             self._conditions.append(condition.format(f"${len(self.arguments)}"))
 
+    def add_fixed(self, condition: str | None) -> None:
+        """Add a condition without a value; None adds nothing."""
+        if condition is not None:
+            self._conditions.append(condition)
+
     @property
     def sql(self) -> str:
         """The clause; empty without conditions."""
