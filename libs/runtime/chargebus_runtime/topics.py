@@ -10,6 +10,8 @@ from chargebus_events.topics import Topic
 
 from chargebus_runtime.kafka import KafkaConnection
 
+_REPLICAS_TO_LOSE_ONE = 3
+
 
 class TopicsError(RuntimeError):
     """Kafka refused to create a topic; the message says which and why."""
@@ -37,15 +39,24 @@ async def ensure_topics(connection: KafkaConnection, topics: Iterable[Topic], re
         missing = [topic for name, topic in declared.items() if name not in existing]
         if missing:
             await _create(admin, missing, replication)
-        differences = await _differences(admin, [declared[name] for name in existing]) if existing else []
+        known = [declared[name] for name in existing]
+        differences = await _differences(admin, known, replication) if known else []
     finally:
         await admin.close()
     return TopicsReport(tuple(topic.name for topic in missing), tuple(differences))
 
 
+def _config(topic: Topic, replication: int) -> dict[str, str]:
+    """Return a topic's settings; with three replicas an acknowledged record is on two of them whatever happens."""
+    in_sync = {"min.insync.replicas": "2"} if replication >= _REPLICAS_TO_LOSE_ONE else {}
+    return topic.config() | in_sync
+
+
 async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], replication: int) -> None:
     new = [
-        NewTopic(topic.name, topic.partitions, replication_factor=replication, topic_configs=topic.config())
+        NewTopic(
+            topic.name, topic.partitions, replication_factor=replication, topic_configs=_config(topic, replication)
+        )
         for topic in topics
     ]
     response = await admin.create_topics(new)
@@ -55,7 +66,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], replication: 
             raise TopicsError(f"Kafka did not create the topic {name}: {error.__name__}")
 
 
-async def _differences(admin: AIOKafkaAdminClient, topics: list[Topic]) -> list[str]:
+async def _differences(admin: AIOKafkaAdminClient, topics: list[Topic], replication: int) -> list[str]:
     found = []
     partitions = {
         entry["topic"]: len(entry["partitions"])
@@ -67,7 +78,7 @@ async def _differences(admin: AIOKafkaAdminClient, topics: list[Topic]) -> list[
             found.append(f"{topic.name} has {partitions[topic.name]} partitions, declared are {topic.partitions}")
         found += [
             f"{topic.name} has {name}={settings[topic.name].get(name)}, declared is {value}"
-            for name, value in topic.config().items()
+            for name, value in _config(topic, replication).items()
             if settings[topic.name].get(name) != value
         ]
     return found

@@ -44,6 +44,12 @@ async def test_existing_topics_are_kept_and_their_differences_told(kafka_connect
     assert report == TopicsReport((), (f"{topic.name} has 3 partitions, declared are 5",))
 
 
+@pytest.mark.real_broker
+async def test_with_three_replicas_two_have_to_have_what_is_acknowledged(kafka_connection, topic):
+    report = await ensure_topics(kafka_connection, [topic], 3)
+    assert report == TopicsReport((), (f"{topic.name} has min.insync.replicas=1, declared is 2",))
+
+
 async def test_a_view_is_ready_once_it_holds_what_stood_in_the_topic(topic, producer, readers):
     await producer.publish([Record(topic.name, f"k{i}", b"old") for i in range(20)])
     table: dict[str, bytes | None] = {}

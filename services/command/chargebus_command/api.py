@@ -24,7 +24,15 @@ from chargebus_command.placing import (
     UnknownStationError,
 )
 from chargebus_command.queries import CommandFilter
-from chargebus_command.resources import ACTION, CommandRequest, CommandView, OutcomeName, StateName, view
+from chargebus_command.resources import (
+    ACTION,
+    MAX_PAYLOAD_BYTES,
+    CommandRequest,
+    CommandView,
+    OutcomeName,
+    StateName,
+    view,
+)
 
 VIEWER: Final = Depends(require(Role.VIEWER))
 OPERATOR: Final = Depends(require(Role.OPERATOR))
@@ -166,12 +174,24 @@ def _check_times(request: CommandRequest, rules: Rules) -> None:
         raise Problem(422, "invalid request", f"ttl_s may be {rules.max_ttl_s:g} at most.")
 
 
+def _payload(request: CommandRequest) -> bytes:
+    try:
+        payload = msgspec.json.encode(request.payload)
+    except UnicodeEncodeError as error:
+        raise Problem(
+            422, "invalid request", "payload has a text that is not Unicode: half a surrogate pair."
+        ) from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise Problem(422, "invalid request", f"payload may have {MAX_PAYLOAD_BYTES} bytes at most, as compact JSON.")
+    return payload
+
+
 def _order(station_id: str, request: CommandRequest, caller: Caller, idempotency_key: str | None) -> Order:
     return Order(
         command_id=str(uuid.uuid4()),
         station_id=station_id,
         action=request.action,
-        payload=msgspec.json.encode(request.payload),
+        payload=_payload(request),
         timeout_s=request.timeout_s,
         ttl_s=request.ttl_s,
         caller=caller.key_id,

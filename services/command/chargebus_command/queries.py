@@ -3,27 +3,15 @@
 from dataclasses import dataclass
 
 import asyncpg
+from chargebus_runtime.conditions import Conditions
 
 _COLUMNS = """
 SELECT command_id, number, station_id, action, payload, requester, requested_by, requested_at, timeout_s, ttl_s,
     state, sent_at, outcome, ended_at, reason, reply, error_code, error_description, error_details
-FROM command WHERE
+FROM command
 """
-_ONE = _COLUMNS + "command_id = $1"
-_FILTERS = """
-($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR outcome = $4)
-AND number < $5 ORDER BY number DESC LIMIT $6
-"""
-# One statement for each index that can serve it: a plan for "this station or any" would serve neither.
-_PAGES = {
-    (False, False): _COLUMNS + "$1::text IS NULL AND " + _FILTERS,
-    (False, True): _COLUMNS + "$1::text IS NULL AND state <> 'ended' AND " + _FILTERS,
-    (True, False): _COLUMNS + "station_id = $1 AND " + _FILTERS,
-    (True, True): _COLUMNS + "station_id = $1 AND state <> 'ended' AND " + _FILTERS,
-}
+_ONE = _COLUMNS + "WHERE command_id = $1"
 _STATION = "SELECT FROM station WHERE station_id = $1"
-
-_NEWEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +32,15 @@ async def get(pool: asyncpg.Pool, command_id: str) -> asyncpg.Record | None:
 
 async def find(pool: asyncpg.Pool, wanted: CommandFilter, limit: int) -> list[asyncpg.Record]:
     """Return up to `limit` commands, the newest first."""
-    query = _PAGES[wanted.station_id is not None, wanted.state in {"queued", "sent"}]
-    below = _NEWEST if wanted.below is None else wanted.below
-    rows: list[asyncpg.Record] = await pool.fetch(
-        query, wanted.station_id, wanted.state, wanted.action, wanted.outcome, below, limit
-    )
+    where = Conditions()
+    where.add("station_id = {}", wanted.station_id)
+    where.add("state = {}", wanted.state)
+    where.add_fixed("state <> 'ended'" if wanted.state in {"queued", "sent"} else None)  # what its index is made for
+    where.add("action = {}", wanted.action)
+    where.add("outcome = {}", wanted.outcome)
+    where.add("number < {}", wanted.below)
+    query = f"{_COLUMNS} {where.sql} ORDER BY number DESC LIMIT {limit:d}"
+    rows: list[asyncpg.Record] = await pool.fetch(query, *where.arguments)
     return rows
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 StateName = Literal["queued", "sent", "ended"]
 ACTION: Final = r"^[A-Za-z0-9]{1,50}$"
+MAX_PAYLOAD_BYTES: Final = 256 * 1024  # what a station may send, too
 OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 
@@ -21,7 +22,9 @@ class CommandRequest(BaseModel):
     )
 
     action: str = Field(pattern=ACTION, description="The action's name, such as `Reset`")
-    payload: dict[str, Any] = Field(default={}, description="The action's request, as its official schema has it")
+    payload: dict[str, Any] = Field(
+        default={}, description="The action's request, as its official schema has it; 256 KiB at most"
+    )
     timeout_s: float = Field(default=30.0, ge=1, description="How long the station may take to answer")
     ttl_s: float = Field(
         default=0.0,

@@ -15,6 +15,7 @@ _BIG: Any = sa.BigInteger
 _OPEN = sa.text("state <> 'ended'")
 _SENT = sa.text("state = 'sent'")
 _KEYED = sa.text("idempotency_key IS NOT NULL")
+_ENDED = sa.text("outcome IS NOT NULL")
 
 
 class Tables(SQLModel, registry=registry()):
@@ -67,6 +68,8 @@ class CommandRow(Tables, table=True):
         sa.Index("command_one_in_flight", "station_id", unique=True, postgresql_where=_SENT),
         sa.Index("command_by_number", "number", unique=True),
         sa.Index("command_by_station", "station_id", "number"),
+        sa.Index("command_by_action", "action", "number"),
+        sa.Index("command_by_outcome", "outcome", "number", postgresql_where=_ENDED),
         sa.Index("command_by_key", "station_id", "idempotency_key", unique=True, postgresql_where=_KEYED),
     )
 
