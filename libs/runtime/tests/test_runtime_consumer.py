@@ -294,6 +294,20 @@ async def test_a_log_that_is_cut_under_a_running_consumer_is_a_hole_and_its_new_
     assert await bench.rows() == [("s", "1"), ("s", "1"), ("s", "2")]
 
 
+async def test_a_cut_log_is_a_hole_even_if_it_has_grown_past_our_offset_since(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        positions = process._positions[bench.counter.name]
+        positions.lose_end([tp for tp, offset in positions._next.items() if offset > 0])
+        positions.lose_all()
+        await eventually(has_rows(bench, 2))
+        assert "shorter" in (await process._degraded())[bench.counter.name][0]
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+        await eventually(has_rows(bench, 3))
+        assert len((await process._degraded())[bench.counter.name]) == 1
+
+
 async def test_a_record_that_could_never_go_out_parks_what_made_it(bench: Bench) -> None:
     count = bench.counter.handle
 

@@ -24,8 +24,9 @@ async def database(make_database, postgres, producer, tmp_path):
     await database.stop()
 
 
-async def test_a_database_that_is_behind_the_code_is_waited_for(postgres, producer):
-    options = DatabaseOptions(f"chargebus_behind_{uuid4().hex[:8]}", postgres.url, MIGRATIONS)
+async def test_a_database_that_is_behind_the_code_is_waited_for(make_database, postgres, producer):
+    url = await make_database("behind")
+    options = DatabaseOptions(url.split("?")[0].rsplit("/", 1)[1], postgres.url, MIGRATIONS)
     database = Database(options, producer, utc_now, Tracing(enabled=False))
     starting = asyncio.create_task(database.start())
     with pytest.raises(TimeoutError):
