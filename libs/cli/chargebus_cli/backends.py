@@ -11,6 +11,7 @@ from chargebus_embedded import EmbeddedPostgres, EmbeddedServer, MockKafka, Star
 from chargebus_cli.errors import CommandError
 from chargebus_cli.folder import DataFolder
 from chargebus_cli.say import say
+from chargebus_cli.stopping import race
 
 T = TypeVar("T")
 
@@ -33,17 +34,7 @@ class Backends:
         Raises:
             CommandError: a server ended; the message has the end of its log.
         """
-        working = asyncio.create_task(work)
-        watching = [asyncio.create_task(server.ended()) for server in self.embedded]
-        try:
-            done, _ = await asyncio.wait((working, *watching), return_when=asyncio.FIRST_COMPLETED)
-            if working in done:
-                return await working
-            raise CommandError(next(task.result() for task in watching if task in done))
-        finally:
-            for task in (working, *watching):
-                task.cancel()
-            await asyncio.gather(working, *watching, return_exceptions=True)
+        return await race(work, *(_end(server) for server in self.embedded))
 
 
 @asynccontextmanager
@@ -70,6 +61,10 @@ async def backends(folder: DataFolder, environment: Mapping[str, str]) -> AsyncI
             for task in (kafka, database):
                 task.cancel()
             await asyncio.gather(kafka, database, return_exceptions=True)
+
+
+async def _end(server: EmbeddedServer) -> CommandError:
+    return CommandError(await server.ended())
 
 
 @dataclass(frozen=True)

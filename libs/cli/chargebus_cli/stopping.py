@@ -36,14 +36,24 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         Stopped: `stop` was set.
     """
+    return await race(work, _stopped(stop))
+
+
+async def race(work: Coroutine[Any, Any, T], *against: Coroutine[Any, Any, Exception]) -> T:
+    """Do `work` and return its result; when one of `against` ends first, cancel it and raise what that returned."""
     working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
+    others = [asyncio.create_task(each) for each in against]
     try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise Stopped
+        done, _ = await asyncio.wait((working, *others), return_when=asyncio.FIRST_COMPLETED)
+        if working not in done:
+            raise next(other.result() for other in others if other in done)
         return await working
     finally:
-        for task in (working, stopping):
+        for task in (working, *others):
             task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        await asyncio.gather(working, *others, return_exceptions=True)
+
+
+async def _stopped(stop: asyncio.Event) -> Stopped:
+    await stop.wait()
+    return Stopped()

@@ -1,7 +1,7 @@
 """Commands to stations: asked for, sent down, delivered or not, and their one outcome."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -12,6 +12,9 @@ REQUESTED = "chargebus.command.requested.v1"
 COMMAND = "chargebus.ocpp.command.v1"
 DELIVERY = "chargebus.command.delivery.v1"
 OUTCOME = "chargebus.command.outcome.v1"
+
+ANSWER_GRACE_S: Final = 5.0
+"""How long after a command's answer was due the edge's report of it is still waited for, unless set otherwise."""
 
 DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
 OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]

@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 from chargebus_events.record import Record
-from chargebus_events.topics import MAX_VALUE_BYTES
 
-from chargebus_runtime.producer import Producer
+from chargebus_runtime.producer import Producer, excess
 from chargebus_runtime.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -50,8 +49,8 @@ def check_size(record: Record) -> Record:
     Raises:
         RecordTooLargeError: Kafka would never take it.
     """
-    if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
-        raise RecordTooLargeError(f"a record of {len(record.value)} bytes for {record.topic}")
+    if too_large := excess(record):
+        raise RecordTooLargeError(too_large)
     return record
 
 

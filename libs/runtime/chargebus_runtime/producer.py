@@ -24,7 +24,7 @@ from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.lanes import Lane, Load, Parcel, Sent
 from chargebus_runtime.retry import until_done
 
-__all__ = ["Parcel", "Producer", "Sent"]
+__all__ = ["Parcel", "Producer", "Sent", "excess"]
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,8 @@ class _Client:
         Raises:
             MessageSizeTooLargeError, UnknownTopicOrPartitionError: Kafka will never take it.
         """
-        if record.value is not None and len(record.value) > MAX_VALUE_BYTES:
-            raise MessageSizeTooLargeError(f"a record of {len(record.value)} bytes for {record.topic}")
+        if too_large := excess(record):
+            raise MessageSizeTooLargeError(too_large)
         count = partitions[record.topic]
         partition = _hash(record.key) % count if record.partition is None else record.partition
         if partition >= count:
@@ -207,6 +207,12 @@ class _Client:
         """Fail what the client took without an answer: a batch that comes while it closes is forgotten in there."""
         for lane in self._lanes.values():
             lane.abandon(ProducerClosed())
+
+
+def excess(record: Record) -> str:
+    """Say of a record that is larger than Kafka takes how large it is; empty of any other."""
+    size = 0 if record.value is None else len(record.value)
+    return f"a record of {size} bytes for {record.topic}" if size > MAX_VALUE_BYTES else ""
 
 
 @lru_cache(maxsize=1 << 16)

@@ -71,11 +71,14 @@ class Tail:
 
 
 async def _poll(client: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
-    check_alive(client)
-    taken: dict[TopicPartition, list[ConsumerRecord]] = await until_done(
-        "reading from Kafka", lambda: client.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE), KafkaError
-    )
-    return taken
+    async def take() -> dict[TopicPartition, list[ConsumerRecord]]:
+        check_alive(client)
+        taken: dict[TopicPartition, list[ConsumerRecord]] = await client.getmany(
+            timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE
+        )
+        return taken
+
+    return await until_done("reading from Kafka", take, KafkaError)
 
 
 async def _ends(client: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

@@ -6,10 +6,13 @@ from itertools import pairwise
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import Topic
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.kafka import DeadClientError
 from chargebus_runtime.readers import Readers
 from chargebus_runtime.telemetry import Tracing
 from chargebus_runtime.topics import TopicsReport, ensure_topics
@@ -82,6 +85,21 @@ async def test_a_view_with_a_pace_takes_what_comes_in_larger_pieces(topic, produ
     pauses = sum(later - earlier >= 0.5 for earlier, later in pairwise(applied))
     assert 1 <= pauses <= len(applied) // 10
     await end(task)
+
+
+async def test_a_view_whose_client_lost_a_task_ends_even_while_kafka_answers_with_errors(kafka_connection):
+    class Dying(AIOKafkaConsumer):
+        async def getmany(self, *_partitions, **_options):
+            self._fetcher._fetch_task.cancel()
+            raise KafkaError
+
+    client = Dying(**kafka_connection.client_options())
+    await client.start()
+    try:
+        with pytest.raises(DeadClientError):
+            await asyncio.wait_for(View("any", lambda record: None)._take(client), 10)
+    finally:
+        await client.stop()
 
 
 async def test_an_empty_view_is_ready_too(topic, readers):

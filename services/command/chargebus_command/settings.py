@@ -1,5 +1,6 @@
 """What an operator may change of the command service."""
 
+from chargebus_events.commands import ANSWER_GRACE_S
 from chargebus_runtime.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -28,7 +29,7 @@ class CommandSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="COMMAND_", extra="ignore", frozen=True)
 
     edge_silence_s: float = Field(default=10.0, gt=0)
-    answer_grace_s: float = Field(default=5.0, ge=0)
+    answer_grace_s: float = Field(default=ANSWER_GRACE_S, ge=0)
     lost_grace_s: float = Field(default=2.0, ge=0)
     void_s: float = Field(default=10.0, gt=0)
     max_waiting: int = Field(default=100, ge=1)

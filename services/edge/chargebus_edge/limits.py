@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from chargebus_events.commands import ANSWER_GRACE_S
+
 
 @dataclass(frozen=True)
 class LinkLimits:
@@ -24,7 +26,7 @@ class LinkLimits:
     max_waiting_calls: int = 4096
     max_waiting_commands: int = 4
     command_wait_s: float = 10.0
-    answer_grace_s: float = 5.0
+    answer_grace_s: float = ANSWER_GRACE_S
     settle_s: float = 1.0
 
 

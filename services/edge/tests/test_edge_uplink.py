@@ -129,9 +129,7 @@ async def test_a_posted_record_is_sent_until_kafka_has_it_and_a_published_one_is
     for parcel in list(uplink.producer.taken):
         parcel.told(KafkaConnectionError())
     assert told == [None]
-    async with asyncio.timeout(5):
-        while uplink.producer.keys != ["a", "b", "b"]:
-            await asyncio.sleep(0.01)
+    await until(lambda: uplink.producer.keys == ["a", "b", "b"])
 
 
 async def test_the_pause_before_a_posted_record_is_sent_again_grows(uplink, monkeypatch):
@@ -149,9 +147,7 @@ async def test_a_record_that_the_client_does_not_take_is_tried_again_before_the_
     uplink.producer.errors = [KafkaConnectionError()]
     for name in "ab":
         uplink.link.publish(record(name), lambda sent: None)
-    async with asyncio.timeout(5):
-        while len(uplink.producer.taken) < 2:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(uplink.producer.taken) >= 2)
     assert uplink.producer.keys == ["a", "b"]
 
 

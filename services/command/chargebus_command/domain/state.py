@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from chargebus_events.commands import ANSWER_GRACE_S
+
 Outcome = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 
@@ -131,7 +133,7 @@ class Rules:
     """
 
     edge_silence_s: float = 10.0
-    answer_grace_s: float = 5.0
+    answer_grace_s: float = ANSWER_GRACE_S
     lost_grace_s: float = 2.0
     void_s: float = 10.0
     max_waiting: int = 100
