@@ -22,13 +22,11 @@ def gateway(path: str) -> str | None:
 
 
 def paths(service: str) -> list[str]:
-    """Return the paths that a service answers under /v1."""
+    """Return the paths that a service answers."""
     (entry,) = entry_points(group="chargebus.services", name=service)
-    router = entry.load()(Process(RuntimeSettings())).router
-    if router is None:
-        return []
     app = FastAPI()
-    app.include_router(router, prefix="/v1")
+    for prefix, router in entry.load()(Process(RuntimeSettings())).routers.items():
+        app.include_router(router, prefix=prefix.rstrip("/"))
     return sorted(app.openapi()["paths"])
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -64,10 +64,10 @@ UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 @dataclass(frozen=True)
 class HttpParts:
-    """What the app of a process is made of; `problems_found` returns what is wrong, by service."""
+    """What the app of a process is made of: routers by prefix, of each service; what is wrong, by service."""
 
     title: str
-    routers: Sequence[APIRouter]
+    routers: Sequence[Mapping[str, APIRouter]]
     key_ring: KeyRing
     tracing: Tracing
     not_ready: Health
@@ -75,7 +75,7 @@ class HttpParts:
 
 
 def build_app(parts: HttpParts) -> FastAPI:
-    """Return the app: `/v1` by the services' routers, `/health/live`, `/health/ready`, `/health`, `/docs`."""
+    """Return the app: what the services serve, `/health/live`, `/health/ready`, `/health`, `/docs`."""
     app = FastAPI(
         title=parts.title,
         version="1",
@@ -84,8 +84,8 @@ def build_app(parts: HttpParts) -> FastAPI:
     )
     app.state.key_ring = parts.key_ring
     problems.install(app, away=AWAY)
-    for router in parts.routers:
-        app.include_router(router, prefix="/v1", dependencies=[Depends(_refuse_nul)])
+    for prefix, router in (mounted for routers in parts.routers for mounted in routers.items()):
+        app.include_router(router, prefix=prefix.rstrip("/"), dependencies=[Depends(_refuse_nul)])
     app.include_router(_health_router(parts))
     app.middleware("http")(_measure(parts.tracing))
     return app

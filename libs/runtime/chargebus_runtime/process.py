@@ -129,7 +129,7 @@ class Process:
     def _serve(self, listening: socket.socket) -> None:
         parts = HttpParts(
             title="Chargebus",
-            routers=[service.router for service in self._services if service.router is not None],
+            routers=[service.routers for service in self._services],
             key_ring=self.key_ring,
             tracing=self.telemetry.tracing,
             not_ready=self._not_ready,

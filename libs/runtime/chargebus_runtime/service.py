@@ -1,7 +1,7 @@
 """What a service is to the process that runs it: its parts, wired."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
@@ -20,9 +20,9 @@ async def nothing() -> None:
 class Service:
     """A service: what it consumes, serves and does besides.
 
-    `router` is mounted under `/v1`. `start` runs when databases, producer, views and tails are ready, and before the
-    consumer; `drain` before anything is closed; `tasks` run from start to stop; a check returns why the service
-    cannot work, or None.
+    `routers` has its routes by the prefix that they are served under, such as `/v1` or `/`. `start` runs when
+    databases, producer, views and tails are ready, and before the consumer; `drain` before anything is closed;
+    `tasks` run from start to stop; a check returns why the service cannot work, or None.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Service:
     consumer: ConsumerSpec | None = None
     views: Sequence[View] = ()
     tails: Sequence[Tail] = ()
-    router: APIRouter | None = None
+    routers: Mapping[str, APIRouter] = field(default_factory=dict)
     tasks: Sequence[Hook] = ()
     start: Hook = nothing
     drain: Hook = nothing

@@ -61,6 +61,16 @@ def router() -> APIRouter:
     return routes
 
 
+def root() -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/partners")
+    async def partners() -> str:
+        return "welcome"
+
+    return routes
+
+
 @pytest.fixture
 def ring() -> KeyRing:
     ring = KeyRing(lambda: NOW)
@@ -75,7 +85,7 @@ async def client(ring):
     async def nothing() -> dict[str, list[str]]:
         return {}
 
-    app = build_app(HttpParts("test", [router()], ring, Tracing(enabled=False), nothing, nothing))
+    app = build_app(HttpParts("test", [{"/v1": router(), "/": root()}], ring, Tracing(enabled=False), nothing, nothing))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -88,6 +98,11 @@ def header(role: str, secret: str = SECRET) -> dict[str, str]:
 @pytest.mark.parametrize("role", ["operator", "admin"])
 async def test_a_key_with_enough_of_a_role_is_let_in(client, role):
     assert (await client.get("/v1/who", headers=header(role))).json() == role
+
+
+async def test_a_router_is_served_under_its_prefix(client):
+    assert (await client.get("/partners")).json() == "welcome"
+    assert (await client.get("/v1/partners")).status_code == 404
 
 
 async def test_a_bearer_token_serves_as_well(client):

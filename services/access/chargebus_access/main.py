@@ -24,7 +24,7 @@ def build(process: Process) -> Service:
         "access",
         database=database,
         views=(key_log.view,),
-        router=router(database, metrics),
+        routers={"/v1": router(database, metrics)},
         tasks=(functools.partial(keeper.run, settings.compare_every_s),),
         start=install,
     )

@@ -101,7 +101,7 @@ async def api(access) -> AsyncIterator[httpx.AsyncClient]:
         return {}
 
     routes = router(access.database, access.metrics)
-    app = build_app(HttpParts("access", [routes], access.ring, Tracing(enabled=False), nothing, nothing))
+    app = build_app(HttpParts("access", [{"/v1": routes}], access.ring, Tracing(enabled=False), nothing, nothing))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test/v1") as client:
         yield client

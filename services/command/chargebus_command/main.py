@@ -27,6 +27,6 @@ def build(process: Process) -> Service:
         "command",
         database=database,
         consumer=Handlers(desk, metrics).spec(),
-        router=router(ApiParts(database, Counter(database, desk), waiters, rules, settings.http_wait_s)),
+        routers={"/v1": router(ApiParts(database, Counter(database, desk), waiters, rules, settings.http_wait_s))},
         tasks=(waiters.run, sweeper.sweep_for_ever, sweeper.count_for_ever),
     )

@@ -203,7 +203,7 @@ async def api(service, http_wait_s) -> AsyncIterator[httpx.AsyncClient]:
     parts = ApiParts(
         service.database, Counter(service.database, service.desk), service.waiters, service.desk.rules, http_wait_s
     )
-    app = build_app(HttpParts("command", [router(parts)], ring, Tracing(enabled=False), nothing, nothing))
+    app = build_app(HttpParts("command", [{"/v1": router(parts)}], ring, Tracing(enabled=False), nothing, nothing))
     listening = asyncio.create_task(service.waiters.run())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test/v1", headers=as_role("operator")) as client:

@@ -36,7 +36,7 @@ def build(process: Process) -> Service:
         database=database,
         consumer=handlers.spec(),
         views=(heard.view, registry_log.view),
-        router=router(database, Registrar(database, limits)),
+        routers={"/v1": router(database, Registrar(database, limits))},
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,

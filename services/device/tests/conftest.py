@@ -177,7 +177,7 @@ async def api(device) -> AsyncIterator[httpx.AsyncClient]:
         return {}
 
     routes = router(device.database, device.registrar)
-    app = build_app(HttpParts("device", [routes], ring, Tracing(enabled=False), nothing, nothing))
+    app = build_app(HttpParts("device", [{"/v1": routes}], ring, Tracing(enabled=False), nothing, nothing))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test/v1", headers=as_role("operator")) as client:
         yield client

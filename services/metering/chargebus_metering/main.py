@@ -11,4 +11,4 @@ from chargebus_metering.metrics import Metrics
 def build(process: Process) -> Service:
     """Wire the service."""
     database = process.database("metering", "chargebus_metering")
-    return Service("metering", database=database, consumer=consumer(Metrics()), router=router(database))
+    return Service("metering", database=database, consumer=consumer(Metrics()), routers={"/v1": router(database)})

@@ -20,6 +20,6 @@ def build(process: Process) -> Service:
         "session",
         database=database,
         consumer=handlers.consumer(),
-        router=router(database, Intents(database, waiters, settings.remote_ttl_s), settings.bulk_tokens),
+        routers={"/v1": router(database, Intents(database, waiters, settings.remote_ttl_s), settings.bulk_tokens)},
         tasks=(waiters.run,),
     )
