@@ -142,12 +142,7 @@ class Database:
             self.outbox.send_soon(ids, transaction.outgoing)
 
     async def tend_outbox(self) -> None:
-        """Delete sent rows and send what crashes left behind, until cancelled."""
-        while True:
-            await asyncio.sleep(1)
-            await until_done(f"tending the outbox of {self.name}", self._tend_once, *AWAY, *CONFLICT)
-
-    async def _tend_once(self) -> None:
+        """Delete sent rows and, now and then, send what crashes left behind; call it every second."""
         await self.outbox.delete_sent()
         if self._clock().second % outbox.SWEEP_AFTER.seconds == 0:
             await self.outbox.sweep(self._clock())

@@ -23,6 +23,7 @@ from chargebus_runtime.producer import Producer
 from chargebus_runtime.readers import Readers
 from chargebus_runtime.service import Hook, Service
 from chargebus_runtime.settings import RuntimeSettings, ServiceSettings
+from chargebus_runtime.tasks import every
 from chargebus_runtime.telemetry import Telemetry
 
 __all__ = ["Build", "PortTakenError", "Process", "Service"]
@@ -90,7 +91,8 @@ class Process:
         for service in self._services:
             if service.database is not None:
                 await service.database.start()
-                self._spawn(service.database.tend_outbox, f"outbox of {service.name}")
+                tending = every(1, f"tending the outbox of {service.name}", service.database.tend_outbox)
+                self._spawn(tending, f"outbox of {service.name}")
         await self._read()
         for service in self._services:
             await service.start()

@@ -13,8 +13,7 @@ from typing import Protocol
 from chargebus_events.access import revoked
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import API_KEYS
-from chargebus_runtime.database import AWAY, CONFLICT, Database
-from chargebus_runtime.retry import until_done
+from chargebus_runtime.database import Database
 from chargebus_runtime.view import View
 
 from chargebus_access import store
@@ -62,12 +61,6 @@ class KeyKeeper:
         self._publisher = publisher
         self._topic = topic
         self._metrics = metrics
-
-    async def run(self, every_s: float) -> None:
-        """Compare and mend until cancelled."""
-        while True:
-            await until_done("comparing the API keys", self.compare, *AWAY, *CONFLICT)
-            await asyncio.sleep(every_s)
 
     async def compare(self) -> None:
         """Mend the topic where it differs from the database."""

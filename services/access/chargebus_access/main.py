@@ -1,9 +1,8 @@
 """The access service, wired: the only place where its settings are read."""
 
-import functools
-
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.service import Hook, nothing
+from chargebus_runtime.tasks import every
 
 from chargebus_access.admin_file import AdminFile
 from chargebus_access.api import router
@@ -25,6 +24,6 @@ def build(process: Process) -> Service:
         database=database,
         views=(key_log.view,),
         routers={"/v1": router(database, metrics)},
-        tasks=(functools.partial(keeper.run, settings.compare_every_s),),
+        tasks=(every(settings.compare_every_s, "comparing the API keys", keeper.compare),),
         start=install,
     )

@@ -28,5 +28,5 @@ def build(process: Process) -> Service:
         database=database,
         consumer=Handlers(desk, metrics).spec(),
         routers={"/v1": router(ApiParts(database, Counter(database, desk), waiters, rules, settings.http_wait_s))},
-        tasks=(waiters.run, sweeper.sweep_for_ever, sweeper.count_for_ever),
+        tasks=(waiters.run, *sweeper.tasks),
     )

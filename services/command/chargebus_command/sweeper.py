@@ -3,14 +3,13 @@
 Any number of copies may sweep: each takes the stations that no other holds. An idle sweep is one small query.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-import asyncpg
-from chargebus_runtime.database import AWAY, CONFLICT, Database
-from chargebus_runtime.retry import until_done
+from chargebus_runtime.database import Database, Transaction
+from chargebus_runtime.service import Hook
+from chargebus_runtime.tasks import DueWork, every
 
 from chargebus_command import stations
 from chargebus_command.desk import Case, Desk
@@ -55,19 +54,19 @@ class Sweeper:
         self._desk = desk
         self._metrics = metrics
         self._times = times
+        self._due = DueWork(database, times.sweep_stations, self._take, self._carry_out)
 
-    async def sweep_for_ever(self) -> None:
-        """Sweep until cancelled."""
-        await _repeat("sweeping the commands", self.sweep, self._times.sweep_every_s)
-
-    async def count_for_ever(self) -> None:
-        """Count and prune until cancelled."""
-        await _repeat("counting the commands", self.take_census, self._times.census_every_s)
+    @property
+    def tasks(self) -> Sequence[Hook]:
+        """What is to run for as long as the service does."""
+        return (
+            every(self._times.sweep_every_s, "sweeping the commands", self.sweep),
+            every(self._times.census_every_s, "counting the commands", self.take_census),
+        )
 
     async def sweep(self) -> None:
         """Carry out all that is due."""
-        while await self._sweep_some() >= self._times.sweep_stations:
-            pass
+        await self._due.sweep()
 
     async def take_census(self) -> None:
         """Count the open commands, and delete some of the oldest ended ones."""
@@ -76,27 +75,18 @@ class Sweeper:
         async with self._database.transaction() as tx:
             await tx.connection.execute(_PRUNE, tx.now - timedelta(days=self._times.keep_days), _PRUNE_AT_ONCE)
 
-    async def _sweep_some(self) -> int:
-        """Take some of what is due; return how many stations that moved."""
-        async with self._database.transaction() as tx:
-            due = await self._due(tx.connection, tx.now)
-            if not due:
-                return 0
-            taken = await stations.take(tx.connection, await stations.lock_free(tx.connection, due))
-            case = Case(taken, await stations.load_edges(tx.connection), tx.now)
-            decisions = (await self._desk.carry_out(tx.connection, case)).values()
-            for decision in decisions:
-                for record in outgoing(decision):
-                    tx.send(record)
+    async def _take(self, tx: Transaction, limit: int) -> Sequence[str]:
+        """Return stations with something due that no other copy looks after, locked."""
+        silent_since = tx.now - timedelta(seconds=self._desk.rules.edge_silence_s)
+        rows = await tx.connection.fetch(_DUE, tx.now, silent_since, limit)
+        return await stations.lock_free(tx.connection, [row["station_id"] for row in rows]) if rows else []
+
+    async def _carry_out(self, tx: Transaction, station_ids: Sequence[str]) -> int:
+        """Decide for stations; return for how many of them that moved something."""
+        taken = await stations.take(tx.connection, station_ids)
+        case = Case(taken, await stations.load_edges(tx.connection), tx.now)
+        decisions = (await self._desk.carry_out(tx.connection, case)).values()
+        for decision in decisions:
+            for record in outgoing(decision):
+                tx.send(record)
         return sum(1 for decision in decisions if decision.ended or decision.sent is not None)
-
-    async def _due(self, connection: asyncpg.Connection, now: datetime) -> list[str]:
-        silent_since = now - timedelta(seconds=self._desk.rules.edge_silence_s)
-        rows = await connection.fetch(_DUE, now, silent_since, self._times.sweep_stations)
-        return [row["station_id"] for row in rows]
-
-
-async def _repeat(what: str, action: Callable[[], Awaitable[None]], every_s: float) -> None:
-    while True:
-        await until_done(what, action, *AWAY, *CONFLICT)
-        await asyncio.sleep(every_s)

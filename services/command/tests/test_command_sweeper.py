@@ -122,7 +122,7 @@ async def test_the_census_deletes_old_ends_and_nothing_else(service):
 
 async def test_the_sweeper_keeps_sweeping(service):
     await service.apply(service.registered("CS-1"))
-    sweeping = asyncio.create_task(service.sweeper.sweep_for_ever())
+    sweeping = asyncio.create_task(service.sweeper.tasks[0]())
     swept = asyncio.Event()
     service.sent.on_record = lambda _record: swept.set()
     await service.apply(service.request("CS-1", "a", ttl_s=60))

@@ -6,6 +6,7 @@ death of a copy nobody reads, and silence there must not look like the death of 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,11 +16,12 @@ from chargebus_events.public import STATION_CONNECTION, event
 from chargebus_events.record import Received
 from chargebus_events.topics import EDGES
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.database import AWAY, CONFLICT, Database, Transaction
 from chargebus_runtime.retry import until_done
+from chargebus_runtime.tasks import DueWork, every
 from chargebus_runtime.view import View
 
-from chargebus_device.domain.connection import connection_event
+from chargebus_device.domain.connection import Connection, connection_event
 from chargebus_device.source import SOURCE, connection_event_id
 from chargebus_device.store import connections, edges
 from chargebus_device.store.edges import Sighting
@@ -88,6 +90,7 @@ class EdgeLife:
         self._database = database
         self._heard = heard
         self._rules = rules
+        self._due = DueWork(database, _AT_ONCE, self._change, self._tell)
 
     async def note(self) -> None:
         """Write down what was heard: before presence is read, it must be known which edges live."""
@@ -95,31 +98,32 @@ class EdgeLife:
 
     async def run(self) -> None:
         """Note and sweep until cancelled; nobody is declared dead before there was time to hear of him."""
-        started_at = asyncio.get_running_loop().time()
-        grace_s = self._rules.dead_after.total_seconds()
-        while True:
-            await asyncio.sleep(self._rules.every_s)
-            await self.note()
-            if asyncio.get_running_loop().time() - started_at > grace_s:
-                await until_done("looking after edges", self.sweep, *AWAY, *CONFLICT)
+        from_then_on = asyncio.get_running_loop().time() + self._rules.dead_after.total_seconds()
+
+        async def look() -> None:
+            await self._note()
+            if asyncio.get_running_loop().time() > from_then_on:
+                await self.sweep()
+
+        await every(self._rules.every_s, "looking after edges", look)()
 
     async def sweep(self) -> None:
         """Bring every connection in line with the life of its edge."""
-        while await self._sweep() >= _AT_ONCE:
-            log.info("more than %d connections changed with the life of their edge, looking for more", _AT_ONCE)
+        await self._due.sweep()
 
     async def _note(self) -> None:
         async with self._database.pool.acquire() as connection:
             await edges.heard(connection, self._heard.sightings)
 
-    async def _sweep(self) -> int:
-        async with self._database.transaction() as tx:
-            known = await edges.load(tx.connection, tx.now - self._rules.dead_after)
-            changed = [
-                *await connections.end(tx.connection, known, tx.now, _AT_ONCE),
-                *await connections.revive(tx.connection, known, tx.now, _AT_ONCE),
-            ]
-            for connection in changed:
-                body = connection_event(connection, tx.now, connected=connection.connected)
-                tx.send(event(STATION_CONNECTION, connection_event_id(body), SOURCE, tx.now, body))
+    async def _change(self, tx: Transaction, limit: int) -> Sequence[Connection]:
+        known = await edges.load(tx.connection, tx.now - self._rules.dead_after)
+        return [
+            *await connections.end(tx.connection, known, tx.now, limit),
+            *await connections.revive(tx.connection, known, tx.now, limit),
+        ]
+
+    async def _tell(self, tx: Transaction, changed: Sequence[Connection]) -> int:
+        for connection in changed:
+            body = connection_event(connection, tx.now, connected=connection.connected)
+            tx.send(event(STATION_CONNECTION, connection_event_id(body), SOURCE, tx.now, body))
         return len(changed)

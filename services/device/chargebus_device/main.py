@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.tasks import every
 
 from chargebus_device.api import router
 from chargebus_device.boots import Boots
@@ -40,7 +41,7 @@ def build(process: Process) -> Service:
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
-            Census(database, metrics, settings.census_every_s).run,
+            every(settings.census_every_s, "counting stations", Census(database, metrics).count),
         ),
         start=life.note,
     )
