@@ -1,0 +1,71 @@
+"""A service's consumer out of its parts, applied in the order in which they are given."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+import asyncpg
+from chargebus_events.record import Received, Record
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.consumer import ConsumerSpec, keep_state
+
+
+class Part(Protocol):
+    """What takes the records of some topics: `Frames` or a `Topic`."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it reads."""
+        ...
+
+    async def apply(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Apply the records of a batch, at least one."""
+        ...
+
+    def refuse(self, record: Received, reason: str) -> Sequence[Record]:
+        """Return what is sent for a record that is parked."""
+        ...
+
+    def may_wait_s(self, record: Received) -> float:
+        """Return how long a record may wait for others, in seconds."""
+        ...
+
+
+OnNewCluster = Callable[[asyncpg.Connection], Awaitable[None]]
+
+
+def consumer(*parts: Part, on_new_cluster: OnNewCluster = keep_state, gather_s: float = 0.0) -> ConsumerSpec:
+    """Return what a service consumes.
+
+    Args:
+        parts: each batch goes through them in this order, whatever the order of its records across topics.
+        on_new_cluster: drops what was known from the log of another Kafka cluster.
+        gather_s: how long records may wait in Kafka, for a service that nobody waits for.
+    """
+    by_topic = {topic: part for part in parts for topic in part.topics}
+    assembled = _Assembled(parts, by_topic)
+    return ConsumerSpec(
+        tuple(by_topic), assembled.handle, assembled.refuse, on_new_cluster, gather_s, assembled.may_wait_s
+    )
+
+
+class _Assembled:
+    """The parts as one."""
+
+    def __init__(self, parts: Sequence[Part], by_topic: Mapping[str, Part]) -> None:
+        self._parts = parts
+        self._by_topic = by_topic
+
+    async def handle(self, batch: Batch) -> None:
+        """Apply a batch, part by part."""
+        for part in self._parts:
+            records = [record for record in batch.records if record.topic in part.topics]
+            if records:
+                await part.apply(batch, records)
+
+    def refuse(self, record: Received, reason: str) -> Sequence[Record]:
+        """Return what is sent for a record that is parked: what its part says."""
+        return self._by_topic[record.topic].refuse(record, reason)
+
+    def may_wait_s(self, record: Received) -> float:
+        """Return how long a record may wait for others: what its part says."""
+        return self._by_topic[record.topic].may_wait_s(record)

@@ -1,0 +1,26 @@
+"""Metrics of stations' calls, through OpenTelemetry.
+
+| name | unit | what |
+|---|---|---|
+| chargebus.calls.refused | {call} | calls answered with a CALLERROR, by `code` |
+| chargebus.calls.unusable | {call} | calls that nobody waits for and that say what cannot be |
+
+Both also by `service`, `version` and `action`.
+"""
+
+from chargebus_events.frames import Frame
+from opentelemetry import metrics
+
+
+class Metrics:
+    """The instruments of the table above, for one service."""
+
+    def __init__(self, service: str) -> None:
+        meter = metrics.get_meter("chargebus.calls")
+        self._service = service
+        self.refused = meter.create_counter("chargebus.calls.refused", "{call}")
+        self.unusable = meter.create_counter("chargebus.calls.unusable", "{call}")
+
+    def about(self, frame: Frame) -> dict[str, str]:
+        """Return the attributes of a call."""
+        return {"service": self._service, "action": frame.action, "version": frame.version}

@@ -1,0 +1,40 @@
+"""Other topics that a service consumes beside its frames."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from chargebus_events.record import Received, Record
+from chargebus_runtime.batch import Batch
+
+Handle = Callable[[Batch, Sequence[Received]], Awaitable[None]]
+
+
+def tell_nobody(_record: Received, _reason: str) -> Sequence[Record]:
+    """Answer nobody: no one waits for what became of a record of this topic."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic, and what is done with a batch's records of it; each may wait `wait_s` for others.
+
+    `refuse` returns what is sent for a record that is parked.
+    """
+
+    name: str
+    handle: Handle
+    wait_s: float = 0.0
+    refuse: Callable[[Received, str], Sequence[Record]] = tell_nobody
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that this part of a consumer reads."""
+        return (self.name,)
+
+    async def apply(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Apply the records of a batch."""
+        await self.handle(batch, records)
+
+    def may_wait_s(self, _record: Received) -> float:
+        """Return how long a record may wait for others, in seconds."""
+        return self.wait_s
