@@ -1,6 +1,5 @@
 """How this process reaches Kafka: one set of connection options for every client, one form of what comes back."""
 
-import asyncio
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.record import Received
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from chargebus_runtime import torn
+from chargebus_runtime.aiokafka_private import ended_task, mend_torn_connections
 from chargebus_runtime.settings import RuntimeSettings
 
-torn.mend()  # here, as there is no Kafka client without this module
+mend_torn_connections()  # here, as there is no Kafka client without this module
 
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
@@ -93,15 +92,9 @@ def check_alive(client: AIOKafkaConsumer) -> None:
     Raises:
         DeadClientError: and nothing else.
     """
-    tasks = (client._fetcher._fetch_task, client._client._sync_task, _coordination(client))
-    ended = [task for task in tasks if task is not None and task.done()]
-    if ended:
-        raise DeadClientError(f"a task of the Kafka client ended: {ended[0]!r}")
-
-
-def _coordination(client: AIOKafkaConsumer) -> "asyncio.Task[None] | None":
-    task: asyncio.Task[None] | None = getattr(client._coordinator, "_coordination_task", None)  # a group's only
-    return task
+    ended = ended_task(client)
+    if ended is not None:
+        raise DeadClientError(f"a task of the Kafka client ended: {ended!r}")
 
 
 def received(record: ConsumerRecord) -> Received:

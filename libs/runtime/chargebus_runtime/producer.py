@@ -21,10 +21,10 @@ from chargebus_events.record import Record
 from chargebus_events.topics import MAX_RECORD_BYTES, MAX_VALUE_BYTES
 
 from chargebus_runtime.kafka import KafkaConnection
-from chargebus_runtime.lanes import Lane, Load, Parcel, Sent
+from chargebus_runtime.partition_sender import OutgoingRecord, PartitionSender, ProducerBatch, Sent
 from chargebus_runtime.retry import until_done
 
-__all__ = ["Parcel", "Producer", "Sent", "excess"]
+__all__ = ["OutgoingRecord", "Producer", "Sent", "excess"]
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _BROKEN = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, Produ
 _STOP_WITHIN_S = 5.0
 
 
-class _Letter:
+class _AwaitedRecord:
     """One record whose sender waits for the answer."""
 
     def __init__(self, record: Record) -> None:
@@ -69,18 +69,18 @@ class Producer:
         if client is not None:
             await client.stop()
 
-    async def hand_over(self, parcels: Sequence[Parcel]) -> None:
-        """Take records to send; each parcel is told once what became of its record.
+    async def hand_over(self, records: Sequence[OutgoingRecord]) -> None:
+        """Take records to send; each sender is told once what became of its record.
 
         Raises:
             KafkaError: the client cannot take records now; none was taken and nobody is told.
         """
-        client, partitions = await self._ready(parcel.record.topic for parcel in parcels)
-        for parcel in parcels:
+        client, partitions = await self._ready(outgoing.record.topic for outgoing in records)
+        for outgoing in records:
             try:
-                client.add(parcel.record, parcel, partitions)
+                client.add(outgoing.record, outgoing, partitions)
             except KafkaError as error:
-                parcel.told(error)
+                outgoing.told(error)
 
     async def send(self, record: Record) -> Sent:
         """Send one record and wait for Kafka's acknowledgement.
@@ -88,9 +88,9 @@ class Producer:
         Raises:
             KafkaError: Kafka refused it or the client failed; it may have been written all the same.
         """
-        letter = _Letter(record)
-        await self.hand_over([letter])
-        return await letter.answer
+        awaited = _AwaitedRecord(record)
+        await self.hand_over([awaited])
+        return await awaited.answer
 
     async def publish(self, records: Iterable[Record]) -> None:
         """Send all records and wait until all are acknowledged, however long Kafka is away.
@@ -105,9 +105,9 @@ class Producer:
     async def _publish(self, records: list[Record]) -> None:
         async with self._in_turn:
             client, partitions = await self._ready(record.topic for record in records)
-            loads = {client.add(record, None, partitions) for record in records}
-        # Several callers wait for one load: who is cancelled must not take it from the others.
-        errors = [error for load in loads if (error := await asyncio.shield(load.ended)) is not None]
+            batches = {client.add(record, None, partitions) for record in records}
+        # Several callers wait for one batch: who is cancelled must not take it from the others.
+        errors = [error for batch in batches if (error := await asyncio.shield(batch.ended)) is not None]
         if errors:
             raise errors[0]
 
@@ -147,12 +147,12 @@ class Producer:
 
 
 class _Client:
-    """One of aiokafka's producers, with a lane to each partition."""
+    """One of aiokafka's producers, with a sender to each partition."""
 
     def __init__(self, producer: AIOKafkaProducer, owner: Producer) -> None:
         self._producer = producer
         self._owner = owner
-        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._senders: dict[tuple[str, int], PartitionSender] = {}
         self._stopping: asyncio.Task[None] | None = None
 
     async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
@@ -163,8 +163,8 @@ class _Client:
         """
         return {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
 
-    def add(self, record: Record, parcel: Parcel | None, partitions: dict[str, int]) -> Load:
-        """Take a record, and return the load that it goes with.
+    def add(self, record: Record, outgoing: OutgoingRecord | None, partitions: dict[str, int]) -> ProducerBatch:
+        """Take a record, and return the batch that it goes with.
 
         Raises:
             MessageSizeTooLargeError, UnknownTopicOrPartitionError: Kafka will never take it.
@@ -176,15 +176,17 @@ class _Client:
         if partition >= count:
             raise UnknownTopicOrPartitionError(f"{record.topic}[{partition}]")
         place = record.topic, partition
-        lane = self._lanes.get(place)
-        if lane is None:
-            lane = self._lanes[place] = Lane(self._producer, TopicPartition(*place), self._failed)
-        return lane.add(record, parcel)
+        sender = self._senders.get(place)
+        if sender is None:
+            sender = self._senders[place] = PartitionSender(self._producer, TopicPartition(*place), self._failed)
+        return sender.add(record, outgoing)
 
     async def stop(self) -> None:
         """Hand over what waits, flush and close."""
         try:
-            await asyncio.wait_for(asyncio.gather(*(lane.empty() for lane in self._lanes.values())), _STOP_WITHIN_S)
+            await asyncio.wait_for(
+                asyncio.gather(*(sender.empty() for sender in self._senders.values())), _STOP_WITHIN_S
+            )
         except TimeoutError:
             log.warning("the Kafka producer stops before it has sent all")
         await self._leave()
@@ -205,8 +207,8 @@ class _Client:
 
     def _abandon(self) -> None:
         """Fail what the client took without an answer: a batch that comes while it closes is forgotten in there."""
-        for lane in self._lanes.values():
-            lane.abandon(ProducerClosed())
+        for sender in self._senders.values():
+            sender.abandon(ProducerClosed())
 
 
 def excess(record: Record) -> str:

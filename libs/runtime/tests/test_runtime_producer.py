@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequ
 from chargebus_events.record import Record
 from chargebus_events.topics import MAX_RECORD_BYTES, Topic
 from chargebus_runtime import producer as producer_module
-from chargebus_runtime.lanes import Lane, Sent
+from chargebus_runtime.partition_sender import PartitionSender, Sent
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.topics import ensure_topics
 
@@ -39,7 +39,7 @@ async def log_of(kafka, topic):
 
 
 class Noting:
-    """A parcel that keeps what it is told."""
+    """An outgoing record that keeps what it is told."""
 
     def __init__(self, record):
         self.record = record
@@ -49,29 +49,29 @@ class Noting:
         self.results.append(result)
 
 
-async def until_told(parcels):
+async def until_told(records):
     async with asyncio.timeout(20):
-        while not all(parcel.results for parcel in parcels):
+        while not all(outgoing.results for outgoing in records):
             await asyncio.sleep(0.01)
 
 
 async def test_records_lie_where_they_were_told_to_be_once_and_in_order(kafka, topic, producer):
-    parcels = [Noting(Record(topic, f"k{i % 7}", b"%d" % i, (("n", b"%d" % i),))) for i in range(500)]
+    records = [Noting(Record(topic, f"k{i % 7}", b"%d" % i, (("n", b"%d" % i),))) for i in range(500)]
     for start in range(0, 500, 20):  # some go while others wait, some start a batch
-        await producer.hand_over(parcels[start : start + 20])
+        await producer.hand_over(records[start : start + 20])
         await asyncio.sleep(0)
-    await until_told(parcels)
+    await until_told(records)
 
     log = await log_of(kafka, topic)
     assert sum(map(len, log.values())) == 500
-    for parcel in parcels:
-        (sent,) = parcel.results
+    for outgoing in records:
+        (sent,) = outgoing.results
         (there,) = (each for each in log[sent.partition] if each.offset == sent.offset)
-        assert (there.value, there.key.decode()) == (parcel.record.value, parcel.record.key)
-        assert there.headers == parcel.record.headers
-    for records in log.values():
+        assert (there.value, there.key.decode()) == (outgoing.record.value, outgoing.record.key)
+        assert there.headers == outgoing.record.headers
+    for partition in log.values():
         by_key = {}
-        for each in records:
+        for each in partition:
             by_key.setdefault(each.key, []).append(int(each.value))
         assert all(numbers == sorted(numbers) for numbers in by_key.values())
 
@@ -96,10 +96,10 @@ async def test_records_larger_than_a_batch_go_out_alone(kafka, topic, producer):
 
 
 async def test_a_record_that_no_broker_takes_does_not_hold_up_its_neighbours(topic, producer):
-    parcels = [Noting(Record(topic, "k", value)) for value in (b"1", b"x" * MAX_RECORD_BYTES, b"2")]
-    await producer.hand_over(parcels)
-    await until_told(parcels)
-    first, refused, second = (parcel.results[0] for parcel in parcels)
+    records = [Noting(Record(topic, "k", value)) for value in (b"1", b"x" * MAX_RECORD_BYTES, b"2")]
+    await producer.hand_over(records)
+    await until_told(records)
+    first, refused, second = (outgoing.results[0] for outgoing in records)
     assert isinstance(refused, MessageSizeTooLargeError)
     assert (first, second) == (Sent(first.partition, 0), Sent(first.partition, 1))
 
@@ -112,10 +112,10 @@ async def test_an_address_that_is_not_there_is_told(topic, producer):
 async def test_stopping_sends_what_was_handed_over(kafka_connection, kafka, topic):
     producer = Producer(kafka_connection)
     await producer.start()
-    parcels = [Noting(Record(topic, f"k{i}", b"")) for i in range(50)]
-    await producer.hand_over(parcels)
+    records = [Noting(Record(topic, f"k{i}", b"")) for i in range(50)]
+    await producer.hand_over(records)
     await producer.stop()
-    assert all(isinstance(parcel.results[0], Sent) for parcel in parcels)
+    assert all(isinstance(outgoing.results[0], Sent) for outgoing in records)
     assert sum(map(len, (await log_of(kafka, topic)).values())) == 50
 
 
@@ -135,22 +135,22 @@ class Failing:
 
 async def test_records_that_come_at_any_moment_of_a_batchs_life_arrive_once(kafka, topic, producer):
     """A steady stream, one record at each turn of the event loop: some come just as a batch is being sent."""
-    parcels = [Noting(Record(topic, f"k{i % 3}", b"%d" % i)) for i in range(5000)]
-    for parcel in parcels:
-        await producer.hand_over([parcel])
+    records = [Noting(Record(topic, f"k{i % 3}", b"%d" % i)) for i in range(5000)]
+    for outgoing in records:
+        await producer.hand_over([outgoing])
         await asyncio.sleep(0)
-    await until_told(parcels)
+    await until_told(records)
 
     log = await log_of(kafka, topic)
     arrived = {(number, each.offset): each.value for number, records in log.items() for each in records}
-    assert {parcel.results[0]: parcel.record.value for parcel in parcels} == arrived
+    assert {outgoing.results[0]: outgoing.record.value for outgoing in records} == arrived
 
 
 async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_out(kafka, topic, producer):
     await producer.send(Record(topic, "k", b"0"))
     used = producer._client
-    for lane in used._lanes.values():
-        lane._client = Failing(OutOfOrderSequenceNumber())
+    for sender in used._senders.values():
+        sender._client = Failing(OutOfOrderSequenceNumber())
 
     await producer.publish([Record(topic, "k", b"1")])
 
@@ -162,13 +162,13 @@ async def test_a_client_that_the_broker_refuses_is_replaced_and_the_records_go_o
 @pytest.mark.parametrize("error", [UnknownTopicOrPartitionError(), RuntimeError("broken")])
 async def test_every_record_of_a_failed_batch_is_told(error):
     errors = []
-    lane = Lane(Failing(error), TopicPartition("topic", 0), errors.append)
-    for _ in range(2):  # the lane lives on
-        parcels = [Noting(Record("topic", "k", b"")) for _ in range(3)]
-        for parcel in parcels:
-            lane.add(parcel.record, parcel)
-        await until_told(parcels)
-        assert [isinstance(parcel.results[0], KafkaError) for parcel in parcels] == [True] * 3
+    sender = PartitionSender(Failing(error), TopicPartition("topic", 0), errors.append)
+    for _ in range(2):  # it lives on
+        records = [Noting(Record("topic", "k", b"")) for _ in range(3)]
+        for outgoing in records:
+            sender.add(outgoing.record, outgoing)
+        await until_told(records)
+        assert [isinstance(outgoing.results[0], KafkaError) for outgoing in records] == [True] * 3
     assert len(errors) == 2
 
 
@@ -178,10 +178,10 @@ async def test_a_sender_that_fails_when_it_is_told_keeps_nobody_else_from_being_
             super().told(result)
             raise ValueError("not now")
 
-    parcels = [Clumsy(Record(topic, "k", b"1")), Noting(Record(topic, "k", b"2"))]
-    await producer.hand_over(parcels)
-    await until_told(parcels)
-    assert isinstance(parcels[1].results[0], Sent)
+    records = [Clumsy(Record(topic, "k", b"1")), Noting(Record(topic, "k", b"2"))]
+    await producer.hand_over(records)
+    await until_told(records)
+    assert isinstance(records[1].results[0], Sent)
     assert "not now" in caplog.text
 
 
@@ -196,20 +196,20 @@ async def test_a_partition_without_a_leader_holds_up_no_other(topic, producer, m
     monkeypatch.setattr(producer_module, "_STOP_WITHIN_S", 0.1)
     for partition in range(PARTITIONS):
         await producer.send(Record(topic, "k", b"", partition=partition))
-    producer._client._lanes[topic, 0]._client = Stuck()
+    producer._client._senders[topic, 0]._client = Stuck()
 
-    parcels = [Noting(Record(topic, "k", b"", partition=partition)) for partition in (0, 1, 0, 2)]
-    await producer.hand_over(parcels)
-    await until_told([parcels[1], parcels[3]])
+    records = [Noting(Record(topic, "k", b"", partition=partition)) for partition in (0, 1, 0, 2)]
+    await producer.hand_over(records)
+    await until_told([records[1], records[3]])
     await producer.publish([Record(topic, "k", b"", partition=1)])
 
-    assert parcels[0].results == parcels[2].results == []
+    assert records[0].results == records[2].results == []
 
 
 async def test_who_gives_up_waiting_takes_nothing_from_others_who_wait_for_the_same_batch(topic, producer, monkeypatch):
     monkeypatch.setattr(producer_module, "_STOP_WITHIN_S", 0.1)
     await producer.send(Record(topic, "k", b"", partition=0))
-    producer._client._lanes[topic, 0]._client = Stuck()
+    producer._client._senders[topic, 0]._client = Stuck()
     patient = asyncio.create_task(producer.publish([Record(topic, "k", b"1", partition=0)]))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(producer.publish([Record(topic, "k", b"2", partition=0)]), 0.1)
@@ -221,12 +221,12 @@ async def test_who_gives_up_waiting_takes_nothing_from_others_who_wait_for_the_s
 async def test_what_a_replaced_client_never_answers_goes_out_through_the_next(kafka, topic, producer):
     for partition in (0, 1):
         await producer.send(Record(topic, "k", b"0", partition=partition))
-    lanes = producer._client._lanes
-    lanes[topic, 0]._client = Stuck()
+    senders = producer._client._senders
+    senders[topic, 0]._client = Stuck()
     waiting = asyncio.create_task(producer.publish([Record(topic, "k", b"1", partition=0)]))
     await asyncio.sleep(0.1)
 
-    lanes[topic, 1]._client = Failing(OutOfOrderSequenceNumber())
+    senders[topic, 1]._client = Failing(OutOfOrderSequenceNumber())
     await producer.publish([Record(topic, "k", b"1", partition=1)])
 
     await asyncio.wait_for(waiting, 10)

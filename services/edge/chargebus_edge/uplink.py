@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from chargebus_events.record import Record
-from chargebus_runtime.producer import Parcel, Sent
+from chargebus_runtime.producer import OutgoingRecord, Sent
 from chargebus_runtime.retry import BACKOFF
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ Done = Callable[[Sent | None], None]
 class Producing(Protocol):
     """What an uplink needs of the process's producer."""
 
-    async def hand_over(self, parcels: Sequence[Parcel]) -> None:
-        """Take records to send; each parcel is told once what became of its record."""
+    async def hand_over(self, records: Sequence[OutgoingRecord]) -> None:
+        """Take records to send; each sender is told once what became of its record."""
         ...
 
 

@@ -34,12 +34,12 @@ class PlayedKafka:
         self.readers = []
         self.seen = asyncio.Condition()
 
-    async def hand_over(self, parcels):
-        for parcel in parcels:
+    async def hand_over(self, records):
+        for outgoing in records:
             if self.held:
-                self.waiting.append(parcel)
+                self.waiting.append(outgoing)
             else:
-                self._take(parcel)
+                self._take(outgoing)
 
     async def send(self, record):
         answer = asyncio.get_running_loop().create_future()
@@ -52,13 +52,13 @@ class PlayedKafka:
     def release(self):
         self.held = False
         waiting, self.waiting = self.waiting, []
-        for parcel in waiting:
-            self._take(parcel)
+        for outgoing in waiting:
+            self._take(outgoing)
 
     def fail(self, error):
         waiting, self.waiting = self.waiting, []
-        for parcel in waiting:
-            parcel.told(error)
+        for outgoing in waiting:
+            outgoing.told(error)
 
     def write(self, record):
         """Let another process write a record."""
@@ -81,9 +81,9 @@ class PlayedKafka:
                     tail.apply([received])
         return len(log) - 1
 
-    def _take(self, parcel):
-        offset = self.write(parcel.record)
-        asyncio.get_running_loop().call_soon(parcel.told, Sent(parcel.record.partition or 0, offset))
+    def _take(self, outgoing):
+        offset = self.write(outgoing.record)
+        asyncio.get_running_loop().call_soon(outgoing.told, Sent(outgoing.record.partition or 0, offset))
         asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self):

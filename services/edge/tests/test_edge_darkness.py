@@ -90,15 +90,15 @@ class PlayedProducer:
         self.kept = {}
         self.refused = set()
 
-    async def hand_over(self, parcels):
-        for parcel in parcels:
-            topic = parcel.record.topic
+    async def hand_over(self, records):
+        for outgoing in records:
+            topic = outgoing.record.topic
             if topic in self.kept:
-                self.kept[topic].append(parcel)
+                self.kept[topic].append(outgoing)
             elif topic in self.refused:
-                asyncio.get_running_loop().call_soon(parcel.told, TopicAuthorizationFailedError(topic))
+                asyncio.get_running_loop().call_soon(outgoing.told, TopicAuthorizationFailedError(topic))
             else:
-                asyncio.get_running_loop().call_soon(parcel.told, Sent(0, 0))
+                asyncio.get_running_loop().call_soon(outgoing.told, Sent(0, 0))
 
 
 class PlayedConnections(list):

@@ -27,8 +27,8 @@ class Taking:
         self.missing = set()
         self.learned = asyncio.Event()
 
-    async def hand_over(self, parcels):
-        topics = {parcel.record.topic for parcel in parcels}
+    async def hand_over(self, records):
+        topics = {outgoing.record.topic for outgoing in records}
         self.asked.append(topics)
         if topics & self.missing:
             await self.learned.wait()
@@ -36,11 +36,11 @@ class Taking:
             raise self.refused[topic]
         if self.errors:
             raise self.errors.pop(0)
-        self.taken += parcels
+        self.taken += records
 
     @property
     def keys(self):
-        return [parcel.record.key for parcel in self.taken]
+        return [outgoing.record.key for outgoing in self.taken]
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ async def test_records_are_handed_over_in_order_and_each_acknowledgement_is_told
     await settle()
     assert uplink.producer.keys == ["a", "b", "c"]
     assert told == []
-    for offset, parcel in reversed(list(enumerate(uplink.producer.taken))):
-        parcel.told(Sent(0, offset))
+    for offset, outgoing in reversed(list(enumerate(uplink.producer.taken))):
+        outgoing.told(Sent(0, offset))
     assert told == [("c", 2), ("b", 1), ("a", 0)]
     await asyncio.wait_for(uplink.link.settled(), 1)
 
@@ -126,8 +126,8 @@ async def test_a_posted_record_is_sent_until_kafka_has_it_and_a_published_one_is
     uplink.link.publish(record("a"), told.append)
     uplink.link.post(record("b"))
     await settle()
-    for parcel in list(uplink.producer.taken):
-        parcel.told(KafkaConnectionError())
+    for outgoing in list(uplink.producer.taken):
+        outgoing.told(KafkaConnectionError())
     assert told == [None]
     await until(lambda: uplink.producer.keys == ["a", "b", "b"])
 
@@ -156,8 +156,8 @@ async def test_a_record_that_is_too_large_does_not_hold_up_the_others(uplink):
     uplink.link.publish(record("a"), told.append)
     uplink.link.post(record("b"))
     await settle()
-    for parcel in list(uplink.producer.taken):
-        parcel.told(MessageSizeTooLargeError())
+    for outgoing in list(uplink.producer.taken):
+        outgoing.told(MessageSizeTooLargeError())
     assert told == [None]
     await asyncio.wait_for(uplink.link.settled(), 1)
 
