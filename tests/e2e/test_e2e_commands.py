@@ -81,7 +81,7 @@ async def test_undeliverable_and_expired(system, api, station):
     await station.until(lambda: station.online)
 
     assert (undeliverable["outcome"], expired["outcome"]) == ("undeliverable", "expired")
-    heard = {entry.message_id for entry in station.books.commands}
+    heard = {entry.message_id for entry in station.history.commands}
     assert heard.isdisjoint({undeliverable["command_id"], expired["command_id"]})
 
 
@@ -115,7 +115,7 @@ async def test_the_same_idempotency_key_is_the_same_command(api, station):
     second = await api.request("POST", path, json=body, headers=headers)
 
     assert first.json()["command_id"] == second.json()["command_id"]
-    heard = [entry.message_id for entry in station.books.commands]
+    heard = [entry.message_id for entry in station.history.commands]
     assert heard.count(first.json()["command_id"]) == 1
 
 

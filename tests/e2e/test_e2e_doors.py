@@ -103,7 +103,7 @@ async def test_an_unknown_station_is_pending_until_an_operator_accepts_it(system
 
     assert shown["registration"] == "pending"
     assert triggered.json()["outcome"] == "answered"
-    assert newcomer.books.tally("Heartbeat").refused == 0
+    assert newcomer.history.tally("Heartbeat").refused == 0
 
 
 async def new_key(system, api, role: str):

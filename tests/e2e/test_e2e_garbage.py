@@ -21,4 +21,4 @@ async def test_garbage_from_some_stations_while_all_charge(system):
         await fleet.rest()
 
         assert await Checker(system).objections(fleet.expected) == []
-        assert [station.books.connections for station in fleet.stations[6:]] == [1, 1, 1]
+        assert [station.history.connections for station in fleet.stations[6:]] == [1, 1, 1]

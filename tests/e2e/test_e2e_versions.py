@@ -6,9 +6,9 @@ from chargebus_station.backoff import Backoff
 from chargebus_station.charging import Vehicle
 from chargebus_station.clock import ScaledClock
 from chargebus_station.config import Network, StationConfig
+from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.station import Station
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Visit
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.fleet import Fleet, Plan
 from chargebus_testkit.waiting import eventually, until
@@ -24,7 +24,7 @@ async def test_a_station_charges(system, api, version):
     async with Fleet(system, Plan(f"e2e-{version}", size=len(VERSIONS))) as fleet:
         (station,) = fleet.of(version)
         token = IdToken(station.config.local_tokens[0])
-        entry = await station.visit(Visit(1, VEHICLE, token, stay_s=400))
+        entry = await station.visit(DriverVisit(1, VEHICLE, token, stay_s=400))
         await fleet.settle()
         await fleet.rest()
 
@@ -48,7 +48,7 @@ async def test_a_2_1_station_is_started_and_stopped_from_afar(system, api):
 
         (active,) = await eventually("a session of the remote start", session, bool)
         stop = await api.call("POST", f"/v1/sessions/{active['session_id']}/stop", {"wait": True})
-        await until("the transaction over", lambda: all(entry.settled for entry in station.books.transactions))
+        await until("the transaction over", lambda: all(entry.settled for entry in station.history.transactions))
         await fleet.rest()
 
         assert (start["status"], stop["status"]) == ("Accepted", "Accepted")
@@ -83,15 +83,15 @@ async def test_an_offline_start_with_a_blocked_token_is_recorded_and_not_billed(
     async with Station(config, ScaledClock(60)) as station:
         await until("online", lambda: station.online)
         station.cut()
-        visit = station.visit(Visit(1, VEHICLE, IdToken(token), stay_s=100_000))
-        await until("charging", lambda: station.books.transactions)
+        visit = station.visit(DriverVisit(1, VEHICLE, IdToken(token), stay_s=100_000))
+        await until("charging", lambda: station.history.transactions)
         station.mend()
         entry = await visit
         await until("all answered", lambda: station.settled)
         station.cut()
         await until("offline", lambda: not station.connected)
 
-    assert await Checker(system).objections(Expected([station.books])) == []
+    assert await Checker(system).objections(Expected([station.history])) == []
     (session,) = (await api.call("GET", "/v1/sessions", station_id=station_id))["items"]
     assert entry.token_statuses[0] == "Blocked"
     assert (session["billable"], session["authorization"]) == (False, "Blocked")

@@ -23,7 +23,7 @@ IMPATIENT_S = 1.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def fleet(system: System) -> AsyncIterator[Fleet]:
-    """Return a fleet that has charged and rests: its books and the system agree."""
+    """Return a fleet that has charged and rests: its histories and the system agree."""
     await system.tidy()
     async with Fleet(system, Plan("books", size=6)) as fleet:
         async with fleet.busy():
@@ -36,14 +36,14 @@ async def fleet(system: System) -> AsyncIterator[Fleet]:
 @pytest.fixture
 def transaction(fleet: Fleet):
     """Return a transaction that is over and answered."""
-    entries = [entry for station in fleet.stations for entry in station.books.transactions]
+    entries = [entry for station in fleet.stations for entry in station.history.transactions]
     return next(entry for entry in entries if entry.settled and entry.energy_wh)
 
 
 @pytest.fixture
 def command_id(fleet: Fleet) -> str:
     """Return a command that was answered."""
-    entries = [entry for station in fleet.stations for entry in station.books.commands]
+    entries = [entry for station in fleet.stations for entry in station.history.commands]
     return next(entry.message_id for entry in entries if entry.answered is not None)
 
 

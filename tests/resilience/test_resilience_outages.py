@@ -11,7 +11,7 @@ RESENT = 5
 
 def most_often_sent(fleet):
     """Return how often the message was sent that was sent most often."""
-    entries = [entry for station in fleet.stations for entry in station.books.transactions]
+    entries = [entry for station in fleet.stations for entry in station.history.transactions]
     return max((len(message.message_ids) for entry in entries for message in entry.messages), default=0)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 from chargebus_station import fleet
-from chargebus_station.day import Drivers
+from chargebus_station.arrivals import Drivers
 
 from chargebus_cli import demo
 from chargebus_cli.say import say

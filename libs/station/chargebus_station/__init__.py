@@ -1,6 +1,6 @@
 """A virtual charging station for OCPP 1.6J, 2.0.1 and 2.1.
 
-`station.Station` is one station, switched on with a `config.StationConfig` and a `clock.ScaledClock`; a `visit.Visit`
-is what a driver does there. `books.Books` tells what it did and was answered, `faults.Faults` takes what it is to do
-wrong. `fleet.run` lets many of them live a day at speed.
+`station.Station` is one station, switched on with a `config.StationConfig` and a `clock.ScaledClock`; a
+`driver_visit.DriverVisit` is what a driver does there. `history.History` tells what it did and was answered,
+`faults.Faults` takes what it is to do wrong. `fleet.run` lets many of them live a day at speed.
 """

@@ -6,22 +6,22 @@ from chargebus_ocppj.errors import error_code
 from chargebus_ocppj.frames import Call, CallError, CallResult
 from chargebus_ocppj.schemas import encode_result
 
-from chargebus_station.books import CommandEntry, Payload
+from chargebus_station.commands import CommandDecider
 from chargebus_station.core import Core
-from chargebus_station.desk import Desk
+from chargebus_station.csms_socket import Response
 from chargebus_station.effects import Effect, Reply
 from chargebus_station.faults import Fault
-from chargebus_station.line import Response
+from chargebus_station.history import CommandEntry, Payload
 from chargebus_station.registration import Status
-from chargebus_station.rpc import Malformed, Rebuked, Received, Requested, Stray
+from chargebus_station.rpc import Malformed, Received, Requested, ResultRejected, StrayAnswer
 
 
 class Answering:
-    """Answers the CSMS; `perform` does what follows from an answer, `drop` tears the socket down."""
+    """Answers the CSMS; `run_effect` does what follows from an answer, `drop` tears the socket down."""
 
-    def __init__(self, core: Core, perform: Callable[[Effect], None], drop: Callable[[], None]) -> None:
+    def __init__(self, core: Core, run_effect: Callable[[Effect], None], drop: Callable[[], None]) -> None:
         self._core = core
-        self._perform = perform
+        self._run_effect = run_effect
         self._drop = drop
 
     def respond(self, received: Received) -> Response:
@@ -33,10 +33,10 @@ class Answering:
                 if call is not None:
                     self._note(call, {}).refused = code
                 return Response(reply)
-            case Rebuked(message_id, code):
-                self._rebuked(message_id, code)
-            case Stray():
-                self._core.books.strays += 1
+            case ResultRejected(message_id, code):
+                self._result_rejected(message_id, code)
+            case StrayAnswer():
+                self._core.history.strays += 1
         return Response()
 
     def _command(self, call: Call, payload: Payload) -> Response:
@@ -50,31 +50,31 @@ class Answering:
         if core.faults.take(Fault.REFUSE_COMMAND, call.action):
             entry.refused = error_code(core.config.version, "internal")
             return Response(CallError(call.message_id, entry.refused, "refused on request"), core.changed)
-        reply = core.dialect.commands[call.action](self._desk(), dict(payload))
+        reply = core.dialect.commands[call.action](self._decider(), dict(payload))
         entry.answered = reply.payload
         body = encode_result(core.config.version, call.action, reply.payload)
         if core.faults.take(Fault.INVALID_ANSWER, call.action):
             body = b'{"nonsense":true}'
         return Response(CallResult(call.message_id, body), self._follow(reply))
 
-    def _desk(self) -> Desk:
+    def _decider(self) -> CommandDecider:
         core = self._core
-        return Desk(core.state, core.queue, core.registration.status, core.clock.now())
+        return CommandDecider(core.state, core.queue, core.registration.status, core.clock.now())
 
     def _note(self, call: Call, payload: Payload) -> CommandEntry:
         entry = CommandEntry(call.message_id, call.action, payload, self._core.clock.now())
-        self._core.books.note(entry)
+        self._core.history.note(entry)
         return entry
 
     def _follow(self, reply: Reply) -> Callable[[], None]:
         def then() -> None:
             for effect in reply.effects:
-                self._perform(effect)
+                self._run_effect(effect)
             self._core.changed()
 
         return then
 
-    def _rebuked(self, message_id: str, code: str) -> None:
-        for entry in self._core.books.commands:
+    def _result_rejected(self, message_id: str, code: str) -> None:
+        for entry in self._core.history.commands:
             if entry.message_id == message_id:
                 entry.result_error = code

@@ -1,4 +1,4 @@
-"""How long a station waits before it dials again."""
+"""How long a station waits before it connects again."""
 
 import random
 from dataclasses import dataclass

@@ -72,13 +72,13 @@ async def happened(event: asyncio.Event, patience: Coroutine[Any, Any, None]) ->
     return event.is_set()
 
 
-class Pulse:
+class Changes:
     """Wakes whoever waits for something to become true; every change of a station beats it."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def beat(self) -> None:
+    def notify(self) -> None:
         """Let everybody look again."""
         waiting, self._waiting = self._waiting, set()
         for waiter in waiting:

@@ -60,7 +60,7 @@ class StationConfig:
 
     Attributes:
         url: the CSMS's OCPP address without the identity, `ws://127.0.0.1:9310/ocpp`.
-        password: for HTTP Basic (security profile 1); None dials without credentials.
+        password: for HTTP Basic (security profile 1); None connects without credentials.
         outlets: EVSE 1 first; each has one connector.
         settings: values that differ from the version's defaults, by variable name (`Component.Variable`, or a 1.6 key).
         seed: of everything random in the station: message ids, transaction ids, jitter.
@@ -81,7 +81,7 @@ class StationConfig:
     register_wh: int = 0
     energy_unit: EnergyUnit = EnergyUnit.WH
     reboot_s: float = 30.0
-    books_keep: int | None = None
+    history_keep: int | None = None
 
     @property
     def address(self) -> str:

@@ -4,17 +4,17 @@ import random
 import uuid
 from dataclasses import dataclass, field
 
-from chargebus_station.books import Books
-from chargebus_station.clock import Clock, Pulse
+from chargebus_station.clock import Changes, Clock
 from chargebus_station.config import StationConfig
 from chargebus_station.device_model import DeviceModel, Setting, Settings
 from chargebus_station.dialect import Dialect
 from chargebus_station.dialects import DIALECTS
 from chargebus_station.faults import Faults
-from chargebus_station.outbox import Outbox
+from chargebus_station.history import History
+from chargebus_station.message_queue import MessageQueue
 from chargebus_station.registration import Registration, Status
 from chargebus_station.state import Evse, StationState
-from chargebus_station.tx_queue import TransactionQueue
+from chargebus_station.transaction_queue import TransactionQueue
 
 
 @dataclass
@@ -25,13 +25,13 @@ class Core:
     clock: Clock
     dialect: Dialect
     state: StationState
-    books: Books
+    history: History
     rng: random.Random
     queue: TransactionQueue = field(default_factory=TransactionQueue)
     registration: Registration = field(default_factory=Registration)
     faults: Faults = field(default_factory=Faults)
-    outbox: Outbox = field(default_factory=Outbox)
-    pulse: Pulse = field(default_factory=Pulse)
+    messages: MessageQueue = field(default_factory=MessageQueue)
+    changes: Changes = field(default_factory=Changes)
     connected: bool = False
 
     @property
@@ -50,8 +50,8 @@ class Core:
 
     def changed(self) -> None:
         """Let everybody look who waits for something."""
-        self.outbox.work.set()
-        self.pulse.beat()
+        self.messages.work.set()
+        self.changes.notify()
 
 
 def build(config: StationConfig, clock: Clock) -> Core:
@@ -69,5 +69,5 @@ def build(config: StationConfig, clock: Clock) -> Core:
     )
     if config.password is not None:
         state.settings.put(Setting.PASSWORD, config.password)
-    books = Books(config.station_id, config.version, config.books_keep)
-    return Core(config, clock, dialect, state, books, random.Random(f"{config.seed}/{config.station_id}"))  # noqa: S311
+    history = History(config.station_id, config.version, config.history_keep)
+    return Core(config, clock, dialect, state, history, random.Random(f"{config.seed}/{config.station_id}"))  # noqa: S311

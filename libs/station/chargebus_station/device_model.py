@@ -33,7 +33,7 @@ class Takes(StrEnum):
     AFTER_REBOOT = "after a reboot"
 
 
-class Outcome(StrEnum):
+class VariableStatus(StrEnum):
     """What became of reading or writing a variable.
 
     Spec: OCPP 2.0.1 GetVariableStatusEnumType, SetVariableStatusEnumType
@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
-class Address:
+class VariableAddress:
     """Where a variable lives; instances and EVSE are empty or 0 where there is none."""
 
     component: str
@@ -91,54 +91,54 @@ class DeviceModel:
     Names are case-insensitive. Spec: OCPP 1.6 7.5 (CiString); OCPP 2.0.1 Part 2, 2.1.3 (identifierString)
     """
 
-    def __init__(self, variables: Mapping[Address, Variable]) -> None:
+    def __init__(self, variables: Mapping[VariableAddress, Variable]) -> None:
         self._variables = dict(variables)
         self._spelled = {_folded(address): address for address in variables}
         self._components = {_component(_folded(address)) for address in variables}
 
-    def read(self, address: Address) -> tuple[Outcome, str]:
+    def read(self, address: VariableAddress) -> tuple[VariableStatus, str]:
         """Return the value that the CSMS may see, or why it may not. Spec: OCPP 2.0.1 B06.FR.06 to FR.09."""
         variable = self.get(address)
         if variable is None:
             return self._unknown(address), ""
         if variable.mutability is Mutability.WRITE_ONLY:
-            return Outcome.REJECTED, ""
-        return Outcome.ACCEPTED, variable.value
+            return VariableStatus.REJECTED, ""
+        return VariableStatus.ACCEPTED, variable.value
 
-    def write(self, address: Address, text: str) -> Outcome:
+    def write(self, address: VariableAddress, text: str) -> VariableStatus:
         """Let the CSMS set a value, if it may. Spec: OCPP 2.0.1 B05.FR.04 to FR.10; OCPP 1.6 5.3."""
         variable = self.get(address)
         if variable is None:
             return self._unknown(address)
         if variable.mutability is Mutability.READ_ONLY or not variable.accepts(text):
-            return Outcome.REJECTED
+            return VariableStatus.REJECTED
         self.put(address, text)
-        return Outcome.REBOOT_REQUIRED if variable.takes is Takes.AFTER_REBOOT else Outcome.ACCEPTED
+        return VariableStatus.REBOOT_REQUIRED if variable.takes is Takes.AFTER_REBOOT else VariableStatus.ACCEPTED
 
-    def put(self, address: Address, text: str) -> None:
+    def put(self, address: VariableAddress, text: str) -> None:
         """Set the value of a known variable, as the station itself does, whoever may write it."""
         address = self._spelled[_folded(address)]
         self._variables[address] = replace(self._variables[address], value=text)
 
-    def value(self, address: Address) -> str:
+    def value(self, address: VariableAddress) -> str:
         """Return the value of a known variable, as the station itself sees it."""
         return self._variables[address].value
 
-    def get(self, address: Address) -> Variable | None:
+    def get(self, address: VariableAddress) -> Variable | None:
         """Return a variable with all that is known of it."""
         spelled = self._spelled.get(_folded(address))
         return None if spelled is None else self._variables[spelled]
 
-    def items(self) -> Iterator[tuple[Address, Variable]]:
+    def items(self) -> Iterator[tuple[VariableAddress, Variable]]:
         """Yield all variables in a stable order."""
         return iter(sorted(self._variables.items(), key=lambda item: item[0]))
 
-    def _unknown(self, address: Address) -> Outcome:
+    def _unknown(self, address: VariableAddress) -> VariableStatus:
         known = _component(_folded(address)) in self._components
-        return Outcome.UNKNOWN_VARIABLE if known else Outcome.UNKNOWN_COMPONENT
+        return VariableStatus.UNKNOWN_VARIABLE if known else VariableStatus.UNKNOWN_COMPONENT
 
 
-def _folded(address: Address) -> Address:
+def _folded(address: VariableAddress) -> VariableAddress:
     return replace(
         address,
         component=address.component.casefold(),
@@ -153,7 +153,7 @@ def split(text: str) -> list[str]:
     return [word for part in text.split(",") if (word := part.strip())]
 
 
-def _component(address: Address) -> tuple[str, str, int, int]:
+def _component(address: VariableAddress) -> tuple[str, str, int, int]:
     return address.component, address.component_instance, address.evse_id, address.connector_id
 
 
@@ -208,7 +208,7 @@ class Settings:
     """A typed look at the variables that the station goes by; what a version does not know has a fixed value."""
 
     device: DeviceModel
-    addresses: Mapping[Setting, Address]
+    addresses: Mapping[Setting, VariableAddress]
 
     def text(self, setting: Setting) -> str:
         """Return the value as it stands."""
@@ -233,6 +233,6 @@ class Settings:
             self.device.put(address, text)
 
 
-def table(component: str, variables: Iterable[tuple[str, Variable]]) -> dict[Address, Variable]:
+def table(component: str, variables: Iterable[tuple[str, Variable]]) -> dict[VariableAddress, Variable]:
     """Return variables of one component by address, for writing a device model down."""
-    return {Address(component, name): variable for name, variable in variables}
+    return {VariableAddress(component, name): variable for name, variable in variables}

@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 from chargebus_ocppj.versions import Version
 
+from chargebus_station.commands import CommandDecider
 from chargebus_station.config import StationConfig
-from chargebus_station.desk import Desk
-from chargebus_station.device_model import Address, Setting, Settings, Variable
+from chargebus_station.device_model import Setting, Settings, Variable, VariableAddress
 from chargebus_station.effects import Message, Reply
 from chargebus_station.measurands import Sample
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import Context, Event, IdToken
 
-Handler = Callable[[Desk, dict[str, Any]], Reply]
-"""A command of the CSMS: decides over the desk's state and the payload, which is valid."""
+Handler = Callable[[CommandDecider, dict[str, Any]], Reply]
+"""A command of the CSMS: takes the decider and the payload, which is valid."""
 
 
 class BootReason(StrEnum):
@@ -62,15 +62,15 @@ class Dialect(Protocol):
         ...
 
     @property
-    def addresses(self) -> Mapping[Setting, Address]:
+    def addresses(self) -> Mapping[Setting, VariableAddress]:
         """Where the settings live."""
         ...
 
-    def variables(self, config: StationConfig) -> dict[Address, Variable]:
+    def variables(self, config: StationConfig) -> dict[VariableAddress, Variable]:
         """Return the device model of a new station."""
         ...
 
-    def address_of(self, name: str) -> Address:
+    def address_of(self, name: str) -> VariableAddress:
         """Return the address of a variable's name: a 1.6 key, or `Component.Variable`."""
         ...
 

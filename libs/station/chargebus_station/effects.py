@@ -71,11 +71,11 @@ class Tell:
 
 
 @dataclass(frozen=True)
-class Redial:
+class Reconnect:
     """Close the socket and come back, with what has changed (a new password)."""
 
 
-Effect = StartCharge | StopCharge | Reboot | RefreshStatus | Announce | Tell | Redial
+Effect = StartCharge | StopCharge | Reboot | RefreshStatus | Announce | Tell | Reconnect
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ The command line calls it so:
     await fleet.run(plan, say=print)               # until cancelled; says a line now and then
 
 `run` ends what is under way when it is cancelled, and gives its stations a few real seconds to tell it: cancel it while
-the system still answers. For more than running: `Fleet(plan)` has the stations with their books, and `status_line()`.
+the system still answers. For more than running: `Fleet(plan)` has the stations with their histories, and
+`status_line()`.
 
 A station's version, outlets and habits follow from its place in the plan, so a fleet is the same after a restart; what
 its drivers do follows from `seed`, which is new for each run unless it is given. Simulated time starts a week ago, at
@@ -32,11 +33,11 @@ from typing import Final
 
 from chargebus_ocppj.versions import Version
 
-from chargebus_station import day, incidents
+from chargebus_station import arrivals, incidents
+from chargebus_station.arrivals import Drivers
 from chargebus_station.charging import Outlet, power_w
 from chargebus_station.clock import HEAD_START, ScaledClock
 from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig
-from chargebus_station.day import Drivers
 from chargebus_station.state import Evse
 from chargebus_station.station import Station
 
@@ -123,7 +124,7 @@ class Fleet:
             local_tokens=tuple(self._plan.drivers.good[:2]),
             seed=self._seed,
             register_wh=register_wh,
-            books_keep=20,
+            history_keep=20,
         )
 
     async def live(self, say: Callable[[str], None]) -> None:
@@ -155,10 +156,10 @@ class Fleet:
         while True:
             if coming and evse.free:
                 token = self._plan.drivers.pick(rng, self._charging())
-                driver = station.visit(day.visit(rng, evse.id, evse.outlet, token))
+                driver = station.visit(arrivals.any_visit(rng, evse.id, evse.outlet, token))
                 await asyncio.shield(driver)  # who is here stays to the end, even when no more drivers come
             await self.clock.sleep(_LOOK_EVERY_S)
-            expected = day.arrivals_per_hour(evse.outlet, self.clock.now().hour) * _LOOK_EVERY_S / 3600
+            expected = arrivals.arrivals_per_hour(evse.outlet, self.clock.now().hour) * _LOOK_EVERY_S / 3600
             coming = rng.random() < expected
 
     def _charging(self) -> set[str]:
@@ -197,11 +198,12 @@ class Fleet:
 
     def status_line(self) -> str:
         """Return in plain words what the fleet does."""
-        books = [station.books for station in self.stations]
+        histories = [station.history for station in self.stations]
         evses = [evse for station in self.stations for evse in station.state.evses.values()]
         charging = [evse for evse in evses if evse.charge is not None]
         power_kw = sum(power_w(evse.charge) for evse in charging if evse.charge is not None) / 1000
-        ended, energy_kwh = sum(book.transactions_ended for book in books), sum(book.energy_wh for book in books) / 1000
+        ended = sum(history.transactions_ended for history in histories)
+        energy_kwh = sum(history.energy_wh for history in histories) / 1000
         online = sum(station.online for station in self.stations)
         parts = [
             f"{online} of {len(self.stations)} stations online",
@@ -212,7 +214,7 @@ class Fleet:
         return f"{self.clock.now():%a %H:%M} (x{self._plan.speed:g}): {'; '.join(parts)}"
 
     def _troubles(self) -> list[str]:
-        refused = sum(station.books.drivers_refused for station in self.stations)
+        refused = sum(station.history.drivers_refused for station in self.stations)
         offline = [station for station in self.stations if not station.online]
         away = [f"{one.config.station_id} is offline, {_count(one.queued, 'message')} waiting" for one in offline[:2]]
         if len(offline) > len(away):

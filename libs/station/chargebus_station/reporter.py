@@ -1,15 +1,15 @@
-"""Turns what happens at the EVSEs into messages, and writes it into the books."""
+"""Turns what happens at the EVSEs into messages, and writes it into the history."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from chargebus_station.books import MessageEntry, Reading, TransactionEntry
 from chargebus_station.core import Core
 from chargebus_station.effects import Message
 from chargebus_station.faults import Fault
+from chargebus_station.history import MessageEntry, Reading, TransactionEntry
 from chargebus_station.measurands import ENERGY, Sample
 from chargebus_station.registration import Origin
-from chargebus_station.rpc import Answer, Outcome
+from chargebus_station.rpc import Answer, CallOutcome
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import (
     ChargingState,
@@ -22,7 +22,7 @@ from chargebus_station.transaction import (
     Transaction,
     Trigger,
 )
-from chargebus_station.tx_queue import Queued
+from chargebus_station.transaction_queue import QueuedMessage
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class _Cue:
+class _EventParts:
     """What an event is to be made of."""
 
     kind: Kind
@@ -46,7 +46,7 @@ class _Cue:
 
 
 class Reporter:
-    """The station's voice for statuses and transactions."""
+    """Tells the statuses and transactions of one station."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -73,7 +73,7 @@ class Reporter:
         """Tell all statuses. Spec: OCPP 1.6 4.2, 4.9; OCPP 2.0.1 B01.FR.05, B04.FR.01."""
         self._told.clear()
         for message in self._core.dialect.station_status(self._core.clock.now()):
-            self._core.outbox.say(message)
+            self._core.messages.put(message)
         self.changes()
 
     def changes(self) -> None:
@@ -86,9 +86,9 @@ class Reporter:
         if self._told.get(evse.id) == word:
             return
         self._told[evse.id] = word
-        sent = self._core.outbox.say(self._core.dialect.status(evse, self._core.clock.now()))
+        sent = self._core.messages.put(self._core.dialect.status(evse, self._core.clock.now()))
 
-        def unless_answered(outcome: Outcome) -> None:
+        def unless_answered(outcome: CallOutcome) -> None:
             if not isinstance(outcome, Answer) and self._told.get(evse.id) == word:
                 del self._told[evse.id]
 
@@ -99,7 +99,7 @@ class Reporter:
         self.status(evse, evse.state)
         if self._core.online:
             for message in self._core.dialect.problem(evse, self._core.clock.now()):
-                self._core.outbox.say(message)
+                self._core.messages.put(message)
 
     def sample(self, evse: Evse) -> Sample:
         """Return what the meter of an EVSE shows."""
@@ -110,7 +110,7 @@ class Reporter:
         """Send a reading that the CSMS asked for. Spec: OCPP 1.6 5.17; OCPP 2.0.1 F06.FR.06."""
         reading = (Context.TRIGGER, self.sample(evse))
         message = self._core.dialect.meter_values(evse, reading, self._core.settings)
-        self._core.outbox.say(message, Origin.CSMS)
+        self._core.messages.put(message, Origin.CSMS)
 
     def begin(self, evse: Evse, opening: Opening, state: ChargingState) -> Transaction:
         """Begin a transaction. Spec: OCPP 1.6 4.8; OCPP 2.0.1 E01."""
@@ -127,11 +127,13 @@ class Reporter:
             transaction_id=core.dialect.new_transaction_id(core.rng),
             remote_start_id=opening.remote_start_id,
         )
-        core.books.open(entry)
+        core.history.open(entry)
         reservation_id = self._use_reservation(evse, shown.at)
         transaction = Transaction(entry, entry.transaction_id, opening.token, state, reservation_id)
         evse.transaction = transaction
-        self._tell(self._event(transaction, _Cue(Kind.STARTED, opening.trigger, (Context.BEGIN, shown), opening.token)))
+        self._tell(
+            self._event(transaction, _EventParts(Kind.STARTED, opening.trigger, (Context.BEGIN, shown), opening.token))
+        )
         return transaction
 
     def _use_reservation(self, evse: Evse, now: datetime) -> int | None:
@@ -146,19 +148,19 @@ class Reporter:
         transaction.token = opening.token
         transaction.entry.id_token = None if opening.token is None else opening.token.text
         transaction.entry.remote_start_id = opening.remote_start_id
-        self._tell(self._event(transaction, _Cue(Kind.UPDATED, opening.trigger, token=opening.token)))
+        self._tell(self._event(transaction, _EventParts(Kind.UPDATED, opening.trigger, token=opening.token)))
 
     def charging_state(self, transaction: Transaction, state: ChargingState, token: IdToken | None = None) -> None:
         """Tell a new charging state. Spec: OCPP 2.0.1 E02.FR.02, E07.FR.02."""
         transaction.state = state
         trigger = Trigger.CHARGING_STATE_CHANGED if token is None else Trigger.STOP_AUTHORIZED
-        self._tell(self._event(transaction, _Cue(Kind.UPDATED, trigger, token=token)))
+        self._tell(self._event(transaction, _EventParts(Kind.UPDATED, trigger, token=token)))
 
     def reading(self, evse: Evse, context: Context, trigger: Trigger) -> None:
         """Tell what the meter shows in the course of a transaction. Spec: OCPP 1.6 4.7; OCPP 2.0.1 E02.FR.09, J02."""
         if evse.transaction is not None:
             shown = self.sample(evse)
-            self._tell(self._event(evse.transaction, _Cue(Kind.UPDATED, trigger, (context, shown))))
+            self._tell(self._event(evse.transaction, _EventParts(Kind.UPDATED, trigger, (context, shown))))
 
     def end(self, evse: Evse, cause: StopCause) -> None:
         """End the transaction of an EVSE. Spec: OCPP 1.6 4.10; OCPP 2.0.1 E06, E07."""
@@ -167,27 +169,27 @@ class Reporter:
             return
         evse.transaction = None
         transaction.state = ChargingState.IDLE if cause.token is None else ChargingState.EV_CONNECTED
-        core.books.close(transaction.entry, shown.at, shown.energy_wh, cause.reason.value)
+        core.history.close(transaction.entry, shown.at, shown.energy_wh, cause.reason.value)
         core.state.profiles.transaction_ended(evse.id)
-        cue = _Cue(Kind.ENDED, cause.trigger, (Context.END, shown), cause.token, cause.reason)
-        self._tell(self._event(transaction, cue))
+        parts = _EventParts(Kind.ENDED, cause.trigger, (Context.END, shown), cause.token, cause.reason)
+        self._tell(self._event(transaction, parts))
         core.queue.release()
         core.changed()
 
-    def _event(self, transaction: Transaction, cue: _Cue) -> Event:
-        if cue.reading is not None and cue.reading[0] in {Context.BEGIN, Context.END}:
-            transaction.samples.append(cue.reading)
+    def _event(self, transaction: Transaction, parts: _EventParts) -> Event:
+        if parts.reading is not None and parts.reading[0] in {Context.BEGIN, Context.END}:
+            transaction.samples.append(parts.reading)
         return Event(
             transaction=transaction,
-            kind=cue.kind,
-            trigger=cue.trigger,
-            at=self._core.clock.now() if cue.reading is None else cue.reading[1].at,
+            kind=parts.kind,
+            trigger=parts.trigger,
+            at=self._core.clock.now() if parts.reading is None else parts.reading[1].at,
             seq_no=transaction.number(),
             offline=not self._core.online,
             state=transaction.state,
-            reading=cue.reading,
-            token=cue.token,
-            stopped_reason=cue.stopped_reason,
+            reading=parts.reading,
+            token=parts.token,
+            stopped_reason=parts.stopped_reason,
         )
 
     def _tell(self, event: Event) -> None:
@@ -198,7 +200,7 @@ class Reporter:
             message.action, event.kind.value, event.seq_no, event.at, event.offline, _readings(event, message)
         )
         event.transaction.entry.messages.append(entry)
-        queued = Queued(event.transaction, message.action, message.payload, entry)
+        queued = QueuedMessage(event.transaction, message.action, message.payload, entry)
         if self._held_back(message, event):
             self._core.queue.hold(queued)
         else:

@@ -36,14 +36,14 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True)
-class Silence:
+class NoAnswer:
     """The CALL was not answered, as far as the station knows; `lost` is an answer that a fault made it miss."""
 
     why: Why
     lost: Answer | Refusal | None = None
 
 
-Outcome = Answer | Refusal | Silence
+CallOutcome = Answer | Refusal | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Malformed:
 
 
 @dataclass(frozen=True)
-class Rebuked:
+class ResultRejected:
     """The CSMS could not use our answer to its call (2.1)."""
 
     message_id: str
@@ -81,13 +81,13 @@ class Rebuked:
 
 
 @dataclass(frozen=True)
-class Stray:
+class StrayAnswer:
     """An answer that nobody waits for (any more), or a message that wants none."""
 
     message_id: str
 
 
-Received = Concluded | Requested | Malformed | Rebuked | Stray
+Received = Concluded | Requested | Malformed | ResultRejected | StrayAnswer
 
 
 class Rpc:
@@ -128,9 +128,9 @@ class Rpc:
             case CallResult() | CallError():
                 return self._concluded(frame)
             case CallResultError(message_id, code):
-                return Rebuked(message_id, code)
+                return ResultRejected(message_id, code)
             case Send(message_id):
-                return Stray(message_id)
+                return StrayAnswer(message_id)
 
     def _requested(self, call: Call) -> Received:
         try:
@@ -144,7 +144,7 @@ class Rpc:
     def _concluded(self, frame: CallResult | CallError) -> Received:
         call = self._in_flight
         if call is None or call.message_id != frame.message_id:
-            return Stray(frame.message_id)
+            return StrayAnswer(frame.message_id)
         self._in_flight = None
         if isinstance(frame, CallError):
             return Concluded(Refusal(frame.code, frame.description))

@@ -2,11 +2,11 @@
 
     async with Station(config, clock) as station:
         await station.until(lambda: station.online)
-        visit = Visit(evse_id=1, vehicle=Vehicle(58_000, 11_000, soc=0.3), token=IdToken("AB12"), stay_s=1800)
+        visit = DriverVisit(evse_id=1, vehicle=Vehicle(58_000, 11_000, soc=0.3), token=IdToken("AB12"), stay_s=1800)
         entry = await station.visit(visit)
         await station.until(lambda: station.settled)
 
-What it did and what it was answered stands in `station.books`; what it is to do wrong is told to `station.faults` and
+What it did and what it was answered stands in `station.history`; what it is to do wrong is told to `station.faults` and
 to the methods `cut`, `drop`, `switch_socket`, `open_socket` and `send_garbage`.
 """
 
@@ -18,22 +18,22 @@ from typing import Any, Self, TypeVar
 from websockets.asyncio.client import ClientConnection
 
 from chargebus_station.answering import Answering
-from chargebus_station.books import Books, TransactionEntry
 from chargebus_station.clock import Clock, ScaledClock, happened
 from chargebus_station.config import StationConfig
-from chargebus_station.connection import Connection, Parties
 from chargebus_station.core import build
+from chargebus_station.csms_connection import ConnectionUsers, CsmsConnection
 from chargebus_station.device_model import Setting
+from chargebus_station.driver_visit import DriverVisit
+from chargebus_station.effect_runner import EffectRunner
 from chargebus_station.effects import Message
 from chargebus_station.faults import GARBAGE, Faults
-from chargebus_station.performer import Performer
+from chargebus_station.history import History, TransactionEntry
 from chargebus_station.registration import Status
 from chargebus_station.reporter import Reporter
+from chargebus_station.running_visits import RunningVisits
+from chargebus_station.sender import Sender
 from chargebus_station.state import StationState
-from chargebus_station.talker import Talker
 from chargebus_station.transaction import StopCause, StopReason, Trigger
-from chargebus_station.visit import Visit
-from chargebus_station.visits import Visits
 
 T = TypeVar("T")
 
@@ -47,11 +47,13 @@ class Station:
         self._retune = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._reporter = Reporter(core)
-        self._visits = Visits(core, self._reporter, self._spawn)
-        self._talker = Talker(core, self._accepted, self._visits.refused)
-        self._connection = Connection(core)
-        self._performer = Performer(core, self._reporter, self._visits, self._connection, self._talker, self._spawn)
-        self._answering = Answering(core, self._performer.perform, self._connection.drop)
+        self._visits = RunningVisits(core, self._reporter, self._spawn)
+        self._sender = Sender(core, self._accepted, self._visits.refused)
+        self._connection = CsmsConnection(core)
+        self._effect_runner = EffectRunner(
+            core, self._reporter, self._visits, self._connection, self._sender, self._spawn
+        )
+        self._answering = Answering(core, self._effect_runner.run, self._connection.drop)
 
     @property
     def config(self) -> StationConfig:
@@ -59,9 +61,9 @@ class Station:
         return self._core.config
 
     @property
-    def books(self) -> Books:
+    def history(self) -> History:
         """What the station did, and what it was answered."""
-        return self._core.books
+        return self._core.history
 
     @property
     def faults(self) -> Faults:
@@ -124,19 +126,19 @@ class Station:
 
     async def run(self) -> None:
         """Live until cancelled."""
-        parties = Parties(self._talker, self._answering.respond, self._connected)
+        users = ConnectionUsers(self._sender, self._answering.respond, self._connected)
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self._connection.stay(parties))
+                self._tasks.create_task(self._connection.stay(users))
                 self._tasks.create_task(self._beat())
         finally:
             self._connection.abort()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds of this station; it is looked at whenever anything has changed."""
-        await self._core.pulse.until(condition)
+        await self._core.changes.until(condition)
 
-    def visit(self, visit: Visit) -> asyncio.Task[TransactionEntry | None]:
+    def visit(self, visit: DriverVisit) -> asyncio.Task[TransactionEntry | None]:
         """Let a driver come; the task's result is the transaction, if there was one.
 
         Raises:
@@ -163,17 +165,17 @@ class Station:
         self._reporter.at_rest()
 
     def power_cycle(self) -> None:
-        """Restart the station as after a power failure: charges end, the queue and the books survive."""
+        """Restart the station as after a power failure: charges end, the queue and the history survive."""
         self.close()
-        self._spawn(self._performer.power_cycle())
+        self._spawn(self._effect_runner.power_cycle())
 
     def close(self) -> None:
         """End every charge, as somebody does who is about to switch the station off."""
         self._visits.stop_all(StopCause(Trigger.ABNORMAL_CONDITION, StopReason.POWER_LOSS))
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a message of the caller's own making when its turn comes."""
-        self._core.outbox.say(message)
+        self._core.messages.put(message)
 
     def cut(self) -> None:
         """Lose the network until `mend`."""
@@ -184,7 +186,7 @@ class Station:
         self._connection.mend("network")
 
     def drop(self) -> None:
-        """Lose the socket; the station dials again after its back-off."""
+        """Lose the socket; the station connects again after its back-off."""
         self._connection.drop()
 
     def switch_socket(self) -> None:
@@ -193,7 +195,7 @@ class Station:
 
     async def open_socket(self) -> ClientConnection:
         """Return one more socket of the same station, for the caller to speak on."""
-        return await self._connection.dial()
+        return await self._connection.open_websocket()
 
     async def send_garbage(self, name: str) -> None:
         """Send one of the frames of `faults.GARBAGE`.
@@ -201,9 +203,9 @@ class Station:
         Raises:
             ConnectionError: there is no socket.
         """
-        if self._connection.line is None:
+        if self._connection.csms_socket is None:
             raise ConnectionError(self.config.station_id)
-        await self._connection.line.send(GARBAGE[name])
+        await self._connection.csms_socket.send(GARBAGE[name])
 
     def _accepted(self) -> None:
         self._retune.set()
@@ -223,8 +225,8 @@ class Station:
             self._retune.clear()
             interval_s = self._core.settings.number(Setting.HEARTBEAT_INTERVAL_S)
             retuned = await happened(self._retune, self._core.clock.sleep(max(1, interval_s)))
-            if not retuned and self.online and not self._core.outbox.holds("Heartbeat"):
-                self._core.outbox.say(Message("Heartbeat", {}))
+            if not retuned and self.online and not self._core.messages.holds("Heartbeat"):
+                self._core.messages.put(Message("Heartbeat", {}))
 
     def _spawn(self, activity: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         try:

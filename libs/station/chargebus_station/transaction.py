@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from chargebus_station.books import TransactionEntry
+from chargebus_station.history import TransactionEntry
 from chargebus_station.measurands import Sample
 
 

@@ -10,7 +10,16 @@ from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import Version
 
 from chargebus_station.config import EnergyUnit, StationConfig
-from chargebus_station.device_model import Address, DataType, Mutability, Setting, Settings, Takes, Variable, table
+from chargebus_station.device_model import (
+    DataType,
+    Mutability,
+    Setting,
+    Settings,
+    Takes,
+    Variable,
+    VariableAddress,
+    table,
+)
 from chargebus_station.dialect import BootReason, Handler, Learned
 from chargebus_station.effects import Message
 from chargebus_station.measurands import Sample, Value, values
@@ -125,15 +134,17 @@ class V16:
     subprotocol: ClassVar[str] = "ocpp1.6"
     commands: ClassVar[Mapping[str, Handler]] = COMMANDS
     heard_when_rejected: ClassVar[frozenset[str]] = frozenset()
-    addresses: ClassVar[Mapping[Setting, Address]] = {name: Address("", key) for name, key in _SETTINGS.items()}
+    addresses: ClassVar[Mapping[Setting, VariableAddress]] = {
+        name: VariableAddress("", key) for name, key in _SETTINGS.items()
+    }
 
-    def variables(self, config: StationConfig) -> dict[Address, Variable]:
+    def variables(self, config: StationConfig) -> dict[VariableAddress, Variable]:
         """Return the configuration keys as variables of no component."""
         return table("", _keys(config))
 
-    def address_of(self, name: str) -> Address:
+    def address_of(self, name: str) -> VariableAddress:
         """Return the address of a key."""
-        return Address("", name)
+        return VariableAddress("", name)
 
     def boot(self, config: StationConfig, reason: BootReason) -> Message:  # noqa: ARG002  1.6 does not tell why
         """Spec: OCPP 1.6 4.2."""

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
 
-from chargebus_station.desk import Desk, ListUpdate
-from chargebus_station.device_model import Address, Mutability, Outcome, Setting
+from chargebus_station.commands import CommandDecider, ListUpdate
+from chargebus_station.device_model import Mutability, Setting, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Announce, Message, Redial, Reply, Subject, Tell, progress, status
+from chargebus_station.effects import Announce, Message, Reconnect, Reply, Subject, Tell, progress, status
 from chargebus_station.profiles import Profile, RateUnit
 from chargebus_station.state import Operability, Reservation
 from chargebus_station.transaction import IdToken, StopReason
@@ -30,34 +30,34 @@ _IDLE: Final[Mapping[str, str]] = {
     "LogStatusNotification": "LogStatusNotification",
 }
 
-_CONFIGURED: Final[Mapping[Outcome, str]] = {
-    Outcome.ACCEPTED: "Accepted",
-    Outcome.REJECTED: "Rejected",
-    Outcome.REBOOT_REQUIRED: "RebootRequired",
-    Outcome.UNKNOWN_COMPONENT: "NotSupported",
-    Outcome.UNKNOWN_VARIABLE: "NotSupported",
+_CONFIGURED: Final[Mapping[VariableStatus, str]] = {
+    VariableStatus.ACCEPTED: "Accepted",
+    VariableStatus.REJECTED: "Rejected",
+    VariableStatus.REBOOT_REQUIRED: "RebootRequired",
+    VariableStatus.UNKNOWN_COMPONENT: "NotSupported",
+    VariableStatus.UNKNOWN_VARIABLE: "NotSupported",
 }
 
 
-def change_availability(desk: Desk, payload: Payload) -> Reply:
+def change_availability(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.2."""
-    return desk.change_availability(payload["connectorId"], Operability(payload["type"]))
+    return decider.change_availability(payload["connectorId"], Operability(payload["type"]))
 
 
-def change_configuration(desk: Desk, payload: Payload) -> Reply:
+def change_configuration(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.3; security white paper A01 (AuthorizationKey)."""
-    settings = desk.state.settings
+    settings = decider.state.settings
     password = settings.text(Setting.PASSWORD)
-    outcome = desk.state.device.write(Address("", payload["key"]), payload["value"])
-    return status(_CONFIGURED[outcome], *(() if settings.text(Setting.PASSWORD) == password else (Redial(),)))
+    outcome = decider.state.device.write(VariableAddress("", payload["key"]), payload["value"])
+    return status(_CONFIGURED[outcome], *(() if settings.text(Setting.PASSWORD) == password else (Reconnect(),)))
 
 
-def get_configuration(desk: Desk, payload: Payload) -> Reply:
+def get_configuration(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.8; keys that only the central system may write are not shown."""
-    wanted = payload.get("key") or [address.variable for address, _ in desk.state.device.items()]
+    wanted = payload.get("key") or [address.variable for address, _ in decider.state.device.items()]
     shown, unknown = [], []
     for key in wanted:
-        variable = desk.state.device.get(Address("", key))
+        variable = decider.state.device.get(VariableAddress("", key))
         if variable is None:
             unknown.append(key)
         elif variable.mutability is not Mutability.WRITE_ONLY:
@@ -66,21 +66,21 @@ def get_configuration(desk: Desk, payload: Payload) -> Reply:
     return Reply({"configurationKey": shown, "unknownKey": unknown})
 
 
-def clear_cache(desk: Desk, _payload: Payload) -> Reply:
+def clear_cache(decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.4."""
-    desk.state.cache.clear()
+    decider.state.cache.clear()
     return status("Accepted")
 
 
-def data_transfer(_desk: Desk, _payload: Payload) -> Reply:
+def data_transfer(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.6: this station has no vendor's extensions."""
     return status("UnknownVendorId")
 
 
-def trigger_message(desk: Desk, payload: Payload) -> Reply:
+def trigger_message(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.17; security white paper, ExtendedTriggerMessage."""
     wanted, evse_id = payload["requestedMessage"], payload.get("connectorId", 0)
-    if not desk.evses(evse_id):
+    if not decider.evses(evse_id):
         return status("Rejected")
     if (subject := _SUBJECTS.get(wanted)) is not None:
         return status("Accepted", Announce(subject, evse_id))
@@ -89,36 +89,36 @@ def trigger_message(desk: Desk, payload: Payload) -> Reply:
     return status("NotImplemented")
 
 
-def unlock_connector(desk: Desk, payload: Payload) -> Reply:
+def unlock_connector(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.18."""
     connector_id = payload["connectorId"]
-    if connector_id not in desk.state.evses:
+    if connector_id not in decider.state.evses:
         return status("NotSupported")
-    return status("Unlocked", *desk.unlock(connector_id))
+    return status("Unlocked", *decider.unlock(connector_id))
 
 
-def reset(desk: Desk, payload: Payload) -> Reply:
+def reset(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.14."""
-    return desk.reset_at_once(StopReason.HARD_RESET if payload["type"] == "Hard" else StopReason.SOFT_RESET)
+    return decider.reset_at_once(StopReason.HARD_RESET if payload["type"] == "Hard" else StopReason.SOFT_RESET)
 
 
-def remote_start(desk: Desk, payload: Payload) -> Reply:
+def remote_start(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.11; a profile for the transaction is installed along."""
-    reply = desk.start(payload.get("connectorId"), IdToken(payload["idTag"]))
+    reply = decider.start(payload.get("connectorId"), IdToken(payload["idTag"]))
     profile = payload.get("chargingProfile")
     if profile is not None and reply.effects:
-        desk.state.profiles.install(profile_of(payload.get("connectorId", 0), profile))
+        decider.state.profiles.install(profile_of(payload.get("connectorId", 0), profile))
     return reply
 
 
-def remote_stop(desk: Desk, payload: Payload) -> Reply:
+def remote_stop(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.12."""
-    return desk.stop(str(payload["transactionId"]))
+    return decider.stop(str(payload["transactionId"]))
 
 
-def reserve_now(desk: Desk, payload: Payload) -> Reply:
+def reserve_now(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.13; connector 0 (any) is refused: ReserveConnectorZeroSupported is false."""
-    return desk.reserve(
+    return decider.reserve(
         Reservation(
             id=payload["reservationId"],
             evse_id=payload["connectorId"],
@@ -129,23 +129,23 @@ def reserve_now(desk: Desk, payload: Payload) -> Reply:
     )
 
 
-def cancel_reservation(desk: Desk, payload: Payload) -> Reply:
+def cancel_reservation(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.1."""
-    return desk.cancel_reservation(payload["reservationId"])
+    return decider.cancel_reservation(payload["reservationId"])
 
 
-def get_local_list_version(desk: Desk, _payload: Payload) -> Reply:
+def get_local_list_version(decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.10."""
-    return Reply({"listVersion": desk.state.local_list_version})
+    return Reply({"listVersion": decider.state.local_list_version})
 
 
-def send_local_list(desk: Desk, payload: Payload) -> Reply:
+def send_local_list(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.15."""
     entries = {
         row["idTag"]: row["idTagInfo"]["status"] if "idTagInfo" in row else None
         for row in payload.get("localAuthorizationList", [])
     }
-    return desk.update_local_list(ListUpdate(payload["updateType"]), payload["listVersion"], entries)
+    return decider.update_local_list(ListUpdate(payload["updateType"]), payload["listVersion"], entries)
 
 
 def profile_of(evse_id: int, raw: Payload) -> Profile:
@@ -173,16 +173,16 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else parse_timestamp(text)
 
 
-def set_charging_profile(desk: Desk, payload: Payload) -> Reply:
+def set_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.16."""
     profile = profile_of(payload["connectorId"], payload["csChargingProfiles"])
-    if not desk.can_take(profile):
+    if not decider.can_take(profile):
         return status("Rejected")
-    desk.state.profiles.install(profile)
+    decider.state.profiles.install(profile)
     return status("Accepted")
 
 
-def clear_charging_profile(desk: Desk, payload: Payload) -> Reply:
+def clear_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.5: every field that is given must fit."""
 
     def wanted(profile: Profile) -> bool:
@@ -194,55 +194,55 @@ def clear_charging_profile(desk: Desk, payload: Payload) -> Reply:
         }
         return all(found[name] == value for name, value in payload.items())
 
-    return status("Accepted" if desk.state.profiles.clear(wanted) else "Unknown")
+    return status("Accepted" if decider.state.profiles.clear(wanted) else "Unknown")
 
 
-def get_composite_schedule(desk: Desk, payload: Payload) -> Reply:
+def get_composite_schedule(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.7."""
     connector_id, unit = payload["connectorId"], payload.get("chargingRateUnit", "W")
-    if not desk.evses(connector_id):
+    if not decider.evses(connector_id):
         return status("Rejected")
-    periods = desk.composite(connector_id, payload["duration"], RateUnit(unit))
+    periods = decider.composite(connector_id, payload["duration"], RateUnit(unit))
     schedule = {
         "duration": payload["duration"],
         "chargingRateUnit": unit,
         "chargingSchedulePeriod": [{"startPeriod": start_s, "limit": limit} for start_s, limit in periods],
     }
-    answer = {"connectorId": connector_id, "scheduleStart": format_timestamp(desk.now), "chargingSchedule": schedule}
+    answer = {"connectorId": connector_id, "scheduleStart": format_timestamp(decider.now), "chargingSchedule": schedule}
     return Reply({"status": "Accepted", **answer})
 
 
-def get_diagnostics(desk: Desk, _payload: Payload) -> Reply:
+def get_diagnostics(decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.9; nothing is really uploaded."""
     told = progress("DiagnosticsStatusNotification", ("Uploading", "Uploaded"))
-    return Reply({"fileName": f"{desk.state.station_id}-diagnostics.log"[:255]}, (told,))
+    return Reply({"fileName": f"{decider.state.station_id}-diagnostics.log"[:255]}, (told,))
 
 
-def get_log(desk: Desk, payload: Payload) -> Reply:
+def get_log(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: security white paper, GetLog; nothing is really uploaded."""
     told = progress("LogStatusNotification", ("Uploading", "Uploaded"), requestId=payload["requestId"])
-    return Reply({"status": "Accepted", "filename": f"{desk.state.station_id}.log"[:255]}, (told,))
+    return Reply({"status": "Accepted", "filename": f"{decider.state.station_id}.log"[:255]}, (told,))
 
 
-def update_firmware(_desk: Desk, _payload: Payload) -> Reply:
+def update_firmware(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.19; nothing is really installed."""
     words = ("Downloading", "Downloaded", "Installing", "Installed")
     return Reply({}, (progress("FirmwareStatusNotification", words),))
 
 
-def signed_update_firmware(_desk: Desk, payload: Payload) -> Reply:
+def signed_update_firmware(_decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: security white paper, SignedUpdateFirmware; nothing is really installed."""
     words = ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
     told = progress("SignedFirmwareStatusNotification", words, requestId=payload["requestId"])
     return status("Accepted", told)
 
 
-def refuse(_desk: Desk, _payload: Payload) -> Reply:
+def refuse(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Refuse what needs a certificate store, which this station does not have."""
     return status("Rejected")
 
 
-def not_found(_desk: Desk, _payload: Payload) -> Reply:
+def not_found(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Say that there is no such certificate, nor any other."""
     return status("NotFound")
 

@@ -11,7 +11,7 @@ from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import Version
 
 from chargebus_station.config import EnergyUnit, StationConfig
-from chargebus_station.device_model import Address, Setting, Settings, Variable
+from chargebus_station.device_model import Setting, Settings, Variable, VariableAddress
 from chargebus_station.dialect import BootReason, Handler, Learned
 from chargebus_station.effects import Message
 from chargebus_station.measurands import Sample, Value, values
@@ -55,16 +55,16 @@ class V201:
     subprotocol: ClassVar[str] = "ocpp2.0.1"
     commands: ClassVar[Mapping[str, Handler]] = COMMANDS
     heard_when_rejected: ClassVar[frozenset[str]] = frozenset({"TriggerMessage"})
-    addresses: ClassVar[Mapping[Setting, Address]] = ADDRESSES
+    addresses: ClassVar[Mapping[Setting, VariableAddress]] = ADDRESSES
 
-    def variables(self, config: StationConfig) -> dict[Address, Variable]:
+    def variables(self, config: StationConfig) -> dict[VariableAddress, Variable]:
         """Return the device model."""
         return station_variables(config)
 
-    def address_of(self, name: str) -> Address:
+    def address_of(self, name: str) -> VariableAddress:
         """Read `Component.Variable` or `Component.Variable.Instance`."""
         component, variable, instance = [*name.split("."), ""][:3]
-        return Address(component, variable, variable_instance=instance)
+        return VariableAddress(component, variable, variable_instance=instance)
 
     def boot(self, config: StationConfig, reason: BootReason) -> Message:
         """Spec: OCPP 2.0.1 B01.FR.01."""
@@ -107,7 +107,7 @@ class V201:
 
     def problem(self, evse: Evse, at: datetime) -> tuple[Message, ...]:
         """Spec: OCPP 2.0.1 G05.FR.01, N07.FR.02: a fault is an event of the connector's variable Problem."""
-        address = Address("Connector", "Problem", evse.id, evse.connector_id)
+        address = VariableAddress("Connector", "Problem", evse.id, evse.connector_id)
         datum = {
             "eventId": 1 + int(at.timestamp()) % 2**31,
             "timestamp": format_timestamp(at),

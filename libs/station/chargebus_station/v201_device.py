@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from chargebus_ocppj.timestamps import format_timestamp
 
-from chargebus_station.desk import Desk
-from chargebus_station.device_model import Address, DataType, Mutability, Outcome, Setting, Variable
+from chargebus_station.commands import CommandDecider
+from chargebus_station.device_model import DataType, Mutability, Setting, Variable, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Message, Redial, Reply, Tell, status
+from chargebus_station.effects import Message, Reconnect, Reply, Tell, status
 
 Payload = dict[str, Any]
 
@@ -16,17 +16,17 @@ ITEMS_PER_MESSAGE: Final = 20
 SUMMARY: Final = frozenset({"AvailabilityState", "Available", "Problem"})
 
 
-_BASES: Final[Mapping[str, Callable[[Address, Variable], bool]]] = {
+_BASES: Final[Mapping[str, Callable[[VariableAddress, Variable], bool]]] = {
     "FullInventory": lambda _address, _variable: True,
     "ConfigurationInventory": lambda _address, variable: variable.mutability is not Mutability.READ_ONLY,
     "SummaryInventory": lambda address, _variable: address.variable in SUMMARY,
 }
 
 
-def address_of(component: Mapping[str, Any], variable: Mapping[str, Any]) -> Address:
+def address_of(component: Mapping[str, Any], variable: Mapping[str, Any]) -> VariableAddress:
     """Read a ComponentType and a VariableType."""
     evse = component.get("evse", {})
-    return Address(
+    return VariableAddress(
         component["name"],
         variable.get("name", ""),
         evse.get("id", 0),
@@ -36,7 +36,7 @@ def address_of(component: Mapping[str, Any], variable: Mapping[str, Any]) -> Add
     )
 
 
-def component_of(address: Address) -> Payload:
+def component_of(address: VariableAddress) -> Payload:
     """Write a ComponentType."""
     component: Payload = {"name": address.component}
     if address.component_instance:
@@ -48,66 +48,66 @@ def component_of(address: Address) -> Payload:
     return component
 
 
-def variable_of(address: Address) -> Payload:
+def variable_of(address: VariableAddress) -> Payload:
     """Write a VariableType."""
     variable = {"name": address.variable}
     return {**variable, "instance": address.variable_instance} if address.variable_instance else variable
 
 
-def get_variables(desk: Desk, payload: Payload) -> Reply:
+def get_variables(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 B06."""
-    return Reply({"getVariableResult": [_read(desk, wanted) for wanted in payload["getVariableData"]]})
+    return Reply({"getVariableResult": [_read(decider, wanted) for wanted in payload["getVariableData"]]})
 
 
-def _read(desk: Desk, wanted: Payload) -> Payload:
+def _read(decider: CommandDecider, wanted: Payload) -> Payload:
     result = {"component": wanted["component"], "variable": wanted["variable"]}
     attribute = wanted.get("attributeType", "Actual")
-    outcome, value = desk.state.device.read(address_of(wanted["component"], wanted["variable"]))
-    if outcome is Outcome.ACCEPTED and attribute != "Actual":
+    outcome, value = decider.state.device.read(address_of(wanted["component"], wanted["variable"]))
+    if outcome is VariableStatus.ACCEPTED and attribute != "Actual":
         return {"attributeStatus": "NotSupportedAttributeType", "attributeType": attribute, **result}
-    shown = {"attributeValue": value} if outcome is Outcome.ACCEPTED else {}
+    shown = {"attributeValue": value} if outcome is VariableStatus.ACCEPTED else {}
     return {"attributeStatus": outcome.value, "attributeType": attribute, **shown, **result}
 
 
-def set_variables(desk: Desk, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 B05; a new password makes the station dial again with it (A01.FR.10)."""
-    settings = desk.state.settings
+def set_variables(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 B05; a new password makes the station connect again with it (A01.FR.10)."""
+    settings = decider.state.settings
     password = settings.text(Setting.PASSWORD)
-    results = [_write(desk, wanted) for wanted in payload["setVariableData"]]
-    return Reply({"setVariableResult": results}, () if settings.text(Setting.PASSWORD) == password else (Redial(),))
+    results = [_write(decider, wanted) for wanted in payload["setVariableData"]]
+    return Reply({"setVariableResult": results}, () if settings.text(Setting.PASSWORD) == password else (Reconnect(),))
 
 
-def _write(desk: Desk, wanted: Payload) -> Payload:
+def _write(decider: CommandDecider, wanted: Payload) -> Payload:
     result = {"component": wanted["component"], "variable": wanted["variable"]}
     attribute = wanted.get("attributeType", "Actual")
     address = address_of(wanted["component"], wanted["variable"])
-    if attribute != "Actual" and desk.state.device.get(address) is not None:
+    if attribute != "Actual" and decider.state.device.get(address) is not None:
         return {"attributeType": attribute, "attributeStatus": "NotSupportedAttributeType", **result}
-    outcome = desk.state.device.write(address, wanted["attributeValue"])
+    outcome = decider.state.device.write(address, wanted["attributeValue"])
     return {"attributeType": attribute, "attributeStatus": outcome.value, **result}
 
 
-def get_base_report(desk: Desk, payload: Payload) -> Reply:
+def get_base_report(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 B07."""
     wanted = _BASES[payload["reportBase"]]
-    found = [(address, variable) for address, variable in desk.state.device.items() if wanted(address, variable)]
-    return _report(desk, payload["requestId"], found)
+    found = [(address, variable) for address, variable in decider.state.device.items() if wanted(address, variable)]
+    return _report(decider, payload["requestId"], found)
 
 
-def get_report(desk: Desk, payload: Payload) -> Reply:
+def get_report(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 B08; this station has no problem, and all of its components are enabled and available."""
     if payload.get("componentCriteria") == ["Problem"]:
         return status("EmptyResultSet")
     wanted = payload.get("componentVariable", [])
     found = [
         (address, variable)
-        for address, variable in desk.state.device.items()
+        for address, variable in decider.state.device.items()
         if not wanted or any(_fits(address, each) for each in wanted)
     ]
-    return _report(desk, payload["requestId"], found)
+    return _report(decider, payload["requestId"], found)
 
 
-def _fits(address: Address, wanted: Payload) -> bool:
+def _fits(address: VariableAddress, wanted: Payload) -> bool:
     sought = address_of(wanted["component"], wanted.get("variable", {}))
     return (
         sought.component == address.component
@@ -117,17 +117,17 @@ def _fits(address: Address, wanted: Payload) -> bool:
     )
 
 
-def _report(desk: Desk, request_id: int, found: Sequence[tuple[Address, Variable]]) -> Reply:
+def _report(decider: CommandDecider, request_id: int, found: Sequence[tuple[VariableAddress, Variable]]) -> Reply:
     if not found:
         return status("EmptyResultSet")
     data = [_described(address, variable) for address, variable in found]
-    return status("Accepted", in_parts(desk, "NotifyReport", "reportData", request_id, data))
+    return status("Accepted", in_parts(decider, "NotifyReport", "reportData", request_id, data))
 
 
-def in_parts(desk: Desk, action: str, member: str, request_id: int, data: Sequence[Payload]) -> Tell:
+def in_parts(decider: CommandDecider, action: str, member: str, request_id: int, data: Sequence[Payload]) -> Tell:
     """Return a report as messages of bounded size. Spec: OCPP 2.0.1 B07.FR.08, B08.FR.10, N02.FR.04."""
     parts = [data[start : start + ITEMS_PER_MESSAGE] for start in range(0, len(data), ITEMS_PER_MESSAGE)]
-    stem = {"requestId": request_id, "generatedAt": format_timestamp(desk.now)}
+    stem = {"requestId": request_id, "generatedAt": format_timestamp(decider.now)}
     return Tell(
         tuple(
             Message(action, {**stem, "tbc": seq_no < len(parts) - 1, "seqNo": seq_no, member: part})
@@ -136,7 +136,7 @@ def in_parts(desk: Desk, action: str, member: str, request_id: int, data: Sequen
     )
 
 
-def _described(address: Address, variable: Variable) -> Payload:
+def _described(address: VariableAddress, variable: Variable) -> Payload:
     attribute: Payload = {"type": "Actual", "mutability": variable.mutability.value}
     if variable.mutability is not Mutability.WRITE_ONLY:
         attribute["value"] = variable.value

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chargebus_station.desk import Desk
-from chargebus_station.device_model import Outcome
+from chargebus_station.commands import CommandDecider
+from chargebus_station.device_model import VariableStatus
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import Reply, status
 from chargebus_station.v201_device import address_of, in_parts
@@ -20,27 +20,27 @@ _CRITERIA: Final[Mapping[str, str]] = {
 }
 
 
-def set_monitoring_base(_desk: Desk, _payload: Payload) -> Reply:
+def set_monitoring_base(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 N03."""
     return status("Accepted")
 
 
-def set_monitoring_level(_desk: Desk, payload: Payload) -> Reply:
+def set_monitoring_level(_decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 N05.FR.03."""
     return status("Accepted" if payload["severity"] in range(10) else "Rejected")
 
 
-def set_variable_monitoring(desk: Desk, payload: Payload) -> Reply:
+def set_variable_monitoring(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 N04."""
-    return Reply({"setMonitoringResult": [_set(desk, wanted) for wanted in payload["setMonitoringData"]]})
+    return Reply({"setMonitoringResult": [_set(decider, wanted) for wanted in payload["setMonitoringData"]]})
 
 
-def _set(desk: Desk, wanted: Payload) -> Payload:
+def _set(decider: CommandDecider, wanted: Payload) -> Payload:
     told = {name: wanted[name] for name in ("type", "severity", "component", "variable")}
-    outcome, _ = desk.state.device.read(address_of(wanted["component"], wanted["variable"]))
-    if outcome is not Outcome.ACCEPTED:
+    outcome, _ = decider.state.device.read(address_of(wanted["component"], wanted["variable"]))
+    if outcome is not VariableStatus.ACCEPTED:
         return {"status": outcome.value, **told}
-    monitors = desk.state.monitors
+    monitors = decider.state.monitors
     if "id" in wanted and wanted["id"] not in monitors:
         return {"id": wanted["id"], "status": "Rejected", **told}
     number = wanted.get("id", max(monitors, default=0) + 1)
@@ -48,21 +48,21 @@ def _set(desk: Desk, wanted: Payload) -> Payload:
     return {"id": number, "status": "Accepted", **told}
 
 
-def clear_variable_monitoring(desk: Desk, payload: Payload) -> Reply:
+def clear_variable_monitoring(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 N06."""
     results = [
-        {"id": number, "status": "NotFound" if desk.state.monitors.pop(number, None) is None else "Accepted"}
+        {"id": number, "status": "NotFound" if decider.state.monitors.pop(number, None) is None else "Accepted"}
         for number in payload["id"]
     ]
     return Reply({"clearMonitoringResult": results})
 
 
-def get_monitoring_report(desk: Desk, payload: Payload) -> Reply:
+def get_monitoring_report(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 N02."""
-    return report(desk, payload, {})
+    return report(decider, payload, {})
 
 
-def report(desk: Desk, payload: Payload, more: Mapping[str, object]) -> Reply:
+def report(decider: CommandDecider, payload: Payload, more: Mapping[str, object]) -> Reply:
     """Report the monitors, with what a later version tells more of each."""
     criteria = payload.get("monitoringCriteria")
     data = [
@@ -80,12 +80,12 @@ def report(desk: Desk, payload: Payload, more: Mapping[str, object]) -> Reply:
                 }
             ],
         }
-        for number, monitor in desk.state.monitors.items()
+        for number, monitor in decider.state.monitors.items()
         if criteria is None or _CRITERIA.get(monitor["type"]) in criteria
     ]
     if not data:
         return status("EmptyResultSet")
-    return status("Accepted", in_parts(desk, "NotifyMonitoringReport", "monitor", payload["requestId"], data))
+    return status("Accepted", in_parts(decider, "NotifyMonitoringReport", "monitor", payload["requestId"], data))
 
 
 COMMANDS: Final[Mapping[str, Handler]] = {

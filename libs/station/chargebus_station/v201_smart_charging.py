@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
 
-from chargebus_station.desk import Desk
+from chargebus_station.commands import CommandDecider
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import Message, Reply, Tell, status
 from chargebus_station.profiles import Profile, RateUnit
@@ -44,16 +44,16 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else parse_timestamp(text)
 
 
-def set_charging_profile(desk: Desk, payload: Payload) -> Reply:
+def set_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 K01."""
     profile = profile_of(payload["evseId"], payload["chargingProfile"])
-    if not desk.can_take(profile) or profile.purpose == "ChargingStationExternalConstraints":
+    if not decider.can_take(profile) or profile.purpose == "ChargingStationExternalConstraints":
         return status("Rejected")
-    desk.state.profiles.install(profile)
+    decider.state.profiles.install(profile)
     return status("Accepted")
 
 
-def clear_charging_profile(desk: Desk, payload: Payload) -> Reply:
+def clear_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 K10."""
     wanted_id = payload.get("chargingProfileId")
     criteria = payload.get("chargingProfileCriteria", {})
@@ -61,7 +61,7 @@ def clear_charging_profile(desk: Desk, payload: Payload) -> Reply:
     def wanted(profile: Profile) -> bool:
         return _fits(profile, criteria) and wanted_id in {None, profile.id}
 
-    return status("Accepted" if desk.state.profiles.clear(wanted) else "Unknown")
+    return status("Accepted" if decider.state.profiles.clear(wanted) else "Unknown")
 
 
 def _fits(profile: Profile, criteria: Payload) -> bool:
@@ -73,7 +73,7 @@ def _fits(profile: Profile, criteria: Payload) -> bool:
     return all(found[name] == value for name, value in criteria.items() if name in found)
 
 
-def get_charging_profiles(desk: Desk, payload: Payload) -> Reply:
+def get_charging_profiles(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 K09; every profile here came from the CSMS (chargingLimitSource CSO)."""
     criteria = payload["chargingProfile"]
     if "evseId" in payload:
@@ -83,7 +83,7 @@ def get_charging_profiles(desk: Desk, payload: Payload) -> Reply:
         listed = profile.id in criteria.get("chargingProfileId", [profile.id])
         return listed and "CSO" in criteria.get("chargingLimitSource", ["CSO"]) and _fits(profile, criteria)
 
-    found = desk.state.profiles.matching(wanted)
+    found = decider.state.profiles.matching(wanted)
     if not found:
         return status("NoProfiles")
     reports = tuple(
@@ -102,16 +102,16 @@ def get_charging_profiles(desk: Desk, payload: Payload) -> Reply:
     return status("Accepted", Tell(reports))
 
 
-def get_composite_schedule(desk: Desk, payload: Payload) -> Reply:
+def get_composite_schedule(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 K08."""
     evse_id, unit = payload["evseId"], payload.get("chargingRateUnit", "W")
-    if not desk.evses(evse_id):
+    if not decider.evses(evse_id):
         return status("Rejected")
-    periods = desk.composite(evse_id, payload["duration"], RateUnit(unit))
+    periods = decider.composite(evse_id, payload["duration"], RateUnit(unit))
     schedule = {
         "evseId": evse_id,
         "duration": payload["duration"],
-        "scheduleStart": format_timestamp(desk.now),
+        "scheduleStart": format_timestamp(decider.now),
         "chargingRateUnit": unit,
         "chargingSchedulePeriod": [{"startPeriod": start_s, "limit": limit} for start_s, limit in periods],
     }

@@ -5,7 +5,7 @@ from typing import Final
 
 from chargebus_station.charging import Outlet
 from chargebus_station.config import StationConfig
-from chargebus_station.device_model import Address, DataType, Mutability, Setting, Variable, table
+from chargebus_station.device_model import DataType, Mutability, Setting, Variable, VariableAddress, table
 
 MEASURANDS: Final = (
     "Energy.Active.Import.Register",
@@ -17,22 +17,24 @@ MEASURANDS: Final = (
 
 POINTS: Final = ("EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer", "ParkingBayOccupancy", "DataSigned")
 
-ADDRESSES: Final[Mapping[Setting, Address]] = {
-    Setting.HEARTBEAT_INTERVAL_S: Address("OCPPCommCtrlr", "HeartbeatInterval"),
-    Setting.OFFLINE_THRESHOLD_S: Address("OCPPCommCtrlr", "OfflineThreshold"),
-    Setting.MESSAGE_ATTEMPTS: Address("OCPPCommCtrlr", "MessageAttempts", variable_instance="TransactionEvent"),
-    Setting.MESSAGE_RETRY_S: Address("OCPPCommCtrlr", "MessageAttemptInterval", variable_instance="TransactionEvent"),
-    Setting.SAMPLE_INTERVAL_S: Address("SampledDataCtrlr", "TxUpdatedInterval"),
-    Setting.SAMPLED_MEASURANDS: Address("SampledDataCtrlr", "TxUpdatedMeasurands"),
-    Setting.STARTED_MEASURANDS: Address("SampledDataCtrlr", "TxStartedMeasurands"),
-    Setting.STOP_MEASURANDS: Address("SampledDataCtrlr", "TxEndedMeasurands"),
-    Setting.START_POINT: Address("TxCtrlr", "TxStartPoint"),
-    Setting.STOP_POINT: Address("TxCtrlr", "TxStopPoint"),
-    Setting.STOP_ON_INVALID_ID: Address("TxCtrlr", "StopTxOnInvalidId"),
-    Setting.CONNECTION_TIMEOUT_S: Address("TxCtrlr", "EVConnectionTimeOut"),
-    Setting.AUTHORIZE_REMOTE_START: Address("AuthCtrlr", "AuthorizeRemoteStart"),
-    Setting.OFFLINE_UNKNOWN_ID: Address("AuthCtrlr", "OfflineTxForUnknownIdEnabled"),
-    Setting.PASSWORD: Address("SecurityCtrlr", "BasicAuthPassword"),
+ADDRESSES: Final[Mapping[Setting, VariableAddress]] = {
+    Setting.HEARTBEAT_INTERVAL_S: VariableAddress("OCPPCommCtrlr", "HeartbeatInterval"),
+    Setting.OFFLINE_THRESHOLD_S: VariableAddress("OCPPCommCtrlr", "OfflineThreshold"),
+    Setting.MESSAGE_ATTEMPTS: VariableAddress("OCPPCommCtrlr", "MessageAttempts", variable_instance="TransactionEvent"),
+    Setting.MESSAGE_RETRY_S: VariableAddress(
+        "OCPPCommCtrlr", "MessageAttemptInterval", variable_instance="TransactionEvent"
+    ),
+    Setting.SAMPLE_INTERVAL_S: VariableAddress("SampledDataCtrlr", "TxUpdatedInterval"),
+    Setting.SAMPLED_MEASURANDS: VariableAddress("SampledDataCtrlr", "TxUpdatedMeasurands"),
+    Setting.STARTED_MEASURANDS: VariableAddress("SampledDataCtrlr", "TxStartedMeasurands"),
+    Setting.STOP_MEASURANDS: VariableAddress("SampledDataCtrlr", "TxEndedMeasurands"),
+    Setting.START_POINT: VariableAddress("TxCtrlr", "TxStartPoint"),
+    Setting.STOP_POINT: VariableAddress("TxCtrlr", "TxStopPoint"),
+    Setting.STOP_ON_INVALID_ID: VariableAddress("TxCtrlr", "StopTxOnInvalidId"),
+    Setting.CONNECTION_TIMEOUT_S: VariableAddress("TxCtrlr", "EVConnectionTimeOut"),
+    Setting.AUTHORIZE_REMOTE_START: VariableAddress("AuthCtrlr", "AuthorizeRemoteStart"),
+    Setting.OFFLINE_UNKNOWN_ID: VariableAddress("AuthCtrlr", "OfflineTxForUnknownIdEnabled"),
+    Setting.PASSWORD: VariableAddress("SecurityCtrlr", "BasicAuthPassword"),
 }
 
 
@@ -56,7 +58,7 @@ def members(value: str, allowed: tuple[str, ...]) -> Variable:
     return Variable(value, DataType.MEMBER_LIST, allowed=allowed)
 
 
-def station_variables(config: StationConfig) -> dict[Address, Variable]:
+def station_variables(config: StationConfig) -> dict[VariableAddress, Variable]:
     """Return the variables of a station of this make. Spec: OCPP 2.0.1 Part 2 appendix 3, referenced components."""
     count = Variable("3", DataType.INTEGER, minimum=1)
     return {
@@ -142,13 +144,13 @@ def _device_data() -> Iterable[tuple[str, Variable]]:
     yield "BytesPerMessage", fixed("65000", DataType.INTEGER)
 
 
-def _outlets(outlets: tuple[Outlet, ...]) -> Iterator[tuple[Address, Variable]]:
+def _outlets(outlets: tuple[Outlet, ...]) -> Iterator[tuple[VariableAddress, Variable]]:
     for evse_id, outlet in enumerate(outlets, start=1):
-        yield Address("EVSE", "AvailabilityState", evse_id), fixed("Available")
-        yield Address("EVSE", "Available", evse_id), fixed("true", DataType.BOOLEAN)
-        yield Address("EVSE", "Power", evse_id), fixed(f"{outlet.max_power_w:.0f}", DataType.DECIMAL, "W")
-        yield Address("EVSE", "SupplyPhases", evse_id), fixed(str(outlet.phases), DataType.INTEGER)
-        yield Address("Connector", "AvailabilityState", evse_id, 1), fixed("Available")
-        yield Address("Connector", "Available", evse_id, 1), fixed("true", DataType.BOOLEAN)
-        yield Address("Connector", "ConnectorType", evse_id, 1), fixed("sType2" if outlet.phases else "cCCS2")
-        yield Address("Connector", "Problem", evse_id, 1), fixed("false", DataType.BOOLEAN)
+        yield VariableAddress("EVSE", "AvailabilityState", evse_id), fixed("Available")
+        yield VariableAddress("EVSE", "Available", evse_id), fixed("true", DataType.BOOLEAN)
+        yield VariableAddress("EVSE", "Power", evse_id), fixed(f"{outlet.max_power_w:.0f}", DataType.DECIMAL, "W")
+        yield VariableAddress("EVSE", "SupplyPhases", evse_id), fixed(str(outlet.phases), DataType.INTEGER)
+        yield VariableAddress("Connector", "AvailabilityState", evse_id, 1), fixed("Available")
+        yield VariableAddress("Connector", "Available", evse_id, 1), fixed("true", DataType.BOOLEAN)
+        yield VariableAddress("Connector", "ConnectorType", evse_id, 1), fixed("sType2" if outlet.phases else "cCCS2")
+        yield VariableAddress("Connector", "Problem", evse_id, 1), fixed("false", DataType.BOOLEAN)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from chargebus_ocppj.versions import Version
 
 from chargebus_station import v201_commands, v201_monitoring
-from chargebus_station.desk import Desk
+from chargebus_station.commands import CommandDecider
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import Reply, status
 from chargebus_station.v201 import V201
@@ -15,60 +15,60 @@ from chargebus_station.v201 import V201
 Payload = dict[str, Any]
 
 
-def get_monitoring_report(desk: Desk, payload: Payload) -> Reply:
+def get_monitoring_report(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.1 N02: a monitor says whose it is."""
-    return v201_monitoring.report(desk, payload, {"eventNotificationType": "CustomMonitor"})
+    return v201_monitoring.report(decider, payload, {"eventNotificationType": "CustomMonitor"})
 
 
-def set_default_tariff(desk: Desk, payload: Payload) -> Reply:
+def set_default_tariff(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.1 I07."""
-    if not desk.evses(payload["evseId"]):
+    if not decider.evses(payload["evseId"]):
         return status("Rejected")
-    desk.state.tariffs[payload["evseId"]] = payload["tariff"]
+    decider.state.tariffs[payload["evseId"]] = payload["tariff"]
     return status("Accepted")
 
 
-def get_tariffs(desk: Desk, payload: Payload) -> Reply:
+def get_tariffs(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.1 I08."""
     wanted = payload["evseId"]
     found = [
         {"tariffId": tariff["tariffId"], "tariffKind": "DefaultTariff", **({"evseIds": [evse_id]} if evse_id else {})}
-        for evse_id, tariff in desk.state.tariffs.items()
+        for evse_id, tariff in decider.state.tariffs.items()
         if wanted in {0, evse_id}
     ]
     return Reply({"status": "Accepted", "tariffAssignments": found}) if found else status("NoTariff")
 
 
-def clear_tariffs(desk: Desk, payload: Payload) -> Reply:
+def clear_tariffs(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.1 I09; without ids, every tariff (of the EVSE) is cleared."""
     evse_id = payload.get("evseId")
-    present = {tariff["tariffId"]: place for place, tariff in desk.state.tariffs.items() if evse_id in {None, place}}
+    present = {tariff["tariffId"]: place for place, tariff in decider.state.tariffs.items() if evse_id in {None, place}}
     results = []
     for tariff_id in payload.get("tariffIds", list(present)):
         place = present.get(tariff_id)
         word = "NoTariff" if place is None else "Accepted"
         if place is not None:
-            del desk.state.tariffs[place]
+            del decider.state.tariffs[place]
         results.append({"tariffId": tariff_id, "status": word})
     return Reply({"clearTariffsResult": results or [{"status": "NoTariff"}]})
 
 
-def change_transaction_tariff(desk: Desk, payload: Payload) -> Reply:
+def change_transaction_tariff(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.1 I11."""
-    return status("TxNotFound" if desk.state.transaction(payload["transactionId"]) is None else "Accepted")
+    return status("TxNotFound" if decider.state.transaction(payload["transactionId"]) is None else "Accepted")
 
 
-def get_periodic_event_stream(_desk: Desk, _payload: Payload) -> Reply:
+def get_periodic_event_stream(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 2.1 N12: no stream is open."""
     return Reply()
 
 
-def not_supported(_desk: Desk, _payload: Payload) -> Reply:
+def not_supported(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Say that there is no inverter here to control."""
     return status("NotSupported")
 
 
-def no_profile(_desk: Desk, _payload: Payload) -> Reply:
+def no_profile(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Spec: OCPP 2.1 K21: there is no priority charging profile."""
     return status("NoProfile")
 

@@ -15,7 +15,7 @@ from chargebus_ocppj.schemas import decode, encode_call, encode_result, validate
 from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import SUBPROTOCOLS, Version
 from chargebus_station.backoff import Backoff
-from chargebus_station.clock import Pulse, ScaledClock
+from chargebus_station.clock import Changes, ScaledClock
 from chargebus_station.config import Network, StationConfig
 from chargebus_station.station import Station
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -58,7 +58,7 @@ class CsmsDouble:
     result_errors: list[str] = field(default_factory=list)
     sockets: list[ServerConnection] = field(default_factory=list)
     credentials: list[str | None] = field(default_factory=list)
-    pulse: Pulse = field(default_factory=Pulse)
+    changes: Changes = field(default_factory=Changes)
     server: Server | None = None
     _waiting: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = field(default_factory=dict)
     _transactions: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -73,13 +73,13 @@ class CsmsDouble:
         assert socket.request is not None
         self.sockets.append(socket)
         self.credentials.append(socket.request.headers.get("Authorization"))
-        self.pulse.beat()
+        self.changes.notify()
         try:
             async for text in socket:
                 reply = self._receive(socket, text)
                 if reply is not None:
                     await socket.send(reply)
-                self.pulse.beat()
+                self.changes.notify()
         except ConnectionClosed:
             pass
 
@@ -159,7 +159,7 @@ class CsmsDouble:
         return [call.payload for call in self.calls if call.action == action]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        await self.pulse.until(condition)
+        await self.changes.until(condition)
 
 
 Start = Callable[..., AbstractAsyncContextManager[Station]]

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chargebus_station.clock import Pulse, ScaledClock, happened
+from chargebus_station.clock import Changes, ScaledClock, happened
 
 
 def test_simulated_time_begins_in_the_past_and_never_overtakes_the_wall_clock():
@@ -41,12 +41,12 @@ async def test_a_wait_ends_with_the_event_or_with_the_patience():
     assert await happened(event, asyncio.sleep(1000))
 
 
-async def test_a_pulse_wakes_those_whose_condition_holds():
-    pulse, seen = Pulse(), []
-    waiting = asyncio.create_task(pulse.until(lambda: len(seen) == 2))
+async def test_a_change_wakes_those_whose_condition_holds():
+    changes, seen = Changes(), []
+    waiting = asyncio.create_task(changes.until(lambda: len(seen) == 2))
     for number in range(2):
         await asyncio.sleep(0)
         assert not waiting.done()
         seen.append(number)
-        pulse.beat()
+        changes.notify()
     await waiting

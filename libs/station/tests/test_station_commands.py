@@ -11,14 +11,14 @@ from chargebus_ocppj.versions import VERSIONS
 from chargebus_station.charging import Vehicle
 from chargebus_station.config import EnergyUnit
 from chargebus_station.dialects import DIALECTS
+from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Visit
 
 CSMS_ACTIONS = [
     (version, action.name) for action in ACTIONS if action.initiator == "csms" for version in action.versions
 ]
 SOON = format_timestamp(datetime.now(UTC) + timedelta(days=1))
-VISIT = Visit(1, Vehicle(60_000, 11_000, soc=0.2), IdToken("ALICE"), stay_s=1_000_000)
+VISIT = DriverVisit(1, Vehicle(60_000, 11_000, soc=0.2), IdToken("ALICE"), stay_s=1_000_000)
 
 
 PLAIN = {"integer": 1, "number": 1.0, "boolean": True}
@@ -49,8 +49,8 @@ async def test_every_command_gets_a_valid_answer(csms, start, version, action):
     schema = read_schema(version, action, "request")
     async with start(version) as station:
         await csms.call(action, smallest(schema, schema.get("definitions", {})))
-        await station.until(lambda: station.books.commands[0].answered is not None)
-        assert station.books.commands[0].action == action
+        await station.until(lambda: station.history.commands[0].answered is not None)
+        assert station.history.commands[0].action == action
 
 
 @pytest.mark.parametrize(("version", "action"), CSMS_ACTIONS)
@@ -58,5 +58,5 @@ async def test_every_command_gets_a_valid_answer_while_a_vehicle_charges(csms, s
     schema = read_schema(version, action, "request")
     async with start(version) as station:
         station.visit(VISIT)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         await csms.call(action, smallest(schema, schema.get("definitions", {})))

@@ -1,12 +1,20 @@
-"""Variables, registration, profiles, books: what is pure in a station."""
+"""Variables, registration, profiles, history: what is pure in a station."""
 
 import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chargebus_station.books import Books, Fate, MessageEntry, TransactionEntry
 from chargebus_station.charging import Outlet
-from chargebus_station.device_model import Address, DataType, DeviceModel, Mutability, Outcome, Takes, Variable
+from chargebus_station.device_model import (
+    DataType,
+    DeviceModel,
+    Mutability,
+    Takes,
+    Variable,
+    VariableAddress,
+    VariableStatus,
+)
+from chargebus_station.history import Fate, History, MessageEntry, TransactionEntry
 from chargebus_station.profiles import ChargingProfiles, Profile, RateUnit
 from chargebus_station.registration import OWN_RETRY_S, Origin, Registration, Status
 from hypothesis import given
@@ -19,12 +27,12 @@ AC, DC = Outlet(22_000, 3), Outlet(150_000, 0)
 def device():
     return DeviceModel(
         {
-            Address("Ctrlr", "Interval"): Variable("60", DataType.INTEGER, minimum=0, maximum=100),
-            Address("Ctrlr", "Enabled"): Variable("true", DataType.BOOLEAN),
-            Address("Ctrlr", "Serial"): Variable("7", mutability=Mutability.READ_ONLY),
-            Address("Ctrlr", "Password"): Variable("x", mutability=Mutability.WRITE_ONLY),
-            Address("Ctrlr", "Name"): Variable("a", takes=Takes.AFTER_REBOOT),
-            Address("Ctrlr", "Points"): Variable("", DataType.MEMBER_LIST, allowed=("A", "B")),
+            VariableAddress("Ctrlr", "Interval"): Variable("60", DataType.INTEGER, minimum=0, maximum=100),
+            VariableAddress("Ctrlr", "Enabled"): Variable("true", DataType.BOOLEAN),
+            VariableAddress("Ctrlr", "Serial"): Variable("7", mutability=Mutability.READ_ONLY),
+            VariableAddress("Ctrlr", "Password"): Variable("x", mutability=Mutability.WRITE_ONLY),
+            VariableAddress("Ctrlr", "Name"): Variable("a", takes=Takes.AFTER_REBOOT),
+            VariableAddress("Ctrlr", "Points"): Variable("", DataType.MEMBER_LIST, allowed=("A", "B")),
         }
     )
 
@@ -32,42 +40,42 @@ def device():
 @pytest.mark.parametrize(
     ("variable", "text", "outcome"),
     [
-        ("Interval", "61", Outcome.ACCEPTED),
-        ("Interval", "banana", Outcome.REJECTED),
-        ("Interval", "101", Outcome.REJECTED),
-        ("Interval", "1.5", Outcome.REJECTED),
-        ("Enabled", "FALSE", Outcome.ACCEPTED),
-        ("Enabled", "no", Outcome.REJECTED),
-        ("Serial", "8", Outcome.REJECTED),
-        ("Password", "y", Outcome.ACCEPTED),
-        ("Name", "b", Outcome.REBOOT_REQUIRED),
-        ("Points", "B, A", Outcome.ACCEPTED),
-        ("Points", "A,C", Outcome.REJECTED),
-        ("Nothing", "x", Outcome.UNKNOWN_VARIABLE),
+        ("Interval", "61", VariableStatus.ACCEPTED),
+        ("Interval", "banana", VariableStatus.REJECTED),
+        ("Interval", "101", VariableStatus.REJECTED),
+        ("Interval", "1.5", VariableStatus.REJECTED),
+        ("Enabled", "FALSE", VariableStatus.ACCEPTED),
+        ("Enabled", "no", VariableStatus.REJECTED),
+        ("Serial", "8", VariableStatus.REJECTED),
+        ("Password", "y", VariableStatus.ACCEPTED),
+        ("Name", "b", VariableStatus.REBOOT_REQUIRED),
+        ("Points", "B, A", VariableStatus.ACCEPTED),
+        ("Points", "A,C", VariableStatus.REJECTED),
+        ("Nothing", "x", VariableStatus.UNKNOWN_VARIABLE),
     ],
 )
 def test_B05_a_variable_takes_what_fits_it(variable, text, outcome):
-    assert device().write(Address("Ctrlr", variable), text) is outcome
+    assert device().write(VariableAddress("Ctrlr", variable), text) is outcome
 
 
 def test_names_of_variables_are_case_insensitive():
     model = device()
-    assert model.write(Address("CTRLR", "interval"), "61") is Outcome.ACCEPTED
-    assert model.read(Address("Ctrlr", "INTERVAL")) == (Outcome.ACCEPTED, "61")
+    assert model.write(VariableAddress("CTRLR", "interval"), "61") is VariableStatus.ACCEPTED
+    assert model.read(VariableAddress("Ctrlr", "INTERVAL")) == (VariableStatus.ACCEPTED, "61")
 
 
 def test_B05_a_refused_value_changes_nothing():
     model = device()
-    model.write(Address("Ctrlr", "Interval"), "banana")
-    assert model.value(Address("Ctrlr", "Interval")) == "60"
+    model.write(VariableAddress("Ctrlr", "Interval"), "banana")
+    assert model.value(VariableAddress("Ctrlr", "Interval")) == "60"
 
 
 def test_B06_what_may_not_be_read_is_not_shown():
-    assert device().read(Address("Ctrlr", "Password")) == (Outcome.REJECTED, "")
-    assert device().read(Address("Ctrlr", "Interval")) == (Outcome.ACCEPTED, "60")
-    assert device().read(Address("Ctrlr", "Nothing")) == (Outcome.UNKNOWN_VARIABLE, "")
-    assert device().read(Address("Nobody", "Interval")) == (Outcome.UNKNOWN_COMPONENT, "")
-    assert device().read(Address("Ctrlr", "Interval", evse_id=1)) == (Outcome.UNKNOWN_COMPONENT, "")
+    assert device().read(VariableAddress("Ctrlr", "Password")) == (VariableStatus.REJECTED, "")
+    assert device().read(VariableAddress("Ctrlr", "Interval")) == (VariableStatus.ACCEPTED, "60")
+    assert device().read(VariableAddress("Ctrlr", "Nothing")) == (VariableStatus.UNKNOWN_VARIABLE, "")
+    assert device().read(VariableAddress("Nobody", "Interval")) == (VariableStatus.UNKNOWN_COMPONENT, "")
+    assert device().read(VariableAddress("Ctrlr", "Interval", evse_id=1)) == (VariableStatus.UNKNOWN_COMPONENT, "")
 
 
 def test_a_new_station_boots_at_once_and_sends_nothing_else():
@@ -178,26 +186,26 @@ def entry(number, *fates):
 
 
 def test_books_forget_only_what_is_settled():
-    books = Books("CS", "2.1", keep=1)
+    history = History("CS", "2.1", keep=1)
     settled = [entry(n, Fate.ANSWERED) for n in range(3)]
     waiting = entry(9, Fate.ANSWERED, Fate.QUEUED)
     for each in (*settled, waiting, entry(10)):
-        books.open(each)
-    assert [kept.key for kept in books.transactions] == ["k2", "k9", "k10"]
-    assert books.waiting == 1
+        history.open(each)
+    assert [kept.key for kept in history.transactions] == ["k2", "k9", "k10"]
+    assert history.waiting == 1
 
 
 def test_books_list_what_the_csms_must_know():
-    books = Books("CS", "2.1")
+    history = History("CS", "2.1")
     for each in (entry(1, Fate.ANSWERED), entry(2, Fate.DISCARDED), entry(3, Fate.QUEUED, Fate.ANSWERED)):
-        books.open(each)
-    assert [known.key for known in books.answered_transactions()] == ["k1", "k3"]
-    assert [known.start_answered for known in books.transactions] == [True, False, True]
+        history.open(each)
+    assert [known.key for known in history.answered_transactions()] == ["k1", "k3"]
+    assert [known.start_answered for known in history.transactions] == [True, False, True]
 
 
 def test_the_energy_of_a_transaction_is_the_difference_of_the_register():
-    books, transaction = Books("CS", "1.6"), entry(1)
-    books.open(transaction)
+    history, transaction = History("CS", "1.6"), entry(1)
+    history.open(transaction)
     assert transaction.energy_wh is None
-    books.close(transaction, NOW, 1600, "Local")
-    assert (transaction.energy_wh, books.energy_wh, books.transactions_ended) == (1500, 1500, 1)
+    history.close(transaction, NOW, 1600, "Local")
+    assert (transaction.energy_wh, history.energy_wh, history.transactions_ended) == (1500, 1500, 1)

@@ -28,7 +28,7 @@ async def test_garbage_reaches_the_csms(csms, start, version, name):
         known = len(csms.calls)
         await station.send_garbage(name)
         if name == "oversize":
-            await station.until(lambda: station.books.connections == 2)
+            await station.until(lambda: station.history.connections == 2)
         else:
             await csms.call("GetLocalListVersion", {})
             strays = [call for call in csms.calls[known:] if call.message_id.startswith("g-")]
@@ -41,10 +41,10 @@ async def test_a_command_can_be_ignored(csms, start, version):
     async with start(version) as station:
         station.faults.arm(Fault.IGNORE_COMMAND, "ClearCache")
         ignored = asyncio.create_task(csms.call("ClearCache", {}))
-        await station.until(lambda: station.books.commands != [])
+        await station.until(lambda: station.history.commands != [])
         assert await csms.call("ClearCache", {}) == {"status": "Accepted"}
         assert not ignored.done()
-        first, second = station.books.commands
+        first, second = station.history.commands
         assert (first.answered, first.refused) == (None, None)
         assert second.answered == {"status": "Accepted"}
         ignored.cancel()
@@ -56,7 +56,7 @@ async def test_a_command_can_be_refused(csms, start, version):
         station.faults.arm(Fault.REFUSE_COMMAND)
         with pytest.raises(csms.refused, match="InternalError"):
             await csms.call("ClearCache", {})
-        await station.until(lambda: station.books.commands[0].refused == "InternalError")
+        await station.until(lambda: station.history.commands[0].refused == "InternalError")
 
 
 @ALL
@@ -66,7 +66,7 @@ async def test_a_command_can_be_answered_wrongly(csms, start, version):
         with pytest.raises(Exception, match=r"Violation|ProtocolError"):
             await csms.call("ClearCache", {})
         if version == "2.1":
-            await station.until(lambda: station.books.commands[0].result_error is not None)
+            await station.until(lambda: station.history.commands[0].result_error is not None)
 
 
 @ALL
@@ -74,8 +74,8 @@ async def test_a_command_can_cost_the_socket(csms, start, version):
     async with start(version) as station:
         station.faults.arm(Fault.DROP_ON_COMMAND)
         lost = asyncio.create_task(csms.call("ClearCache", {}))
-        await station.until(lambda: station.books.connections == 2)
-        assert station.books.commands[0].answered is None
+        await station.until(lambda: station.history.connections == 2)
+        assert station.history.commands[0].answered is None
         assert not lost.done()
         lost.cancel()
 
@@ -84,7 +84,7 @@ async def test_a_command_can_cost_the_socket(csms, start, version):
 async def test_a_station_can_turn_to_a_new_socket_and_leave_the_old_one_open(csms, start, version):
     async with start(version) as station:
         station.switch_socket()
-        await station.until(lambda: station.books.connections == 2 and station.online)
+        await station.until(lambda: station.history.connections == 2 and station.online)
         old, new = csms.sockets
         assert old.close_code is None
         await csms.call("TriggerMessage", {"requestedMessage": "Heartbeat"})
@@ -104,22 +104,22 @@ async def test_a_station_can_have_two_sockets_at_once(csms, start):
 async def test_a_call_that_the_station_does_not_know_is_refused_and_written_down(csms, start):
     async with start("2.0.1") as station:
         await csms.sockets[0].send('[2,"x-1","SetDefaultTariff",{}]')
-        await station.until(lambda: station.books.commands != [])
-        assert station.books.commands[0].refused == "NotImplemented"
+        await station.until(lambda: station.history.commands != [])
+        assert station.history.commands[0].refused == "NotImplemented"
 
 
 async def test_a_call_that_breaks_its_schema_is_refused(csms, start):
     async with start("1.6") as station:
         await csms.sockets[0].send('[2,"x-1","Reset",{"type":"Gentle"}]')
-        await station.until(lambda: station.books.commands != [])
-        assert station.books.commands[0].refused is not None
-        assert station.books.boots_accepted == 1
+        await station.until(lambda: station.history.commands != [])
+        assert station.history.commands[0].refused is not None
+        assert station.history.boots_accepted == 1
 
 
 async def test_an_answer_that_breaks_its_schema_is_no_answer(csms, start):
     csms.raw["Heartbeat"] = b'{"currentTime":5}'
     async with start("2.1") as station:
         await csms.call("TriggerMessage", {"requestedMessage": "Heartbeat"})
-        await station.until(lambda: station.books.tally("Heartbeat").refused == 1)
+        await station.until(lambda: station.history.tally("Heartbeat").refused == 1)
         await csms.until(lambda: csms.result_errors != [])
         csms.raw.clear()

@@ -6,9 +6,9 @@ import random
 from dataclasses import replace
 
 import pytest
-from chargebus_station import day, fleet
+from chargebus_station import arrivals, fleet
+from chargebus_station.arrivals import Drivers
 from chargebus_station.charging import Outlet
-from chargebus_station.day import Drivers
 
 AC, DC = Outlet(11_000, 3), Outlet(150_000, 0)
 DRIVERS = Drivers(good=("ALICE", "BOB"), doubtful=("BLOCKED",))
@@ -24,13 +24,13 @@ async def test_a_fleet_charges_says_so_and_ends_in_good_order(csms, tmp_path):
     meters, said = tmp_path / "meters.json", []
     living = fleet.Fleet(plan(csms, meters))
     running = asyncio.create_task(living.live(said.append))
-    await csms.until(lambda: sum(station.books.transactions_ended for station in living.stations) >= 6)
-    await csms.until(lambda: any(station.books.drivers_refused for station in living.stations))
+    await csms.until(lambda: sum(station.history.transactions_ended for station in living.stations) >= 6)
+    await csms.until(lambda: any(station.history.drivers_refused for station in living.stations))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert {station.config.version for station in living.stations} == {"1.6", "2.0.1", "2.1"}
-    assert all(entry.ended_at for station in living.stations for entry in station.books.transactions)
+    assert all(entry.ended_at for station in living.stations for entry in station.history.transactions)
     assert "of 6 stations online" in said[-1]
     assert "kWh" in said[-1]
     registers = json.loads(meters.read_text())
@@ -62,17 +62,17 @@ async def test_a_station_that_fails_ends_the_fleet_loudly(csms):
 
 def test_a_day_has_a_rush_hour_and_a_night():
     for outlet in (AC, DC):
-        rates = [day.arrivals_per_hour(outlet, hour) for hour in range(24)]
+        rates = [arrivals.arrivals_per_hour(outlet, hour) for hour in range(24)]
         assert len(rates) == 24
         assert max(rates[7:20]) > 5 * max(rates[0:4])
 
 
 def test_visits_are_the_same_for_the_same_seed_and_shorter_at_fast_outlets():
-    first = [day.visit(random.Random(7), 1, AC, DRIVERS.pick(random.Random(7), ())) for _ in range(2)]
+    first = [arrivals.any_visit(random.Random(7), 1, AC, DRIVERS.pick(random.Random(7), ())) for _ in range(2)]
     assert first[0] == first[1]
     rng = random.Random(1)
-    slow = [day.visit(rng, 1, AC, DRIVERS.pick(rng, ())).stay_s for _ in range(200)]
-    fast = [day.visit(rng, 1, DC, DRIVERS.pick(rng, ())).stay_s for _ in range(200)]
+    slow = [arrivals.any_visit(rng, 1, AC, DRIVERS.pick(rng, ())).stay_s for _ in range(200)]
+    fast = [arrivals.any_visit(rng, 1, DC, DRIVERS.pick(rng, ())).stay_s for _ in range(200)]
     assert sum(slow) > 3 * sum(fast)
 
 

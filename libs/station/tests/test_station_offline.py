@@ -2,18 +2,18 @@
 
 import pytest
 from chargebus_ocppj.versions import VERSIONS
-from chargebus_station.books import Fate
 from chargebus_station.charging import Vehicle
 from chargebus_station.config import Resend
+from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.faults import Fault
+from chargebus_station.history import Fate
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Visit
 
 ALL = pytest.mark.parametrize("version", VERSIONS)
 TWO = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 CAR = Vehicle(60_000, 11_000, soc=0.2)
-VISIT = Visit(1, CAR, IdToken("ALICE"), stay_s=600)
-LONG = Visit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
+VISIT = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=600)
+LONG = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
 START = {"1.6": "StartTransaction", "2.0.1": "TransactionEvent/Started", "2.1": "TransactionEvent/Started"}
 STOP = {"1.6": "StopTransaction", "2.0.1": "TransactionEvent/Ended", "2.1": "TransactionEvent/Ended"}
 TRANSACTION = frozenset({"StartTransaction", "MeterValues", "StopTransaction", "TransactionEvent"})
@@ -73,7 +73,7 @@ async def test_nobody_unknown_charges_while_offline(csms, start, version):
         station.cut()
         await station.until(lambda: not station.connected)
         assert await station.visit(VISIT) is None
-        assert [(entry.status, entry.allowed) for entry in station.books.authorizations] == [(None, False)]
+        assert [(entry.status, entry.allowed) for entry in station.history.authorizations] == [(None, False)]
 
 
 @ALL
@@ -132,7 +132,7 @@ async def test_1_6_3_7_1_a_start_that_is_never_taken_is_given_up_with_all_that_f
         await station.until(lambda: station.settled)
     assert kinds(csms) == ["StartTransaction", "StartTransaction"]
     assert {message.fate for message in entry.messages} == {Fate.DISCARDED}
-    assert list(station.books.answered_transactions()) == []
+    assert list(station.history.answered_transactions()) == []
 
 
 @TWO
@@ -159,7 +159,7 @@ async def test_a_socket_that_drops_in_mid_call_costs_no_attempt_and_no_message(c
         await station.until(lambda: station.settled)
     assert entry.stop_answered
     assert len(entry.messages[-1].message_ids) == 6
-    assert station.books.connections == 6
+    assert station.history.connections == 6
 
 
 @ALL
@@ -223,7 +223,7 @@ async def test_E14_the_status_of_a_transaction_knows_the_queue(csms, start, vers
 async def test_a_power_failure_ends_the_charge_and_keeps_the_queue(csms, start):
     async with start("1.6", reboot_s=600) as station:
         station.visit(LONG)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         station.power_cycle()
-        await station.until(lambda: station.books.boots_accepted == 2 and station.settled)
+        await station.until(lambda: station.history.boots_accepted == 2 and station.settled)
     assert csms.seen("StopTransaction")[0]["reason"] == "PowerLoss"

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chargebus_station.books import Fate, MessageEntry, TransactionEntry
+from chargebus_station.history import Fate, MessageEntry, TransactionEntry
 from chargebus_station.transaction import ChargingState, Transaction
-from chargebus_station.tx_queue import Queued, RetryRule, TransactionQueue
+from chargebus_station.transaction_queue import QueuedMessage, RetryRule, TransactionQueue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ def transaction(transaction_id="T"):
 
 
 def message(of, seq_no):
-    return Queued(
+    return QueuedMessage(
         of, "TransactionEvent", {"seqNo": seq_no}, MessageEntry("TransactionEvent", "Updated", seq_no, NOW, False)
     )
 

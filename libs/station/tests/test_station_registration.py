@@ -31,7 +31,7 @@ async def test_cold_boot_tells_all_statuses_and_beats_at_the_interval(csms, star
     async with start(version) as station:
         await csms.until(lambda: len(csms.seen("Heartbeat")) > 1)
         assert [call.action for call in csms.calls][:2] == ["BootNotification", "StatusNotification"]
-        assert station.books.boots_accepted == 1
+        assert station.history.boots_accepted == 1
 
 
 async def test_TC_001_cold_boot_tells_connector_zero_too(csms, start):
@@ -73,7 +73,7 @@ async def test_rejected_boots_again_after_the_interval(csms, start, version):
     boots(csms, "Rejected", "Accepted", interval=600)
     async with start(version) as station:
         assert len(csms.seen("BootNotification")) == 2
-        assert station.books.boots_accepted == 1
+        assert station.history.boots_accepted == 1
 
 
 @TWO
@@ -97,7 +97,7 @@ async def test_A00_basic_credentials_and_percent_encoded_identity(csms, start):
 async def test_a_new_password_is_used_at_once(csms, start):
     async with start("1.6", password="5ecret") as station:
         await csms.call("ChangeConfiguration", {"key": "AuthorizationKey", "value": "n3w"})
-        await station.until(lambda: station.books.connections == 2)
+        await station.until(lambda: station.history.connections == 2)
         assert base64.b64decode(csms.credentials[1].removeprefix("Basic ")).decode() == "CS 1.6:n3w"
 
 
@@ -106,7 +106,7 @@ async def test_A01_a_new_password_is_used_at_once(csms, start, version):
     variable = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
     async with start(version, password="5ecret") as station:
         await csms.call("SetVariables", {"setVariableData": [{**variable, "attributeValue": "n3w"}]})
-        await station.until(lambda: station.books.connections == 2)
+        await station.until(lambda: station.history.connections == 2)
         assert base64.b64decode(csms.credentials[1].removeprefix("Basic ")).decode() == f"CS {version}:n3w"
 
 
@@ -114,7 +114,7 @@ async def test_A01_a_new_password_is_used_at_once(csms, start, version):
 async def test_a_station_that_reconnects_does_not_boot_again(csms, start, version):
     async with start(version) as station:
         station.drop()
-        await station.until(lambda: station.books.connections == 2 and station.online)
+        await station.until(lambda: station.history.connections == 2 and station.online)
         await csms.call("TriggerMessage", {"requestedMessage": "Heartbeat"})
         await csms.until(lambda: csms.seen("Heartbeat") != [])
         assert len(csms.seen("BootNotification")) == 1
@@ -125,7 +125,7 @@ async def test_B04_after_an_outage_only_changed_statuses_are_told(csms, start, v
     more = {} if version == "1.6" else {"settings": {"OCPPCommCtrlr.OfflineThreshold": "999999"}}
     async with start(version, **more) as station:
         await station.until(
-            lambda: station.books.tally("StatusNotification").answered == (2 if version == "1.6" else 1)
+            lambda: station.history.tally("StatusNotification").answered == (2 if version == "1.6" else 1)
         )
         before = len(csms.seen("StatusNotification"))
         station.cut()
@@ -142,8 +142,8 @@ async def test_hard_reset_boots_again(csms, start, version):
     async with start(version, reboot_s=60) as station:
         kind = "Hard" if version == "1.6" else "Immediate"
         assert await csms.call("Reset", {"type": kind}) == {"status": "Accepted"}
-        await station.until(lambda: station.books.boots_accepted == 2)
-        assert station.books.connections == 2
+        await station.until(lambda: station.history.boots_accepted == 2)
+        assert station.history.connections == 2
         reason = csms.seen("BootNotification")[1].get("reason", "RemoteReset")
         assert reason == "RemoteReset"
 

@@ -3,7 +3,7 @@
 import pytest
 from chargebus_ocppj.frames import CallError, CallResultError
 from chargebus_ocppj.versions import VERSIONS
-from chargebus_station.rpc import Answer, Concluded, Malformed, Rebuked, Refusal, Requested, Rpc, Stray
+from chargebus_station.rpc import Answer, Concluded, Malformed, Refusal, Requested, ResultRejected, Rpc, StrayAnswer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,9 +39,9 @@ def test_only_one_call_may_be_in_flight():
 def test_an_answer_that_comes_late_or_to_nothing_is_a_stray():
     rpc = waiting()
     rpc.give_up()
-    assert rpc.receive(BEAT) == Stray("m-1")
-    assert rpc.receive('[3,"never",{}]') == Stray("never")
-    assert waiting().receive('[3,"m-0",{"currentTime":"2026-05-01T12:00:00Z"}]') == Stray("m-0")
+    assert rpc.receive(BEAT) == StrayAnswer("m-1")
+    assert rpc.receive('[3,"never",{}]') == StrayAnswer("never")
+    assert waiting().receive('[3,"m-0",{"currentTime":"2026-05-01T12:00:00Z"}]') == StrayAnswer("m-0")
 
 
 @pytest.mark.parametrize(("version", "reply"), [("1.6", None), ("2.0.1", None), ("2.1", CallResultError)])
@@ -70,7 +70,7 @@ def test_a_call_that_is_not_for_a_station_is_refused(version):
 
 
 def test_2_1_the_csms_may_object_to_an_answer():
-    assert Rpc("2.1").receive('[5,"c-1","FormatViolation","",{}]') == Rebuked("c-1", "FormatViolation")
+    assert Rpc("2.1").receive('[5,"c-1","FormatViolation","",{}]') == ResultRejected("c-1", "FormatViolation")
 
 
 @ALL

@@ -5,14 +5,14 @@ from chargebus_ocppj.timestamps import parse_timestamp
 from chargebus_ocppj.versions import VERSIONS
 from chargebus_station.charging import Vehicle
 from chargebus_station.config import DC_150, EnergyUnit
+from chargebus_station.driver_visit import Departure, DriverVisit, Order
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Departure, Order, Visit
 
 ALL = pytest.mark.parametrize("version", VERSIONS)
 TWO = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 CAR = Vehicle(60_000, 11_000, soc=0.2)
-VISIT = Visit(1, CAR, IdToken("ALICE"), stay_s=1800)
-LONG = Visit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
+VISIT = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=1800)
+LONG = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=1_000_000)
 
 
 def register(told):
@@ -96,7 +96,7 @@ async def test_E03_a_transaction_that_begins_with_the_cable_learns_its_token_lat
 
 @TWO
 async def test_E02_a_transaction_may_begin_with_the_authorization(csms, start, version):
-    visit = Visit(1, CAR, IdToken("ALICE"), stay_s=600, order=Order.TOKEN_FIRST)
+    visit = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=600, order=Order.TOKEN_FIRST)
     async with start(version, settings={"TxCtrlr.TxStartPoint": "Authorized"}) as station:
         await station.visit(visit)
         await station.until(lambda: station.settled)
@@ -107,7 +107,7 @@ async def test_E02_a_transaction_may_begin_with_the_authorization(csms, start, v
 
 @ALL
 async def test_a_driver_who_just_unplugs_ends_the_transaction(csms, start, version):
-    visit = Visit(1, CAR, IdToken("ALICE"), stay_s=600, departure=Departure.UNPLUGS)
+    visit = DriverVisit(1, CAR, IdToken("ALICE"), stay_s=600, departure=Departure.UNPLUGS)
     async with start(version) as station:
         entry = await station.visit(visit)
     assert entry.stopped_reason == "EVDisconnected"
@@ -115,7 +115,7 @@ async def test_a_driver_who_just_unplugs_ends_the_transaction(csms, start, versi
 
 @ALL
 async def test_a_full_vehicle_is_told(csms, start, version):
-    visit = Visit(1, Vehicle(20_000, 11_000, soc=0.9, target_soc=0.92), IdToken("ALICE"), stay_s=3600)
+    visit = DriverVisit(1, Vehicle(20_000, 11_000, soc=0.9, target_soc=0.92), IdToken("ALICE"), stay_s=3600)
     async with start(version) as station:
         await station.visit(visit)
         await station.until(lambda: station.settled)
@@ -130,8 +130,8 @@ async def test_a_refused_token_starts_nothing(csms, start, version):
     csms.scripts["Authorize"] = lambda told: {"idTagInfo": blocked} if "idTag" in told else {"idTokenInfo": blocked}
     async with start(version) as station:
         assert await station.visit(VISIT) is None
-        assert station.books.transactions == []
-        assert [(entry.status, entry.allowed) for entry in station.books.authorizations] == [("Blocked", False)]
+        assert station.history.transactions == []
+        assert [(entry.status, entry.allowed) for entry in station.history.authorizations] == [("Blocked", False)]
 
 
 async def test_StopTransactionOnInvalidId_ends_a_transaction_whose_start_is_answered_so(csms, start):
@@ -189,7 +189,7 @@ async def test_F02_remote_start_and_F03_remote_stop(csms, start, version):
 async def test_F01_a_remote_start_finds_the_vehicle_that_waits(csms, start, version):
     points = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.EVConnectionTimeOut": "100000"}
     async with start(version, settings=points) as station:
-        station.visit(Visit(1, CAR, stay_s=600))
+        station.visit(DriverVisit(1, CAR, stay_s=600))
         await station.until(lambda: station.state.evses[1].awaits_token)
         begun = csms.seen("TransactionEvent")
         answer = await csms.call(
@@ -206,10 +206,10 @@ async def test_F01_a_remote_start_finds_the_vehicle_that_waits(csms, start, vers
 async def test_reset_ends_what_is_under_way(csms, start, version):
     async with start(version) as station:
         station.visit(LONG)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         await csms.call("Reset", {"type": "Hard" if version == "1.6" else "Immediate"})
-        await station.until(lambda: station.books.boots_accepted == 2 and station.settled)
-        entry = station.books.transactions[0]
+        await station.until(lambda: station.history.boots_accepted == 2 and station.settled)
+        entry = station.history.transactions[0]
         assert entry.stopped_reason == ("HardReset" if version == "1.6" else "ImmediateReset")
         assert entry.stop_answered
 
@@ -218,11 +218,11 @@ async def test_reset_ends_what_is_under_way(csms, start, version):
 async def test_B12_a_reset_on_idle_waits_for_the_transaction(csms, start, version):
     async with start(version) as station:
         visit = station.visit(LONG)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         assert await csms.call("Reset", {"type": "OnIdle"}) == {"status": "Scheduled"}
         station.unplug(1)
         assert (await visit).stopped_reason == "EVDisconnected"
-        await station.until(lambda: station.books.boots_accepted == 2)
+        await station.until(lambda: station.history.boots_accepted == 2)
     assert csms.seen("BootNotification")[1]["reason"] == "ScheduledReset"
 
 
@@ -231,7 +231,7 @@ async def test_change_availability_waits_for_the_transaction(csms, start, versio
     off = {"connectorId": 1, "type": "Inoperative"} if version == "1.6" else {"operationalStatus": "Inoperative"}
     async with start(version) as station:
         station.visit(LONG)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         assert await csms.call("ChangeAvailability", off) == {"status": "Scheduled"}
         station.unplug(1)
         await station.until(lambda: station.settled)
@@ -251,7 +251,7 @@ async def test_a_charging_profile_limits_the_power(csms, start, version):
     async with start(version) as station:
         answer = await csms.call("SetChargingProfile", v16 if version == "1.6" else v2)
         assert answer == {"status": "Accepted"}
-        entry = await station.visit(Visit(1, CAR, IdToken("ALICE"), stay_s=3600))
+        entry = await station.visit(DriverVisit(1, CAR, IdToken("ALICE"), stay_s=3600))
     assert 0.9 * 4_000 < mean_w(entry) <= 4_000
 
 
@@ -259,7 +259,7 @@ async def test_a_charging_profile_limits_the_power(csms, start, version):
 async def test_a_connector_that_breaks_ends_the_charge_and_recovers(csms, start, version):
     async with start(version) as station:
         station.visit(LONG)
-        await station.until(lambda: any(entry.start_answered for entry in station.books.transactions))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         station.break_connector(1)
         await station.until(lambda: station.settled)
         station.repair_connector(1)

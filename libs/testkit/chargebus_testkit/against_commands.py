@@ -1,10 +1,10 @@
-"""Commands that were asked for, against their ledger, the outcomes that were told, and the books of stations; pure."""
+"""Commands that were asked for, against their ledger, the outcomes that were told, and stations' histories; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chargebus_station.books import Books, CommandEntry
+from chargebus_station.history import CommandEntry, History
 
 Json = Mapping[str, Any]
 
@@ -51,12 +51,12 @@ def compare(facts: CommandFacts) -> list[str]:
     return [*found, f"{name}: {disagreement}"] if disagreement else found
 
 
-def strangers(books: Books, known: Iterable[str]) -> list[str]:
+def strangers(history: History, known: Iterable[str]) -> list[str]:
     """Return objections about commands that the station got and nobody asked for."""
     asked_for = set(known)
     return [
-        f"{books.station_id}: got a {entry.action} ({entry.message_id}) that nobody asked for"
-        for entry in books.commands
+        f"{history.station_id}: got a {entry.action} ({entry.message_id}) that nobody asked for"
+        for entry in history.commands
         if entry.message_id not in asked_for
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from chargebus_station.books import Fate, TransactionEntry
+from chargebus_station.history import Fate, TransactionEntry
 
 from chargebus_testkit.against_sessions import moment, name, to_ms
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from chargebus_station.books import Books, Fate, TransactionEntry
+from chargebus_station.history import Fate, History, TransactionEntry
 
 Json = Mapping[str, Any]
 
@@ -23,16 +23,16 @@ _OTHER_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def compare(books: Books, sessions: Sequence[Json]) -> list[str]:
+def compare(history: History, sessions: Sequence[Json]) -> list[str]:
     """Return the objections about one station's transactions; `sessions` are all that the system has of the station."""
     found, claimed = [], set()
-    for entry in books.transactions:
+    for entry in history.transactions:
         mine = [session for session in sessions if is_of(entry, session)]
         claimed |= {session["session_id"] for session in mine}
         found += _count(entry, len(mine))
         found += [objection for session in mine[:1] for objection in _details(entry, session)]
     return found + [
-        f"{books.station_id}: the session {session['session_id']} (transaction {session['transaction_id']}, begun "
+        f"{history.station_id}: the session {session['session_id']} (transaction {session['transaction_id']}, begun "
         f"{session['started_at']}) is none that the station knows of"
         for session in sessions
         if session["session_id"] not in claimed

@@ -1,4 +1,4 @@
-"""The checker: compares the books of virtual stations with what a whole system says, in every place it says it.
+"""The checker: compares the histories of virtual stations with what a whole system says, in every place it says it.
 
 It waits until the system has settled, then returns objections in words. An empty list means: every transaction that a
 station got an answer for is there exactly once and right, each of its readings too, every command has the one outcome
@@ -16,7 +16,7 @@ import httpx
 import msgspec
 from chargebus_events.record import Received
 from chargebus_events.topics import COMMANDS, EDGES, OUTCOMES
-from chargebus_station.books import Books, CommandEntry
+from chargebus_station.history import CommandEntry, History
 
 from chargebus_testkit import against_commands, against_readings, against_sessions, leftovers
 from chargebus_testkit.against_commands import CommandFacts
@@ -35,12 +35,12 @@ class Expected:
     """What the system should know.
 
     Attributes:
-        books: of every station that took part.
+        histories: of every station that took part.
         commands: ids of commands that were asked for over HTTP.
         parked: `ce_id`s of records that are rightly parked.
     """
 
-    books: Sequence[Books] = ()
+    histories: Sequence[History] = ()
     commands: Sequence[str] = ()
     parked: frozenset[str] = frozenset()
 
@@ -72,8 +72,8 @@ class _Check:
         found = await self._settle(within_s)
         found += [leftovers.say(one) for one in await leftovers.parked(self.log) if _id(one) not in expected.parked]
         found += leftovers.holes(await self._standings())
-        for books in expected.books:
-            found += await self._transactions(books)
+        for history in expected.histories:
+            found += await self._transactions(history)
         return found + await self._commands(expected)
 
     async def _settle(self, within_s: float) -> list[str]:
@@ -109,10 +109,10 @@ class _Check:
         waiting = [one for state in _OPEN for one in await self._list("/v1/commands", state=state)]
         return [f"the command {one['command_id']} for {one['station_id']} is still {one['state']}" for one in waiting]
 
-    async def _transactions(self, books: Books) -> list[str]:
-        sessions = await self._list("/v1/sessions", station_id=books.station_id)
-        found = against_sessions.compare(books, sessions)
-        for entry in books.transactions:
+    async def _transactions(self, history: History) -> list[str]:
+        sessions = await self._list("/v1/sessions", station_id=history.station_id)
+        found = against_sessions.compare(history, sessions)
+        for entry in history.transactions:
             for session in [session for session in sessions if against_sessions.is_of(entry, session)][:1]:
                 found += against_readings.compare(entry, await self._readings(session["session_id"]))
         return found
@@ -127,19 +127,19 @@ class _Check:
             return []
 
     async def _commands(self, expected: Expected) -> list[str]:
-        stations = {books.station_id for books in expected.books}
+        stations = {history.station_id for history in expected.histories}
         if not stations:
             return []
         told = _outcomes(await self.log.read(OUTCOMES), stations)
         asked_for = {*expected.commands, *told, *_requests(await self.log.read(COMMANDS), stations)}
-        heard = _heard(expected.books)
+        heard = _heard(expected.histories)
         found = []
         for command_id in sorted(asked_for):
             ledger = await self._ledger(command_id)
             entries = heard.get(command_id, [])
             found += against_commands.compare(CommandFacts(command_id, ledger, told.get(command_id, []), entries))
         return found + [
-            stranger for books in expected.books for stranger in against_commands.strangers(books, asked_for)
+            stranger for history in expected.histories for stranger in against_commands.strangers(history, asked_for)
         ]
 
     async def _ledger(self, command_id: str) -> Json | None:
@@ -167,9 +167,9 @@ def _requests(records: Iterable[Received], stations: Container[str]) -> set[str]
     return {msgspec.json.decode(record.value or b"{}")["command_id"] for record in records if record.key in stations}
 
 
-def _heard(books: Iterable[Books]) -> Mapping[str, list[CommandEntry]]:
+def _heard(histories: Iterable[History]) -> Mapping[str, list[CommandEntry]]:
     found: dict[str, list[CommandEntry]] = defaultdict(list)
-    for one in books:
+    for one in histories:
         for entry in one.commands:
             found[entry.message_id].append(entry)
     return found

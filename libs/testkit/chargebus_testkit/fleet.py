@@ -10,13 +10,13 @@ from typing import Final, Self
 
 from chargebus_ocppj.versions import VERSIONS, Version
 from chargebus_station.backoff import Backoff
-from chargebus_station.books import Fate
 from chargebus_station.charging import Vehicle
 from chargebus_station.clock import ScaledClock
 from chargebus_station.config import AC_22, EnergyUnit, Network, Resend, StationConfig
+from chargebus_station.driver_visit import Departure, DriverVisit, Order
+from chargebus_station.history import Fate
 from chargebus_station.station import Station
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Departure, Order, Visit
 
 from chargebus_testkit import operators
 from chargebus_testkit.api import Api
@@ -76,12 +76,12 @@ class Fleet:
     @property
     def expected(self) -> Expected:
         """What the system should know by now."""
-        return Expected([station.books for station in self.stations], list(self._operators.command_ids))
+        return Expected([station.history for station in self.stations], list(self._operators.command_ids))
 
     @property
     def ended(self) -> int:
-        """How many transactions were ended, by the stations' books."""
-        return sum(station.books.transactions_ended for station in self.stations)
+        """How many transactions were ended, by the stations' histories."""
+        return sum(station.history.transactions_ended for station in self.stations)
 
     @property
     def delivered(self) -> int:
@@ -91,12 +91,12 @@ class Fleet:
     @property
     def connections(self) -> int:
         """How often the stations have connected so far."""
-        return sum(station.books.connections for station in self.stations)
+        return sum(station.history.connections for station in self.stations)
 
     @property
     def answered_commands(self) -> int:
         """How many commands the stations answered so far."""
-        return sum(entry.answered is not None for station in self.stations for entry in station.books.commands)
+        return sum(entry.answered is not None for station in self.stations for entry in station.history.commands)
 
     def of(self, version: Version) -> list[Station]:
         """Return the stations of one version."""
@@ -226,8 +226,8 @@ class Fleet:
             await station.clock.sleep(self._rng.uniform(10, 120))
             await station.visit(self._visit(station))
 
-    def _visit(self, station: Station) -> Visit:
-        return Visit(
+    def _visit(self, station: Station) -> DriverVisit:
+        return DriverVisit(
             DRIVERS_EVSE,
             _VEHICLE,
             IdToken(_token(station.config.station_id)),
@@ -243,11 +243,11 @@ def _token(station_id: str) -> str:
 
 
 def _delivered(station: Station) -> int:
-    return sum(entry.stop_answered for entry in station.books.transactions)
+    return sum(entry.stop_answered for entry in station.history.transactions)
 
 
 def _settled(station: Station) -> bool:
-    return station.settled and all(entry.settled for entry in station.books.transactions)
+    return station.settled and all(entry.settled for entry in station.history.transactions)
 
 
 def _plight(station: Station) -> str:
@@ -255,7 +255,7 @@ def _plight(station: Station) -> str:
     where = "online" if station.online else "connected" if station.connected else "offline"
     waits = [
         f"{message.kind} of {entry.transaction_id} (sent {len(message.message_ids)} times, {message.refusals[-1:]})"
-        for entry in station.books.transactions
+        for entry in station.history.transactions
         for message in entry.messages
         if message.fate is Fate.QUEUED
     ]

@@ -4,7 +4,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chargebus_station.books import Books, CommandEntry, Fate, MessageEntry, Reading, TransactionEntry
+from chargebus_station.history import CommandEntry, Fate, History, MessageEntry, Reading, TransactionEntry
 from chargebus_testkit import against_commands, against_readings, against_sessions
 from chargebus_testkit.against_commands import CommandFacts
 
@@ -12,7 +12,7 @@ START = datetime(2025, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
 
 
-def charged() -> Books:
+def charged() -> History:
     messages = [
         MessageEntry("TransactionEvent", "Started", 0, START, False, (Reading(START, 1000, "Transaction.Begin"),)),
         MessageEntry("TransactionEvent", "Ended", 1, STOP, False, (Reading(STOP, 8000, "Transaction.End"),)),
@@ -21,10 +21,10 @@ def charged() -> Books:
         message.fate = Fate.ANSWERED
     entry = TransactionEntry("key", "CS1", "2.0.1", 1, 1, START, 1000, "AB12", "tx-1", messages=messages)
     entry.token_statuses.append("Accepted")
-    books = Books("CS1", "2.0.1")
-    books.open(entry)
-    books.close(entry, STOP, 8000, "Local")
-    return books
+    history = History("CS1", "2.0.1")
+    history.open(entry)
+    history.close(entry, STOP, 8000, "Local")
+    return history
 
 
 def session(**changes: object) -> dict[str, object]:
@@ -100,28 +100,28 @@ def test_a_wrong_detail(changes):
 
 
 def test_what_was_never_answered_may_be_unknown_or_known_but_not_twice():
-    books = charged()
-    for message in books.transactions[0].messages:
+    history = charged()
+    for message in history.transactions[0].messages:
         message.fate = Fate.QUEUED
 
-    assert against_sessions.compare(books, []) == []
-    assert against_sessions.compare(books, [session()]) == []
-    assert against_sessions.compare(books, [session(), session(session_id="s-2")]) != []
+    assert against_sessions.compare(history, []) == []
+    assert against_sessions.compare(history, [session()]) == []
+    assert against_sessions.compare(history, [session(), session(session_id="s-2")]) != []
 
 
 def test_a_refused_token_must_not_be_billed():
-    books = charged()
-    books.transactions[0].token_statuses[:] = ["Blocked"]
+    history = charged()
+    history.transactions[0].token_statuses[:] = ["Blocked"]
 
-    assert against_sessions.compare(books, [session(billable=False)]) == []
-    assert "billable" in against_sessions.compare(books, [session(billable=True)])[0]
+    assert against_sessions.compare(history, [session(billable=False)]) == []
+    assert "billable" in against_sessions.compare(history, [session(billable=True)])[0]
 
 
 def test_a_version_says_a_reason_in_its_own_words():
-    books = charged()
-    books.transactions[0].version, books.transactions[0].stopped_reason = "1.6", "Timeout"
+    history = charged()
+    history.transactions[0].version, history.transactions[0].stopped_reason = "1.6", "Timeout"
 
-    assert against_sessions.compare(books, [session(stop_reason="Other")]) == []
+    assert against_sessions.compare(history, [session(stop_reason="Other")]) == []
 
 
 def value(at: str = "2025-03-01T12:00:00.123Z", wh: float = 1000.0, context: str = "Transaction.Begin"):
@@ -203,8 +203,8 @@ def test_a_refusal_with_another_code():
 
 
 def test_a_command_that_nobody_asked_for():
-    books = charged()
-    books.note(answered())
+    history = charged()
+    history.note(answered())
 
-    assert against_commands.strangers(books, ["c-1"]) == []
-    assert "nobody asked for" in against_commands.strangers(books, [])[0]
+    assert against_commands.strangers(history, ["c-1"]) == []
+    assert "nobody asked for" in against_commands.strangers(history, [])[0]

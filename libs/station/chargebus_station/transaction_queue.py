@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from chargebus_station.books import Fate, MessageEntry
+from chargebus_station.history import Fate, MessageEntry
 from chargebus_station.transaction import Transaction
 
 
 @dataclass
-class Queued:
+class QueuedMessage:
     """A message that waits for its answer; `failures` counts the transmissions that the CSMS failed to process."""
 
     transaction: Transaction
@@ -40,20 +40,20 @@ class TransactionQueue:
     A transmission during which the connection was lost is no failure of the CSMS and does not count.
     """
 
-    _waiting: deque[Queued] = field(default_factory=deque)
-    _held: list[Queued] = field(default_factory=list)
+    _waiting: deque[QueuedMessage] = field(default_factory=deque)
+    _held: list[QueuedMessage] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._held)
 
-    def put(self, message: Queued) -> None:
+    def put(self, message: QueuedMessage) -> None:
         """Add a message at the end, unless its transaction is one that the CSMS cannot know."""
         if message.transaction.forgotten:
             message.entry.fate = Fate.DISCARDED
             return
         self._waiting.append(message)
 
-    def hold(self, message: Queued) -> None:
+    def hold(self, message: QueuedMessage) -> None:
         """Keep a message back, out of its order, until `release`: a station that misbehaves."""
         self._held.append(message)
 
@@ -63,7 +63,7 @@ class TransactionQueue:
         for message in held:
             self.put(message)
 
-    def head(self) -> Queued | None:
+    def head(self) -> QueuedMessage | None:
         """Return the first message, due or not."""
         return self._waiting[0] if self._waiting else None
 
@@ -74,12 +74,12 @@ class TransactionQueue:
             return None
         return 0.0 if head.not_before is None else max(0.0, (head.not_before - now).total_seconds())
 
-    def answered(self, message: Queued) -> None:
+    def answered(self, message: QueuedMessage) -> None:
         """Forget a message that was answered."""
         message.entry.fate = Fate.ANSWERED
         self._waiting.remove(message)
 
-    def failed(self, message: Queued, now: datetime, rule: RetryRule) -> None:
+    def failed(self, message: QueuedMessage, now: datetime, rule: RetryRule) -> None:
         """Let a message wait for its next transmission, or give it up after the last one.
 
         Without a start, the rest of a 1.6 transaction has no id to be sent with: it is given up, too.
@@ -99,6 +99,6 @@ class TransactionQueue:
         """Whether a message of this transaction waits. Spec: OCPP 2.0.1 E14.FR.04, E14.FR.05."""
         return any(message.transaction.transaction_id == transaction_id for message in (*self._waiting, *self._held))
 
-    def _give_up(self, message: Queued) -> None:
+    def _give_up(self, message: QueuedMessage) -> None:
         message.entry.fate = Fate.DISCARDED
         self._waiting.remove(message)

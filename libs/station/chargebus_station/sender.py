@@ -3,24 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chargebus_station.books import CallTally
 from chargebus_station.clock import happened
 from chargebus_station.config import Resend
 from chargebus_station.core import Core
+from chargebus_station.csms_socket import CsmsSocket, Outgoing
 from chargebus_station.device_model import Setting
 from chargebus_station.dialect import BootReason
 from chargebus_station.effects import Message
 from chargebus_station.faults import Fault
-from chargebus_station.line import Line, Outgoing
-from chargebus_station.outbox import Request
+from chargebus_station.history import CallTally
+from chargebus_station.message_queue import Request
 from chargebus_station.registration import Status
-from chargebus_station.rpc import Answer, Outcome, Refusal, Silence, Why
+from chargebus_station.rpc import Answer, CallOutcome, NoAnswer, Refusal, Why
 from chargebus_station.transaction import Transaction
-from chargebus_station.tx_queue import Queued, RetryRule
+from chargebus_station.transaction_queue import QueuedMessage, RetryRule
 
 
 @dataclass
-class Talker:
+class Sender:
     """Decides what is sent next; the only one that makes CALLs.
 
     `on_accepted` is called when a boot notification is accepted, `on_refused` when the CSMS does not accept the token
@@ -32,82 +32,82 @@ class Talker:
     on_refused: Callable[[Transaction], None]
     boot_reason: BootReason = field(default=BootReason.POWER_UP)
 
-    async def talk(self, line: Line) -> None:
+    async def send_all(self, csms_socket: CsmsSocket) -> None:
         """Send what there is, until the connection ends; what cannot be sent yet is waited for."""
-        while line.open:
-            self.core.outbox.work.clear()
-            wait_s = await self._send_one(line)
+        while csms_socket.open:
+            self.core.messages.work.clear()
+            wait_s = await self._send_one(csms_socket)
             if wait_s is None:
-                await self.core.outbox.work.wait()
+                await self.core.messages.work.wait()
             elif wait_s > 0:
-                await happened(self.core.outbox.work, self.core.clock.sleep(wait_s))
+                await happened(self.core.messages.work, self.core.clock.sleep(wait_s))
 
-    async def _send_one(self, line: Line) -> float | None:
+    async def _send_one(self, csms_socket: CsmsSocket) -> float | None:
         """Send one message; return 0, or how long nothing will be due (None: until something happens)."""
         core, now = self.core, self.core.clock.now()
         boot_wait_s = core.registration.boot_wait_s(now)
         if boot_wait_s == 0:
-            await self._boot(line)
+            await self._boot(csms_socket)
             return 0
-        if (request := core.outbox.next(core.registration)) is not None:
-            await self._ask(line, request)
+        if (request := core.messages.next(core.registration)) is not None:
+            await self._ask(csms_socket, request)
             return 0
         if core.registration.status is not Status.ACCEPTED:
             return boot_wait_s
         due_in_s = core.queue.due_in_s(now)
         if due_in_s == 0 and (head := core.queue.head()) is not None:
-            await self._deliver(line, head)
+            await self._deliver(csms_socket, head)
             return 0
         return due_in_s
 
-    async def _boot(self, line: Line) -> None:
+    async def _boot(self, csms_socket: CsmsSocket) -> None:
         core = self.core
         triggered = core.registration.asked_for
         reason = BootReason.TRIGGERED if triggered else self.boot_reason
-        outcome = await self._call(line, Outgoing(core.dialect.boot(core.config, reason), core.new_id()))
+        outcome = await self._call(csms_socket, Outgoing(core.dialect.boot(core.config, reason), core.new_id()))
         if not isinstance(outcome, Answer):
             core.registration.failed(core.clock.now())
             return
         status, interval_s = Status(outcome.payload["status"]), outcome.payload["interval"]
         core.registration.answered(status, interval_s, core.clock.now())
         if status is Status.ACCEPTED:
-            core.books.boots_accepted += 1
+            core.history.boots_accepted += 1
             if interval_s > 0:
                 core.settings.put(Setting.HEARTBEAT_INTERVAL_S, str(interval_s))
             self.on_accepted()
         core.changed()
 
-    async def _ask(self, line: Line, request: Request) -> None:
-        outcome = await self._call(line, Outgoing(request.message, self.core.new_id()))
+    async def _ask(self, csms_socket: CsmsSocket, request: Request) -> None:
+        outcome = await self._call(csms_socket, Outgoing(request.message, self.core.new_id()))
         if not request.outcome.done():
             request.outcome.set_result(outcome)
         self.core.changed()
 
-    async def _deliver(self, line: Line, queued: Queued) -> None:
+    async def _deliver(self, csms_socket: CsmsSocket, queued: QueuedMessage) -> None:
         core, entry = self.core, queued.entry
         same = core.config.network.resend is Resend.SAME_ID and entry.message_ids
-        outcome = await self._transmit(line, queued, entry.message_ids[-1] if same else core.new_id())
+        outcome = await self._transmit(csms_socket, queued, entry.message_ids[-1] if same else core.new_id())
         match outcome:
             case Answer(payload):
                 core.queue.answered(queued)
                 self._learn(queued, payload)
-                await self._repeat(line, queued)
+                await self._repeat(csms_socket, queued)
             case Refusal(code):
                 entry.refusals.append(code)
                 core.queue.failed(queued, core.clock.now(), self._rule())
-            case Silence(why, lost):
+            case NoAnswer(why, lost):
                 entry.lost_answers += lost is not None
                 if why is Why.TIMEOUT:
                     core.queue.failed(queued, core.clock.now(), self._rule())
         core.changed()
 
-    async def _transmit(self, line: Line, queued: Queued, message_id: str) -> Outcome:
+    async def _transmit(self, csms_socket: CsmsSocket, queued: QueuedMessage, message_id: str) -> CallOutcome:
         queued.entry.message_ids.append(message_id)
         transaction_id = queued.transaction.transaction_id
         payload = queued.payload if transaction_id is None else self.core.dialect.bind(queued.payload, transaction_id)
-        return await self._call(line, Outgoing(Message(queued.action, payload), message_id, queued.entry.kind))
+        return await self._call(csms_socket, Outgoing(Message(queued.action, payload), message_id, queued.entry.kind))
 
-    def _learn(self, queued: Queued, payload: dict[str, object]) -> None:
+    def _learn(self, queued: QueuedMessage, payload: dict[str, object]) -> None:
         queued.entry.answers.append(payload)
         learned, transaction = self.core.dialect.learn(payload), queued.transaction
         if learned.transaction_id is not None and transaction.transaction_id is None:
@@ -119,7 +119,7 @@ class Talker:
             if learned.id_status != "Accepted":
                 self.on_refused(transaction)
 
-    async def _repeat(self, line: Line, queued: Queued) -> None:
+    async def _repeat(self, csms_socket: CsmsSocket, queued: QueuedMessage) -> None:
         """Send an answered message again, if a fault is armed for it."""
         entry, faults = queued.entry, self.core.faults
         if faults.take(Fault.REPEAT_ANSWERED, queued.action, entry.kind):
@@ -128,7 +128,7 @@ class Talker:
             message_id = self.core.new_id()
         else:
             return
-        outcome = await self._transmit(line, queued, message_id)
+        outcome = await self._transmit(csms_socket, queued, message_id)
         if isinstance(outcome, Answer):
             entry.answers.append(outcome.payload)
 
@@ -136,19 +136,19 @@ class Talker:
         settings = self.core.settings
         return RetryRule(settings.number(Setting.MESSAGE_ATTEMPTS), settings.number(Setting.MESSAGE_RETRY_S))
 
-    async def _call(self, line: Line, outgoing: Outgoing) -> Outcome:
-        tally = self.core.books.tally(outgoing.message.action)
+    async def _call(self, csms_socket: CsmsSocket, outgoing: Outgoing) -> CallOutcome:
+        tally = self.core.history.tally(outgoing.message.action)
         tally.sent += 1
-        outcome = await line.call(outgoing, self.core.config.network.answer_timeout_s)
+        outcome = await csms_socket.call(outgoing, self.core.config.network.answer_timeout_s)
         _count(tally, outcome)
         return outcome
 
 
-def _count(tally: CallTally, outcome: Outcome) -> None:
+def _count(tally: CallTally, outcome: CallOutcome) -> None:
     match outcome:
         case Answer():
             tally.answered += 1
         case Refusal():
             tally.refused += 1
-        case Silence():
+        case NoAnswer():
             tally.unanswered += 1

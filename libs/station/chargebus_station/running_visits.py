@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from chargebus_station.books import TransactionEntry
 from chargebus_station.core import Core
 from chargebus_station.device_model import Setting
+from chargebus_station.driver_visit import DriverVisit, RunningVisit
 from chargebus_station.effects import StartCharge
-from chargebus_station.garage import any_vehicle
+from chargebus_station.history import TransactionEntry
 from chargebus_station.reporter import Opening, Reporter
 from chargebus_station.transaction import StopCause, StopReason, Transaction, Trigger
-from chargebus_station.visit import Visit, VisitRun
+from chargebus_station.vehicles import any_vehicle
 
 REMOTE_STAY_S: Final = 4 * 3600.0
 """How long a driver stays who was started from afar, if nobody stops the charge."""
@@ -19,16 +19,16 @@ REMOTE_STAY_S: Final = 4 * 3600.0
 Spawn = Callable[[Coroutine[Any, Any, TransactionEntry | None]], asyncio.Task[TransactionEntry | None]]
 
 
-class Visits:
+class RunningVisits:
     """Who is at the station."""
 
     def __init__(self, core: Core, reporter: Reporter, spawn: Spawn) -> None:
         self._core = core
         self._reporter = reporter
         self._spawn = spawn
-        self._running: dict[int, VisitRun] = {}
+        self._running: dict[int, RunningVisit] = {}
 
-    def begin(self, visit: Visit) -> asyncio.Task[TransactionEntry | None]:
+    def begin(self, visit: DriverVisit) -> asyncio.Task[TransactionEntry | None]:
         """Let a driver come.
 
         Raises:
@@ -38,12 +38,12 @@ class Visits:
         if not evse.free or visit.evse_id in self._running:
             message = f"EVSE {visit.evse_id} is {evse.state.value}"
             raise ValueError(message)
-        run = VisitRun(self._core, self._reporter, visit)
+        run = RunningVisit(self._core, self._reporter, visit)
         self._running[visit.evse_id] = run
         evse.occupied = True
         return self._spawn(self._live(visit.evse_id, run))
 
-    async def _live(self, evse_id: int, run: VisitRun) -> TransactionEntry | None:
+    async def _live(self, evse_id: int, run: RunningVisit) -> TransactionEntry | None:
         try:
             return await run.run()
         finally:
@@ -59,7 +59,7 @@ class Visits:
             run.start(opening)
         elif evse.free:
             vehicle = any_vehicle(self._core.rng, evse.outlet)
-            self.begin(Visit(effect.evse_id, vehicle, stay_s=REMOTE_STAY_S, remote=opening))
+            self.begin(DriverVisit(effect.evse_id, vehicle, stay_s=REMOTE_STAY_S, remote=opening))
 
     def stop(self, evse_id: int, cause: StopCause) -> None:
         """End what goes on at an EVSE."""

@@ -1,4 +1,4 @@
-"""Does what follows from the CSMS's commands."""
+"""Runs the effects: does what follows from the CSMS's commands."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from chargebus_station.connection import Connection
 from chargebus_station.core import Core
+from chargebus_station.csms_connection import CsmsConnection
 from chargebus_station.dialect import BootReason
 from chargebus_station.effects import (
     Announce,
     Effect,
     Message,
     Reboot,
-    Redial,
+    Reconnect,
     RefreshStatus,
     StartCharge,
     StopCharge,
@@ -23,27 +23,27 @@ from chargebus_station.effects import (
 )
 from chargebus_station.registration import Origin, Registration
 from chargebus_station.reporter import Reporter
-from chargebus_station.talker import Talker
+from chargebus_station.running_visits import RunningVisits
+from chargebus_station.sender import Sender
 from chargebus_station.transaction import Context, StopCause, StopReason, Trigger
-from chargebus_station.visits import Visits
 
-LAST_WORDS_S: Final = 5.0
+LAST_MESSAGES_S: Final = 5.0
 """Real seconds that a station gives its last messages before it restarts."""
 
 
 @dataclass
-class Performer:
-    """The hands of one station."""
+class EffectRunner:
+    """Runs the effects of one station."""
 
     core: Core
     reporter: Reporter
-    visits: Visits
-    connection: Connection
-    talker: Talker
+    visits: RunningVisits
+    connection: CsmsConnection
+    sender: Sender
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     rebooting: bool = False
 
-    def perform(self, effect: Effect) -> None:
+    def run(self, effect: Effect) -> None:
         """Do it, or begin to."""
         match effect:
             case StartCharge():
@@ -58,8 +58,8 @@ class Performer:
                 self._announce(effect)
             case Tell(messages):
                 self.spawn(self._tell(messages))
-            case Redial():
-                self.spawn(self.connection.redial())
+            case Reconnect():
+                self.spawn(self.connection.reconnect())
             case _:
                 assert_never(effect)
 
@@ -71,11 +71,11 @@ class Performer:
                 core.registration.asked_for = True
                 core.changed()
             case Subject.HEARTBEAT:
-                core.outbox.say(Message("Heartbeat", {}), Origin.CSMS)
+                core.messages.put(Message("Heartbeat", {}), Origin.CSMS)
             case Subject.STATUS:
                 station = core.dialect.station_status(now) if wanted.evse_id == 0 else ()
                 for message in (*station, *(core.dialect.status(evse, now) for evse in evses)):
-                    core.outbox.say(message, Origin.CSMS)
+                    core.messages.put(message, Origin.CSMS)
             case Subject.METER_VALUES:
                 for evse in evses:
                     self.reporter.meter_values(evse)
@@ -90,7 +90,7 @@ class Performer:
                 await self.core.clock.sleep(message.after_s - told_s)
                 told_s = message.after_s
             if self.core.connected:
-                self.core.outbox.say(message, Origin.CSMS)
+                self.core.messages.put(message, Origin.CSMS)
 
     async def _reboot(self, reason: StopReason | None) -> None:
         """Restart: at once for a reason, or when nobody charges any more.
@@ -102,18 +102,18 @@ class Performer:
         self.rebooting = True
         if reason is not None:
             self.visits.stop_all(StopCause(Trigger.RESET_COMMAND, reason))
-        await self.core.pulse.until(self._idle)
+        await self.core.changes.until(self._idle)
         if reason is not StopReason.HARD_RESET:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_S):
-                    await self.core.pulse.until(lambda: len(self.core.queue) == 0 or not self.core.online)
-        self.talker.boot_reason = BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET
+                async with asyncio.timeout(LAST_MESSAGES_S):
+                    await self.core.changes.until(lambda: len(self.core.queue) == 0 or not self.core.online)
+        self.sender.boot_reason = BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET
         await self.connection.leave("reboot")
         await self.power_cycle()
         self.rebooting = False
 
     async def power_cycle(self) -> None:
-        """Go down and come up again; the queue and the books survive, the registration does not."""
+        """Go down and come up again; the queue and the history survive, the registration does not."""
         self.connection.cut("reboot")
         self.core.registration = Registration()
         await self.core.clock.sleep(self.core.config.reboot_s)

@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import Final
 
 from chargebus_station import charging
-from chargebus_station.books import AuthorizationEntry, TransactionEntry
 from chargebus_station.charging import Vehicle
 from chargebus_station.clock import happened
 from chargebus_station.core import Core
 from chargebus_station.device_model import Setting
+from chargebus_station.history import AuthorizationEntry, TransactionEntry
 from chargebus_station.reporter import Opening, Reporter
-from chargebus_station.rpc import Answer, Refusal, Silence, Why
+from chargebus_station.rpc import Answer, NoAnswer, Refusal, Why
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import (
     ChargingState,
@@ -25,8 +25,8 @@ from chargebus_station.transaction import (
     Trigger,
 )
 
-HANDS_S: Final = 20.0
-"""Simulated seconds that a driver needs for the next thing: take the cable, find the card, unplug."""
+DRIVER_STEP_S: Final = 20.0
+"""Simulated seconds that a driver needs for the next step: take the cable, find the card, unplug."""
 
 
 class Order(StrEnum):
@@ -44,7 +44,7 @@ class Departure(StrEnum):
 
 
 @dataclass(frozen=True)
-class Visit:
+class DriverVisit:
     """What a driver is going to do; simulated seconds.
 
     Without a token, the vehicle is plugged in and waits to be started from afar. `remote` is the token of a start from
@@ -69,10 +69,10 @@ _STATES: Final = {
 _UNPLUGGED: Final = StopCause(Trigger.EV_COMMUNICATION_LOST, StopReason.EV_DISCONNECTED)
 
 
-class VisitRun:
+class RunningVisit:
     """A visit while it lasts."""
 
-    def __init__(self, core: Core, reporter: Reporter, visit: Visit) -> None:
+    def __init__(self, core: Core, reporter: Reporter, visit: DriverVisit) -> None:
         self._core = core
         self._reporter = reporter
         self._visit = visit
@@ -133,7 +133,7 @@ class VisitRun:
         return True
 
     async def _plug(self) -> bool:
-        await self._wait(HANDS_S)
+        await self._wait(DRIVER_STEP_S)
         self._reporter.status(self._evse, ConnectorState.PREPARING)
         if "EVConnected" in self._points(Setting.START_POINT) and self._evse.transaction is None:
             opening = self._opening or Opening(Trigger.CABLE_PLUGGED_IN)
@@ -156,7 +156,7 @@ class VisitRun:
     async def _authorization(self) -> Opening | None:
         visit, settings = self._visit, self._core.settings
         if visit.token is not None:
-            await self._wait(HANDS_S)
+            await self._wait(DRIVER_STEP_S)
             return Opening(Trigger.AUTHORIZED, visit.token) if await self._allowed(visit.token) else None
         opening = visit.remote or await self._wait_for_start()
         if opening is None or opening.token is None:
@@ -181,17 +181,17 @@ class VisitRun:
         reservation = core.state.reserved_for(self._evse.id, now)
         status, allowed = None, False
         if reservation is None or reservation.token == token.text:
-            outcome = await core.outbox.say(core.dialect.authorize(token)) if core.online else Silence(Why.OFFLINE)
+            outcome = await core.messages.put(core.dialect.authorize(token)) if core.online else NoAnswer(Why.OFFLINE)
             match outcome:
                 case Answer(payload):
                     status = core.dialect.token_status(payload)
                     core.state.cache[token.text] = status
                     allowed = status == "Accepted"
-                case Silence():
+                case NoAnswer():
                     allowed = core.state.knows(token) or core.settings.flag(Setting.OFFLINE_UNKNOWN_ID)
                 case Refusal():
                     pass
-        core.books.decided(AuthorizationEntry(now, token.text, status, allowed))
+        core.history.decided(AuthorizationEntry(now, token.text, status, allowed))
         return allowed
 
     def _begin(self, opening: Opening, state: ChargingState) -> None:
@@ -255,18 +255,18 @@ class VisitRun:
         if cause.token is not None and transaction is not None and self._ends_with_cable():
             self._reporter.charging_state(transaction, ChargingState.EV_CONNECTED, cause.token)
             self._reporter.status(evse, ConnectorState.FINISHING)
-            await self._core.clock.sleep(HANDS_S)
+            await self._core.clock.sleep(DRIVER_STEP_S)
             self._reporter.end(evse, replace(_UNPLUGGED, reason=cause.reason))
             return
         self._reporter.end(evse, cause)
         if plugged_in:
             self._reporter.status(evse, ConnectorState.FINISHING)
-            await self._core.clock.sleep(HANDS_S)
+            await self._core.clock.sleep(DRIVER_STEP_S)
 
     async def _give_up(self) -> None:
         """Drive off without having charged."""
         if self._evse.transaction is not None:
-            cause = await self._wait(HANDS_S)
+            cause = await self._wait(DRIVER_STEP_S)
             self._reporter.end(self._evse, cause or _UNPLUGGED)
 
     def _ends_with_cable(self) -> bool:

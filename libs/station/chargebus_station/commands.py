@@ -12,7 +12,7 @@ from chargebus_station.profiles import Profile, RateUnit
 from chargebus_station.registration import Status
 from chargebus_station.state import Evse, Operability, Reservation, StationState
 from chargebus_station.transaction import IdToken, StopCause, StopReason, Trigger
-from chargebus_station.tx_queue import TransactionQueue
+from chargebus_station.transaction_queue import TransactionQueue
 
 COMPOSITE_STEP_S: Final = 60
 COMPOSITE_REACH_S: Final = 7 * 24 * 3600
@@ -27,7 +27,7 @@ class ListUpdate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Desk:
+class CommandDecider:
     """Where commands are decided: the station's state at one moment."""
 
     state: StationState

@@ -1,4 +1,4 @@
-"""One open connection: reads without end, answers the CSMS at once, makes one CALL at a time."""
+"""One open socket: reads without end, answers the CSMS at once, makes one CALL at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from chargebus_station.effects import Message
 from chargebus_station.faults import Fault, Faults
 from chargebus_station.rpc import (
     Answer,
+    CallOutcome,
     Concluded,
     Malformed,
-    Outcome,
-    Rebuked,
+    NoAnswer,
     Received,
     Refusal,
     Requested,
+    ResultRejected,
     Rpc,
-    Silence,
-    Stray,
+    StrayAnswer,
     Why,
 )
 
@@ -45,71 +45,71 @@ class Outgoing:
     kind: str = ""
 
 
-class Line:
-    """One connection of one station."""
+class CsmsSocket:
+    """One open WebSocket of one station."""
 
     def __init__(self, socket: ClientConnection, rpc: Rpc, faults: Faults, answering: Answering) -> None:
-        self.socket = socket
+        self.websocket = socket
         self._rpc = rpc
         self._faults = faults
         self._answering = answering
         self._outgoing: Outgoing | None = None
-        self._outcome: asyncio.Future[Outcome] | None = None
+        self._outcome: asyncio.Future[CallOutcome] | None = None
         self._lost: Answer | Refusal | None = None
         self.open = True
 
     async def read(self) -> None:
         """Read until the connection ends; a call in flight is lost with it."""
         try:
-            async for text in self.socket:
+            async for text in self.websocket:
                 await self._take(self._rpc.receive(text))
         except ConnectionClosed:
             pass
         finally:
             self.open = False
-            self._conclude(Silence(Why.CONNECTION_LOST, self._lost))
+            self._conclude(NoAnswer(Why.CONNECTION_LOST, self._lost))
 
-    async def call(self, outgoing: Outgoing, timeout_s: float) -> Outcome:
+    async def call(self, outgoing: Outgoing, timeout_s: float) -> CallOutcome:
         """Make a CALL and wait for what becomes of it; real seconds."""
         message = outgoing.message
         call = self._rpc.call(outgoing.message_id, message.action, message.payload)
         self._outgoing, self._lost = outgoing, None
         self._outcome = asyncio.get_running_loop().create_future()
         try:
-            await self.socket.send(encode(call))
+            await self.websocket.send(encode(call))
             if self._faults.take(Fault.DROP_AFTER_SENDING, message.action, outgoing.kind):
                 self.drop()
             return await asyncio.wait_for(self._outcome, timeout_s)
         except ConnectionClosed:
             self.open = False  # the reader has not run yet, and would not while the caller tries again at once
-            return Silence(Why.CONNECTION_LOST)
+            return NoAnswer(Why.CONNECTION_LOST)
         except TimeoutError:
-            return Silence(Why.TIMEOUT, self._lost)
+            return NoAnswer(Why.TIMEOUT, self._lost)
         finally:
             self._rpc.give_up()
 
     async def send(self, text: str) -> None:
         """Write anything at all."""
-        await self.socket.send(text)
+        await self.websocket.send(text)
 
     def drop(self) -> None:
         """Tear the connection down without a word, as a lost network does."""
-        self.socket.transport.abort()
+        self.websocket.transport.abort()
 
     async def close(self) -> None:
         """Close the connection in good order."""
-        await self.socket.close()
+        await self.websocket.close()
 
     async def _take(self, received: Received) -> None:
         match received:
             case Concluded(outcome, reply):
                 self._settle(outcome)
                 response = Response(reply)
-            case Requested() | Malformed() | Rebuked() | Stray():
+            case Requested() | Malformed() | ResultRejected() | StrayAnswer():
                 response = self._answering(received)
         try:
             if response.frame is not None:
-                await self.socket.send(encode(response.frame))
+                await self.websocket.send(encode(response.frame))
         finally:
             if response.then is not None:
                 response.then()
@@ -121,6 +121,6 @@ class Line:
             return
         self._conclude(outcome)
 
-    def _conclude(self, outcome: Outcome) -> None:
+    def _conclude(self, outcome: CallOutcome) -> None:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(outcome)

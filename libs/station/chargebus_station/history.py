@@ -1,4 +1,4 @@
-"""What a station did and what it was answered: the books against which a CSMS can be checked.
+"""What a station did and what it was answered: the history against which a CSMS can be checked.
 
 Everything here is plain data. A transaction is identified by what both sides know of it: the station, the EVSE, the
 instant of its start, the token and the register at the start; in 2.x also by the transaction id that the station chose.
@@ -153,8 +153,8 @@ class CallTally:
 
 
 @dataclass
-class Books:
-    """The books of one station.
+class History:
+    """The history of one station.
 
     `keep` bounds the settled transactions and the commands that are remembered, for stations that run for days; None
     keeps everything. The totals count what was forgotten, too.

@@ -10,7 +10,7 @@ from websockets.typing import Subprotocol
 from chargebus_station.config import Network
 
 
-class DialError(Exception):
+class ConnectError(Exception):
     """The CSMS could not be reached, or did not want this station.
 
     Attributes:
@@ -25,8 +25,8 @@ class DialError(Exception):
 
 
 @dataclass(frozen=True)
-class Address:
-    """Whom to dial, as whom."""
+class ConnectTarget:
+    """Where to connect, as whom."""
 
     address: str
     station_id: str
@@ -34,11 +34,11 @@ class Address:
     subprotocol: str
 
 
-async def dial(to: Address, network: Network) -> ClientConnection:
+async def open_websocket(to: ConnectTarget, network: Network) -> ClientConnection:
     """Return an open socket that speaks the subprotocol.
 
     Raises:
-        DialError: and nothing else.
+        ConnectError: and nothing else.
 
     Spec: OCPP-J 1.6 3.1, security white paper 3.4 (profile 1); OCPP 2.0.1 Part 4, 3.1, A00.FR.203 to FR.205
     """
@@ -55,17 +55,17 @@ async def dial(to: Address, network: Network) -> ClientConnection:
         )
     except InvalidStatus as error:
         response = error.response
-        raise DialError(str(error), response.status_code, _seconds(response.headers.get("Retry-After"))) from error
+        raise ConnectError(str(error), response.status_code, _seconds(response.headers.get("Retry-After"))) from error
     except (OSError, TimeoutError, WebSocketException) as error:
-        raise DialError(f"{type(error).__name__}: {error}") from error
+        raise ConnectError(f"{type(error).__name__}: {error}") from error
     if socket.subprotocol != to.subprotocol:
         await socket.close()
         message = f"the CSMS does not speak {to.subprotocol}"
-        raise DialError(message)
+        raise ConnectError(message)
     return socket
 
 
-def _credentials(to: Address) -> dict[str, str]:
+def _credentials(to: ConnectTarget) -> dict[str, str]:
     if not to.password:
         return {}
     pair = f"{to.station_id}:{to.password}".encode()

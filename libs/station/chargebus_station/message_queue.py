@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chargebus_station.effects import Message
 from chargebus_station.registration import Origin, Registration
-from chargebus_station.rpc import Outcome, Silence, Why
+from chargebus_station.rpc import CallOutcome, NoAnswer, Why
 
 
 @dataclass(frozen=True)
@@ -15,17 +15,17 @@ class Request:
 
     message: Message
     origin: Origin
-    outcome: asyncio.Future[Outcome]
+    outcome: asyncio.Future[CallOutcome]
 
 
-class Outbox:
-    """The waiting room; `work` is set when there may be something to send."""
+class MessageQueue:
+    """In order of arrival; `work` is set when there may be something to send."""
 
     def __init__(self) -> None:
         self.work = asyncio.Event()
         self._requests: deque[Request] = deque()
 
-    def say(self, message: Message, origin: Origin = Origin.STATION) -> asyncio.Future[Outcome]:
+    def put(self, message: Message, origin: Origin = Origin.STATION) -> asyncio.Future[CallOutcome]:
         """Queue a message; the future tells what became of it."""
         request = Request(message, origin, asyncio.get_running_loop().create_future())
         self._requests.append(request)
@@ -49,4 +49,4 @@ class Outbox:
         requests, self._requests = self._requests, deque()
         for request in requests:
             if not request.outcome.done():
-                request.outcome.set_result(Silence(Why.OFFLINE))
+                request.outcome.set_result(NoAnswer(Why.OFFLINE))

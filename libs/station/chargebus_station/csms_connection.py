@@ -1,4 +1,4 @@
-"""Keeps a station connected: dials, serves the line, backs off, dials again."""
+"""Keeps a station connected: connects, serves the socket, backs off, connects again."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,29 +8,29 @@ from websockets.asyncio.client import ClientConnection
 
 from chargebus_station.clock import happened
 from chargebus_station.core import Core
+from chargebus_station.csms_socket import Answering, CsmsSocket
 from chargebus_station.device_model import Setting
-from chargebus_station.dial import Address, DialError, dial
-from chargebus_station.line import Answering, Line
+from chargebus_station.handshake import ConnectError, ConnectTarget, open_websocket
 from chargebus_station.rpc import Rpc
-from chargebus_station.talker import Talker
+from chargebus_station.sender import Sender
 
 
 @dataclass(frozen=True)
-class Parties:
-    """Who lives on the line: `connected` is told that there is a new one, and how long there was none (simulated)."""
+class ConnectionUsers:
+    """Who uses the socket: `connected` is told that there is a new one, and how long there was none (simulated)."""
 
-    talker: Talker
+    sender: Sender
     answering: Answering
     connected: Callable[[float], None]
 
 
-class Connection:
+class CsmsConnection:
     """The station's way to the CSMS.
 
     Attributes:
-        line: the open connection, or None.
+        csms_socket: the open socket, or None.
         abandoned: sockets that the station has turned away from without closing them (half open for the CSMS).
-        last_error: why the last dialling failed.
+        last_error: why the last attempt failed.
     """
 
     def __init__(self, core: Core) -> None:
@@ -41,11 +41,11 @@ class Connection:
         self._hurry = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._lost_at = core.clock.now()
-        self.line: Line | None = None
+        self.csms_socket: CsmsSocket | None = None
         self.abandoned: list[ClientConnection] = []
-        self.last_error: DialError | None = None
+        self.last_error: ConnectError | None = None
 
-    async def stay(self, parties: Parties) -> None:
+    async def stay(self, users: ConnectionUsers) -> None:
         """Stay connected for ever."""
         network, rng, failures = self._core.config.network, self._core.rng, 0
         while True:
@@ -53,50 +53,50 @@ class Connection:
             self._hurry.clear()
             asked_s = 0.0
             try:
-                socket = await self.dial()
-            except DialError as error:
+                socket = await self.open_websocket()
+            except ConnectError as error:
                 failures, self.last_error, asked_s = failures + 1, error, error.retry_after_s
             else:
                 failures = 0
                 if self._up.is_set():
-                    await self._serve(socket, parties)
-                else:  # the network went while we dialled
+                    await self._serve(socket, users)
+                else:  # the network went while we connected
                     socket.transport.abort()
             await happened(self._hurry, asyncio.sleep(network.backoff.wait_s(failures, rng, asked_s)))
 
-    async def dial(self) -> ClientConnection:
+    async def open_websocket(self) -> ClientConnection:
         """Return one more open socket of this station.
 
         Raises:
-            DialError: there is no way to the CSMS now.
+            ConnectError: there is no way to the CSMS now.
         """
         config = self._core.config
         password = self._core.settings.text(Setting.PASSWORD)
-        return await dial(
-            Address(config.address, config.station_id, password, self._core.dialect.subprotocol), config.network
+        return await open_websocket(
+            ConnectTarget(config.address, config.station_id, password, self._core.dialect.subprotocol), config.network
         )
 
-    async def _serve(self, socket: ClientConnection, parties: Parties) -> None:
+    async def _serve(self, socket: ClientConnection, users: ConnectionUsers) -> None:
         core = self._core
-        line = Line(socket, Rpc(core.config.version), core.faults, parties.answering)
-        self.line, core.connected = line, True
-        core.books.connections += 1
-        parties.connected((core.clock.now() - self._lost_at).total_seconds())
+        csms_socket = CsmsSocket(socket, Rpc(core.config.version), core.faults, users.answering)
+        self.csms_socket, core.connected = csms_socket, True
+        core.history.connections += 1
+        users.connected((core.clock.now() - self._lost_at).total_seconds())
         core.changed()
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._reading = tasks.create_task(self._read(line))
-                tasks.create_task(parties.talker.talk(line))
+                self._reading = tasks.create_task(self._read(csms_socket))
+                tasks.create_task(users.sender.send_all(csms_socket))
         finally:
-            core.outbox.flush()
+            core.messages.flush()
             if socket not in self.abandoned:
-                await line.close()
+                await csms_socket.close()
 
-    async def _read(self, line: Line) -> None:
+    async def _read(self, csms_socket: CsmsSocket) -> None:
         try:
-            await line.read()
+            await csms_socket.read()
         finally:
-            self.line, self._core.connected = None, False
+            self.csms_socket, self._core.connected = None, False
             self._lost_at = self._core.clock.now()
             self._core.changed()
 
@@ -108,8 +108,8 @@ class Connection:
     async def leave(self, reason: str) -> None:
         """Close the connection in good order, and stay away until `mend` is called for the same reason."""
         self._hold(reason)
-        if self.line is not None:
-            await self.line.close()
+        if self.csms_socket is not None:
+            await self.csms_socket.close()
 
     def _hold(self, reason: str) -> None:
         self._down_for.add(reason)
@@ -123,20 +123,20 @@ class Connection:
             self._hurry.set()
 
     def drop(self) -> None:
-        """Tear the connection down; the station dials again after its back-off."""
-        if self.line is not None:
-            self.line.drop()
+        """Tear the connection down; the station connects again after its back-off."""
+        if self.csms_socket is not None:
+            self.csms_socket.drop()
 
-    async def redial(self) -> None:
-        """Close the connection in good order and dial again at once."""
+    async def reconnect(self) -> None:
+        """Close the connection in good order and connect again at once."""
         self._hurry.set()
-        if self.line is not None:
-            await self.line.close()
+        if self.csms_socket is not None:
+            await self.csms_socket.close()
 
     def switch(self) -> None:
-        """Turn away from the socket without closing it, and dial a new one at once."""
-        if self.line is not None and self._reading is not None:
-            self.abandoned.append(self.line.socket)
+        """Turn away from the socket without closing it, and open a new one at once."""
+        if self.csms_socket is not None and self._reading is not None:
+            self.abandoned.append(self.csms_socket.websocket)
             self._hurry.set()
             self._reading.cancel()
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from chargebus_station.charging import Outlet
-from chargebus_station.garage import any_vehicle
+from chargebus_station.driver_visit import Departure, DriverVisit, Order
 from chargebus_station.transaction import IdToken
-from chargebus_station.visit import Departure, Order, Visit
+from chargebus_station.vehicles import any_vehicle
 
 # Arrivals in an hour at an EVSE that is free, by the hour of the day (UTC).
 _AC: Final = (
@@ -46,11 +46,11 @@ def arrivals_per_hour(outlet: Outlet, hour: int) -> float:
     return (_AC if outlet.phases else _DC)[hour]
 
 
-def visit(rng: random.Random, evse_id: int, outlet: Outlet, token: IdToken) -> Visit:
+def any_visit(rng: random.Random, evse_id: int, outlet: Outlet, token: IdToken) -> DriverVisit:
     """Return what the next driver does: hours at an AC outlet, half an hour or so at a DC one."""
     typical_s, shortest_s, longest_s = (9_000, 1_200, 32_400) if outlet.phases else (1_800, 600, 4_200)
     stay_s = min(longest_s, max(shortest_s, typical_s * rng.lognormvariate(0, 0.6)))
-    return Visit(
+    return DriverVisit(
         evse_id=evse_id,
         vehicle=any_vehicle(rng, outlet),
         token=token,
