@@ -12,7 +12,7 @@ PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml servi
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run test check format bench lock contract clean
+.PHONY: help run test check format bench lock contract generate clean
 
 help: ## list these targets
 	@echo "Chargebus: a charging station management system on Kafka. Targets:"
@@ -44,6 +44,9 @@ lock: $(READY) ## resolve the newest dependencies into requirements.lock and Kaf
 contract: $(READY) ## write the schemas of public events and docs/asyncapi.json anew, after a change of them
 	@$(BIN)/python -m chargebus_events.schemas
 	@$(BIN)/python -m chargebus_cli.asyncapi
+
+generate: $(READY) ## write the lists of services that other files need anew, after a change of the declaration
+	@$(BIN)/python -m chargebus_cli.generate
 
 clean: ## remove the environment and what tools cached; data folders stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -3,6 +3,8 @@
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from chargebus_events.services import underscored
+
 from chargebus_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -17,14 +19,14 @@ def installed() -> dict[str, EntryPoint]:
 
 
 def builds(names: list[str]) -> "list[Build]":
-    """Return how the named services are built; all installed ones where no name is given.
+    """Return how the named services are built, in either form of their names; all installed ones without a name.
 
     Raises:
         CommandError: a name is no installed service.
     """
     here = installed()
-    unknown = sorted(set(names) - set(here))
+    unknown = sorted({name for name in names if underscored(name) not in here})
     if unknown:
         message = f"no such service here: {', '.join(unknown)} (installed: {', '.join(here) or 'none'})"
         raise CommandError(message)
-    return [here[name].load() for name in (names or here)]
+    return [here[underscored(name)].load() for name in (names or here)]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from chargebus_events.services import RUNNING, SERVICES, DeclaredService, dashed
+
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60 * 1000
 MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -57,17 +59,17 @@ FRAME_PARTITIONS = 12
 SLOTS = 32
 
 FRAMES_PREFIX = "ocpp.frames."
-FRAME_SERVICES = ("device", "session", "metering", "smart-charging", "firmware", "notification", "security")
+FRAME_SERVICES = tuple(service.host for service in SERVICES if service.frames)
 
 
 def frames_topic(service: str) -> str:
-    """Return the topic of the frames whose actions `service` owns (a name of the action table)."""
-    return FRAMES_PREFIX + service
+    """Return the topic of the frames whose actions `service` owns."""
+    return FRAMES_PREFIX + dashed(service)
 
 
 def parked_topic(service: str) -> str:
     """Return the topic of the records that `service` could not handle."""
-    return f"{service}.parked"
+    return f"{dashed(service)}.parked"
 
 
 DOWNLINK = "ocpp.downlink"
@@ -82,23 +84,26 @@ STATION_EVENTS = "station.events"
 SESSION_EVENTS = "session.events"
 METER_VALUES = "meter.values"
 
-_FRAME_READERS = {"session": ("session", "metering")}
-_PARKING_SERVICES = ("command", "device", "session", "metering")
+
+def _readers_of_frames(service: DeclaredService) -> tuple[str, ...]:
+    return (service.host, *(other.host for other in RUNNING if service.name in other.listens_to))
+
 
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         *(
             Topic(
-                frames_topic(service),
+                frames_topic(service.name),
                 "station",
                 "edge",
-                _FRAME_READERS.get(service, (service,)),
+                _readers_of_frames(service),
                 FRAME_PARTITIONS,
                 retention_ms=14 * DAY_MS,
-                about=f"CALLs and SENDs from stations whose actions {service} owns, as the station sent them",
+                about=f"CALLs and SENDs from stations whose actions {service.host} owns, as the station sent them",
             )
-            for service in FRAME_SERVICES
+            for service in SERVICES
+            if service.frames
         ),
         Topic(
             DOWNLINK,
@@ -164,15 +169,16 @@ TOPICS: dict[str, Topic] = {
         ),
         *(
             Topic(
-                parked_topic(service),
+                parked_topic(service.name),
                 "station",
-                service,
+                service.host,
                 (),
                 1,
                 retention_ms=90 * DAY_MS,
-                about=f"records that {service} could not handle, with the reason",
+                about=f"records that {service.host} could not handle, with the reason",
             )
-            for service in _PARKING_SERVICES
+            for service in RUNNING
+            if service.parks
         ),
     )
 }

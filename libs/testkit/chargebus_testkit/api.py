@@ -1,27 +1,16 @@
 """The HTTP API of a whole system, wherever each service serves its part of it."""
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+from chargebus_events.services import serving
 
 from chargebus_testkit.service_process import Place
 
 Json = dict[str, Any]
 
-# The first that matches says which service serves a path.
-_OWNERS: Final = tuple(
-    (re.compile(pattern), service)
-    for pattern, service in (
-        (r"/v1/commands|/v1/stations/[^/]+/commands", "command"),
-        (r"/v1/sessions/[^/]+/meter-values", "metering"),
-        (r"/v1/sessions|/v1/tokens|/v1/stations/[^/]+/evses/[^/]+/start", "session"),
-        (r"/v1/api-keys", "access"),
-        (r"/v1/stations|/v1/onboarding", "device"),
-    )
-)
 _PAGE: Final = 500
 _TIMEOUT_S: Final = 60.0
 
@@ -101,9 +90,9 @@ class Api:
         await self._client.aclose()
 
     def _url(self, path: str) -> str:
-        service = next((service for pattern, service in _OWNERS if pattern.match(path)), None)
+        service = serving(path)
         for place in self._places():
-            if service is None or service in place.services:
+            if service is None or service.name in place.services:
                 return place.http_url + path
-        message = f"no {service} runs that could serve {path}"
+        message = f"no {service.name if service else 'service'} runs that could serve {path}"
         raise httpx.ConnectError(message)
