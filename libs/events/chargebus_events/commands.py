@@ -30,7 +30,8 @@ class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):
     """A service asks for a CALL to a station.
 
     `payload` is the action's request as raw JSON. `timeout_s` is how long the station may take to answer;
-    `ttl_s` how long the command may wait for the station to be connected and free: 0 fails at once.
+    `ttl_s` how long the command may wait for the station to be connected and free: 0 fails at once. Both count from
+    `requested_at`, a moment of Kafka's clock.
     `requester` is the service that gets the outcome. `versions` names the OCPP versions for which `payload`
     is meant; empty: any whose schema takes it.
     """
@@ -55,7 +56,8 @@ class Command(msgspec.Struct, frozen=True):
     """A CALL that the `command` service sends down to one connection.
 
     `timeout_s` is how long the station may take to answer. From `timeout_s` after `sent_at` on, and from `expires_at`
-    on, the edge does not write it any more, wherever it waited: whoever asked for it has given it up by then.
+    on, the edge does not write it any more, wherever it waited: whoever asked for it has given it up by then. Both
+    are moments of Kafka's clock.
     """
 
     command_id: str

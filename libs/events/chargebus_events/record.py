@@ -26,7 +26,10 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A record as a consumer got it; `offset` counts from 0 in its partition, `timestamp_ms` is the producer's."""
+    """A record as a consumer got it; `offset` counts from 0 in its partition.
+
+    `timestamp_ms` is the producer's, or where the topic is so set (`stamped_by_kafka`) the broker's on appending it.
+    """
 
     topic: str
     partition: int
@@ -35,6 +38,7 @@ class Received(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: dict[str, bytes]
     timestamp_ms: int = 0
+    stamped_by_kafka: bool = False
 
     @property
     def type(self) -> str:

@@ -18,7 +18,8 @@ class Topic:
     """A Kafka topic and its contract.
 
     `owner` is the one service that declares the topic's records; `readers` are told for the docs.
-    `retention_ms` counts for cleanup `delete` only.
+    `retention_ms` counts for cleanup `delete` only. `stamped`: the time of a record is that at which its broker
+    appended it, by the broker's clock; else it is the producer's.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Topic:
     cleanup: Cleanup = "delete"
     retention_ms: int = 7 * DAY_MS
     public: bool = False
+    stamped: bool = False
     about: str = ""
 
     def capped(self, partitions: int) -> "Topic":
@@ -44,15 +46,17 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Return the topic's settings as Kafka names them."""
-        size = {"max.message.bytes": str(MAX_RECORD_BYTES)}
+        common = {"max.message.bytes": str(MAX_RECORD_BYTES)}
+        if self.stamped:
+            common["message.timestamp.type"] = "LogAppendTime"
         if self.compacted:
-            return size | {
+            return common | {
                 "cleanup.policy": "compact",
                 "min.cleanable.dirty.ratio": "0.2",
                 "segment.ms": str(DAY_MS),
                 "delete.retention.ms": str(DAY_MS),
             }
-        return size | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        return common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
 
 
 FRAME_PARTITIONS = 12
@@ -126,7 +130,16 @@ TOPICS: dict[str, Topic] = {
             "compact",
             about="which slot and connection epoch holds the station",
         ),
-        Topic(EDGES, "slot", "edge", ("edge", "command", "device"), 1, "compact", about="each slot's heartbeat"),
+        Topic(
+            EDGES,
+            "slot",
+            "edge",
+            ("edge", "command", "device"),
+            1,
+            "compact",
+            stamped=True,
+            about="each slot's heartbeat; its leader's clock is the one that commands are told to be fresh by",
+        ),
         Topic(
             REGISTRY,
             "station",

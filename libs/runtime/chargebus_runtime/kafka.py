@@ -12,6 +12,8 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from chargebus_runtime.aiokafka_private import ended_task, mend_torn_connections
 from chargebus_runtime.settings import RuntimeSettings
 
+_LOG_APPEND_TIME = 1  # the record's timestamp type, in Kafka's own number
+
 mend_torn_connections()  # here, as there is no Kafka client without this module
 
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
@@ -107,4 +109,5 @@ def received(record: ConsumerRecord) -> Received:
         value=record.value,
         headers=dict(record.headers),
         timestamp_ms=record.timestamp,
+        stamped_by_kafka=record.timestamp_type == _LOG_APPEND_TIME,
     )

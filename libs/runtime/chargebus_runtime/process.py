@@ -15,6 +15,7 @@ from chargebus_runtime import offsets
 from chargebus_runtime.clock import Clock, utc_now
 from chargebus_runtime.consumer import Consumer, ConsumerParts
 from chargebus_runtime.database import AWAY, Database, DatabaseOptions
+from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.http import HttpParts, HttpServer, build_app
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.keys import KeyRing
@@ -52,6 +53,7 @@ class Process:
         self.telemetry = Telemetry(settings, name)
         self.producer = Producer(self.kafka)
         self.key_ring = KeyRing(clock)
+        self.edges = EdgeLiveness(name, clock)
         self.failed = asyncio.Event()
         self._readers = Readers(self.kafka, name)
         self._services: list[Service] = []
@@ -94,6 +96,7 @@ class Process:
                 tending = every(1, f"tending the outbox of {service.name}", service.database.tend_outbox)
                 self._spawn(tending, f"outbox of {service.name}")
         await self._read()
+        self.edges.export()
         for service in self._services:
             await service.start()
             for task in service.tasks:
@@ -142,7 +145,8 @@ class Process:
 
     async def _read(self) -> None:
         """Start views and tails and wait until they are ready: nobody is served from half a table."""
-        views = [self.key_ring.view, *(view for service in self._services for view in service.views)]
+        asked_for = [self.key_ring.view, *(view for service in self._services for view in service.views)]
+        views = list({id(view): view for view in asked_for}.values())  # services may share one
         tails = [tail for service in self._services for tail in service.tails]
         self._watch(*[await self._readers.view(view) for view in views])
         self._watch(*[await self._readers.tail(tail) for tail in tails])
@@ -199,7 +203,8 @@ class Process:
         return positions is not None and positions.established
 
     async def _degraded(self) -> dict[str, list[str]]:
-        found = {}
+        clocks = self.edges.warnings()
+        found = {"clocks": clocks} if clocks else {}
         for service in self._services:
             if service.database is None or not await _answers(service.database):
                 continue

@@ -12,6 +12,7 @@ Metrics of the runtime (each with attributes `service` and, where it says so, `t
 | chargebus.runtime.holes | {hole} | holes found in the log |
 | chargebus.runtime.outbox.recovered | {row} | outbox rows that a crash had left behind and that went out |
 | chargebus.runtime.http.duration | s | HTTP requests, by route, method and status |
+| chargebus.runtime.clock.skew | s | how far a clock is ahead of Kafka's, by `process`: this one, and each edge |
 """
 
 import functools

@@ -1,27 +1,22 @@
 """Owns who holds the sockets: edges heard of on `ocpp.edges`, and the end of connections whose edge is dead.
 
-Every copy of the service listens by itself, not as a member of the consumer group: while a group settles after the
-death of a copy nobody reads, and silence there must not look like the death of an edge. What any copy hears counts.
+What any copy of the service hears of an edge counts for all: it is kept in the database.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-import msgspec
-from chargebus_events.presence import EdgeHeartbeat
+import asyncpg
 from chargebus_events.public import STATION_CONNECTION, event
-from chargebus_events.record import Received
-from chargebus_events.topics import EDGES
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.database import AWAY, CONFLICT, Database, Transaction
-from chargebus_runtime.retry import until_done
+from chargebus_runtime.database import Database, Transaction
+from chargebus_runtime.edge_liveness import EdgeLiveness, HeardEdge
 from chargebus_runtime.tasks import DueWork, every
-from chargebus_runtime.view import View
 
-from chargebus_device.domain.connection import Connection, connection_event
+from chargebus_device.domain.connection import Connection, Edge, connection_event
 from chargebus_device.source import SOURCE, connection_event_id
 from chargebus_device.store import connections, edges
 from chargebus_device.store.edges import Sighting
@@ -29,50 +24,6 @@ from chargebus_device.store.edges import Sighting
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 2000
-
-_decode = msgspec.json.Decoder(EdgeHeartbeat).decode
-
-
-class EdgesHeard:
-    """The newest edge on each slot, from the topic.
-
-    What was said before we listened counts from when it was said, what we hear live from when we hear it: so the
-    clock of an edge need not agree with ours.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._sightings: dict[int, Sighting] = {}
-        self._offset = -1
-        self.view = View(EDGES, self.apply)
-
-    @property
-    def sightings(self) -> list[Sighting]:
-        """What was heard, one for each slot."""
-        return list(self._sightings.values())
-
-    def apply(self, record: Received) -> None:
-        """Take the next record of the topic."""
-        if record.offset <= self._offset:
-            log.warning("%s starts anew: forgetting the edges of the old log", record.topic)
-            self._sightings.clear()
-        self._offset = record.offset
-        if record.value is None:
-            return
-        try:
-            heartbeat = _decode(record.value)
-        except msgspec.DecodeError as error:
-            log.warning("no heartbeat at %s@%d: %s", record.topic, record.offset, error)
-            return
-        self._see(heartbeat, heartbeat.epoch_at(record.offset))
-
-    def _see(self, heartbeat: EdgeHeartbeat, epoch: int) -> None:
-        known = self._sightings.get(heartbeat.slot)
-        if known is not None and epoch < known.epoch:
-            return
-        now = self._clock()
-        seen_at = now if self.view.ready.is_set() else min(heartbeat.at, now)
-        self._sightings[heartbeat.slot] = Sighting(heartbeat.slot, epoch, heartbeat.stopped, seen_at)
 
 
 @dataclass(frozen=True)
@@ -86,22 +37,19 @@ class LifeRules:
 class EdgeLife:
     """Ends the connections of dead edges, and opens them again if an edge had only been silent."""
 
-    def __init__(self, database: Database, heard: EdgesHeard, rules: LifeRules) -> None:
+    def __init__(self, database: Database, heard: EdgeLiveness, rules: LifeRules, clock: Clock) -> None:
         self._database = database
         self._heard = heard
         self._rules = rules
+        self._clock = clock
         self._due = DueWork(database, _AT_ONCE, self._change, self._tell)
-
-    async def note(self) -> None:
-        """Write down what was heard: before presence is read, it must be known which edges live."""
-        await until_done("noting edges", self._note, *AWAY, *CONFLICT)
 
     async def run(self) -> None:
         """Note and sweep until cancelled; nobody is declared dead before there was time to hear of him."""
         from_then_on = asyncio.get_running_loop().time() + self._rules.dead_after.total_seconds()
 
         async def look() -> None:
-            await self._note()
+            await self.note()
             if asyncio.get_running_loop().time() > from_then_on:
                 await self.sweep()
 
@@ -111,12 +59,24 @@ class EdgeLife:
         """Bring every connection in line with the life of its edge."""
         await self._due.sweep()
 
-    async def _note(self) -> None:
+    async def known(self, connection: asyncpg.Connection) -> dict[int, Edge]:
+        """Return the newest edge of each slot: alive if we, or any copy, heard it lately, and it did not stop."""
+        found = [self._sighting(edge) for edge in self._heard.newest()]
+        return newest([*await edges.load(connection), *found], self._clock() - self._rules.dead_after)
+
+    async def note(self) -> None:
+        """Write down what was heard since we read along."""
+        # An edge that was only found in the topic may be dead for long: a row of it says better when it was heard.
+        heard = [self._sighting(edge) for edge in self._heard.newest() if edge.live]
         async with self._database.pool.acquire() as connection:
-            await edges.heard(connection, self._heard.sightings)
+            await edges.heard(connection, heard)
+
+    def _sighting(self, edge: HeardEdge) -> Sighting:
+        seen_at = self._clock() - timedelta(seconds=self._heard.silence_s(edge))
+        return Sighting(edge.slot, edge.epoch, edge.stopped, seen_at)
 
     async def _change(self, tx: Transaction, limit: int) -> Sequence[Connection]:
-        known = await edges.load(tx.connection, tx.now - self._rules.dead_after)
+        known = await self.known(tx.connection)
         return [
             *await connections.end(tx.connection, known, tx.now, limit),
             *await connections.revive(tx.connection, known, tx.now, limit),
@@ -127,3 +87,17 @@ class EdgeLife:
             body = connection_event(connection, tx.now, connected=connection.connected)
             tx.send(event(STATION_CONNECTION, connection_event_id(body), SOURCE, tx.now, body))
         return len(changed)
+
+
+def newest(sightings: Iterable[Sighting], silent_since: datetime) -> dict[int, Edge]:
+    """Return the newest edge of each slot; one that stopped, or that nobody heard since `silent_since`, is dead."""
+    found: dict[int, tuple[int, bool, datetime]] = {}
+    for sighting in sightings:
+        known = found.get(sighting.slot)
+        if known is None or sighting.epoch > known[0]:
+            found[sighting.slot] = sighting.epoch, sighting.stopped, sighting.seen_at
+        elif sighting.epoch == known[0]:
+            found[sighting.slot] = known[0], known[1] or sighting.stopped, max(known[2], sighting.seen_at)
+    return {
+        slot: Edge(epoch, not stopped and seen_at >= silent_since) for slot, (epoch, stopped, seen_at) in found.items()
+    }

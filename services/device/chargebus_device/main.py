@@ -9,7 +9,7 @@ from chargebus_device.api import router
 from chargebus_device.boots import Boots
 from chargebus_device.census import Census
 from chargebus_device.domain.boot import Rules
-from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
+from chargebus_device.edges import EdgeLife, LifeRules
 from chargebus_device.handlers import Handlers
 from chargebus_device.metrics import DeviceMetrics
 from chargebus_device.presence import PresenceLog
@@ -27,21 +27,19 @@ def build(process: Process) -> Service:
     database = process.database(SERVICE, "chargebus_device")
     metrics = DeviceMetrics()
     registry_log = RegistryLog()
-    heard = EdgesHeard(process.clock)
-    life = EdgeLife(database, heard, LifeRules(dead_after, settings.sweep_every_s))
+    life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.sweep_every_s), process.clock)
     rules = Rules("refuse", settings.heartbeat_interval_s, settings.boot_retry_s)
-    handlers = Handlers(Boots(rules, metrics), Statuses(metrics), PresenceLog(dead_after), process.clock)
+    handlers = Handlers(Boots(rules, metrics), Statuses(metrics), PresenceLog(life.known), process.clock)
     limits = BulkLimits(settings.bulk_stations, settings.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
         consumer=handlers.spec(),
-        views=(heard.view, registry_log.view),
+        views=(process.edges.view, registry_log.view),
         routers={"/v1": router(database, Registrar(database, limits))},
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
         ),
-        start=life.note,
     )

@@ -1,26 +1,29 @@
 """Owns handling presence: who connected and who left, in log order."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
+import asyncpg
 import msgspec
 from chargebus_events.presence import Presence
 from chargebus_events.public import STATION_CONNECTION, event
 from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 
-from chargebus_device.domain.connection import Connection, follow
+from chargebus_device.domain.connection import Connection, Edge, follow
 from chargebus_device.source import SOURCE, connection_event_id
-from chargebus_device.store import connections, edges
+from chargebus_device.store import connections
+
+Edges = Callable[[asyncpg.Connection], Awaitable[Mapping[int, Edge]]]
 
 _decode = msgspec.json.Decoder(Presence).decode
 
 
 class PresenceLog:
-    """Follows the presence of every station; an edge silent for `dead_after` holds no sockets."""
+    """Follows the presence of every station; `edges` tells which edges may hold sockets."""
 
-    def __init__(self, dead_after: timedelta) -> None:
-        self._dead_after = dead_after
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
 
     async def handle(self, batch: Batch, records: Sequence[Received]) -> dict[str, datetime]:
         """Apply the presence records of a batch, in order.
@@ -33,7 +36,7 @@ class PresenceLog:
             return {}
         ids = {presence.station_id for _, presence in presences}
         known = await connections.lock(batch.connection, ids)
-        living = await edges.load(batch.connection, batch.now - self._dead_after)
+        living = await self._edges(batch.connection)
         changed: dict[str, Presence] = {}
         still_there: dict[str, datetime] = {}
         for record, presence in presences:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from chargebus_device.api import router
 from chargebus_device.boots import Boots
 from chargebus_device.domain.boot import Rules
-from chargebus_device.edges import EdgeLife, EdgesHeard, LifeRules
+from chargebus_device.edges import EdgeLife, LifeRules
 from chargebus_device.handlers import FRAMES, Handlers
 from chargebus_device.metrics import DeviceMetrics
 from chargebus_device.presence import PresenceLog
@@ -27,6 +27,7 @@ from chargebus_events.record import Received, Record
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.http import HttpParts, build_app
 from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.migrations import migrate
@@ -71,7 +72,7 @@ class Device:
     sent: Sent
     time: Time
     handlers: Handlers
-    heard: EdgesHeard
+    heard: EdgeLiveness
     life: EdgeLife
     registrar: Registrar
     offset: int = 0
@@ -141,8 +142,9 @@ async def device(device_database) -> AsyncIterator[Device]:
     time, sent, metrics = Time(), Sent(), DeviceMetrics()
     database = Database(device_database, sent, time, Tracing(enabled=False))
     await database.start()
-    heard = EdgesHeard(time)
+    heard = EdgeLiveness("device", time, lambda: time().timestamp())
     heard.view.ready.set()
+    life = EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01), time)
     yield Device(
         database,
         sent,
@@ -150,11 +152,11 @@ async def device(device_database) -> AsyncIterator[Device]:
         Handlers(
             Boots(Rules("refuse", heartbeat_s=300, retry_s=60), metrics),
             Statuses(metrics),
-            PresenceLog(DEAD_AFTER),
+            PresenceLog(life.known),
             time,
         ),
         heard,
-        EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01)),
+        life,
         Registrar(database, BulkLimits(stations=50, chosen_passwords=2)),
     )
     await database.outbox.settle()

@@ -5,9 +5,6 @@ import json
 from datetime import timedelta
 
 import pytest
-from chargebus_device.edges import EdgesHeard
-from chargebus_events.presence import EdgeHeartbeat
-from chargebus_events.record import Received
 
 
 async def connected(device):
@@ -145,35 +142,37 @@ async def test_nobody_is_declared_dead_before_there_was_time_to_hear_of_him(devi
     assert await connected(device) == ["CS-1"]
 
 
-def record_of(offset, at, value=b""):
-    heartbeat = EdgeHeartbeat(3, "edge-a", at, epoch=5).record()
-    return Received(heartbeat.topic, 0, offset, "3", value or heartbeat.value, {})
+async def test_an_edge_that_was_dead_before_the_service_started_stays_dead(fleet):
+    fleet.time.pass_s(11)
+    await note_and_sweep(fleet)
+    assert await connected(fleet) == []
+
+    fleet.heard.view.ready.clear()  # as a copy that has just started, it finds the last heartbeats in the topic
+    fleet.hear(8, epoch=5)
+    fleet.hear(9, slot=4, epoch=6)
+    fleet.heard.view.ready.set()
+    await fleet.life.note()
+    fleet.time.pass_s(11)
+    fleet.hear(10, slot=4, epoch=6)
+    await note_and_sweep(fleet)
+
+    assert await connected(fleet) == ["C"]
 
 
-def test_an_old_heartbeat_counts_from_its_own_time_and_a_live_one_from_ours(device_time):
-    heard = EdgesHeard(device_time)
-    hour_ago = device_time() - timedelta(hours=1)
+async def test_an_edge_that_is_found_in_the_topic_may_connect_stations_whatever_its_clock_says(device):
+    device.heard.view.ready.clear()
+    device.hear(5, at=device.time() - timedelta(hours=1))
+    device.heard.view.ready.set()
 
-    heard.apply(record_of(7, hour_ago))
-    assert heard.sightings[0].seen_at == hour_ago
-    heard.view.ready.set()
-    heard.apply(record_of(8, hour_ago))
-    assert heard.sightings[0].seen_at == device_time()
+    await device.apply(device.presence(40))
 
-
-def test_a_record_that_is_no_heartbeat_is_passed_over(device_time):
-    heard = EdgesHeard(device_time)
-
-    heard.apply(record_of(7, device_time(), value=b"?"))
-    heard.apply(Received("ocpp.edges", 0, 8, "3", None, {}))
-
-    assert heard.sightings == []
+    assert await connected(device) == ["CS-1"]
 
 
-def test_a_log_that_starts_anew_is_a_new_world(device_time):
-    heard = EdgesHeard(device_time)
-    heard.apply(record_of(700, device_time()))
+async def test_an_edge_that_another_copy_heard_stop_holds_nothing(device):
+    device.hear(5)
+    await device.database.pool.execute("INSERT INTO edge VALUES (3, 5, true, $1)", device.time())
 
-    heard.apply(Received("ocpp.edges", 0, 0, "4", EdgeHeartbeat(4, "edge-b", device_time()).record().value, {}))
+    await device.apply(device.presence(40))
 
-    assert [sighting.slot for sighting in heard.sightings] == [4]
+    assert await connected(device) == []

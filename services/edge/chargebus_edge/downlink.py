@@ -11,7 +11,7 @@ from chargebus_events.commands import COMMAND
 from chargebus_events.frames import ANSWER, ERROR, RpcError
 from chargebus_events.record import Received
 from chargebus_events.registry import Registration
-from chargebus_runtime.clock import Clock
+from chargebus_runtime.kafka_clock import KafkaClock
 
 from chargebus_edge.connections import Connections
 from chargebus_edge.link import Answer
@@ -42,7 +42,7 @@ class _CommandRecord(NamedTuple):
 
 
 class _Moment(NamedTuple):
-    """A moment on the clock that records name times by, and on the monotonic one that links go by."""
+    """A moment on Kafka's clock, which commands name times by, and on the monotonic one that links go by."""
 
     at: datetime
     now: float
@@ -54,15 +54,17 @@ class _Moment(NamedTuple):
 class Downlink:
     """Hands the records of one slot's partition to their connections."""
 
-    def __init__(self, connections: Connections, tally: Tally, clock: Clock, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, connections: Connections, tally: Tally, kafka_clock: KafkaClock, monotonic: Callable[[], float]
+    ) -> None:
         self._connections = connections
         self._tally = tally
-        self._clock = clock
+        self._kafka_clock = kafka_clock
         self._monotonic = monotonic
 
     def apply(self, records: list[Received]) -> None:
         """Take records, in order; one that cannot be read is counted and skipped."""
-        moment = _Moment(self._clock(), self._monotonic())
+        moment = _Moment(self._kafka_clock.now(), self._monotonic())
         for record in records:
             try:
                 content = _read(record, moment)

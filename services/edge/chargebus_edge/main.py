@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from chargebus_events.topics import DOWNLINK, EDGES, PRESENCE, REGISTRY
+from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY
 from chargebus_runtime.process import Process
 from chargebus_runtime.service import Service
 from chargebus_runtime.view import Tail, View
@@ -72,6 +72,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     connections = Connections(TableParts(settings.slot, uplink, tally, clock, monotonic, remnants))
     changes = RegistryChanges(connections)
     slot = Slot(settings.slot, process.producer, clock, monotonic)
+    process.edges.follow(slot.hear)
     watch = KafkaWatch(WatchLimits(settings.stall_s, settings.dark_s))
     credentials = Credentials(monotonic)
     parts = ConnectionParts(
@@ -118,14 +119,14 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     )
     darkness = Darkness(watch, connections, uplink, slot, gate, tally, monotonic, settings.spread_s)
     reader = PresenceReader(settings.slot, connections, remnants, monotonic)
-    downlink = Downlink(connections, tally, clock, monotonic)
+    downlink = Downlink(connections, tally, process.edges.kafka_clock, monotonic)
     metrics.export(tally, Levels(lambda: len(connections), lambda: len(changes.registry), lambda: len(uplink)))
     service = Service(
         "edge",
         views=(
             View(REGISTRY, changes.registry.apply),
             View(PRESENCE, reader.apply, PRESENCE_PACE_S),
-            View(EDGES, slot.apply),
+            process.edges.view,
         ),
         tails=(Tail(DOWNLINK, settings.slot, downlink.apply),),
         tasks=(uplink.run, edge.keep_slot, edge.leave_slot, edge.sweep.run, darkness.run),

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import uuid4
 
-import msgspec
 from aiokafka.errors import KafkaError
 from chargebus_events.presence import EdgeHeartbeat
-from chargebus_events.record import Received, Record
+from chargebus_events.record import Record
 from chargebus_runtime.clock import Clock
+from chargebus_runtime.edge_liveness import HeardEdge
 from chargebus_runtime.producer import Sent
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 3.0
 ANSWER_WITHIN_S: Final = 10.0
-
-_read = msgspec.json.Decoder(EdgeHeartbeat).decode
 
 
 class SlotLostError(RuntimeError):
@@ -89,17 +87,11 @@ class Slot:
         if self.epoch is not None and not self.lost.is_set():
             await self._send(self._heartbeat(Status(0, draining=True), stopped=True))
 
-    def apply(self, record: Received) -> None:
-        """Take a record of `ocpp.edges`; one that cannot be read is skipped."""
-        if record.value is None or record.key != str(self.number):
-            return
-        try:
-            heartbeat = _read(record.value)
-        except msgspec.MsgspecError as error:
-            log.error("unreadable edge record for %r at offset %d: %s", record.key, record.offset, error)
-            return
-        self._newest = max(self._newest, heartbeat.epoch_at(record.offset))
-        self._compare()
+    def hear(self, edge: HeardEdge) -> None:
+        """Take what `ocpp.edges` tells of an edge on any slot."""
+        if edge.slot == self.number:
+            self._newest = max(self._newest, edge.epoch)
+            self._compare()
 
     def _compare(self) -> None:
         if self.epoch is not None and self._newest > self.epoch and not self.lost.is_set():

@@ -13,7 +13,8 @@ from chargebus_edge.main import wire
 from chargebus_edge.settings import EdgeSettings
 from chargebus_events.record import Received
 from chargebus_events.registry import RegisteredStation
-from chargebus_events.topics import DOWNLINK
+from chargebus_events.topics import DOWNLINK, EDGES
+from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.producer import Sent
 from chargebus_runtime.secrets import hash_generated
 from chargebus_runtime.telemetry import Tracing
@@ -64,14 +65,7 @@ class PlayedKafka:
         """Let another process write a record."""
         log = self.log[record.topic]
         log.append(record)
-        received = Received(
-            topic=record.topic,
-            partition=record.partition or 0,
-            offset=len(log) - 1,
-            key=record.key,
-            value=record.value,
-            headers=dict(record.headers),
-        )
+        received = self.received(record, len(log) - 1)
         for service in self.readers:
             for view in service.views:
                 if view.topic == record.topic:
@@ -80,6 +74,20 @@ class PlayedKafka:
                 if (tail.topic, tail.partition) == (record.topic, record.partition):
                     tail.apply([received])
         return len(log) - 1
+
+    @staticmethod
+    def received(record, offset):
+        """A record as it is read; the broker's clock is right, and it stamps the topic of edges."""
+        return Received(
+            topic=record.topic,
+            partition=record.partition or 0,
+            offset=offset,
+            key=record.key,
+            value=record.value,
+            headers=dict(record.headers),
+            timestamp_ms=int(datetime.now(UTC).timestamp() * 1000),
+            stamped_by_kafka=record.topic == EDGES,
+        )
 
     def _take(self, outgoing):
         offset = self.write(outgoing.record)
@@ -155,17 +163,21 @@ def run_edge(played_kafka):
     async def run(**settings):
         clock = settings.pop("clock", lambda: datetime.now(UTC))
         tracing = Tracing(enabled=False)
-        process = SimpleNamespace(producer=played_kafka, clock=clock, telemetry=SimpleNamespace(tracing=tracing))
+        process = SimpleNamespace(
+            producer=played_kafka,
+            clock=clock,
+            telemetry=SimpleNamespace(tracing=tracing),
+            edges=EdgeLiveness("edge", clock),
+        )
         wired = wire(process, EdgeSettings(port=0, allow_plain_ws=True, **settings))
         service = wired.service
         for topic, log in list(played_kafka.log.items()):
             for offset, record in enumerate(log):
-                received = Received(
-                    topic, record.partition or 0, offset, record.key, record.value, dict(record.headers)
-                )
                 for view in service.views:
                     if view.topic == topic:
-                        view.apply(received)
+                        view.apply(played_kafka.received(record, offset))
+        for view in service.views:
+            view.ready.set()
         played_kafka.readers.append(service)
         edge = EdgeUnderTest(wired, played_kafka)
         edge.tracing = tracing

@@ -127,6 +127,14 @@ async def test_an_answered_frame_is_in_kafka(edge, kafka):
     assert {frame.epoch for frame in frames} == {announced.offset}
 
 
+async def test_the_clock_by_which_commands_are_fresh_is_kafkas(edge):
+    clock = edge.process.edges.kafka_clock
+    await until(lambda: clock.measured)
+    assert clock.stamped
+    assert abs(clock.skew_s()) < 0.5  # broker and edge share a clock here: the rest is the way of a heartbeat
+    assert edge.process.edges.life(20, edge.edge.slot.epoch, 10) == "alive"
+
+
 async def test_a_services_answer_comes_down_the_slots_partition(edge, kafka):
     station_id = await edge.register()
     async with edge.connect(station_id) as socket:

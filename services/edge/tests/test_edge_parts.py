@@ -23,10 +23,10 @@ from chargebus_edge.settings import EdgeSettings
 from chargebus_edge.slot import Slot, SlotLostError, Status
 from chargebus_edge.tally import LINES_PER_WINDOW, Tally
 from chargebus_events.frames import Frame
-from chargebus_events.presence import EdgeHeartbeat
 from chargebus_events.record import Received
 from chargebus_events.registry import OnboardingPolicy, RegisteredStation, removed
 from chargebus_ocppj.actions import ACTIONS
+from chargebus_runtime.edge_liveness import HeardEdge
 from chargebus_runtime.producer import Sent
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -173,8 +173,8 @@ def make_slot(*offsets, number=3):
     return Slot(number, producer, lambda: NOW, lambda: 0.0), producer
 
 
-def heartbeat(slot=3, epoch=None):
-    return EdgeHeartbeat(slot, "other", NOW, epoch).record()
+def heard(epoch, slot=3):
+    return HeardEdge(slot, epoch, "other", stopped=False, heard_at=0.0, live=True)
 
 
 async def test_the_epoch_of_an_edge_is_the_offset_of_its_first_heartbeat():
@@ -186,12 +186,12 @@ async def test_the_epoch_of_an_edge_is_the_offset_of_its_first_heartbeat():
 
 async def test_a_newer_edge_on_the_slot_takes_it():
     slot, _ = make_slot(17)
-    slot.apply(received(heartbeat(), 16))
+    slot.hear(heard(16))
     await slot.claim()
-    slot.apply(received(heartbeat(epoch=16), 18))
-    slot.apply(received(heartbeat(slot=4), 19))
+    slot.hear(heard(16))
+    slot.hear(heard(19, slot=4))
     assert not slot.lost.is_set()
-    slot.apply(received(heartbeat(), 20))
+    slot.hear(heard(20))
     assert slot.lost.is_set()
     with pytest.raises(SlotLostError, match="slot 3"):
         await slot.beat(lambda: Status(0, draining=False), lambda: None)
@@ -199,7 +199,7 @@ async def test_a_newer_edge_on_the_slot_takes_it():
 
 async def test_a_newer_edge_that_was_seen_before_our_own_claim_was_acknowledged_takes_the_slot_too():
     slot, _ = make_slot(17)
-    slot.apply(received(heartbeat(), 18))
+    slot.hear(heard(18))
     await slot.claim()
     assert slot.lost.is_set()
 
@@ -207,7 +207,7 @@ async def test_a_newer_edge_that_was_seen_before_our_own_claim_was_acknowledged_
 async def test_a_lost_slot_is_not_left_in_the_name_of_its_new_owner():
     slot, producer = make_slot(17)
     await slot.claim()
-    slot.apply(received(heartbeat(), 20))
+    slot.hear(heard(20))
     await slot.leave()
     assert len(producer.records) == 1
 

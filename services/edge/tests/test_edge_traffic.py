@@ -392,6 +392,23 @@ async def test_a_command_that_has_expired_is_not_sent_and_one_that_has_not_is(ed
     assert json.loads(await socket.recv())[1] == "sent at once"
 
 
+@pytest.mark.parametrize("ahead_s", [-10, 10])
+async def test_what_is_fresh_and_what_is_late_does_not_hang_on_the_clock_of_the_edge(run_edge, ahead_s):
+    async with run_edge(clock=lambda: datetime.now(UTC) + timedelta(seconds=ahead_s)) as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        now = datetime.now(UTC)
+        command(edge, "late", timeout_s=5, sent_at=now - timedelta(seconds=6))
+        command(edge, "expired", sent_at=now - timedelta(seconds=6), expires_at=now - timedelta(seconds=1))
+        command(edge, "fresh", timeout_s=5, sent_at=now, expires_at=now + timedelta(seconds=5))
+        await edge.kafka.until("ocpp.deliveries", 2)
+        assert {(each.command_id, each.result) for each in deliveries(edge)} == {
+            ("late", "undeliverable"),
+            ("expired", "undeliverable"),
+        }
+        assert json.loads(await socket.recv())[1] == "fresh"
+
+
 async def test_a_command_that_expires_while_its_connection_is_announced_is_not_sent(edge):
     edge.kafka.hold()
     async with edge.connect("CP1") as socket:

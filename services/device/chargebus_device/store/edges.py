@@ -7,8 +7,6 @@ import asyncpg
 import msgspec
 from chargebus_runtime.columns import columns
 
-from chargebus_device.domain.connection import Edge
-
 _HEARD = """
 INSERT INTO edge (slot, epoch, stopped, seen_at)
 SELECT * FROM unnest($1::int[], $2::bigint[], $3::bool[], $4::timestamptz[]) AS n (slot) ORDER BY slot
@@ -16,7 +14,7 @@ ON CONFLICT (slot) DO UPDATE SET epoch = excluded.epoch, stopped = excluded.stop
 WHERE excluded.epoch > edge.epoch
    OR (excluded.epoch = edge.epoch AND (excluded.stopped > edge.stopped OR excluded.seen_at > edge.seen_at))
 """
-_LOAD = "SELECT slot, epoch, NOT stopped AND seen_at >= $1 AS alive FROM edge"
+_LOAD = "SELECT slot, epoch, stopped, seen_at FROM edge"
 _FORGET = "DELETE FROM edge"
 
 
@@ -36,10 +34,11 @@ async def heard(connection: asyncpg.Connection, sightings: Iterable[Sighting]) -
         await connection.execute(_HEARD, *columns(rows))
 
 
-async def load(connection: asyncpg.Connection, silent_since: datetime) -> dict[int, Edge]:
-    """Return the newest edge of each slot; one not heard since `silent_since` is dead."""
-    rows = await connection.fetch(_LOAD, silent_since)
-    return {row["slot"]: Edge(row["epoch"], row["alive"]) for row in rows}
+async def load(connection: asyncpg.Connection) -> list[Sighting]:
+    """Return the newest edge of each slot that any copy heard, and when it was heard last."""
+    return [
+        Sighting(row["slot"], row["epoch"], row["stopped"], row["seen_at"]) for row in await connection.fetch(_LOAD)
+    ]
 
 
 async def forget(connection: asyncpg.Connection) -> None:
