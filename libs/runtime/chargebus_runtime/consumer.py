@@ -22,9 +22,10 @@ from aiokafka.errors import (
 from chargebus_events.record import Received, Record
 
 from chargebus_runtime import offsets, parking
+from chargebus_runtime.away import CONFLICT, MAYBE_AWAY, is_away
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.database import Database
 from chargebus_runtime.gathering import Gathering, Patience, Records, no_patience
 from chargebus_runtime.kafka import check_alive, received
 from chargebus_runtime.outbox import Outgoing
@@ -41,8 +42,19 @@ _COMMIT_WITHIN_S = 2.0
 _PUBLISHING_AT_ONCE = 4
 _PACE_S = 0.02  # between polls that bring nothing urgent: each costs a fetch, whatever it brings
 
-# Nothing is wrong with the batch: it is rolled back, sought anew and tried until it goes through.
-_WAITED_FOR: tuple[type[BaseException], ...] = (*AWAY, *CONFLICT, KafkaError, IllegalStateError, StaleOffsetError)
+
+class NotAppliedError(Exception):
+    """Records could not be applied, through no fault of theirs; the message says why."""
+
+
+# What was begun is rolled back, sought anew and tried until it goes through.
+_WAITED_FOR: tuple[type[BaseException], ...] = (
+    *MAYBE_AWAY,
+    KafkaError,
+    IllegalStateError,
+    StaleOffsetError,
+    NotAppliedError,
+)
 
 Handle = Callable[[Batch], Awaitable[None]]
 Refuse = Callable[[Received, str], Sequence[Record]]
@@ -178,9 +190,8 @@ class Consumer:
         ends = {tp: group[-1].offset + 1 for tp, group in records.items()}
         try:
             await self._transact(taken, ends, self._spec.handle)
-        except _WAITED_FOR:
-            raise
-        except Exception:
+        except Exception as error:
+            await self._check_ours(error)
             log.exception("%s cannot apply a batch of %d, trying one by one", self._parts.service, len(taken))
             await self._one_by_one(taken)
 
@@ -190,11 +201,20 @@ class Consumer:
             end = {tp: record.offset + 1}
             try:
                 await self._transact([record], end, self._spec.handle)
-            except _WAITED_FOR:
-                raise
             except Exception as error:
+                await self._check_ours(error)
                 log.exception("%s parks %s[%d]@%d", self._parts.service, tp.topic, tp.partition, record.offset)
                 await self._park(record, end, f"{type(error).__name__}: {error}")
+
+    async def _check_ours(self, error: Exception) -> None:
+        """Return if an error is the fault of records or of their handler: nothing is while the database is away.
+
+        Raises:
+            NotAppliedError: it is not.
+        """
+        passes = isinstance(error, (StaleOffsetError, *CONFLICT)) or is_away(error)
+        if passes or not await self._parts.database.answers():
+            raise NotAppliedError(repr(error)) from error
 
     async def _park(self, record: Received, end: dict[TopicPartition, int], reason: str) -> None:
         async def set_aside(batch: Batch) -> None:
@@ -276,5 +296,5 @@ class Consumer:
             await self._following
         try:
             await asyncio.wait_for(self._parts.database.outbox.settle(), timeout=10)
-        except AWAY as error:
+        except MAYBE_AWAY as error:
             log.warning("%s leaves outbox rows for the next owner: %r", self._parts.service, error)

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 from chargebus_events.record import Record
 
 from chargebus_runtime import outbox
+from chargebus_runtime.away import MAYBE_AWAY, is_away
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.migrations import BehindError, check_revision, database_url, migrate
 from chargebus_runtime.outbox import Outbox
@@ -18,21 +20,7 @@ from chargebus_runtime.producer import Producer
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.telemetry import Tracing
 
-# The database is away, or is just coming up or going down: waiting helps, parking would lose records.
-AWAY: tuple[type[BaseException], ...] = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a statement on a connection that broke in the middle of the one before
-    asyncpg.OperatorInterventionError,
-    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still, and its locks went to others
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.ReadOnlySQLTransactionError,  # a failover: this server is no longer the one that is written to
-)
-# Two transactions were in each other's way: the next try decides.
-CONFLICT: tuple[type[BaseException], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_ANSWER_WITHIN_S: Final = 2.0
 
 
 @dataclass
@@ -108,15 +96,15 @@ class Database:
         await until_done(
             f"migrating {self.name}",
             lambda: migrate(self._options.server_url, self._options.name, self._options.migrations),
-            *AWAY,
+            is_away,
         )
 
     async def start(self) -> None:
         """Open the pool; waits for the server, and for the revision that this code needs, as long as it takes."""
         await until_done(
-            f"starting on {self.name}", lambda: check_revision(self.url, self._options.migrations), BehindError, *AWAY
+            f"starting on {self.name}", lambda: check_revision(self.url, self._options.migrations), BehindError, is_away
         )
-        self._pool = await until_done(f"connecting to {self.name}", self._connect, *AWAY)
+        self._pool = await until_done(f"connecting to {self.name}", self._connect, is_away)
         self._outbox = Outbox(self._pool, self._producer)
 
     async def stop(self) -> None:
@@ -140,6 +128,16 @@ class Database:
             ids = await outbox.insert(connection, outbox.Outgoing(records), now)
         if ids:
             self.outbox.send_soon(ids, transaction.outgoing)
+
+    async def answers(self) -> bool:
+        """Tell whether the database answers, at once; it does not before `start`."""
+        if self._pool is None:
+            return False
+        try:
+            await asyncio.wait_for(self._pool.fetchval("SELECT 1"), _ANSWER_WITHIN_S)
+        except MAYBE_AWAY:
+            return False
+        return True
 
     async def tend_outbox(self) -> None:
         """Delete sent rows and, now and then, send what crashes left behind; call it every second."""

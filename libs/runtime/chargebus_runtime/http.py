@@ -15,7 +15,6 @@ from opentelemetry import trace as otel_trace
 from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from chargebus_runtime import problems
-from chargebus_runtime.database import AWAY
 from chargebus_runtime.keys import KeyRing
 from chargebus_runtime.problems import Problem
 from chargebus_runtime.telemetry import Tracing, metrics
@@ -83,7 +82,7 @@ def build_app(parts: HttpParts) -> FastAPI:
         max_body_size=MAX_BODY_BYTES,
     )
     app.state.key_ring = parts.key_ring
-    problems.install(app, away=AWAY)
+    problems.install(app)
     for prefix, router in (mounted for routers in parts.routers for mounted in routers.items()):
         app.include_router(router, prefix=prefix.rstrip("/"), dependencies=[Depends(_refuse_nul)])
     app.include_router(_health_router(parts))

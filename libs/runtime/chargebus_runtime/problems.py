@@ -4,7 +4,6 @@ Spec: RFC 9457
 """
 
 import logging
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import cast
 
@@ -12,6 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+
+from chargebus_runtime.away import MAYBE_AWAY, is_away
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def problem_response(
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI, away: Iterable[type[BaseException]] = ()) -> None:
-    """Make every error of `app` a problem+json; those of `away` say that a server does not answer."""
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem+json; what is away is told as a server that does not answer."""
 
     async def on_problem(_request: Request, error: Exception) -> JSONResponse:
         return error.response() if isinstance(error, Problem) else _unexpected()
@@ -63,6 +64,8 @@ def install(app: FastAPI, away: Iterable[type[BaseException]] = ()) -> None:
         return problem_response(error.status_code, title, str(error.detail), dict(error.headers or {}))
 
     async def on_away(_request: Request, error: Exception) -> JSONResponse:
+        if not is_away(error):
+            raise error
         log.warning("a call failed, as a server does not answer: %r", error)
         detail = "A server that this call needs does not answer. Try again in a moment."
         return problem_response(503, "not available", detail, {"Retry-After": "5"})
@@ -74,8 +77,8 @@ def install(app: FastAPI, away: Iterable[type[BaseException]] = ()) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_error)
-    for error in away:
-        app.add_exception_handler(cast(type[Exception], error), on_away)
+    for kind in MAYBE_AWAY:
+        app.add_exception_handler(cast(type[Exception], kind), on_away)
 
 
 def _unexpected() -> JSONResponse:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from chargebus_runtime import offsets
+from chargebus_runtime.away import MAYBE_AWAY
 from chargebus_runtime.clock import Clock, utc_now
 from chargebus_runtime.consumer import Consumer, ConsumerParts
-from chargebus_runtime.database import AWAY, Database, DatabaseOptions
+from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.http import HttpParts, HttpServer, build_app
 from chargebus_runtime.kafka import KafkaConnection
@@ -34,9 +35,7 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[["Process"], Service]
 
-_HEALTH_TIMEOUT_S = 2.0
 _STOP_WITHIN_S = 15.0  # for batches under way; what they committed is in the outbox, and goes out with the next owner
-_CANNOT_ANSWER: tuple[type[BaseException], ...] = (*AWAY, RuntimeError)
 
 
 class PortTakenError(OSError):
@@ -192,7 +191,7 @@ class Process:
             reasons = [reason for check in service.checks if (reason := check()) is not None]
             if service.consumer is not None and not self._established(service.name):
                 reasons.append("its Kafka partitions are not assigned yet")
-            if service.database is not None and not await _answers(service.database):
+            if service.database is not None and not await service.database.answers():
                 reasons.append("its database does not answer")
             if reasons:
                 found[service.name] = reasons
@@ -206,7 +205,7 @@ class Process:
         clocks = self.edges.warnings()
         found = {"clocks": clocks} if clocks else {}
         for service in self._services:
-            if service.database is None or not await _answers(service.database):
+            if service.database is None or not await service.database.answers():
                 continue
             holes = await offsets.open_holes(service.database.pool)
             if holes:
@@ -228,18 +227,10 @@ async def _end(tasks: Sequence["asyncio.Task[None]"], within_s: float) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _answers(database: Database) -> bool:
-    try:
-        await asyncio.wait_for(database.pool.fetchval("SELECT 1"), _HEALTH_TIMEOUT_S)
-    except _CANNOT_ANSWER:
-        return False
-    return True
-
-
 async def _settle(database: Database) -> None:
     try:
         await asyncio.wait_for(database.outbox.settle(), timeout=10)
-    except AWAY as error:
+    except MAYBE_AWAY as error:
         log.warning("%s keeps outbox rows for later: %r", database.name, error)
 
 

@@ -11,6 +11,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Passing = type[BaseException] | Callable[[BaseException], bool]
+"""What passes if one waits: a class of errors, or a function that tells whether an error is such."""
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -28,14 +31,20 @@ class Backoff:
 BACKOFF = Backoff()
 
 
-async def until_done(what: str, action: Callable[[], Awaitable[T]], *errors: type[BaseException]) -> T:
-    """Call `action` until it raises none of `errors`; other errors pass through. The first failure is logged."""
+async def until_done(what: str, action: Callable[[], Awaitable[T]], *passing: Passing) -> T:
+    """Call `action` until it raises nothing that is `passing`; what else it raises comes through."""
     attempt = 0
     while True:
         try:
             return await action()
-        except errors as error:
+        except Exception as error:
+            if not any(_is(error, each) for each in passing):
+                raise
             if attempt == 0:
                 log.warning("%s failed, trying again: %r", what, error)
             await asyncio.sleep(BACKOFF.delay_s(attempt))
             attempt += 1
+
+
+def _is(error: BaseException, passing: Passing) -> bool:
+    return isinstance(error, passing) if isinstance(passing, type) else passing(error)

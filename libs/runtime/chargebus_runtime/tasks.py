@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chargebus_runtime.database import AWAY, CONFLICT, Database, Transaction
+from chargebus_runtime.away import CONFLICT, is_away
+from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.service import Hook
 
@@ -23,7 +24,7 @@ def every(seconds: float, what: str, action: Action) -> Hook:
 
     async def repeat() -> None:
         while True:
-            await until_done(what, action, *AWAY, *CONFLICT)
+            await until_done(what, action, is_away, *CONFLICT)
             await asyncio.sleep(seconds)
 
     return repeat

@@ -8,7 +8,8 @@ from functools import partial
 
 import asyncpg
 
-from chargebus_runtime.database import AWAY, Database
+from chargebus_runtime.away import is_away
+from chargebus_runtime.database import Database
 from chargebus_runtime.retry import until_done
 
 
@@ -43,7 +44,7 @@ class Waiters:
         """Listen until cancelled; after a lost connection every waiter is woken, as it may have missed its call."""
         while True:
             lost = asyncio.Event()
-            connection = await until_done(f"listening to {self._channel}", partial(self._listen, lost), *AWAY)
+            connection = await until_done(f"listening to {self._channel}", partial(self._listen, lost), is_away)
             try:
                 self._wake_all()
                 await lost.wait()

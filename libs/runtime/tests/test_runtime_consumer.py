@@ -36,6 +36,7 @@ class Counter:
     topic: Topic
     out: Topic
     poison: str = ""
+    fail: dict[str, Exception] = field(default_factory=dict)
     fail_once: list[Exception] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
@@ -49,6 +50,9 @@ class Counter:
             batch.send(Record(self.out.name, record.key, record.value), because=record)
         if self.poison in [(r.value or b"").decode() for r in batch.records] and self.poison:
             raise ValueError("this one is poison")
+        for record in batch.records:
+            if error := self.fail.get((record.value or b"").decode()):
+                raise error
         if self.fail_once:
             raise self.fail_once.pop()
 
@@ -193,7 +197,7 @@ async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench
         asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
         asyncpg.DeadlockDetectedError("conflict"),
         asyncpg.ReadOnlySQLTransactionError("a failover"),
-        OSError("gone"),
+        ConnectionResetError("gone"),
     ],
 )
 async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, error: Exception) -> None:
@@ -202,6 +206,41 @@ async def test_a_database_that_is_away_is_waited_for_never_parked(bench: Bench, 
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await eventually(has_rows(bench, 1))
     assert await bench.rows() == [("s", "1")]
+    assert await bench.read(f"{bench.counter.name}.parked") == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("tariffs.json"),
+        TimeoutError("our own patience"),
+        asyncpg.DataError("invalid input for query argument $1: 'x' (an integer is required)"),
+        asyncpg.InterfaceError("the server expects 2 arguments for this query, 3 were passed"),
+    ],
+)
+async def test_an_error_of_our_own_code_is_parked_and_not_waited_for(bench: Bench, error: Exception) -> None:
+    bench.counter.fail = {"bad": error}
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"1", b"bad", b"2")])
+        await eventually(has_rows(bench, 2))
+    assert await bench.rows() == [("s", "1"), ("s", "2")]
+    assert [r.value for r in await bench.read(f"{bench.counter.name}.parked")] == [b"bad"]
+
+
+async def test_nothing_is_parked_while_the_database_does_not_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [False, False]
+
+    async def answer(_database: Database) -> bool:
+        return answers.pop() if answers else True
+
+    monkeypatch.setattr(Database, "answers", answer)
+    bench.counter.fail_once = [ValueError("half of a row")] * 2
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        assert not process.failed.is_set()
     assert await bench.read(f"{bench.counter.name}.parked") == []
 
 

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from chargebus_runtime.away import MAYBE_AWAY, is_away
 from chargebus_runtime.clock import utc_now
-from chargebus_runtime.database import AWAY, Database, DatabaseOptions
+from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.telemetry import Tracing
 
 MIGRATIONS = Path(__file__).parent / "counter_migrations"
@@ -54,7 +55,7 @@ async def test_what_a_silent_transaction_locked_is_free_again_and_its_own_end_is
     await database.pool.execute("CREATE TABLE held (id int PRIMARY KEY, by text)")
     await database.pool.execute("INSERT INTO held VALUES (1, 'nobody')")
 
-    with pytest.raises(AWAY):
+    with pytest.raises(MAYBE_AWAY) as raised:
         async with database.pool.acquire() as silent, silent.transaction():
             await silent.execute("UPDATE held SET by = 'the silent one'")
             other = await asyncpg.connect(database.url)
@@ -65,4 +66,5 @@ async def test_what_a_silent_transaction_locked_is_free_again_and_its_own_end_is
                 await other.close()
             await silent.execute("UPDATE held SET by = 'the silent one, late'")
 
+    assert is_away(raised.value)
     assert await database.pool.fetchval("SELECT by FROM held") == "nobody but the other"

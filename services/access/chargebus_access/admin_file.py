@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chargebus_events.access import ApiKey
 from chargebus_runtime import secrets
-from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.away import CONFLICT, is_away
+from chargebus_runtime.database import Database
 from chargebus_runtime.keys import format_key, split_key
 from chargebus_runtime.retry import until_done
 
@@ -42,7 +43,7 @@ class AdminFile:
             AdminFileError: the file holds no API key. OSError: it cannot be read or made.
         """
         key_id, secret = await asyncio.to_thread(read_or_make, self._path)
-        await until_done("installing the admin key", lambda: self._install(key_id, secret), *AWAY, *CONFLICT)
+        await until_done("installing the admin key", lambda: self._install(key_id, secret), is_away, *CONFLICT)
 
     async def _install(self, key_id: str, secret: str) -> None:
         async with self._database.transaction() as tx:

@@ -17,7 +17,8 @@ import msgspec
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, removed
 from chargebus_events.topics import REGISTRY
-from chargebus_runtime.database import AWAY, CONFLICT, Database
+from chargebus_runtime.away import CONFLICT, is_away
+from chargebus_runtime.database import Database
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.view import View
 
@@ -102,14 +103,14 @@ class RegistryKeeper:
 
     async def run(self) -> None:
         """Compare once, then look after suspect keys until cancelled."""
-        await until_done("comparing the registry", self.compare, *AWAY, *CONFLICT)
+        await until_done("comparing the registry", self.compare, is_away, *CONFLICT)
         while True:
             await self._topic.news.wait()
             suspects = self._topic.take_suspects()
-            await until_done("mending the registry", functools.partial(self.mend, suspects), *AWAY, *CONFLICT)
+            await until_done("mending the registry", functools.partial(self.mend, suspects), is_away, *CONFLICT)
             if self._topic.restarted:
                 self._topic.restarted = False
-                await until_done("comparing the registry", self.compare, *AWAY, *CONFLICT)
+                await until_done("comparing the registry", self.compare, is_away, *CONFLICT)
 
     async def compare(self) -> None:
         """Look at every key of which topic and database say different things."""
