@@ -1,7 +1,6 @@
 """HTTP in: the meter values of a session."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,31 +8,11 @@ from chargebus_runtime.database import Database
 from chargebus_runtime.http import Page, PageQuery, Problem, UtcDatetime, page
 from chargebus_runtime.keys import Role, require
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
 
-from chargebus_metering import store
 from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, Transaction, first_id, last_id
-
-
-class MeterValue(BaseModel):
-    """A reading: `value` in the base unit `unit`, and as the station wrote it; `phase` is empty for all phases."""
-
-    reading_id: UUID
-    station_id: str
-    evse_id: int
-    connector_id: int
-    transaction_id: str
-    sampled_at: datetime
-    received_at: datetime
-    measurand: str
-    phase: str
-    location: str
-    context: str
-    value: float
-    unit: str
-    original_value: str
-    original_unit: str
-    multiplier: int
+from chargebus_metering.resources import MeterValue
+from chargebus_metering.store import readings, sessions
+from chargebus_metering.store.readings import ReadingQuery
 
 
 @dataclass(frozen=True)
@@ -55,19 +34,19 @@ def router(database: Database) -> APIRouter:
     async def list_meter_values(
         session_id: str, paging: Annotated[PageQuery, Depends()], filters: Annotated[Filters, Depends()]
     ) -> Page[MeterValue]:
-        transaction = await store.find_session(database.pool, session_id)
+        transaction = await sessions.find(database.pool, session_id)
         if transaction is None:
             raise Problem(404, "no such session", f"Metering knows no session {session_id!r}; see /v1/sessions.")
-        rows = await store.list_readings(database.pool, _query(transaction, paging, filters))
-        values = [MeterValue.model_validate(dict(row)) for row in rows]
+        stored = await readings.listed(database.pool, _query(transaction, paging, filters))
+        values = [MeterValue.model_validate(each) for each in stored]
         return page(values, paging.limit, lambda value: str(value.reading_id))
 
     return routes
 
 
-def _query(transaction: Transaction, paging: PageQuery, filters: Filters) -> store.ReadingQuery:
+def _query(transaction: Transaction, paging: PageQuery, filters: Filters) -> ReadingQuery:
     earliest = first_id(filters.sampled_from) if filters.sampled_from else FIRST_ID
-    return store.ReadingQuery(
+    return ReadingQuery(
         transaction=transaction,
         after_id=max(earliest, _cursor(paging.cursor)),
         before_id=last_id(filters.sampled_to) if filters.sampled_to else LAST_ID,

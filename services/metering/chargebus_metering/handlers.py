@@ -1,65 +1,51 @@
-"""Kafka in: a batch's readings into the table, and what was new in it out to `meter.values`."""
+"""Kafka in, beside frames: what `session` tells of sessions, and the register at their start."""
 
-import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
-from chargebus_events.public import METER_READINGS, MeterReadings, event
-from chargebus_events.topics import SESSION_EVENTS, frames_topic
+from chargebus_events.public import SESSION_STARTED
+from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
-from chargebus_runtime.consumer import ConsumerSpec
 
-from chargebus_metering import store
-from chargebus_metering.intake import Intake, read
-from chargebus_metering.metrics import Metrics
-from chargebus_metering.store import Kept
-
-log = logging.getLogger(__name__)
-
-SOURCE = "/metering"
-TOPICS = (frames_topic("metering"), frames_topic("session"), SESSION_EVENTS)
-READINGS_AT_ONCE = 2000
-GATHER_S = 0.2  # no station waits for metering
+from chargebus_metering.block import Readings, Report, Reported
+from chargebus_metering.domain.readings import normalise
+from chargebus_metering.domain.sessions import KnownSession, meter_start, place_of, possible
+from chargebus_metering.store import sessions
 
 
-def consumer(metrics: Metrics) -> ConsumerSpec:
-    """Return what metering consumes; it answers no frame, so a parked one is answered by nobody from here."""
+class _SessionEvent(KnownSession, frozen=True):
+    """What is read of a session's event; the rest of it is skipped, not decoded."""
 
-    async def handle(batch: Batch) -> None:
-        taken = [intake for record in batch.records if (intake := read(record)) is not None]
-        sessions = {intake.session.session_id: intake.session for intake in taken if intake.session is not None}
-        await store.remember_sessions(batch.connection, list(sessions.values()))
-        places = {intake.place.transaction: intake.place for intake in taken if intake.place.tells_evse}
-        asking = {intake.place.transaction for intake in taken if intake.place.asks_evse}
-        places |= await store.find_places(batch.connection, asking - places.keys())
-        messages = [intake.placed(places) for intake in taken]
-        new = await store.insert_readings(batch.connection, messages)
-        _publish(batch, taken, new)
-        kept = [Kept(each.place, each.received_at, value) for each in taken for value in each.values.set_aside]
-        kept_anew = await store.insert_set_aside(batch.connection, kept)
-        metrics.count(messages, new, kept_anew)
-        _log_set_aside(kept_anew)
-
-    return ConsumerSpec(TOPICS, handle, gather_s=GATHER_S)
+    updated_at: datetime
 
 
-def _publish(batch: Batch, taken: Sequence[Intake], new: Sequence[MeterReadings]) -> None:
-    for intake, message in zip(taken, new, strict=True):
-        for number, part in enumerate(_parts(message)):
-            event_id = f"readings/{intake.message_id}" + (f"/{number}" if number else "")
-            batch.send(event(METER_READINGS, event_id, SOURCE, batch.now, part), because=intake.record)
+_decode = msgspec.json.Decoder(_SessionEvent).decode
 
 
-def _parts(message: MeterReadings) -> Iterator[MeterReadings]:
-    """Cut a message's readings so that each part fits in a record: a reading is ten times what a station may write."""
-    if len(message.readings) <= READINGS_AT_ONCE:
-        yield from (message,) if message.readings else ()
-        return
-    for start in range(0, len(message.readings), READINGS_AT_ONCE):
-        yield msgspec.structs.replace(message, readings=message.readings[start : start + READINGS_AT_ONCE])
+class SessionEvents:
+    """Follows sessions. The start of an OCPP 1.6 transaction is read here: only `session` gives it an id."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    async def handle(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Remember whose transactions sessions are, and keep the readings at their starts."""
+        told = [(record, _read(record)) for record in records]
+        newest = {session.session_id: session for _, session in told}
+        await sessions.remember(batch.connection, list(newest.values()))
+        starts = Reported({})
+        for record, session in told:
+            start = meter_start(session) if record.type == SESSION_STARTED else None
+            if start is not None:
+                report = Report(record.text("ce_id"), session.updated_at, place_of(session), normalise(start))
+                starts.reports.append((record, report))
+        if starts.reports:
+            await self._readings.save(batch, starts)
 
 
-def _log_set_aside(kept: Counter[tuple[str, str]]) -> None:
-    for (station_id, reason), count in kept.items():
-        log.warning("%s: set aside %d values: %s", station_id, count, reason)
+def _read(record: Received) -> _SessionEvent:
+    """Read the body of a session event; a place that cannot be (connector -1) is one that nobody has told."""
+    session = _decode(record.value or b"")
+    evse_id, connector_id = possible(session.evse_id, session.connector_id)
+    return msgspec.structs.replace(session, evse_id=evse_id, connector_id=connector_id)

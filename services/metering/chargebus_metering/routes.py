@@ -1,17 +1,23 @@
-"""Which frames bring readings, and how each is read."""
+"""The table: which frames bring readings, and how each is read."""
 
-from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from chargebus_calls import Routes, Row
 
 from chargebus_metering import v16, v201
-from chargebus_metering.domain.readings import Message
+from chargebus_metering.block import Readings, Report, report
 
-Reader = Callable[[str, bytes], Message]
+_V16_METER_VALUES: Final[Row[Report, None]] = Row(partial(report, v16.meter_values), Readings)
+_V16_STOP: Final[Row[Report, None]] = Row(partial(report, v16.stop_transaction), Readings)
+_METER_VALUES: Final[Row[Report, None]] = Row(partial(report, v201.meter_values), Readings)
+_TRANSACTION_EVENT: Final[Row[Report, None]] = Row(partial(report, v201.transaction_event), Readings)
 
-READERS: dict[tuple[bytes, bytes], Reader] = {
-    (b"1.6", b"MeterValues"): v16.meter_values,
-    (b"1.6", b"StopTransaction"): v16.stop_transaction,
-    (b"2.0.1", b"MeterValues"): v201.meter_values,
-    (b"2.0.1", b"TransactionEvent"): v201.transaction_event,
-    (b"2.1", b"MeterValues"): v201.meter_values,
-    (b"2.1", b"TransactionEvent"): v201.transaction_event,
+ROUTES: Final[Routes] = {
+    ("1.6", "MeterValues"): _V16_METER_VALUES,
+    ("1.6", "StopTransaction"): _V16_STOP,
+    ("2.0.1", "MeterValues"): _METER_VALUES,
+    ("2.0.1", "TransactionEvent"): _TRANSACTION_EVENT,
+    ("2.1", "MeterValues"): _METER_VALUES,
+    ("2.1", "TransactionEvent"): _TRANSACTION_EVENT,
 }

@@ -1,4 +1,4 @@
-from chargebus_metering.tables import Tables
+from chargebus_metering.store.tables import Tables
 from chargebus_runtime.migrations import run_env
 
 run_env(Tables.metadata)

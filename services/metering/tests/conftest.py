@@ -13,7 +13,7 @@ from chargebus_events.frames import Frame
 from chargebus_events.public import SESSION_STARTED, Session, event
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import frames_topic
-from chargebus_metering.handlers import consumer
+from chargebus_metering.main import consumed
 from chargebus_metering.metrics import Metrics
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.migrations import migrate
@@ -77,7 +77,7 @@ class Metering:
 
     async def apply(self, *records: Record) -> list[Record]:
         """Apply records as one batch; return what is sent after its commit."""
-        handle = consumer(Metrics()).handle
+        handle = consumed(Metrics(), lambda: NOW).handle
         async with self.pool.acquire() as connection, connection.transaction():
             batch = Batch([self.log.received(record) for record in records], connection, NOW, Trace())
             await handle(batch)

@@ -1,6 +1,6 @@
 """The tables as they are declared are the tables that the migrations make."""
 
-from chargebus_metering.tables import Tables
+from chargebus_metering.store.tables import Tables
 from chargebus_testkit.tables import table_differences
 
 

@@ -48,6 +48,10 @@ class Place(msgspec.Struct, frozen=True):
         """Whether only its transaction can say where it is."""
         return bool(self.transaction_id) and self.evse_id is None
 
+    def stored(self) -> "Place":
+        """Return the place as it is stored: with EVSE 0 where nobody tells it."""
+        return self if self.evse_id is not None else msgspec.structs.replace(self, evse_id=0)
+
     def identity(self) -> Identity:
         """Return what tells this place from others.
 

@@ -1,42 +1,29 @@
-"""Session events as the domain sees them: whose transaction a session is, and the register at its start.
-
-The start of an OCPP 1.6 transaction is read here and not from StartTransaction: only `session` gives it an id.
-"""
+"""Sessions as metering knows them: whose transaction a session is, and the register at its start."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from chargebus_metering.domain.identity import Place
 from chargebus_metering.domain.readings import Message, PlaceError, Sample, Samples, whole
 
+METER_START_OUTSIDE_SAMPLES: Final = frozenset({"1.6"})
+"""Versions whose transactions begin with a register value in a member of its own, not in a sampled value."""
 
-class KnownSession(msgspec.Struct, frozen=True):
-    """What metering reads of the public `Session`; the rest of the event is skipped, not decoded."""
+
+class KnownSession(msgspec.Struct, frozen=True, kw_only=True):
+    """What metering knows of a session."""
 
     session_id: str
     station_id: str
     transaction_id: str
     version: str
-    updated_at: datetime
     evse_id: int = 0
     connector_id: int = 0
     started_at: datetime | None = None
     meter_start_wh: float | None = None
     missing: tuple[str, ...] = ()
-
-
-_session = msgspec.json.Decoder(KnownSession)
-
-# Versions whose transactions begin with a register value in a member of its own, not in a sampled value.
-_METER_START_OUTSIDE_SAMPLES = frozenset({"1.6"})
-
-
-def read_session(payload: bytes) -> KnownSession:
-    """Read the body of a session event; a place that cannot be (connector -1) is one that nobody has told."""
-    session = _session.decode(payload)
-    evse_id, connector_id = _possible(session.evse_id, session.connector_id)
-    return msgspec.structs.replace(session, evse_id=evse_id, connector_id=connector_id)
 
 
 def place_of(session: KnownSession) -> Place:
@@ -51,7 +38,7 @@ def meter_start(session: KnownSession) -> Message | None:
 
     Spec: OCPP 1.6 section 4.8 and StartTransaction.req (meterStart in Wh)
     """
-    if session.version not in _METER_START_OUTSIDE_SAMPLES or "started" in session.missing:
+    if session.version not in METER_START_OUTSIDE_SAMPLES or "started" in session.missing:
         return None
     if session.started_at is None or session.meter_start_wh is None:
         return None
@@ -59,7 +46,8 @@ def meter_start(session: KnownSession) -> Message | None:
     return Message(place_of(session), (Samples(session.started_at.isoformat(), (register,)),))
 
 
-def _possible(evse_id: int, connector_id: int) -> tuple[int, int]:
+def possible(evse_id: int, connector_id: int) -> tuple[int, int]:
+    """Return a place as it was told, or 0 and 0 where it cannot be."""
     try:
         return whole(evse_id), whole(connector_id)
     except PlaceError:
