@@ -94,7 +94,11 @@ class EdgeLiveness:
         return "silent" if self.silence_s(edge) > silent_after_s else "alive"
 
     def apply(self, record: Received) -> None:
-        """Take the next record of the topic; one that cannot be read is passed over."""
+        """Take the next record of the topic.
+
+        Raises:
+            msgspec.MsgspecError: it cannot be read; what was heard before still counts.
+        """
         if record.offset <= self._offset:
             log.warning("%s starts anew: forgetting the edges of the old log", record.topic)
             self._newest.clear()
@@ -104,11 +108,7 @@ class EdgeLiveness:
         self.kafka_clock.hear(record, live=live)
         if record.value is None:
             return
-        try:
-            heartbeat = _decode(record.value)
-        except msgspec.MsgspecError as error:
-            log.error("no heartbeat at %s@%d: %s", record.topic, record.offset, error)
-            return
+        heartbeat = _decode(record.value)
         self._hear(heartbeat, heartbeat.epoch_at(record.offset), record, live=live)
 
     def _hear(self, heartbeat: EdgeHeartbeat, epoch: int, record: Received, *, live: bool) -> None:

@@ -50,13 +50,19 @@ def split_key(presented: str) -> tuple[str, str] | None:
     return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == PREFIX else None  # noqa: PLR2004
 
 
+_ROLES = {role.name.lower(): role for role in Role}
+
+
 class KeyRing:
-    """All API keys in memory; nobody is let in before the topic was read to its end."""
+    """All API keys in memory; nobody is let in before the topic was read to its end.
+
+    A key whose record cannot be read lets nobody in: it may have been revoked, expired, or given another role.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
-        self.view = View(API_KEYS, self._apply)
+        self.view = View(API_KEYS, self._apply, unreadable=self._forget)
 
     def caller(self, presented: str) -> Caller:
         """Return who presents this key.
@@ -72,13 +78,19 @@ class KeyRing:
             raise _unauthorized("Send a valid API key in the header X-API-Key, or as a bearer token.")
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise _unauthorized("This API key has expired; ask an administrator for a new one.")
-        return Caller(key.key_id, key.name, Role[key.role.upper()])
+        return Caller(key.key_id, key.name, _ROLES[key.role])
 
     def _apply(self, record: Received) -> None:
         if record.value is None:
-            self._keys.pop(record.key, None)
-        else:
-            self._keys[record.key] = msgspec.json.decode(record.value, type=ApiKey)
+            self._forget(record)
+            return
+        key = msgspec.json.decode(record.value, type=ApiKey)
+        if key.role not in _ROLES:
+            raise ValueError(f"the role {key.role!r} is unknown")
+        self._keys[record.key] = key
+
+    def _forget(self, record: Received) -> None:
+        self._keys.pop(record.key, None)
 
 
 def require(role: Role) -> Callable[..., Awaitable[Caller]]:

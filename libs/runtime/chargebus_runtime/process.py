@@ -204,16 +204,19 @@ class Process:
     async def _degraded(self) -> dict[str, list[str]]:
         clocks = self.edges.warnings()
         found = {"clocks": clocks} if clocks else {}
+        for name, views in (("http", [self.key_ring.view]), *((each.name, each.views) for each in self._services)):
+            if unread := [trouble for view in views if (trouble := view.trouble()) is not None]:
+                found[name] = unread
         for service in self._services:
             if service.database is None or not await service.database.answers():
                 continue
             holes = await offsets.open_holes(service.database.pool)
             if holes:
-                found[service.name] = [
+                found.setdefault(service.name, []).extend(
                     f"{hole['topic']}[{hole['partition']}] offsets {hole['from_offset']} to {hole['to_offset']} "
                     f"were never read: {hole['reason']}"
                     for hole in holes
-                ]
+                )
         return found
 
 

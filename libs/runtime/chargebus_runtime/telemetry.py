@@ -10,6 +10,7 @@ Metrics of the runtime (each with attributes `service` and, where it says so, `t
 | chargebus.runtime.parked | {record} | records parked, by topic |
 | chargebus.runtime.retries | {batch} | batches tried again because the database was away or in conflict |
 | chargebus.runtime.holes | {hole} | holes found in the log |
+| chargebus.runtime.unreadable | {record} | records that a process cannot read and passed over, by topic |
 | chargebus.runtime.outbox.recovered | {row} | outbox rows that a crash had left behind and that went out |
 | chargebus.runtime.http.duration | s | HTTP requests, by route, method and status |
 | chargebus.runtime.clock.skew | s | how far a clock is ahead of Kafka's, by `process`: this one, and each edge |
@@ -51,6 +52,7 @@ class RuntimeMetrics:
         self.parked = meter.create_counter("chargebus.runtime.parked", "{record}")
         self.retries = meter.create_counter("chargebus.runtime.retries", "{batch}")
         self.holes = meter.create_counter("chargebus.runtime.holes", "{hole}")
+        self.unreadable = meter.create_counter("chargebus.runtime.unreadable", "{record}")
         self.outbox_recovered = meter.create_counter("chargebus.runtime.outbox.recovered", "{row}")
         self.http_duration = meter.create_histogram("chargebus.runtime.http.duration", "s")
 

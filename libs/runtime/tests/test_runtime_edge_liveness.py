@@ -36,7 +36,7 @@ class World:
         stamp = self.clock_of_kafka - timedelta(seconds=late_s)
         heartbeat = EdgeHeartbeat(slot, "edge-a", **{"at": stamp, **more}).record()
         stamp_ms = round(stamp.timestamp() * 1000)
-        self.edges.apply(
+        self.edges.view.take(
             Received(EDGES, 0, self.offset, str(slot), value or heartbeat.value, {}, stamp_ms, stamped_by_kafka=stamped)
         )
 
@@ -120,7 +120,7 @@ def test_who_follows_is_told_of_each_life_and_its_end(world):
 def test_a_record_that_is_no_heartbeat_is_passed_over(world):
     world.hear(value=b"?")
     world.hear(value=b'{"slot":"three"}')
-    world.edges.apply(Received(EDGES, 0, 2, "3", None, {}))
+    world.edges.view.take(Received(EDGES, 0, 2, "3", None, {}))
     assert world.edges.newest() == []
 
 

@@ -19,7 +19,7 @@ SECRET = "5ec4e7" * 7
 
 
 def apply(ring: KeyRing, record) -> None:
-    ring.view.apply(Received(record.topic, 0, 0, record.key, record.value, dict(record.headers)))
+    ring.view.take(Received(record.topic, 0, 0, record.key, record.value, dict(record.headers)))
 
 
 def key(role: str, **more) -> ApiKey:
@@ -128,6 +128,25 @@ async def test_a_role_that_is_too_small_is_told_so(client):
 async def test_a_revoked_key_is_refused_at_once(client, ring):
     apply(ring, revoked("idadmin"))
     assert (await client.get("/v1/who", headers=header("admin"))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"{",
+        b'{"key_id":"idadmin","name":"n","role":"owner","secret_hash":"h","created_at":"2026-05-01T00:00:00Z"}',
+        b'{"key_id":"idadmin","name":"n","role":"admin","secret_hash":{"of":"later"},"created_at":"2026-05-01T00:00:00Z"}',
+    ],
+    ids=["broken", "an unknown role", "a field of another shape"],
+)
+async def test_a_key_whose_record_cannot_be_read_lets_nobody_in_and_that_is_told(client, ring, value):
+    ring.view.take(Received("access.keys", 0, 9, "idadmin", value, {}))
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 401
+    assert (await client.get("/v1/who", headers=header("operator"))).status_code == 200
+    assert "'idadmin'" in ring.view.trouble()
+    apply(ring, key("admin").record())
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 200
+    assert ring.view.trouble() is None
 
 
 async def test_an_expired_key_is_refused(client, ring):

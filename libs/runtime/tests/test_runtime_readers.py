@@ -102,6 +102,52 @@ async def test_a_view_whose_client_lost_a_task_ends_even_while_kafka_answers_wit
         await client.stop()
 
 
+async def test_a_view_passes_over_what_it_cannot_read_and_says_so(topic, producer, readers):
+    table: dict[str, int] = {}
+    closed: list[str] = []
+
+    def apply(record: Received) -> None:
+        table[record.key] = int(record.value or b"0")
+
+    records = [("a", b"1"), ("b", b"of a later version"), ("c", b"3"), ("c", b"?"), ("d", b"4")]
+    await producer.publish([Record(topic.name, key, value, partition=0) for key, value in records])
+    view = View(topic.name, apply, unreadable=lambda record: closed.append(record.key))
+    task = await readers.view(view)
+    await asyncio.wait_for(view.ready.wait(), 10)
+    assert (table, closed) == ({"a": 1, "c": 3, "d": 4}, ["b", "c"])
+    assert view.trouble() == (
+        f"{topic.name}: 2 keys have a record that cannot be read, such as 'b': "
+        "ValueError: invalid literal for int() with base 10: b'of a later version'"
+    )
+    await producer.publish([Record(topic.name, key, b"5", partition=0) for key in ("b", "c")])
+    async with asyncio.timeout(10):
+        while view.trouble() is not None:
+            await asyncio.sleep(0.01)
+    assert not task.done()
+    await end(task)
+
+
+async def test_a_tail_goes_on_after_records_that_its_reader_fails_at(topic, producer, readers):
+    seen: list[bytes | None] = []
+    arrived = asyncio.Event()
+
+    def apply(records: list[Received]) -> None:
+        if records[0].value == b"bad":
+            raise ValueError("not now")
+        seen.extend(record.value for record in records)
+        arrived.set()
+
+    tail = Tail(topic.name, 1, apply)
+    task = await readers.tail(tail)
+    await asyncio.wait_for(tail.ready.wait(), 10)
+    for value in (b"bad", b"good"):
+        await producer.publish([Record(topic.name, "s", value, partition=1)])
+        await asyncio.sleep(0.2)
+    await asyncio.wait_for(arrived.wait(), 10)
+    assert seen == [b"good"]
+    await end(task)
+
+
 async def test_an_empty_view_is_ready_too(topic, readers):
     view = View(topic.name, lambda _record: None)
     task = await readers.view(view)

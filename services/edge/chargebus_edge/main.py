@@ -124,8 +124,8 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     service = Service(
         "edge",
         views=(
-            View(REGISTRY, changes.registry.apply),
-            View(PRESENCE, reader.apply, PRESENCE_PACE_S),
+            View(REGISTRY, changes.registry.apply, unreadable=changes.registry.refuse),
+            View(PRESENCE, reader.apply, PRESENCE_PACE_S, unreadable=reader.fence),
             process.edges.view,
         ),
         tails=(Tail(DOWNLINK, settings.slot, downlink.apply),),

@@ -3,7 +3,6 @@
 Epochs are offsets of `ocpp.presence`, so the log itself orders a station's connections.
 """
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -11,8 +10,6 @@ from typing import NamedTuple, Protocol
 import msgspec
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received
-
-log = logging.getLogger(__name__)
 
 _read = msgspec.json.Decoder(Presence).decode
 
@@ -94,17 +91,21 @@ class PresenceReader:
         self._monotonic = monotonic
 
     def apply(self, record: Received) -> None:
-        """Take a record of the topic; one that cannot be read is skipped."""
+        """Take a record of the topic.
+
+        Raises:
+            msgspec.MsgspecError: it cannot be read; nothing has changed.
+        """
         if record.value is None:
             return
-        try:
-            presence = _read(record.value)
-        except msgspec.MsgspecError as error:
-            log.error("unreadable presence record for %r at offset %d: %s", record.key, record.offset, error)
-            return
+        presence = _read(record.value)
         epoch = presence.epoch_at(record.offset)
         held = self._observer.observe(record.key, offset=record.offset, epoch=epoch, connected=presence.connected)
         if presence.connected and presence.slot == self._slot and (held is None or epoch > held):
             self._remnants.add(record.key, epoch, self._monotonic())
         else:
             self._remnants.settle(record.key, epoch)
+
+    def fence(self, record: Received) -> None:
+        """Take a record that cannot be read for a newer connection: two sockets must not speak for one station."""
+        self._observer.observe(record.key, offset=record.offset, epoch=record.offset, connected=True)

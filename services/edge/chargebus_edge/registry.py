@@ -1,13 +1,10 @@
 """Who may connect: the stations of `station.registry` and the policy for all others, kept in memory."""
 
-import logging
 from collections.abc import Callable
 
 import msgspec
 from chargebus_events.record import Received
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, Registration
-
-log = logging.getLogger(__name__)
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +31,7 @@ class Registry:
 
     def __init__(self, changed: Callable[[str], None]) -> None:
         self._changed = changed
-        self._stations: dict[str, Admission] = {}
+        self._stations: dict[str, Admission | None] = {}  # None: refused, whatever the policy is
         self._onboarding: Admission | None = None
 
     def __len__(self) -> int:
@@ -45,14 +42,24 @@ class Registry:
         return self._stations.get(station_id, self._onboarding)
 
     def apply(self, record: Received) -> None:
-        """Take a record of the topic; one that cannot be read changes nothing."""
-        try:
-            if record.key == ONBOARDING_KEY:
-                self._set_policy(record.value)
-            else:
-                self._set_station(record.key, record.value)
-        except msgspec.MsgspecError as error:
-            log.error("unreadable registry record for %r at offset %d: %s", record.key, record.offset, error)
+        """Take a record of the topic.
+
+        Raises:
+            msgspec.MsgspecError: it cannot be read; nothing has changed.
+        """
+        if record.key == ONBOARDING_KEY:
+            self._set_policy(record.value)
+        else:
+            self._set_station(record.key, record.value)
+
+    def refuse(self, record: Received) -> None:
+        """Let in nobody on the terms of a record that cannot be read: they may be stricter than those before."""
+        if record.key == ONBOARDING_KEY:
+            self._onboarding = None
+            self._changed("")
+        else:
+            self._stations[record.key] = None
+            self._changed(record.key)
 
     def _set_policy(self, value: bytes | None) -> None:
         policy = None if value is None else _read_policy(value)

@@ -69,7 +69,7 @@ class PlayedKafka:
         for service in self.readers:
             for view in service.views:
                 if view.topic == record.topic:
-                    view.apply(received)
+                    view.take(received)
             for tail in service.tails:
                 if (tail.topic, tail.partition) == (record.topic, record.partition):
                     tail.apply([received])
@@ -175,7 +175,7 @@ def run_edge(played_kafka):
             for offset, record in enumerate(log):
                 for view in service.views:
                     if view.topic == topic:
-                        view.apply(played_kafka.received(record, offset))
+                        view.take(played_kafka.received(record, offset))
         for view in service.views:
             view.ready.set()
         played_kafka.readers.append(service)

@@ -230,6 +230,21 @@ async def test_unknown_stations_are_refused_again_after_the_policy_changed(edge)
     assert (await status_of(edge.connect("new"))).status_code == 401
 
 
+async def test_a_station_whose_registration_cannot_be_read_is_refused_whoever_else_may_come(edge):
+    policy(edge, "accept")
+    edge.register("new", "of a later version")
+    assert (await status_of(edge.connect("new"))).status_code == 401
+    edge.register("new")
+    async with edge.connect("new"):
+        await edge.kafka.until("ocpp.presence", 1)
+
+
+async def test_under_a_policy_that_cannot_be_read_no_unknown_station_comes_in(edge):
+    policy(edge, "accept")
+    policy(edge, "of a later version")
+    assert (await status_of(edge.connect("new"))).status_code == 401
+
+
 # Changes of the registry act on open connections
 
 
@@ -241,8 +256,9 @@ async def test_unknown_stations_are_refused_again_after_the_policy_changed(edge)
         lambda edge: edge.register("CP1", "rejected"),
         lambda edge: edge.register("CP1", versions=("2.0.1",)),
         lambda edge: edge.register("CP1", security_profile=2),
+        lambda edge: edge.register("CP1", "of a later version"),
     ],
-    ids=["removed", "password", "rejected", "version", "profile"],
+    ids=["removed", "password", "rejected", "version", "profile", "unreadable"],
 )
 async def test_a_station_that_would_not_be_let_in_any_more_is_closed(edge, change):
     async with edge.connect("CP1") as socket:

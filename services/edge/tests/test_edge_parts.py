@@ -6,6 +6,7 @@ import weakref
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from chargebus_edge import metrics as metrics_module
@@ -143,13 +144,19 @@ def test_the_registry_follows_its_topic():
     assert changes == ["A", "", "", "A"]
 
 
-def test_an_unreadable_registry_record_changes_nothing():
+def test_a_station_with_an_unreadable_registration_is_refused_until_it_can_be_read_again():
     changes = []
     registry = Registry(changes.append)
+    registry.apply(received(OnboardingPolicy("accept", NOW, "other").record()))
     registry.apply(received(RegisteredStation("A", "pending", "hash", NOW).record()))
-    registry.apply(Received("station.registry", 0, 1, "A", b"{}", {}))
-    assert registry.find("A").registration == "pending"
-    assert changes == ["A"]
+    unreadable = Received("station.registry", 0, 1, "A", b"{}", {})
+    with pytest.raises(msgspec.MsgspecError):
+        registry.apply(unreadable)
+    registry.refuse(unreadable)
+    assert registry.find("A") is None
+    registry.apply(received(RegisteredStation("A", "accepted", "hash", NOW).record()))
+    assert registry.find("A").registration == "accepted"
+    assert changes == ["", "A", "A", "A"]
 
 
 # The slot

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import hypothesis.strategies as st
+import msgspec
 import pytest
 from chargebus_edge.presence import PresenceReader, Remnants, Verdict, judge
 from chargebus_events.presence import Presence
@@ -138,8 +139,15 @@ def test_a_remnant_is_ended_again_until_the_log_shows_its_end(remnants):
     assert len(remnants) == 0
 
 
-def test_unreadable_records_and_tombstones_are_skipped(remnants):
-    reader = read(remnants)
-    reader.apply(Received("ocpp.presence", 0, 0, "A", None, {}))
-    reader.apply(Received("ocpp.presence", 0, 1, "A", b"{", {}))
+def test_tombstones_are_skipped_and_what_cannot_be_read_may_be_a_newer_connection(remnants):
+    observer = Holding(A=3)
+    reader = PresenceReader(3, observer, remnants, lambda: 100.0)
+    reader.apply(Received("ocpp.presence", 0, 4, "A", None, {}))
+    assert observer.observed == []
+    unreadable = Received("ocpp.presence", 0, 5, "A", b"{", {})
+    with pytest.raises(msgspec.MsgspecError):
+        reader.apply(unreadable)
+    reader.fence(unreadable)
+    assert observer.observed == [("A", 5, 5, True)]
+    assert judge(offset=5, epoch=5, connected=True, held=3) is Verdict.FENCE
     assert len(remnants) == 0
