@@ -21,24 +21,6 @@ _BLOCK: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
-# The rooms of a service's floor plan, see docs/architecture.md; any other package in a service is a subject of its own.
-ROOMS: Final = (
-    "(main)",
-    "(settings)",
-    "(api) : (handlers) : (tasks)",
-    "(resources) | (operations)",
-    "(routes)",
-    "(block)",
-    "(store)",
-    "(v21)",
-    "(v16) | (v201)",
-    "(payload)",
-    "(metrics)",
-    "(domain)",
-    "(errors)",
-)
-_ROOM_NAMES: Final = frozenset(re.findall(r"\((\w+)\)", " ".join(ROOMS)))
-
 
 class BlockError(ValueError):
     """A file lacks the comments around a list, or names a list that nobody makes."""

@@ -10,7 +10,7 @@
 from opentelemetry.metrics import get_meter
 
 
-class AccessMetrics:
+class Metrics:
     """The instruments of the table above."""
 
     def __init__(self) -> None:

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from chargebus_events.access import RoleName
 from chargebus_runtime.http import UtcDatetime
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from chargebus_access.domain import StoredKey
+from chargebus_access.domain.keys import StoredKey
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
@@ -42,13 +43,5 @@ class ApiKeyCreated(ApiKeyOut):
 
 def view(stored: StoredKey) -> ApiKeyOut:
     """Return a key as the API shows it."""
-    key = stored.key
-    return ApiKeyOut(
-        key_id=key.key_id,
-        name=key.name,
-        role=key.role,
-        created_at=key.created_at,
-        created_by=stored.created_by,
-        expires_at=key.expires_at,
-        revoked_at=stored.revoked_at,
-    )
+    shown = structs.asdict(stored.key) | {"created_by": stored.created_by, "revoked_at": stored.revoked_at}
+    return ApiKeyOut.model_validate(shown)

@@ -1,4 +1,4 @@
-from chargebus_access.tables import Tables
+from chargebus_access.store.tables import Tables
 from chargebus_runtime.migrations import run_env
 
 run_env(Tables.metadata)

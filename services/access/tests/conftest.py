@@ -10,8 +10,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from chargebus_access.api import router
-from chargebus_access.keeper import KeyKeeper, KeyLog
-from chargebus_access.metrics import AccessMetrics
+from chargebus_access.handlers import KeyLog
+from chargebus_access.metrics import Metrics
+from chargebus_access.operations import KeyOperations
+from chargebus_access.tasks import KeyKeeper
 from chargebus_events.record import Received, Record
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.http import HttpParts, build_app
@@ -62,7 +64,7 @@ class Access:
     key_log: KeyLog
     ring: KeyRing
     keeper: KeyKeeper
-    metrics: AccessMetrics
+    metrics: Metrics
 
     async def settled(self) -> None:
         """Wait until everything committed is published."""
@@ -81,7 +83,7 @@ async def access_database(postgres) -> AsyncIterator[DatabaseOptions]:
 @pytest.fixture
 async def access(access_database) -> AsyncIterator[Access]:
     """Return the service's parts on an empty database."""
-    time, metrics, key_log = Time(), AccessMetrics(), KeyLog()
+    time, metrics, key_log = Time(), Metrics(), KeyLog()
     ring = KeyRing(time)
     ring.view.ready.set()
     topic = Topic([key_log, ring])
@@ -100,7 +102,7 @@ async def api(access) -> AsyncIterator[httpx.AsyncClient]:
     async def nothing() -> dict[str, list[str]]:
         return {}
 
-    routes = router(access.database, access.metrics)
+    routes = router(KeyOperations(access.database, access.metrics))
     app = build_app(HttpParts("access", [{"/v1": routes}], access.ring, Tracing(enabled=False), nothing, nothing))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test/v1") as client:

@@ -5,9 +5,11 @@ import stat
 import threading
 
 import pytest
-from chargebus_access import store
-from chargebus_access.admin_file import AdminFile, AdminFileError, read_or_make
-from chargebus_access.domain import StoredKey
+from chargebus_access.domain.keys import StoredKey
+from chargebus_access.errors import AdminFileError
+from chargebus_access.operations import AdminFile, new_presented_key
+from chargebus_access.store import keys
+from chargebus_access.store.admin_file import read_or_make
 from chargebus_runtime.keys import Role
 
 
@@ -56,7 +58,7 @@ def test_threads_that_make_the_file_at_once_read_the_same_key(path):
 
     def make():
         barrier.wait()
-        found.append(read_or_make(path))
+        found.append(read_or_make(path, new_presented_key))
 
     threads = [threading.Thread(target=make) for _ in range(8)]
     for thread in threads:
@@ -72,8 +74,8 @@ async def test_a_revoked_key_is_not_brought_back(access, path, caplog):
     file = AdminFile(path, access.database)
     await file.install()
     async with access.database.transaction() as tx:
-        (stored,) = (await store.load(tx.connection)).values()
-        await store.revoke(tx.connection, StoredKey(stored.key, revoked_at=tx.now))
+        (stored,) = (await keys.load(tx.connection)).values()
+        await keys.revoke(tx.connection, StoredKey(stored.key, revoked_at=tx.now))
     await file.install()
 
     assert await access.database.pool.fetchval("SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == 0
@@ -86,13 +88,13 @@ def test_a_file_that_holds_no_key_is_told_and_left_alone(path, content):
     path.write_text(content)
 
     with pytest.raises(AdminFileError, match="holds no API key"):
-        read_or_make(path)
+        read_or_make(path, new_presented_key)
     assert path.read_text() == content
 
 
 def test_a_file_that_others_may_read_is_told(path, caplog):
-    read_or_make(path)
+    read_or_make(path, new_presented_key)
     path.chmod(0o644)
-    read_or_make(path)
+    read_or_make(path, new_presented_key)
 
     assert "others may read it" in caplog.text

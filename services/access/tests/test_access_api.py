@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from chargebus_access import store
-from chargebus_access.admin_file import AdminFile
+from chargebus_access.operations import AdminFile
+from chargebus_access.store import keys
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ async def test_two_admins_that_revoke_each_other_at_once_leave_one(admin, access
     own = (await admin.get("/api-keys")).json()["items"][0]["key_id"]
     other = await create(admin, role="admin")
     async with access.database.transaction() as tx:
-        keys = await store.lock(tx.connection)
-        await store.revoke(tx.connection, replace(keys[other["key_id"]], revoked_at=tx.now))
+        known = await keys.lock(tx.connection)
+        await keys.revoke(tx.connection, replace(known[other["key_id"]], revoked_at=tx.now))
         calling = asyncio.create_task(admin.delete(f"/api-keys/{own}"))
         while not calling.done() and not await access.database.pool.fetch("SELECT FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.01)

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from chargebus_access.domain import StoredKey, is_last_admin
-from chargebus_access.making import make_key
+from chargebus_access.domain.keys import StoredKey, WantedKey, is_last_admin
+from chargebus_access.operations import new_key
 from chargebus_events.access import ApiKey
 from chargebus_runtime import secrets
 from chargebus_runtime.keys import split_key
@@ -29,10 +29,10 @@ def test_whatever_may_be_revoked_one_admin_remains(keys):
 
 
 def test_a_made_key_opens_with_what_its_holder_presents_and_with_nothing_else():
-    made = make_key("me", "viewer", None, NOW)
+    made = new_key(WantedKey("me", "viewer"), NOW)
     key_id, secret = split_key(made.presented)
 
-    assert key_id == made.key.key_id
-    assert secrets.verify(secret.encode(), made.key.secret_hash)
-    assert not secrets.verify(secret[:-1].encode(), made.key.secret_hash)
-    assert secret not in made.key.secret_hash
+    assert key_id == made.stored.key.key_id
+    assert secrets.verify(secret.encode(), made.stored.key.secret_hash)
+    assert not secrets.verify(secret[:-1].encode(), made.stored.key.secret_hash)
+    assert secret not in made.stored.key.secret_hash

@@ -1,6 +1,6 @@
 """The migrations make the tables that the code declares."""
 
-from chargebus_access.tables import Tables
+from chargebus_access.store.tables import Tables
 from chargebus_testkit.tables import table_differences
 
 

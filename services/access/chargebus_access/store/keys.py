@@ -1,29 +1,30 @@
 """API keys in the database."""
 
+from typing import Final
+
 import asyncpg
 from chargebus_events.access import ApiKey
+from chargebus_runtime.rows import Rows
 
-from chargebus_access.domain import StoredKey
+from chargebus_access.domain.keys import StoredKey
+from chargebus_access.store.tables import ApiKeyRow
 
-_COLUMNS = "SELECT key_id, name, role, secret_hash, created_at, created_by, expires_at, revoked_at FROM api_key "
-_ALL = _COLUMNS + "ORDER BY key_id"
-_LOCK_ALL = _COLUMNS + "ORDER BY key_id FOR UPDATE"
-_PAGES = {
-    "active": _COLUMNS + "WHERE key_id > $1 AND revoked_at IS NULL ORDER BY key_id LIMIT $2",
-    "revoked": _COLUMNS + "WHERE key_id > $1 AND revoked_at IS NOT NULL ORDER BY key_id LIMIT $2",
-    "all": _COLUMNS + "WHERE key_id > $1 ORDER BY key_id LIMIT $2",
+_ROWS: Final = Rows(ApiKeyRow, sources={"key": ApiKey})
+_SELECT: Final = f"SELECT {_ROWS.select()} FROM api_key "  # noqa: S608 - names of columns, not what anybody says
+_ALL: Final = _SELECT + "ORDER BY key_id"
+_LOCK_ALL: Final = _SELECT + "ORDER BY key_id FOR UPDATE"
+_PAGES: Final = {
+    "active": _SELECT + "WHERE key_id > $1 AND revoked_at IS NULL ORDER BY key_id LIMIT $2",
+    "revoked": _SELECT + "WHERE key_id > $1 AND revoked_at IS NOT NULL ORDER BY key_id LIMIT $2",
+    "all": _SELECT + "WHERE key_id > $1 ORDER BY key_id LIMIT $2",
 }
-_INSERT = """
-INSERT INTO api_key (key_id, name, role, secret_hash, created_at, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_id) DO NOTHING RETURNING key_id
-"""
-_REVOKE = "UPDATE api_key SET revoked_at = $2 WHERE key_id = $1"
+_INSERT: Final = _ROWS.insert_new() + " RETURNING key_id"
+_REVOKE: Final = "UPDATE api_key SET revoked_at = $2 WHERE key_id = $1"
 
 
-async def insert(connection: asyncpg.Connection, key: ApiKey, created_by: str) -> bool:
+async def insert(connection: asyncpg.Connection, stored: StoredKey) -> bool:
     """Write a new key; tell whether its id was free."""
-    values = (key.key_id, key.name, key.role, key.secret_hash, key.created_at, created_by, key.expires_at)
-    return await connection.fetchrow(_INSERT, *values) is not None
+    return await connection.fetchrow(_INSERT, *_ROWS.arguments([stored])) is not None
 
 
 async def revoke(connection: asyncpg.Connection, stored: StoredKey) -> None:
@@ -47,5 +48,5 @@ async def page(connection: asyncpg.Connection, state: str, after: str, limit: in
 
 
 def _stored(row: asyncpg.Record) -> StoredKey:
-    key = ApiKey(row["key_id"], row["name"], row["role"], row["secret_hash"], row["created_at"], row["expires_at"])
+    key = ApiKey(**{name: row[name] for name in ApiKey.__struct_fields__})
     return StoredKey(key, row["created_by"], row["revoked_at"])

@@ -1,9 +1,9 @@
 """What the topic says is what the database says."""
 
 import pytest
-from chargebus_access import store
-from chargebus_access.domain import StoredKey
-from chargebus_access.making import make_key
+from chargebus_access.domain.keys import StoredKey, WantedKey
+from chargebus_access.operations import new_key
+from chargebus_access.store import keys
 from chargebus_events.access import revoked
 from chargebus_events.record import Received
 from chargebus_events.topics import API_KEYS
@@ -12,9 +12,9 @@ from chargebus_events.topics import API_KEYS
 @pytest.fixture
 async def made(access):
     """Return a key that the database has and the topic has not."""
-    made = make_key("someone", "viewer", None, access.time())
+    made = new_key(WantedKey("someone", "viewer"), access.time())
     async with access.database.transaction() as tx:
-        await store.insert(tx.connection, made.key, "")
+        await keys.insert(tx.connection, made.stored)
     return made
 
 
@@ -33,15 +33,15 @@ async def test_a_topic_that_is_right_is_left_alone(access, made):
 
 async def test_a_revoked_key_that_came_back_is_taken_out(access, made):
     async with access.database.transaction() as tx:
-        await store.revoke(tx.connection, StoredKey(made.key, revoked_at=tx.now))
-    await access.topic.publish([revoked(made.key.key_id), made.key.record()])
+        await keys.revoke(tx.connection, StoredKey(made.stored.key, revoked_at=tx.now))
+    await access.topic.publish([revoked(made.stored.key.key_id), made.stored.key.record()])
     await access.keeper.compare()
 
     assert access.key_log.values == {}
 
 
 async def test_a_key_that_the_database_does_not_know_is_taken_out(access):
-    await access.topic.publish([make_key("intruder", "admin", None, access.time()).key.record()])
+    await access.topic.publish([new_key(WantedKey("intruder", "admin"), access.time()).stored.key.record()])
     await access.keeper.compare()
 
     assert access.key_log.values == {}
@@ -52,4 +52,4 @@ async def test_a_topic_that_starts_anew_is_filled_again(access, made):
     access.key_log.apply(Received(API_KEYS, 0, 0, "other", None, {}))
     await access.keeper.compare()
 
-    assert [record.key for record in access.topic.records] == [made.key.key_id] * 2
+    assert [record.key for record in access.topic.records] == [made.stored.key.key_id] * 2

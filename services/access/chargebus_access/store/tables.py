@@ -1,4 +1,4 @@
-"""The table of API keys; a revoked one stays, so that its id tells what it was."""
+"""The table of API keys."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ class Tables(SQLModel, registry=registry()):
 
 
 class ApiKeyRow(Tables, table=True):
-    """An API key without its secret; `created_by` is the id of the key that made it, empty for the admin key file."""
+    """An API key without its secret, and what became of it."""
 
     __tablename__ = "api_key"
 

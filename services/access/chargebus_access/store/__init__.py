@@ -1,0 +1,1 @@
+"""The database of API keys, and the file with an administrator's."""
