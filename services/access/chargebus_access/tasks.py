@@ -41,14 +41,17 @@ class KeyKeeper:
         self._metrics = metrics
 
     async def compare(self) -> None:
-        """Mend the topic where it differs from the database."""
+        """Mend the topic where it differs from the database; where Kafka is away, the next comparison does."""
         async with self._database.pool.acquire() as connection:
             stored = await keys.load(connection)
         if corrections(stored, self._topic.values):
-            await self.mend()
+            try:
+                await self.mend()
+            except TimeoutError:
+                log.warning("%s: Kafka does not take what is to be put right; trying again", API_KEYS)
 
     async def mend(self) -> None:
-        """Publish what the database says where the topic says something else.
+        """Publish what the database says where the topic says something else; TimeoutError where Kafka is away.
 
         The rows are locked until Kafka has the records: what changes after that is published after that.
         """

@@ -1,5 +1,7 @@
 """What the topic says is what the database says."""
 
+import asyncio
+
 import pytest
 from chargebus_access.domain.keys import StoredKey, WantedKey
 from chargebus_access.operations import new_key
@@ -53,3 +55,14 @@ async def test_a_topic_that_starts_anew_is_filled_again(access, made):
     await access.keeper.compare()
 
     assert [record.key for record in access.topic.records] == [made.stored.key.key_id] * 2
+
+
+async def test_while_kafka_is_away_nothing_is_held_and_the_next_comparison_puts_it_right(access, made, monkeypatch):
+    monkeypatch.setattr("chargebus_access.tasks._PUBLISH_TIMEOUT_S", 0.05)
+    publish, away = access.topic.publish, asyncio.Event()
+    access.topic.publish = lambda _records: away.wait()
+    await asyncio.wait_for(access.keeper.compare(), 10)
+    access.topic.publish = publish
+    await access.keeper.compare()
+
+    assert access.ring.caller(made.presented).name == "someone"
