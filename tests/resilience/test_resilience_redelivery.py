@@ -7,16 +7,17 @@ from chargebus_events.topics import (
     COMMANDS,
     DELIVERIES,
     DOWNLINK,
-    OUTCOMES,
     REGISTRY,
     SESSION_EVENTS,
     frames_topic,
+    outcomes_topic,
 )
 from chargebus_testkit.fleet import Plan
 from chargebus_testkit.log import Log
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
+OUTCOMES = outcomes_topic("session")
 FRAMES = tuple(frames_topic(service) for service in ("session", "metering", "device"))
 
 

@@ -9,16 +9,17 @@ from time import perf_counter
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from chargebus_events.commands import CommandOutcome, CommandRequested
+from chargebus_events.commands import CommandForm, CommandOutcome, CommandRequested
 from chargebus_events.record import Record
-from chargebus_events.topics import OUTCOMES
+from chargebus_events.topics import outcomes_topic
 from chargebus_testkit.partitions import SYSTEM_TOPICS
 
 from chargebus_bench.http import HttpConnection, HttpError
 from chargebus_bench.load import Measured
 
 ACTION = "ClearCache"  # the smallest that OCPP 1.6 has
-REQUESTER = "bench"
+REQUESTER = "session"  # which gets the outcomes, too, and knows nothing of these commands
+OUTCOMES = outcomes_topic(REQUESTER)
 ANSWERED = "answered"
 
 _TIMEOUT_S = 20.0
@@ -59,7 +60,7 @@ async def _post_until(
 
 
 class CommandLoad:
-    """Keeps commands under way on `ocpp.commands`: each outcome on `ocpp.outcomes` asks for the next."""
+    """Keeps commands under way on `ocpp.commands`: each outcome asks for the next."""
 
     def __init__(self, bootstrap_servers: str, station_ids: list[str]) -> None:
         self._bootstrap_servers = bootstrap_servers
@@ -94,10 +95,9 @@ class CommandLoad:
         command = CommandRequested(
             command_id=str(uuid.uuid4()),
             station_id=next(self._stations),
-            action=ACTION,
-            payload=msgspec.Raw(b"{}"),
             requester=REQUESTER,
             requested_at=datetime.now(UTC),
+            forms=(CommandForm(ACTION, msgspec.Raw(b"{}")),),
             timeout_s=_TIMEOUT_S,
             ttl_s=_TIMEOUT_S,
         )

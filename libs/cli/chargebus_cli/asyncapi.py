@@ -16,17 +16,18 @@ from chargebus_events.public import PUBLIC, topic_of
 from chargebus_events.schemas import schema_of_type
 from chargebus_events.topics import (
     API_KEYS,
+    ASKING_SERVICES,
     COMMANDS,
     DELIVERIES,
     DOWNLINK,
     EDGES,
     FRAME_SERVICES,
-    OUTCOMES,
     PRESENCE,
     REGISTRY,
     TOPICS,
     Topic,
     frames_topic,
+    outcomes_topic,
 )
 from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
@@ -77,7 +78,6 @@ _OF_COMMAND = {
     "timeout_s": "how long the station may take to answer; so long after ce_time it is not written any more",
     "expires_at": "optional: from when on it is not written any more, RFC 3339 in UTC",
 }
-_OF_OUTCOME = {"requester": "the service that asked for the command"}
 _OF_PARKED = {
     "parked_topic": "where the record came from",
     "parked_partition": "its partition",
@@ -132,9 +132,9 @@ def write() -> None:
     DOCUMENT.write_text(render(), encoding="utf-8")
 
 
-def _typed(kind: str, struct: type[msgspec.Struct], headers: Mapping[str, str] | None = None) -> Message:
+def _typed(kind: str, struct: type[msgspec.Struct]) -> Message:
     schema = schema_of_type(struct)
-    return Message(kind, _inlined({"$ref": schema["$ref"]}, schema["$defs"]), headers or {})
+    return Message(kind, _inlined({"$ref": schema["$ref"]}, schema["$defs"]), {})
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
@@ -206,7 +206,7 @@ _INTERNAL: Final[Mapping[str, list[Message]]] = {
     ],
     COMMANDS: [_typed(commands.REQUESTED, commands.CommandRequested)],
     DELIVERIES: [_typed(commands.DELIVERY, commands.Delivery)],
-    OUTCOMES: [_typed(commands.OUTCOME, commands.CommandOutcome, _OF_OUTCOME)],
+    **{outcomes_topic(service): [_typed(commands.OUTCOME, commands.CommandOutcome)] for service in ASKING_SERVICES},
     PRESENCE: [_typed(presence.PRESENCE_TYPE, presence.Presence)],
     EDGES: [_typed(presence.EDGE_TYPE, presence.EdgeHeartbeat)],
     REGISTRY: [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from chargebus_events.record import Envelope, Headers, Record, timestamp
-from chargebus_events.topics import COMMANDS, DELIVERIES, DOWNLINK, OUTCOMES
+from chargebus_events.topics import COMMANDS, DELIVERIES, DOWNLINK, outcomes_topic
 
 REQUESTED = "chargebus.command.requested.v1"
 COMMAND = "chargebus.ocpp.command.v1"
@@ -26,25 +26,36 @@ else:
     RawOrNone = msgspec.Raw
 
 
+class CommandForm(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command in the words of the OCPP versions that `versions` names; empty: of any whose schema takes it.
+
+    `payload` is the action's request as raw JSON.
+    """
+
+    action: str
+    payload: msgspec.Raw
+    versions: tuple[str, ...] = ()
+
+
 class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):
     """A service asks for a CALL to a station.
 
-    `payload` is the action's request as raw JSON. `timeout_s` is how long the station may take to answer;
-    `ttl_s` how long the command may wait for the station to be connected and free: 0 fails at once. Both count from
-    `requested_at`, a moment of Kafka's clock.
-    `requester` is the service that gets the outcome. `versions` names the OCPP versions for which `payload`
-    is meant; empty: any whose schema takes it.
+    Who asks need not know which version the station speaks: of `forms`, the first that suits it is sent.
+    `timeout_s` is how long the station may take to answer; `ttl_s` how long the command may wait for the station to be
+    connected and free: 0 fails at once. Both count from `requested_at`, a moment of Kafka's clock.
+    `requester` is the service that gets the outcome; `intent`, what it is after, and `subject`, a reference of its own,
+    come back with it.
     """
 
     command_id: str
     station_id: str
-    action: str
-    payload: msgspec.Raw
     requester: str
     requested_at: datetime
+    forms: tuple[CommandForm, ...] = ()
+    intent: str = ""
+    subject: str = ""
     timeout_s: float = 30.0
     ttl_s: float = 0.0
-    versions: tuple[str, ...] = ()
 
     def record(self, *more: tuple[str, bytes]) -> Record:
         """Return the request as a record for `ocpp.commands`."""
@@ -119,15 +130,22 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The one end of a command; `reason` says in words why it was not answered."""
+    """The one end of a command; `reason` says in words why it was not answered.
+
+    `action` and `version` are those of the form that was sent, empty where none was. `payload` is the CALLRESULT's,
+    the error fields are as in a Delivery.
+    """
 
     command_id: str
     station_id: str
-    action: str
     requester: str
     outcome: OutcomeName
     requested_at: datetime
     ended_at: datetime
+    intent: str = ""
+    subject: str = ""
+    action: str = ""
+    version: str = ""
     payload: RawOrNone = None
     error_code: str = ""
     error_description: str = ""
@@ -135,7 +153,7 @@ class CommandOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
     def record(self, *more: tuple[str, bytes]) -> Record:
-        """Return the outcome as a record for `ocpp.outcomes`, addressed by the header `requester`."""
+        """Return the outcome as a record for the topic of who asked."""
         envelope = Envelope(f"{self.command_id}/outcome", OUTCOME, "/command", self.station_id, self.ended_at)
-        headers = envelope.headers(("requester", self.requester.encode()), *more)
-        return Record(OUTCOMES, self.station_id, msgspec.json.encode(self), headers)
+        topic = outcomes_topic(self.requester)
+        return Record(topic, self.station_id, msgspec.json.encode(self), envelope.headers(*more))

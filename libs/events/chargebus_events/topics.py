@@ -76,10 +76,14 @@ def parked_topic(service: str) -> str:
     return f"{dashed(service)}.parked"
 
 
+def outcomes_topic(requester: str) -> str:
+    """Return the topic of the outcomes of the commands that `requester` asked for."""
+    return f"ocpp.outcomes.{dashed(requester)}"
+
+
 DOWNLINK = "ocpp.downlink"
 COMMANDS = "ocpp.commands"
 DELIVERIES = "ocpp.deliveries"
-OUTCOMES = "ocpp.outcomes"
 PRESENCE = "ocpp.presence"
 EDGES = "ocpp.edges"
 REGISTRY = "station.registry"
@@ -120,7 +124,17 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(COMMANDS, "station", "command", ("command",), 6, about="commands that any service asks for"),
         Topic(DELIVERIES, "station", "edge", ("command",), 6, about="what became of a command on the wire"),
-        Topic(OUTCOMES, "station", "command", ("session",), 6, about="the one outcome of each command"),
+        *(
+            Topic(
+                outcomes_topic(service),
+                "station",
+                "command",
+                (dashed(service),),
+                6,
+                about=f"the one outcome of each command that {service} asked for",
+            )
+            for service in ASKING_SERVICES
+        ),
         Topic(
             PRESENCE,
             "station",

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from chargebus_events import public
 from chargebus_events.access import ApiKey, revoked
-from chargebus_events.commands import Command, CommandOutcome, CommandRequested, Delivery
+from chargebus_events.commands import Command, CommandForm, CommandOutcome, CommandRequested, Delivery
 from chargebus_events.frames import ANSWER, CALL, ERROR, SEND, Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record, timestamp
@@ -29,10 +29,10 @@ RECORDS = {
     "registered": RegisteredStation("CS-1", "accepted", "hash", NOW).record(),
     "policy": OnboardingPolicy("refuse", NOW).record(),
     "key": ApiKey("k1", "name", "viewer", "hash", NOW).record(),
-    "requested": CommandRequested("c1", "CS-1", "Reset", RAW, "session", NOW).record(),
+    "requested": CommandRequested("c1", "CS-1", "session", NOW, (CommandForm("Reset", RAW),)).record(),
     "command": Command("c1", "CS-1", "Reset", b"{}", 5, 40, 30.0, NOW).record(),
     "delivery": Delivery("c1", "CS-1", 40, "answered", NOW).record(5),
-    "outcome": CommandOutcome("c1", "CS-1", "Reset", "session", "answered", NOW, NOW).record(),
+    "outcome": CommandOutcome("c1", "CS-1", "session", "answered", NOW, NOW).record(),
     "event": public.event(
         public.STATION_CONNECTION, "e1", "/device", NOW, public.StationConnection("CS-1", NOW, connected=True, epoch=40)
     ),
@@ -128,8 +128,21 @@ def test_a_command_goes_to_the_partition_of_its_edge():
     assert (RECORDS["command"].partition, RECORDS["command"].key) == (5, "CS-1")
 
 
-def test_an_outcome_is_addressed_to_who_asked():
-    assert dict(RECORDS["outcome"].headers)["requester"] == b"session"
+def test_an_outcome_goes_to_the_topic_of_who_asked():
+    assert RECORDS["outcome"].topic == "ocpp.outcomes.session"
+
+
+def test_a_request_from_before_there_were_forms_has_none():
+    older = {
+        "command_id": "c1",
+        "station_id": "S",
+        "action": "Reset",
+        "payload": {},
+        "requester": "x",
+        "requested_at": NOW,
+    }
+
+    assert msgspec.json.decode(msgspec.json.encode(older), type=CommandRequested).forms == ()
 
 
 def test_an_announced_epoch_is_the_records_offset_and_a_repeated_one_its_own():

@@ -9,6 +9,7 @@ from chargebus_events.topics import parked_topic
 _PREFIX = "parked_"
 TOPIC, PARTITION, OFFSET, REASON, AT = (f"{_PREFIX}{name}" for name in ("topic", "partition", "offset", "reason", "at"))
 REPLAYED = f"{_PREFIX}replayed"
+_REPLAY = "replay_of"  # the offset in the parked topic; it stays with the record, even if it is parked again
 _REASON_BYTES = 2000
 
 
@@ -26,7 +27,7 @@ def parked(service: str, received: Received, reason: str, now: datetime) -> Reco
 
 
 def replay(record: Received) -> Record:
-    """Return the record as it was before it was parked, for the topic it came from.
+    """Return the record as it was before it was parked, marked as a replay, for the topic it came from.
 
     Raises:
         ValueError: the record is not a parked one.
@@ -34,8 +35,14 @@ def replay(record: Received) -> Record:
     topic = record.text(TOPIC)
     if not topic:
         raise ValueError("not a parked record: it has no header parked_topic")
-    headers = tuple((name, value) for name, value in record.headers.items() if not name.startswith(_PREFIX))
-    return Record(topic, record.key, record.value, headers)
+    kept = {name: value for name, value in record.headers.items() if not name.startswith(_PREFIX)}
+    headers = (kept | {_REPLAY: b"%d" % record.offset}).items()
+    return Record(topic, record.key, record.value, tuple(headers))
+
+
+def is_replay(record: Received) -> bool:
+    """Whether the record was parked once, by the service that reads it now: whoever waited for it was refused then."""
+    return _REPLAY in record.headers
 
 
 def replayed(service: str, record: Received, now: datetime) -> Record:

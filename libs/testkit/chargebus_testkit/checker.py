@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 import msgspec
 from chargebus_events.record import Received
-from chargebus_events.topics import COMMANDS, EDGES, OUTCOMES
+from chargebus_events.topics import ASKING_SERVICES, COMMANDS, EDGES, outcomes_topic
 from chargebus_station.history import CommandEntry, History
 
 from chargebus_testkit import against_commands, against_readings, against_sessions, leftovers
@@ -130,7 +130,7 @@ class _Check:
         stations = {history.station_id for history in expected.histories}
         if not stations:
             return []
-        told = _outcomes(await self.log.read(OUTCOMES), stations)
+        told = _outcomes(await self.log.read(*map(outcomes_topic, ASKING_SERVICES)), stations)
         asked_for = {*expected.commands, *told, *_requests(await self.log.read(COMMANDS), stations)}
         heard = _heard(expected.histories)
         found = []

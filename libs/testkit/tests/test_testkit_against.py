@@ -150,6 +150,7 @@ def test_readings(values, objection):
 LEDGER = {
     "station_id": "CS1",
     "action": "Reset",
+    "requester": "session",
     "outcome": "answered",
     "reply": {"status": "Accepted"},
     "error": None,
@@ -175,6 +176,7 @@ def test_a_command_with_one_outcome_that_agrees():
         ({"ledger": None}, "not in the ledger"),
         ({"ledger": {**LEDGER, "outcome": None}}, "no outcome"),
         ({"told": []}, "has 0 outcomes"),
+        ({"ledger": {**LEDGER, "requester": "http"}}, "has 1 outcomes"),
         ({"told": [LEDGER, {**LEDGER, "ended_at": "later"}]}, "has 2 outcomes"),
         ({"told": [{**LEDGER, "outcome": "timed_out"}]}, "timed_out on ocpp.outcomes"),
         ({"heard": [answered(), answered()]}, "reached the station 2 times"),

@@ -1,11 +1,13 @@
 """Kafka in: requests, reports of edges, presence, heartbeats and the registry, a batch at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chargebus_events.record import Received
+from chargebus_events.record import Received, Record
 from chargebus_events.topics import EDGES, PRESENCE, REGISTRY
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 
 from chargebus_command import ledger, stations
@@ -13,7 +15,7 @@ from chargebus_command.desk import Case, Desk
 from chargebus_command.domain.events import Asked, EdgeChanged, Event
 from chargebus_command.domain.state import Edge, Station
 from chargebus_command.metrics import CommandMetrics
-from chargebus_command.records import TOPICS, outgoing, read_edge, read_event
+from chargebus_command.records import TOPICS, outgoing, read_edge, read_event, refusal
 
 NEWS_S: Final = 0.03
 """How long who comes and goes, a whole fleet at times, may wait for others: a command may come right after."""
@@ -41,13 +43,16 @@ class News:
 class Handlers:
     """Turns batches into cases for the desk."""
 
-    def __init__(self, desk: Desk, metrics: CommandMetrics) -> None:
+    def __init__(self, desk: Desk, metrics: CommandMetrics, clock: Clock) -> None:
         self._desk = desk
         self._metrics = metrics
+        self._clock = clock
 
     def spec(self) -> ConsumerSpec:
         """Return what the service consumes."""
-        return ConsumerSpec(TOPICS, self.handle, on_new_cluster=stations.forget_connections, patience=patience)
+        return ConsumerSpec(
+            TOPICS, self.handle, self.refuse, on_new_cluster=stations.forget_connections, patience=patience
+        )
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch: one lock, one look, one write for all its stations."""
@@ -65,6 +70,11 @@ class Handlers:
         for station_id, decision in decisions.items():
             for record in outgoing(decision):
                 batch.send(record, because=news.because[station_id])
+
+    def refuse(self, record: Received, _reason: str) -> Sequence[Record]:
+        """Return what who asked gets for a request that was parked: its command has ended."""
+        told = refusal(record, self._clock())
+        return () if told is None else (told,)
 
     async def _hear_edges(self, batch: Batch, edges: dict[int, Edge], news: News) -> None:
         """Note heartbeats in `edges`; a new life of an edge, or its end, concerns what is in flight there."""

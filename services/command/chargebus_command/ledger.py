@@ -4,33 +4,38 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+import msgspec
+from chargebus_events.commands import CommandForm
 from chargebus_runtime.columns import columns
 
-from chargebus_command.domain.state import NO_REPLY, Command, Ended
+from chargebus_command.domain.state import NO_REPLY, Command, Ended, Form
 
 ENDED_CHANNEL = "chargebus_command_ended"
 
 _KNOWN = "SELECT command_id FROM command WHERE command_id = ANY($1::text[])"
 _INSERT = """
-INSERT INTO command (command_id, station_id, action, payload, versions, requester, requested_at, timeout_s, ttl_s,
-    expires_at, requested_by, idempotency_key, fingerprint, awaited, state, due_at, slot, epoch, sent_at,
-    outcome, ended_at, reason, reply, error_code, error_description, error_details)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-    $8::float8[], $9::float8[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::bool[],
-    $15::text[], $16::timestamptz[], $17::int[], $18::bigint[], $19::timestamptz[],
-    $20::text[], $21::timestamptz[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[])
+INSERT INTO command (command_id, station_id, requester, intent, subject, requested_at, timeout_s, ttl_s,
+    expires_at, requested_by, idempotency_key, fingerprint, awaited, forms, action, payload, version, state, due_at,
+    slot, epoch, sent_at, outcome, ended_at, reason, reply, error_code, error_description, error_details)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+    $7::float8[], $8::float8[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::bool[],
+    $14::json[], $15::text[], $16::text[], $17::text[], $18::text[], $19::timestamptz[],
+    $20::int[], $21::bigint[], $22::timestamptz[],
+    $23::text[], $24::timestamptz[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[])
 """
 _MOVE = """
-UPDATE command AS c SET state = n.state, due_at = n.due_at, slot = n.slot, epoch = n.epoch, sent_at = n.sent_at
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[], $5::bigint[], $6::timestamptz[])
-    AS n (command_id, state, due_at, slot, epoch, sent_at)
+UPDATE command AS c SET action = n.action, payload = n.payload, version = n.version, state = n.state,
+    due_at = n.due_at, slot = n.slot, epoch = n.epoch, sent_at = n.sent_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::int[], $8::bigint[],
+    $9::timestamptz[])
+    AS n (command_id, action, payload, version, state, due_at, slot, epoch, sent_at)
 WHERE c.command_id = n.command_id
 """
 _END = """
 WITH ended AS (
     UPDATE command AS c SET state = 'ended', outcome = n.outcome, ended_at = n.ended_at, reason = n.reason,
         reply = n.reply, error_code = n.error_code, error_description = n.error_description,
-        error_details = n.error_details
+        error_details = n.error_details, forms = NULL
     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS n (command_id, outcome, ended_at, reason, reply, error_code, error_description, error_details)
     WHERE c.command_id = n.command_id AND c.state <> 'ended'
@@ -53,8 +58,28 @@ class Origin:
 FROM_A_SERVICE = Origin()
 
 
+_read_forms = msgspec.json.Decoder(tuple[CommandForm, ...]).decode
+
+
 class TwiceEndedError(Exception):
     """A command was about to end a second time: the station's lock was not held."""
+
+
+def forms_to_json(forms: Sequence[Form]) -> str:
+    """Return forms as their column has them: as they came."""
+    return msgspec.json.encode(
+        [CommandForm(form.action, msgspec.Raw(form.payload), form.versions) for form in forms]
+    ).decode()
+
+
+def forms_from_json(column: str) -> tuple[Form, ...]:
+    """Return the forms that stand in their column."""
+    return forms_of(_read_forms(column))
+
+
+def forms_of(told: Sequence[CommandForm]) -> tuple[Form, ...]:
+    """Return the forms that a record has."""
+    return tuple(Form(form.action, bytes(form.payload), form.versions) for form in told)
 
 
 async def known(connection: asyncpg.Connection, command_ids: Collection[str]) -> set[str]:
@@ -95,14 +120,13 @@ async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
 def _new_row(subject: Command | Ended, origins: Mapping[str, Origin]) -> tuple[object, ...]:
     command = subject.command if isinstance(subject, Ended) else subject
     origin = origins.get(command.command_id, FROM_A_SERVICE)
-    state, *progress = _progress(command)
+    action, payload, version, state, *progress = _progress(command)
     return (
         command.command_id,
         command.station_id,
-        command.action,
-        command.payload.decode(),
-        " ".join(command.versions),
         command.requester,
+        command.intent,
+        command.subject,
         command.requested_at,
         command.timeout_s,
         command.ttl_s,
@@ -111,6 +135,10 @@ def _new_row(subject: Command | Ended, origins: Mapping[str, Origin]) -> tuple[o
         origin.idempotency_key,
         origin.fingerprint,
         origin.awaited,
+        None if isinstance(subject, Ended) else forms_to_json(command.forms),
+        action,
+        payload,
+        version,
         "ended" if isinstance(subject, Ended) else state,
         *progress,
         *(_end(subject) if isinstance(subject, Ended) else _NO_END),
@@ -118,10 +146,11 @@ def _new_row(subject: Command | Ended, origins: Mapping[str, Origin]) -> tuple[o
 
 
 def _progress(command: Command) -> tuple[object, ...]:
-    sent = command.sent
+    sent, form = command.sent, command.form
+    shown = (form.action, form.payload.decode())
     if sent is None:
-        return "queued", command.expires_at, None, None, None
-    return "sent", sent.deadline_at, sent.slot, sent.epoch, sent.sent_at
+        return *shown, "", "queued", command.expires_at, None, None, None
+    return *shown, sent.version, "sent", sent.deadline_at, sent.slot, sent.epoch, sent.sent_at
 
 
 def _end(ended: Ended) -> tuple[object, ...]:

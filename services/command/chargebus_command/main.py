@@ -26,7 +26,7 @@ def build(process: Process) -> Service:
     return Service(
         "command",
         database=database,
-        consumer=Handlers(desk, metrics).spec(),
+        consumer=Handlers(desk, metrics, process.clock).spec(),
         routers={"/v1": router(ApiParts(database, Counter(database, desk), waiters, rules, settings.http_wait_s))},
         tasks=(waiters.run, *sweeper.tasks),
     )

@@ -37,7 +37,7 @@ class CommandMetrics:
             self._stray_deliveries.add(decision.ignored)
         for ended in decision.ended:
             # Anybody may ask for an action that no version has; it must not become a series of its own.
-            action = ended.command.action if versions_with(ended.command.action) else "unknown"
+            action = ended.command.form.action if versions_with(ended.command.form.action) else "unknown"
             self._ended.add(1, {"action": action, "outcome": ended.outcome})
             duration = ended.ended_at - ended.command.requested_at
             self._duration.record(max(duration.total_seconds(), 0.0), {"outcome": ended.outcome})

@@ -7,16 +7,14 @@ from chargebus_ocppj.errors import OcppError
 from chargebus_ocppj.schemas import validate_call
 from chargebus_ocppj.versions import VERSIONS, Version
 
-from chargebus_command.domain.state import Command
+from chargebus_command.domain.state import Form
 
 _BY_NAME: dict[str, Version] = {version: version for version in VERSIONS}
 
 
-def misfit(command: Command, version: str) -> str:
-    """Say why the command cannot be sent in `version`, or return an empty string."""
-    if command.versions and version not in command.versions:
-        return f"it is meant for OCPP {' or '.join(command.versions)}, the station speaks {version}"
-    return payload_misfit(version, command.action, command.payload)
+def misfit(form: Form, version: str) -> str:
+    """Say why the CSMS cannot send this form of a command in `version`, or return an empty string."""
+    return payload_misfit(version, form.action, form.payload)
 
 
 def payload_misfit(version: str, action: str, payload: bytes) -> str:

@@ -12,7 +12,7 @@ from chargebus_runtime.database import Database
 from chargebus_command import stations
 from chargebus_command.desk import Case, Desk
 from chargebus_command.domain.events import Asked
-from chargebus_command.domain.state import Command, Station, expiry
+from chargebus_command.domain.state import Command, Form, Station, expiry
 from chargebus_command.ledger import Origin
 from chargebus_command.payloads import misfits, versions_with
 from chargebus_command.records import outgoing
@@ -137,8 +137,7 @@ def _command(order: Order, now: datetime) -> Command:
     return Command(
         command_id=order.command_id,
         station_id=order.station_id,
-        action=order.action,
-        payload=order.payload,
+        forms=(Form(order.action, order.payload),),
         requester=REQUESTER,
         requested_at=now,
         expires_at=expiry(now, order.timeout_s, order.ttl_s),

@@ -6,8 +6,8 @@ import asyncpg
 from chargebus_runtime.conditions import Conditions
 
 _COLUMNS = """
-SELECT command_id, number, station_id, action, payload, requester, requested_by, requested_at, timeout_s, ttl_s,
-    state, sent_at, outcome, ended_at, reason, reply, error_code, error_description, error_details
+SELECT command_id, number, station_id, action, payload, version, requester, requested_by, requested_at, timeout_s,
+    ttl_s, state, sent_at, outcome, ended_at, reason, reply, error_code, error_description, error_details
 FROM command
 """
 _ONE = _COLUMNS + "WHERE command_id = $1"

@@ -8,14 +8,28 @@ from chargebus_events import commands
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import ONBOARDING_KEY
-from chargebus_events.topics import COMMANDS, DELIVERIES, EDGES, PRESENCE, REGISTRY
+from chargebus_events.topics import ASKING_SERVICES, COMMANDS, DELIVERIES, EDGES, PRESENCE, REGISTRY
+from chargebus_runtime.parking import is_replay
 
-from chargebus_command.domain.decision import Decision
+from chargebus_command.domain.decision import REFUSED, Decision
 from chargebus_command.domain.events import Asked, Connected, Delivered, Disconnected, Event, Registered
 from chargebus_command.domain.state import Command, Connection, Edge, Ended, Reply, Rules, expiry
+from chargebus_command.ledger import forms_of
 
 TOPICS = (COMMANDS, DELIVERIES, PRESENCE, EDGES, REGISTRY)
 
+
+class RequestOrigin(msgspec.Struct, frozen=True):
+    """What must be read of a request to tell who asked that it has ended."""
+
+    command_id: str
+    requester: str
+    requested_at: datetime
+    intent: str = ""
+    subject: str = ""
+
+
+_origin = msgspec.json.Decoder(RequestOrigin).decode
 _request = msgspec.json.Decoder(commands.CommandRequested).decode
 _delivery = msgspec.json.Decoder(commands.Delivery).decode
 _presence = msgspec.json.Decoder(Presence).decode
@@ -44,11 +58,38 @@ def read_edge(record: Received, now: datetime) -> Edge | None:
 
 
 def outgoing(decision: Decision) -> Iterator[Record]:
-    """Yield what a decision sends: the outcomes first, then the next command."""
+    """Yield what a decision sends: the outcomes to the services that asked, then the next command."""
     for ended in decision.ended:
-        yield _outcome(ended)
+        if ended.command.requester in ASKING_SERVICES and not ended.told:
+            yield _outcome(ended)
     if decision.sent is not None and decision.sent.sent is not None:
         yield _down(decision.sent)
+
+
+def refusal(record: Received, now: datetime) -> Record | None:
+    """Return the outcome of a request that could not be handled and is parked, if it can be read who asked.
+
+    It has ended then: replayed, it is neither carried out nor told of again.
+    """
+    if record.topic != COMMANDS or is_replay(record):
+        return None
+    try:
+        asked = _origin(record.value or b"")
+    except msgspec.MsgspecError:
+        return None
+    if asked.requester not in ASKING_SERVICES:
+        return None
+    return commands.CommandOutcome(
+        command_id=asked.command_id,
+        station_id=record.key,
+        requester=asked.requester,
+        outcome="undeliverable",
+        requested_at=asked.requested_at,
+        ended_at=now,
+        intent=asked.intent,
+        subject=asked.subject,
+        reason=REFUSED,
+    ).record()
 
 
 def _asked(record: Received, rules: Rules, now: datetime) -> Event | None:
@@ -57,20 +98,19 @@ def _asked(record: Received, rules: Rules, now: datetime) -> Event | None:
     request = _request(record.value)
     timeout_s, ttl_s = rules.timeout_s(request.timeout_s), rules.ttl_s(request.ttl_s)
     requested_at = min(request.requested_at, now)
-    return Asked(
-        Command(
-            command_id=request.command_id,
-            station_id=record.key,
-            action=request.action,
-            payload=bytes(request.payload),
-            requester=request.requester,
-            requested_at=requested_at,
-            expires_at=expiry(requested_at, timeout_s, ttl_s),
-            timeout_s=timeout_s,
-            ttl_s=ttl_s,
-            versions=request.versions,
-        )
+    command = Command(
+        command_id=request.command_id,
+        station_id=record.key,
+        forms=forms_of(request.forms),
+        requester=request.requester,
+        requested_at=requested_at,
+        expires_at=expiry(requested_at, timeout_s, ttl_s),
+        timeout_s=timeout_s,
+        ttl_s=ttl_s,
+        intent=request.intent,
+        subject=request.subject,
     )
+    return Asked(command, refused=is_replay(record))
 
 
 def _delivered(record: Received, _rules: Rules, _now: datetime) -> Event | None:
@@ -110,8 +150,8 @@ def _down(command: Command) -> Record:
     return commands.Command(
         command_id=command.command_id,
         station_id=command.station_id,
-        action=command.action,
-        payload=command.payload,
+        action=sent.form.action,
+        payload=sent.form.payload,
         slot=sent.slot,
         epoch=sent.epoch,
         timeout_s=command.timeout_s,
@@ -125,11 +165,14 @@ def _outcome(ended: Ended) -> Record:
     return commands.CommandOutcome(
         command_id=command.command_id,
         station_id=command.station_id,
-        action=command.action,
         requester=command.requester,
         outcome=ended.outcome,
         requested_at=command.requested_at,
         ended_at=ended.ended_at,
+        intent=command.intent,
+        subject=command.subject,
+        action="" if command.sent is None else command.sent.form.action,
+        version="" if command.sent is None else command.sent.version,
         payload=None if reply.payload is None else msgspec.Raw(reply.payload),
         error_code=reply.error_code,
         error_description=reply.error_description,

@@ -54,6 +54,7 @@ class CommandView(BaseModel):
     station_id: str
     action: str
     payload: Any
+    version: str = Field(description="The OCPP version in which it was sent; empty before that")
     requester: str = Field(description="The service that asked for it; `http` for a call of this API")
     requested_by: str = Field(description="The id of the API key that asked for it; empty for a service")
     requested_at: datetime

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 import asyncpg
 from chargebus_runtime.columns import columns
 
-from chargebus_command.domain.state import Command, Connection, Edge, Sent, Station, Void
+from chargebus_command.domain.state import Command, Connection, Edge, Form, Sent, Station, Void
+from chargebus_command.ledger import forms_from_json
 
 _ENSURE = """
 INSERT INTO station (station_id, registered, connected, version)
@@ -20,8 +21,8 @@ _LOCK_FREE = """
 SELECT station_id FROM station WHERE station_id = ANY($1::text[]) ORDER BY station_id FOR NO KEY UPDATE SKIP LOCKED
 """
 _OPEN = """
-SELECT command_id, station_id, action, payload, versions, requester, requested_at, timeout_s, ttl_s, expires_at,
-       state, due_at, slot, epoch, sent_at
+SELECT command_id, station_id, requester, intent, subject, requested_at, timeout_s, ttl_s, expires_at, forms,
+       action, payload, version, state, due_at, slot, epoch, sent_at
 FROM command WHERE station_id = ANY($1::text[]) AND state <> 'ended' ORDER BY station_id, number
 """
 _WRITE = """
@@ -123,20 +124,24 @@ def _connection(row: asyncpg.Record) -> Connection | None:
 
 
 def _command(row: asyncpg.Record) -> Command:
-    sent = Sent(row["slot"], row["epoch"], row["sent_at"], row["due_at"]) if row["state"] == "sent" else None
     return Command(
         command_id=row["command_id"],
         station_id=row["station_id"],
-        action=row["action"],
-        payload=row["payload"].encode(),
+        forms=forms_from_json(row["forms"]),
         requester=row["requester"],
         requested_at=row["requested_at"],
         expires_at=row["expires_at"],
         timeout_s=row["timeout_s"],
         ttl_s=row["ttl_s"],
-        versions=tuple(row["versions"].split()),
-        sent=sent,
+        intent=row["intent"],
+        subject=row["subject"],
+        sent=_sent(row) if row["state"] == "sent" else None,
     )
+
+
+def _sent(row: asyncpg.Record) -> Sent:
+    form = Form(row["action"], row["payload"].encode())
+    return Sent(row["slot"], row["epoch"], row["version"], form, row["sent_at"], row["due_at"])
 
 
 def _row(station: Station) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -11,6 +12,8 @@ from sqlmodel import Field, SQLModel
 _ID: Any = sa.String(collation="C")
 _TIME: Any = sa.DateTime(timezone=True)
 _BIG: Any = sa.BigInteger
+_JSON: Any = JSON
+_EMPTY: Any = {"server_default": ""}
 
 _OPEN = sa.text("state <> 'ended'")
 _SENT = sa.text("state = 'sent'")
@@ -57,8 +60,9 @@ class CommandRow(Tables, table=True):
     """A command, from its request to its one outcome.
 
     `number` is its place in the order of all commands; `state` is queued, sent or ended. `due_at` is when time ends
-    it: `expires_at` while it is queued, the deadline of its answer once it is sent. `awaited`: an HTTP call may be
-    waiting for its end. `reply` and `error_*` are what the station said.
+    it: `expires_at` while it is queued, the deadline of its answer once it is sent. `forms` are kept until it ended;
+    `action`, `payload` and `version` are those of the form that was sent, of the first one before that (no version
+    yet). `awaited`: an HTTP call may be waiting for its end. `reply` and `error_*` are what the station said.
     """
 
     __tablename__ = "command"
@@ -76,10 +80,13 @@ class CommandRow(Tables, table=True):
     command_id: str = Field(primary_key=True, sa_type=_ID)
     number: int = Field(sa_type=_BIG, sa_column_args=(sa.Identity(always=True),))
     station_id: str = Field(sa_type=_ID)
+    requester: str
+    intent: str = Field(sa_column_kwargs=_EMPTY)
+    subject: str = Field(sa_column_kwargs=_EMPTY)
+    forms: str | None = Field(sa_type=_JSON)
     action: str
     payload: str
-    versions: str
-    requester: str
+    version: str = Field(sa_column_kwargs=_EMPTY)
     requested_by: str
     requested_at: datetime = Field(sa_type=_TIME)
     timeout_s: float

@@ -20,11 +20,11 @@ from chargebus_command.placing import Counter
 from chargebus_command.settings import CommandSettings
 from chargebus_command.sweeper import Sweeper, SweepTimes
 from chargebus_events.access import ApiKey
-from chargebus_events.commands import CommandOutcome, CommandRequested, Delivery
+from chargebus_events.commands import CommandForm, CommandOutcome, CommandRequested, Delivery
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import RegisteredStation
-from chargebus_events.topics import DOWNLINK, OUTCOMES
+from chargebus_events.topics import DOWNLINK, outcomes_topic
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
@@ -116,9 +116,9 @@ class Service:
 
     def request(self, station_id: str, command_id: str, action: str = "Reset", **more) -> Received:
         """Return a request of another service."""
-        payload = msgspec.Raw(more.pop("payload", b'{"type":"Soft"}'))
-        values = {"requester": "session", "requested_at": self.time(), **more}
-        return received(CommandRequested(command_id, station_id, action, payload, **values).record())
+        form = CommandForm(action, msgspec.Raw(more.pop("payload", b'{"type":"Soft"}')), more.pop("versions", ()))
+        values = {"requester": "session", "requested_at": self.time(), "forms": (form,), **more}
+        return received(CommandRequested(command_id, station_id, **values).record())
 
     def delivery(self, station_id: str, command_id: str, result: str, epoch: int = 7, **more) -> Received:
         """Return an edge's report."""
@@ -130,7 +130,9 @@ class Service:
 
     def outcomes(self, records: Sequence[Record]) -> list[CommandOutcome]:
         """Return the outcomes among records."""
-        return [msgspec.json.decode(r.value, type=CommandOutcome) for r in records if r.topic == OUTCOMES]
+        return [
+            msgspec.json.decode(r.value, type=CommandOutcome) for r in records if r.topic == outcomes_topic("session")
+        ]
 
     async def fetch(self, query: str, *values: object) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await self.database.pool.fetch(query, *values)]
@@ -172,7 +174,7 @@ async def service(command_database) -> AsyncIterator[Service]:
         database,
         sent,
         time,
-        Handlers(desk, metrics),
+        Handlers(desk, metrics, time),
         desk,
         Sweeper(database, desk, metrics, times),
         Waiters(database, ENDED_CHANNEL),

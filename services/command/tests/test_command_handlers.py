@@ -1,6 +1,6 @@
 """What comes over Kafka, against a real database."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -8,8 +8,10 @@ from chargebus_command import ledger
 from chargebus_command.domain.state import Ended
 from chargebus_command.ledger import TwiceEndedError
 from chargebus_command.stations import forget_connections, take
+from chargebus_events.commands import CommandForm
 from chargebus_events.record import Received, timestamp
 from chargebus_events.registry import OnboardingPolicy, removed
+from chargebus_runtime import parking
 
 DOWN_A = ("CS-1", 3, b"a")
 DOWN_B = ("CS-1", 3, b"b")
@@ -138,6 +140,84 @@ async def test_a_request_for_another_version_is_undeliverable(service):
     (outcome,) = service.outcomes(await service.apply(request))
 
     assert outcome.reason == "it is meant for OCPP 1.6 or 2.0.1, the station speaks 2.1"
+
+
+FORMS = (
+    CommandForm("RemoteStopTransaction", msgspec.Raw(b'{"transactionId":7}'), ("1.6",)),
+    CommandForm("RequestStopTransaction", msgspec.Raw(b'{"transactionId":"7"}'), ("2.0.1", "2.1")),
+)
+
+
+@pytest.mark.parametrize(("version", "action"), [("1.6", "RemoteStopTransaction"), ("2.1", "RequestStopTransaction")])
+async def test_of_the_forms_the_one_for_the_stations_version_is_sent_and_told_of(service, version, action):
+    await service.come_online("CS-1", version=version)
+    (sent,) = await service.apply(service.request("CS-1", "a", forms=FORMS, intent="stop", subject="s1"))
+    report = service.delivery("CS-1", "a", "answered", payload=msgspec.Raw(b"{}"))
+    (outcome,) = service.outcomes(await service.apply(report))
+
+    assert dict(sent.headers)["ocpp_action"] == action.encode()
+    assert (outcome.action, outcome.version, outcome.intent, outcome.subject) == (action, version, "stop", "s1")
+    assert await service.fetch("SELECT action, version, forms FROM command") == [(action, version, None)]
+
+
+async def test_the_form_is_chosen_when_it_is_sent_by_the_version_spoken_then(service):
+    await service.come_online("CS-1", version="1.6")
+    await service.apply(service.request("CS-1", "a", forms=FORMS, ttl_s=60))
+    returned = await service.apply(service.delivery("CS-1", "a", "undeliverable"))
+    (sent,) = await service.apply(service.presence("CS-1", 8, version="2.0.1"))
+
+    assert returned == []
+    assert dict(sent.headers)["ocpp_action"] == b"RequestStopTransaction"
+
+
+async def test_an_outcome_of_what_was_never_sent_names_no_action(service):
+    await service.apply(service.registered("CS-1"))
+    (outcome,) = service.outcomes(await service.apply(service.request("CS-1", "a", forms=FORMS)))
+
+    assert (outcome.outcome, outcome.action, outcome.version) == ("undeliverable", "", "")
+
+
+async def test_a_request_without_a_form_as_before_there_were_any_ends(service):
+    await service.come_online("CS-1")
+    (outcome,) = service.outcomes(await service.apply(service.request("CS-1", "a", forms=())))
+
+    assert (outcome.outcome, outcome.reason) == ("undeliverable", "nothing was given to send")
+
+
+async def test_an_outcome_that_nobody_reads_is_kept_and_not_sent(service):
+    sent = await service.apply(service.request("NOBODY", "a", requester="stranger"))
+
+    assert sent == []
+    assert await service.outcome("a") == "undeliverable"
+
+
+def parked_and_replayed(record):
+    parked = parking.parked("command", record, "why", datetime.now(UTC))
+    again = parking.replay(Received(parked.topic, 0, 7, parked.key, parked.value, dict(parked.headers)))
+    return Received(again.topic, 0, 8, again.key, again.value, dict(again.headers))
+
+
+async def test_a_request_that_is_parked_has_ended_and_its_replay_does_not_end_it_twice(service):
+    await service.come_online("CS-1")
+    request = service.request("CS-1", "a", intent="stop", subject="s1", ttl_s=600)
+    (told,) = service.outcomes(service.handlers.refuse(request, "ValueError: why"))
+    replay = parked_and_replayed(request)
+
+    assert (told.outcome, told.intent, told.subject) == ("undeliverable", "stop", "s1")
+    assert told.reason == "the command service could not handle it"
+    assert await service.apply(replay) == []
+    assert await service.outcome("a") == "undeliverable"
+    assert service.handlers.refuse(replay, "why") == ()
+
+
+async def test_a_request_that_cannot_be_read_ends_if_it_says_who_asked(service):
+    broken = service.request("CS-1", "a")
+    unreadable = msgspec.structs.replace(broken, value=broken.value.replace(b'"forms":[', b'"forms":[1,'))
+    (told,) = service.outcomes(service.handlers.refuse(unreadable, "why"))
+
+    assert (told.command_id, told.outcome) == ("a", "undeliverable")
+    assert service.handlers.refuse(msgspec.structs.replace(broken, value=b"{}"), "why") == ()
+    assert service.handlers.refuse(service.delivery("CS-1", "a", "answered"), "why") == ()
 
 
 async def test_an_action_of_the_station_is_no_command(service):

@@ -1,6 +1,7 @@
 """The rules of a station's queue, one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from chargebus_command.domain.events import (
     Event,
     Registered,
 )
+from chargebus_command.domain.forms import choose
 from chargebus_command.domain.queue import decide
-from chargebus_command.domain.state import Command, Connection, Edge, Reply, Rules, Station, expiry
+from chargebus_command.domain.state import Command, Connection, Edge, Form, Reply, Rules, Station, expiry
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 RULES = Rules()
@@ -27,7 +29,7 @@ def later(seconds: float) -> datetime:
 
 def command(name: str, *, ttl_s: float = 0.0, timeout_s: float = 30.0, asked_at: datetime = NOW) -> Command:
     expires_at = expiry(asked_at, timeout_s, ttl_s)
-    return Command(name, "CS1", "Reset", b'{"type":"Soft"}', "test", asked_at, expires_at, timeout_s, ttl_s)
+    return Command(name, "CS1", (Form("Reset", b'{"type":"Soft"}'),), "test", asked_at, expires_at, timeout_s, ttl_s)
 
 
 def connection(epoch: int = 5, edge_epoch: int = 1) -> Connection:
@@ -36,7 +38,7 @@ def connection(epoch: int = 5, edge_epoch: int = 1) -> Connection:
 
 def around(now: datetime = NOW, *, edges: Sequence[Edge] | None = None, misfit: str = "") -> Surroundings:
     known = edges if edges is not None else [Edge(slot=0, epoch=1, seen_at=now)]
-    return Surroundings({edge.slot: edge for edge in known}, RULES, lambda _command, _version: misfit, now)
+    return Surroundings({edge.slot: edge for edge in known}, RULES, lambda _form, _version: misfit, now)
 
 
 def online(*events: Event) -> Decision:
@@ -239,15 +241,32 @@ def test_a_late_end_of_an_older_connection_does_not_evict_the_newer_one() -> Non
 
 def test_a_payload_that_does_not_fit_the_version_is_undeliverable_and_the_next_goes() -> None:
     misfits = Surroundings(
-        around().edges, RULES, lambda c, _version: "does not fit" if c.command_id == "a" else "", NOW
+        around().edges, RULES, lambda form, _version: "does not fit" if form.payload == b"{}" else "", NOW
     )
     station = Station("CS1", registered=True, connection=connection())
-    decision = decide(station, [Asked(command("a")), Asked(command("b"))], misfits)
+    unfit = replace(command("a"), forms=(Form("Reset", b"{}"),))
+    decision = decide(station, [Asked(unfit), Asked(command("b"))], misfits)
 
     assert ends(decision) == [("a", "undeliverable")]
     assert decision.ended[0].reason == "does not fit"
     assert decision.sent is not None
     assert decision.sent.command_id == "b"
+
+
+def test_the_first_form_that_suits_the_version_is_sent() -> None:
+    forms = (
+        Form("A", b"{}", ("2.0.1",)),
+        Form("B", b"too much", ("1.6", "2.1")),
+        Form("C", b"{}"),
+        Form("D", b"{}", ("1.6",)),
+    )
+
+    def misfit(form: Form, _version: str) -> str:
+        return "breaks its schema" if form.payload == b"too much" else ""
+
+    assert choose(forms, "1.6", misfit) == forms[2]
+    assert choose(forms[:2], "1.6", misfit) == "breaks its schema"
+    assert choose(forms[:2], "3.0", misfit) == "it is meant for OCPP 1.6 or 2.0.1 or 2.1, the station speaks 3.0"
 
 
 def test_an_unknown_station_takes_no_command() -> None:

@@ -19,7 +19,7 @@ from chargebus_command.domain.events import (
     Event,
 )
 from chargebus_command.domain.queue import decide
-from chargebus_command.domain.state import Command, Connection, Edge, Rules, Sent, Station, expiry
+from chargebus_command.domain.state import Command, Connection, Edge, Form, Rules, Sent, Station, expiry
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -64,7 +64,7 @@ class QueueMachine(RuleBasedStateMachine):
     def ask(self, ttl_s: float, timeout_s: float) -> None:
         expires_at = expiry(self.now, timeout_s, ttl_s)
         name = f"c{len(self.asked)}"
-        command = Command(name, "CS1", "Reset", b"{}", "test", self.now, expires_at, timeout_s, ttl_s)
+        command = Command(name, "CS1", (Form("Reset", b"{}"),), "test", self.now, expires_at, timeout_s, ttl_s)
         self.asked.append(command)
         self.decide(Asked(command))
 

@@ -10,7 +10,7 @@ import msgspec
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import OUTCOMES, PRESENCE, frames_topic
+from chargebus_events.topics import PRESENCE, frames_topic, outcomes_topic
 from chargebus_ocppj.actions import lookup
 from chargebus_ocppj.errors import NotSupportedRpcError, OcppError, error_code
 from chargebus_ocppj.payloads import clean
@@ -34,9 +34,8 @@ from chargebus_session.store.intents import Result
 log = logging.getLogger(__name__)
 
 FRAMES: Final = frames_topic("session")
-REQUESTER: Final = "session"
+OUTCOMES: Final = outcomes_topic("session")
 
-OTHERS_OUTCOME_S: Final = 1.0
 PRESENCE_S: Final = 0.03
 """How long what nobody waits for may wait for more of it: no longer than a boot takes, as a remote start may follow."""
 
@@ -166,7 +165,7 @@ class Handlers:
             self._metrics.flags.add(1, {"flag": flag})
 
     async def _end_intents(self, batch: Batch, records: Sequence[Received]) -> None:
-        results = [_result(record) for record in records if record.text("requester") == REQUESTER]
+        results = [_result(record) for record in records]
         if not results:
             return
         for command_id in await intents.end(batch.connection, results):
@@ -177,8 +176,6 @@ class Handlers:
 
 def patience(record: Received) -> float:
     """Return how long a record may wait for others, in seconds."""
-    if record.topic == OUTCOMES and record.text("requester") != REQUESTER:
-        return OTHERS_OUTCOME_S
     return PRESENCE_S if record.topic == PRESENCE else 0.0
 
 

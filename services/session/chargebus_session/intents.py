@@ -5,7 +5,7 @@ from typing import Final
 from uuid import uuid4
 
 import msgspec
-from chargebus_events.commands import CommandRequested
+from chargebus_events.commands import CommandForm, CommandRequested
 from chargebus_ocppj.schemas import encode_call
 from chargebus_ocppj.versions import Version, as_version
 from chargebus_runtime.database import Database, Transaction
@@ -105,16 +105,15 @@ class Intents:
 
     async def _send(self, tx: Transaction, intent: Intent, message: Message, wanted: Waiting) -> None:
         await intents.add(tx.connection, intent)
+        payload = encode_call(message.version, message.action, message.payload)
         request = CommandRequested(
             command_id=intent.command_id,
             station_id=intent.station_id,
-            action=message.action,
-            payload=msgspec.Raw(encode_call(message.version, message.action, message.payload)),
             requester=REQUESTER,
             requested_at=tx.now,
+            forms=(CommandForm(message.action, msgspec.Raw(payload), REMOTE[message.version].family),),
             timeout_s=wanted.timeout_s,
             ttl_s=self._ttl_s(wanted),
-            versions=REMOTE[message.version].family,
         )
         tx.send(request.record())
 

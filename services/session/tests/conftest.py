@@ -147,7 +147,7 @@ class Service:
         return self.received(Presence(**(values | more)).record())
 
     def outcome(self, command_id: str, **more) -> Received:
-        values = {"station_id": "CS1", "action": "x", "requester": "session", "outcome": "answered"}
+        values = {"station_id": "CS1", "requester": "session", "outcome": "answered"}
         times = {"requested_at": self.now, "ended_at": self.now}
         return self.received(CommandOutcome(command_id=command_id, **(values | times | more)).record())
 

@@ -299,10 +299,11 @@ async def test_F01_a_remote_start_speaks_the_version_of_its_station(http, servic
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/v1/commands/{answer.json()['command_id']}"
     [command] = await commands(service)
-    validate_call(version, action, bytes(command.payload))
-    assert (command.action, command.requester, command.station_id) == (action, "session", "CS1")
-    assert (command.timeout_s, command.ttl_s, version in command.versions) == (9.0, 5.0, True)
-    payload = json.loads(bytes(command.payload))
+    [form] = command.forms
+    validate_call(version, action, bytes(form.payload))
+    assert (form.action, command.requester, command.station_id) == (action, "session", "CS1")
+    assert (command.timeout_s, command.ttl_s, version in form.versions) == (9.0, 5.0, True)
+    payload = json.loads(bytes(form.payload))
     assert payload.get("evseId", payload.get("connectorId")) == 2
     assert payload.get("remoteStartId", answer.json()["remote_start_id"]) == answer.json()["remote_start_id"]
 
@@ -385,8 +386,9 @@ async def test_F03_a_session_is_stopped_in_the_words_of_its_station(http, servic
 
     assert answer.status_code == 202
     [command] = await commands(service)
-    validate_call("1.6", "RemoteStopTransaction", bytes(command.payload))
-    assert command.action == "RemoteStopTransaction"
+    [form] = command.forms
+    validate_call("1.6", "RemoteStopTransaction", bytes(form.payload))
+    assert form.action == "RemoteStopTransaction"
 
 
 async def test_a_session_is_stopped_without_a_body_and_without_presence(http, service, sessions):

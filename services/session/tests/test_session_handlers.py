@@ -417,10 +417,7 @@ async def test_an_outcome_ends_its_intent_and_wakes_who_waits(service):
     async with service.waiters.waiting("c1") as waiter:
         while not await service.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
             await asyncio.sleep(0)
-        await service.apply(
-            service.outcome("c1", payload=msgspec.Raw(b'{"status":"Rejected"}')),
-            service.outcome("c2", requester="device"),
-        )
+        await service.apply(service.outcome("c1", payload=msgspec.Raw(b'{"status":"Rejected"}')))
         assert await waiter.wait(5)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chargebus_command.domain.decision import CONNECTION_LOST, NOT_WRITTEN, Decision, no_answer
+from chargebus_command.domain.decision import CONNECTION_LOST, NOT_WRITTEN, REFUSED, Decision, no_answer
 from chargebus_command.domain.events import (
     Asked,
     Connected,
@@ -20,8 +20,8 @@ def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Dec
     """Apply one event."""
     station = decision.station
     match event:
-        case Asked(command):
-            return _ask(decision, command, rules, now)
+        case Asked():
+            return _ask(decision, event, rules, now)
         case Connected(connection):
             return replace(decision, station=_connect(station, connection))
         case Disconnected(epoch):
@@ -34,8 +34,10 @@ def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Dec
             return decision
 
 
-def _ask(decision: Decision, command: Command, rules: Rules, now: datetime) -> Decision:
-    waiting = decision.station.waiting
+def _ask(decision: Decision, asked: Asked, rules: Rules, now: datetime) -> Decision:
+    command, waiting = asked.command, decision.station.waiting
+    if asked.refused:
+        return decision.ending(Ended(command, "undeliverable", now, REFUSED, told=True))
     if len(waiting) >= rules.max_waiting:
         reason = f"{rules.max_waiting} commands already wait for this station"
         return decision.ending(Ended(command, "undeliverable", now, reason))
@@ -71,7 +73,8 @@ def _deliver(decision: Decision, report: Delivered, rules: Rules, now: datetime)
         case "undeliverable":
             void = Void(report.epoch, now + timedelta(seconds=rules.void_s))
             reason = report.reply.error_description or NOT_WRITTEN
-            return _return_to_queue(replace(freed, station=replace(freed.station, void=void)), command, reason, now)
+            unsent = replace(command, sent=None)
+            return _return_to_queue(replace(freed, station=replace(freed.station, void=void)), unsent, reason, now)
 
 
 def _concerns(report: Delivered, command: Command) -> bool:
@@ -87,4 +90,4 @@ def _concerns(report: Delivered, command: Command) -> bool:
 def _return_to_queue(freed: Decision, command: Command, reason: str, now: datetime) -> Decision:
     if now >= command.expires_at:
         return freed.ending(Ended(command, "undeliverable", now, reason))
-    return freed.queueing((replace(command, sent=None), *freed.station.waiting))
+    return freed.queueing((command, *freed.station.waiting))

@@ -4,19 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from chargebus_command.domain.state import Command, Connection, Edge, Ended, Rules, Station
+from chargebus_command.domain.state import Command, Connection, Edge, Ended, Form, Rules, Station
 
 CONNECTION_LOST = "connection lost before the answer"
 NOT_WRITTEN = "its edge could not write to the station"
+REFUSED = "the command service could not handle it"
 
-Misfit = Callable[[Command, str], str]
+Misfit = Callable[[Form, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a decision needs beside the station: the edges by slot, the rules, the check of a payload, and the time.
 
-    `misfit` says why a command cannot be sent in an OCPP version, or returns an empty string.
+    `misfit` says why a form cannot be sent in an OCPP version, or returns an empty string.
     """
 
     edges: Mapping[int, Edge]

@@ -11,7 +11,8 @@ from chargebus_command.domain.decision import (
     no_answer,
     offline_reason,
 )
-from chargebus_command.domain.state import Command, Connection, Ended, Sent
+from chargebus_command.domain.forms import choose
+from chargebus_command.domain.state import Command, Connection, Ended, Form, Sent
 
 
 def settle(decision: Decision, around: Surroundings) -> Decision:
@@ -83,16 +84,19 @@ def _send_next(decision: Decision, around: Surroundings) -> Decision:
     while connection is not None and decision.station.waiting:
         command, *rest = decision.station.waiting
         decision = decision.queueing(tuple(rest))
-        misfit = around.misfit(command, connection.version)
-        if not misfit:
-            return _send(decision, command, connection, around)
-        decision = decision.ending(Ended(command, "undeliverable", around.now, misfit))
+        form = choose(command.forms, connection.version, around.misfit)
+        if isinstance(form, Form):
+            return _send(decision, replace(command, sent=_sent(command, form, connection, around)))
+        decision = decision.ending(Ended(command, "undeliverable", around.now, form))
     return decision
 
 
-def _send(decision: Decision, command: Command, connection: Connection, around: Surroundings) -> Decision:
+def _send(decision: Decision, command: Command) -> Decision:
+    return replace(decision, station=replace(decision.station, in_flight=command), sent=command)
+
+
+def _sent(command: Command, form: Form, connection: Connection, around: Surroundings) -> Sent:
     # Whole milliseconds: on its way the time is text, and the edge's report names it again.
     sent_at = around.now.replace(microsecond=around.now.microsecond // 1000 * 1000)
     deadline_at = sent_at + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
-    sent = replace(command, sent=Sent(connection.slot, connection.epoch, sent_at, deadline_at))
-    return replace(decision, station=replace(decision.station, in_flight=sent), sent=sent)
+    return Sent(connection.slot, connection.epoch, connection.version, form, sent_at, deadline_at)

@@ -11,9 +11,13 @@ DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "c
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody wants the command carried out; it was never seen before."""
+    """Somebody wants the command carried out; it was never seen before.
+
+    `refused`: it could not be handled when it came first, and who asked was told so.
+    """
 
     command: Command
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

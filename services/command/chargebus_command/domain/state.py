@@ -34,11 +34,22 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A command in the words of the OCPP versions it names (none: any that takes it); `payload` is raw JSON."""
+
+    action: str
+    payload: bytes
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
-    """On which connection a command went out, and until when its end is waited for."""
+    """In which form, and on which connection, a command went out, and until when its end is waited for."""
 
     slot: int
     epoch: int
+    version: str
+    form: Form
     sent_at: datetime
     deadline_at: datetime
 
@@ -55,21 +66,27 @@ class Void:
 class Command:
     """A command that has not ended; `sent` is None while it is queued.
 
-    `payload` is the raw JSON of the request, `versions` the OCPP versions it is meant for (empty: any that takes it).
-    It is not sent at or after `expires_at`.
+    Of `forms`, the first that suits the station's version is sent. It is not sent at or after `expires_at`.
     """
 
     command_id: str
     station_id: str
-    action: str
-    payload: bytes
+    forms: tuple[Form, ...]
     requester: str
     requested_at: datetime
     expires_at: datetime
     timeout_s: float
     ttl_s: float
-    versions: tuple[str, ...] = ()
+    intent: str = ""
+    subject: str = ""
     sent: Sent | None = None
+
+    @property
+    def form(self) -> Form:
+        """The form that was sent; before that, the first of them stands for all."""
+        if self.sent is not None:
+            return self.sent.form
+        return self.forms[0] if self.forms else NO_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +100,19 @@ class Reply:
 
 
 NO_REPLY = Reply()
+NO_FORM = Form("", b"null")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command's one end; `reason` says in words why it was not answered."""
+    """A command's one end; `reason` says in words why it was not answered, `told` that who asked knows it already."""
 
     command: Command
     outcome: Outcome
     ended_at: datetime
     reason: str = ""
     reply: Reply = NO_REPLY
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
