@@ -20,8 +20,8 @@ def database_url(server_url: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
-async def migrate(server_url: str, name: str, migrations: Path) -> None:
-    """Create the database `name` if it is missing and upgrade it to the head of `migrations`.
+async def migrate(server_url: str, name: str, migrations: Path, revision: str = "head") -> None:
+    """Create the database `name` if it is missing and upgrade it to the head of `migrations`, or to one before.
 
     Several processes may do so at once: an advisory lock lets one go first.
 
@@ -33,7 +33,7 @@ async def migrate(server_url: str, name: str, migrations: Path) -> None:
     lock = await asyncpg.connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock(hashtext('chargebus migrations'))")
-        await asyncio.to_thread(command.upgrade, _config(url, migrations), "head")
+        await asyncio.to_thread(command.upgrade, _config(url, migrations), revision)
     finally:
         await lock.close()
 

@@ -14,14 +14,11 @@ def stored(record, offset: int) -> Received:
     return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
 
 
-def test_a_parked_record_is_replayed_as_it_was():
+def test_a_parked_record_is_replayed_as_it_was_and_says_that_it_is_a_replay():
     back = parking.replay(stored(parking.parked("session", RECORD, "ValueError: no", NOW), 5))
-    assert (back.topic, back.key, back.value, dict(back.headers)) == (
-        RECORD.topic,
-        RECORD.key,
-        RECORD.value,
-        RECORD.headers,
-    )
+    assert (back.topic, back.key, back.value) == (RECORD.topic, RECORD.key, RECORD.value)
+    assert dict(back.headers) == RECORD.headers | {"replay_of": b"5"}
+    assert (parking.is_replay(stored(back, 18)), parking.is_replay(RECORD)) == (True, False)
 
 
 def test_the_reason_and_the_place_are_kept():

@@ -1,13 +1,51 @@
 """The migrations make the tables that the code declares, and the database itself holds the key rule."""
 
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
 import asyncpg
 import pytest
+from chargebus_command.domain.state import Form
+from chargebus_command.stations import take
 from chargebus_command.tables import Tables
+from chargebus_runtime.migrations import database_url, migrate
+from chargebus_testkit.servers import execute
 from chargebus_testkit.tables import table_differences
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 async def test_tables_and_migrations_agree(service):
     assert await table_differences(service.database.url, Tables.metadata) == []
+
+
+OF_BEFORE = """
+INSERT INTO command (command_id, station_id, action, payload, versions, requester, requested_by, requested_at, timeout_s,
+    ttl_s, expires_at, fingerprint, awaited, state, due_at, slot, epoch, sent_at, reason, error_code, error_description)
+VALUES ($1, 'CS-1', 'Reset', '{"type": "Soft"}', $2, 'session', '', $4, 30, 600, $5, '', false, $3, $5, 3, 7, $4, '',
+    '', '')
+"""
+STATION = "INSERT INTO station VALUES ('CS-1', true, true, 7, 3, 5, '1.6', NULL, NULL)"
+
+
+async def test_commands_under_way_are_taken_along_by_the_migration_that_brings_forms(service, postgres):
+    name, now = f"command_{uuid4().hex[:12]}", service.time()
+    await migrate(postgres.url, name, MIGRATIONS, "0002")
+    connection = await asyncpg.connect(database_url(postgres.url, name))
+    try:
+        await connection.execute(STATION)
+        for command_id, versions, state in (("a", "1.6 2.1", "sent"), ("b", "", "queued"), ("c", "", "ended")):
+            await connection.execute(OF_BEFORE, command_id, versions, state, now, now + timedelta(seconds=600))
+        await migrate(postgres.url, name, MIGRATIONS)
+        station = (await take(connection, ["CS-1"]))["CS-1"]
+    finally:
+        await connection.close()
+        await execute(postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    assert station.in_flight.forms == (Form("Reset", b'{"type": "Soft"}', ("1.6", "2.1")),)
+    assert (station.in_flight.sent.version, station.in_flight.sent.form.action) == ("1.6", "Reset")
+    assert [each.forms for each in station.waiting] == [(Form("Reset", b'{"type": "Soft"}'),)]
 
 
 async def test_the_database_lets_a_station_have_one_command_in_flight_only(service):
