@@ -92,6 +92,9 @@ STATION_EVENTS = "station.events"
 SESSION_EVENTS = "session.events"
 METER_VALUES = "meter.values"
 
+ASKING_SERVICES = tuple(service.name for service in RUNNING if service.asks)
+"""Those that ask stations for commands, each by the name under which it asks."""
+
 
 def _readers_of_frames(service: DeclaredService) -> tuple[str, ...]:
     return (service.host, *(other.host for other in RUNNING if service.name in other.listens_to))

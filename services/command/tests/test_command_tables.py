@@ -21,8 +21,9 @@ async def test_tables_and_migrations_agree(service):
 
 
 OF_BEFORE = """
-INSERT INTO command (command_id, station_id, action, payload, versions, requester, requested_by, requested_at, timeout_s,
-    ttl_s, expires_at, fingerprint, awaited, state, due_at, slot, epoch, sent_at, reason, error_code, error_description)
+INSERT INTO command (command_id, station_id, action, payload, versions, requester, requested_by, requested_at,
+    timeout_s, ttl_s, expires_at, fingerprint, awaited, state, due_at, slot, epoch, sent_at, reason, error_code,
+    error_description)
 VALUES ($1, 'CS-1', 'Reset', '{"type": "Soft"}', $2, 'session', '', $4, 30, 600, $5, '', false, $3, $5, 3, 7, $4, '',
     '', '')
 """
