@@ -93,6 +93,11 @@ class EdgeLiveness:
             return "over"
         return "silent" if self.silence_s(edge) > silent_after_s else "alive"
 
+    def forget(self) -> None:
+        """Drop what was heard: the log that counted the epochs is no more."""
+        self._newest.clear()
+        self._skews.clear()
+
     def apply(self, record: Received) -> None:
         """Take the next record of the topic.
 
@@ -101,8 +106,7 @@ class EdgeLiveness:
         """
         if record.offset <= self._offset:
             log.warning("%s starts anew: forgetting the edges of the old log", record.topic)
-            self._newest.clear()
-            self._skews.clear()
+            self.forget()
         self._offset = record.offset
         live = self.view.ready.is_set()
         self.kafka_clock.hear(record, live=live)

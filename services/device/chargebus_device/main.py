@@ -1,23 +1,31 @@
 """Owns wiring the device service: the only place where its settings are read."""
 
 from datetime import timedelta
+from typing import Final
 
+from chargebus_calls import Frames, Topic, consumer
+from chargebus_events.topics import PRESENCE
+from chargebus_runtime.clock import Clock
+from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.tasks import every
 
-from chargebus_device.api import router
-from chargebus_device.boots import Boots
-from chargebus_device.census import Census
-from chargebus_device.domain.boot import Rules
-from chargebus_device.edges import EdgeLife, LifeRules
-from chargebus_device.handlers import Handlers
-from chargebus_device.metrics import DeviceMetrics
-from chargebus_device.presence import PresenceLog
-from chargebus_device.registrar import BulkLimits, Registrar
-from chargebus_device.registry import RegistryKeeper, RegistryLog
+from chargebus_device.boots.block import Boots
+from chargebus_device.boots.domain import Rules
+from chargebus_device.connections.handlers import PresenceLog, hear
+from chargebus_device.connections.tasks import EdgeLife, LifeRules
+from chargebus_device.metrics import Metrics
+from chargebus_device.names import SERVICE
+from chargebus_device.registration.api import router
+from chargebus_device.registration.census import Census
+from chargebus_device.registration.operations import BulkLimits, Registrar
+from chargebus_device.registration.tasks import RegistryKeeper, RegistryLog
+from chargebus_device.routes import ROUTES
 from chargebus_device.settings import DeviceSettings
-from chargebus_device.source import SERVICE
-from chargebus_device.statuses import Statuses
+from chargebus_device.statuses.block import Statuses
+
+SIGN_OF_LIFE_S: Final = 0.25
+PRESENCE_S: Final = 0.03
 
 
 def build(process: Process) -> Service:
@@ -25,16 +33,15 @@ def build(process: Process) -> Service:
     settings = process.load(DeviceSettings)
     dead_after = timedelta(seconds=settings.edge_dead_after_s)
     database = process.database(SERVICE, "chargebus_device")
-    metrics = DeviceMetrics()
+    metrics = Metrics()
     registry_log = RegistryLog()
     life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.sweep_every_s), process.clock)
     rules = Rules("refuse", settings.heartbeat_interval_s, settings.boot_retry_s)
-    handlers = Handlers(Boots(rules, metrics), Statuses(metrics), PresenceLog(life.known), process.clock)
     limits = BulkLimits(settings.bulk_stations, settings.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
-        consumer=handlers.spec(),
+        consumer=consumed(PresenceLog(life), Boots(rules, metrics), Statuses(metrics), process.clock),
         views=(process.edges.view, registry_log.view),
         routers={"/v1": router(database, Registrar(database, limits))},
         tasks=(
@@ -42,4 +49,13 @@ def build(process: Process) -> Service:
             life.run,
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
         ),
+    )
+
+
+def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clock) -> ConsumerSpec:
+    """Return what the service consumes: presence, then boots, which may register stations, then statuses."""
+    return consumer(
+        Topic(PRESENCE, presence.handle, PRESENCE_S),
+        Frames(SERVICE, ROUTES, [boots, statuses], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
+        on_new_cluster=presence.forget,
     )

@@ -5,7 +5,6 @@
 | chargebus.device.boots | {boot} | boots answered, by `version` and `registration` |
 | chargebus.device.status.changes | {change} | changes of status, by `version` and new `status` |
 | chargebus.device.status.outdated | {report} | status reports dropped, as older than what was known, by `version` |
-| chargebus.device.status.unusable | {report} | status reports that name no place a station can have, by `version` |
 | chargebus.device.registry.repairs | {record} | records that the registry topic lacked or had wrong |
 | chargebus.device.stations | {station} | registered stations, by `registration`; every copy reports all of them |
 | chargebus.device.connected | {station} | connected stations, by `version`; every copy reports all of them |
@@ -16,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 
 
-class DeviceMetrics:
+class Metrics:
     """The instruments of the table above."""
 
     def __init__(self) -> None:
@@ -24,7 +23,6 @@ class DeviceMetrics:
         self.boots = meter.create_counter("chargebus.device.boots", "{boot}")
         self.status_changes = meter.create_counter("chargebus.device.status.changes", "{change}")
         self.status_outdated = meter.create_counter("chargebus.device.status.outdated", "{report}")
-        self.status_unusable = meter.create_counter("chargebus.device.status.unusable", "{report}")
         self.registry_repairs = meter.create_counter("chargebus.device.registry.repairs", "{record}")
         self._stations: Mapping[str, int] = {}
         self._connected: Mapping[str, int] = {}

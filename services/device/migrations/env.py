@@ -1,4 +1,4 @@
-from chargebus_device.store.tables import Tables
+from chargebus_device.tables import Tables
 from chargebus_runtime.migrations import run_env
 
 run_env(Tables.metadata)

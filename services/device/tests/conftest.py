@@ -11,21 +11,23 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
-from chargebus_device.api import router
-from chargebus_device.boots import Boots
-from chargebus_device.domain.boot import Rules
-from chargebus_device.edges import EdgeLife, LifeRules
-from chargebus_device.handlers import FRAMES, Handlers
-from chargebus_device.metrics import DeviceMetrics
-from chargebus_device.presence import PresenceLog
-from chargebus_device.registrar import BulkLimits, Registrar
-from chargebus_device.statuses import Statuses
+from chargebus_device.boots.block import Boots
+from chargebus_device.boots.domain import Rules
+from chargebus_device.connections.handlers import PresenceLog
+from chargebus_device.connections.tasks import EdgeLife, LifeRules
+from chargebus_device.main import consumed
+from chargebus_device.metrics import Metrics
+from chargebus_device.registration.api import router
+from chargebus_device.registration.operations import BulkLimits, Registrar
+from chargebus_device.statuses.block import Statuses
 from chargebus_events.access import ApiKey
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record
+from chargebus_events.topics import frames_topic
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.http import HttpParts, build_app
@@ -34,6 +36,7 @@ from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_testkit.servers import execute
 
+FRAMES = frames_topic("device")
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 DEAD_AFTER = timedelta(seconds=10)
@@ -71,7 +74,7 @@ class Device:
     database: Database
     sent: Sent
     time: Time
-    handlers: Handlers
+    consumed: ConsumerSpec
     heard: EdgeLiveness
     life: EdgeLife
     registrar: Registrar
@@ -83,7 +86,7 @@ class Device:
         async with self.database.pool.acquire() as connection, connection.transaction():
             batch = Batch(records, connection, self.time(), Trace())
             with connection.query_logger(self.statements.append):
-                await self.handlers.handle(batch)
+                await self.consumed.handle(batch)
         return [record for group in batch.outgoing.values() for record in group]
 
     def frame(self, action: str, payload: bytes, **more) -> Received:
@@ -139,7 +142,7 @@ async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
 @pytest.fixture
 async def device(device_database) -> AsyncIterator[Device]:
     """Return the service's parts on an empty database."""
-    time, sent, metrics = Time(), Sent(), DeviceMetrics()
+    time, sent, metrics = Time(), Sent(), Metrics()
     database = Database(device_database, sent, time, Tracing(enabled=False))
     await database.start()
     heard = EdgeLiveness("device", time, lambda: time().timestamp())
@@ -149,12 +152,7 @@ async def device(device_database) -> AsyncIterator[Device]:
         database,
         sent,
         time,
-        Handlers(
-            Boots(Rules("refuse", heartbeat_s=300, retry_s=60), metrics),
-            Statuses(metrics),
-            PresenceLog(life.known),
-            time,
-        ),
+        consumed(PresenceLog(life), Boots(RULES, metrics), Statuses(metrics), time),
         heard,
         life,
         Registrar(database, BulkLimits(stations=50, chosen_passwords=2)),

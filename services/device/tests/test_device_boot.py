@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_device.domain.boot import Boot, BootReport, LastBoot, Rules, Station, decide_boot
+from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Rules, Station, decide_boot
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 BOOT = Boot(vendor="Acme", model="One", serial_number="S1", firmware_version="1.2", reason="PowerUp")

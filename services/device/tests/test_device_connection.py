@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chargebus_device.domain.connection import Connection, Edge, follow, lives
+from chargebus_device.connections.domain import Connection, Edge, follow, lives
 from chargebus_events.presence import Presence
 from hypothesis import given
 from hypothesis import strategies as st

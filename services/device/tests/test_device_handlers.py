@@ -263,15 +263,15 @@ async def test_an_action_without_a_route_that_waits_for_us_is_not_supported(devi
 
 
 async def test_the_station_of_a_parked_call_gets_internal_error(device):
-    (answer,) = device.handlers.refuse(device.frame("BootNotification", b"!"), "why")
+    (answer,) = device.consumed.refuse(device.frame("BootNotification", b"!"), "why")
 
     assert json.loads(answer.value)["code"] == "InternalError"
     assert answer.partition == 3
 
 
 async def test_nobody_is_told_of_a_parked_record_that_the_edge_answered_or_that_is_no_frame(device):
-    assert device.handlers.refuse(device.frame("Heartbeat", b"!"), "why") == ()
-    assert device.handlers.refuse(device.presence(1), "why") == ()
+    assert device.consumed.refuse(device.frame("Heartbeat", b"!"), "why") == ()
+    assert device.consumed.refuse(device.presence(1), "why") == ()
 
 
 async def test_a_connection_that_is_said_to_be_there_again_was_seen(device):
@@ -316,7 +316,7 @@ async def test_a_new_cluster_forgets_connections_and_edges_but_not_when_a_statio
     before = await device.fetch("SELECT last_seen_at FROM connection")
 
     async with device.database.pool.acquire() as connection:
-        await device.handlers.spec().on_new_cluster(connection)
+        await device.consumed.on_new_cluster(connection)
     await device.apply(device.presence(2, edge_epoch=0))
 
     assert await device.fetch("SELECT epoch, connected FROM connection") == [(2, True)]

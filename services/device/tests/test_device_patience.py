@@ -1,13 +1,27 @@
 """How long a record may wait for others: a station waits for the answer to its boot, nobody for a sign of life."""
 
+from datetime import UTC, datetime
+
 import pytest
-from chargebus_device.handlers import FRAMES, patience
+from chargebus_device.boots.block import Boots
+from chargebus_device.boots.domain import Rules
+from chargebus_device.connections.handlers import PresenceLog
+from chargebus_device.main import consumed
+from chargebus_device.metrics import Metrics
+from chargebus_device.statuses.block import Statuses
 from chargebus_events.record import Received
-from chargebus_events.topics import PRESENCE
+from chargebus_events.topics import PRESENCE, frames_topic
+
+
+def patience(record: Received) -> float:
+    boots = Boots(Rules("refuse", 300, 60), Metrics())
+    spec = consumed(PresenceLog(None), boots, Statuses(Metrics()), lambda: datetime.now(UTC))
+    return spec.patience(record)
 
 
 def frame(version: str, action: str) -> Received:
-    return Received(FRAMES, 0, 0, "S1", b"{}", {"ocpp_version": version.encode(), "ocpp_action": action.encode()})
+    headers = {"ocpp_version": version.encode(), "ocpp_action": action.encode()}
+    return Received(frames_topic("device"), 0, 0, "S1", b"{}", headers)
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])

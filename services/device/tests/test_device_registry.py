@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from chargebus_device.metrics import DeviceMetrics
-from chargebus_device.registry import RegistryKeeper, RegistryLog
-from chargebus_device.resources import StationIn
+from chargebus_device.metrics import Metrics
+from chargebus_device.registration.resources import StationIn
+from chargebus_device.registration.tasks import RegistryKeeper, RegistryLog
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import ONBOARDING_KEY, RegisteredStation, removed
 from chargebus_events.topics import REGISTRY
@@ -37,7 +37,7 @@ def topic():
 
 @pytest.fixture
 def keeper(device, topic):
-    return RegistryKeeper(device.database, topic, topic.log, DeviceMetrics())
+    return RegistryKeeper(device.database, topic, topic.log, Metrics())
 
 
 async def register(device, *names):
@@ -125,7 +125,7 @@ async def test_a_database_set_back_is_the_truth_and_no_reason_to_publish_for_eve
 
 async def test_two_copies_that_mend_at_once_agree(device, topic, keeper):
     await register(device, "A", "B")
-    other = RegistryKeeper(device.database, topic, topic.log, DeviceMetrics())
+    other = RegistryKeeper(device.database, topic, topic.log, Metrics())
 
     await keeper.compare()
     await other.compare()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from chargebus_device.domain.status import (
+from chargebus_device.statuses.domain import (
     REPLAY,
     STALE_CLOCK,
     STATION,

@@ -1,6 +1,6 @@
 """The migrations make the tables that the code declares."""
 
-from chargebus_device.store.tables import Tables
+from chargebus_device.tables import Tables
 from chargebus_testkit.tables import table_differences
 
 

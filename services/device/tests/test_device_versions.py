@@ -6,9 +6,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from chargebus_device import payload as payloads
-from chargebus_device import v16, v21, v201
-from chargebus_device.domain.boot import Boot, BootAnswer
-from chargebus_device.domain.status import STATION, Place, UnusableReportError
+from chargebus_device import v21
+from chargebus_device.boots import v16 as boots_v16
+from chargebus_device.boots import v201 as boots_v201
+from chargebus_device.boots.domain import Boot, BootAnswer
+from chargebus_device.boots.payload import boot_answer
+from chargebus_device.statuses import v16 as statuses_v16
+from chargebus_device.statuses import v201 as statuses_v201
+from chargebus_device.statuses.domain import STATION, Place, UnusableReportError
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -30,19 +35,19 @@ def test_TC_001_a_boot_of_16_in_our_words():
         meterSerialNumber="M1",
     )
 
-    assert v16.boot(payload) == Boot("Acme", "One", "S1", "1.2", "", "89", "26", "M1")
+    assert boots_v16.boot(payload) == Boot("Acme", "One", "S1", "1.2", "", "89", "26", "M1")
 
 
 def test_the_charge_boxs_serial_number_stands_in_for_a_missing_one():
     payload = encoded(chargePointVendor="Acme", chargePointModel="One", chargeBoxSerialNumber="B1")
 
-    assert v16.boot(payload).serial_number == "B1"
+    assert boots_v16.boot(payload).serial_number == "B1"
 
 
 def test_control_characters_that_stations_send_are_dropped():
     payload = b'{"chargePointVendor":"Ac\\u0000me ","chargePointModel":"\\u0007One\\u007f"}'
 
-    assert v16.boot(payload) == Boot("Acme", "One")
+    assert boots_v16.boot(payload) == Boot("Acme", "One")
 
 
 def test_TC_B_01_a_boot_of_201_in_our_words():
@@ -58,20 +63,20 @@ def test_TC_B_01_a_boot_of_201_in_our_words():
         customData={"vendorId": "x"},
     )
 
-    assert v201.boot(payload) == Boot("Acme", "Two", "S2", "2.0", "PowerUp", "89", "26")
+    assert boots_v201.boot(payload) == Boot("Acme", "Two", "S2", "2.0", "PowerUp", "89", "26")
 
 
 def test_a_boot_of_201_may_leave_out_all_but_vendor_model_and_reason():
     payload = encoded(reason="Watchdog", chargingStation={"vendorName": "Acme", "model": "Two"})
 
-    assert v201.boot(payload) == Boot("Acme", "Two", reason="Watchdog")
+    assert boots_v201.boot(payload) == Boot("Acme", "Two", reason="Watchdog")
 
 
 @pytest.mark.parametrize(
     ("registration", "status"), [("accepted", "Accepted"), ("pending", "Pending"), ("rejected", "Rejected")]
 )
 def test_a_boots_answer_ends_its_time_in_z(registration, status):
-    answer = payloads.boot_answer(BootAnswer(registration, 300, NOW.astimezone(tz=None)))
+    answer = boot_answer(None, BootAnswer(registration, 300, NOW.astimezone(tz=None)))
 
     assert answer == {"status": status, "currentTime": "2025-03-01T12:00:00.250Z", "interval": 300}
 
@@ -91,18 +96,18 @@ def test_a_boots_answer_ends_its_time_in_z(registration, status):
     ],
 )
 def test_each_status_of_16_has_one_of_2x_and_keeps_its_name_as_detail(said, status):
-    report = v16.status(encoded(connectorId=2, status=said, errorCode="NoError"))
+    report = statuses_v16.status(encoded(connectorId=2, status=said, errorCode="NoError"))
 
     assert (report.status, report.detail, report.error_code) == (status, said, "")
 
 
 def test_connector_n_of_16_is_evse_n_with_one_connector_and_connector_0_the_station():
-    assert v16.status(encoded(connectorId=2, status="Available", errorCode="NoError")).place == Place(2, 1)
-    assert v16.status(encoded(connectorId=0, status="Available", errorCode="NoError")).place == STATION
+    assert statuses_v16.status(encoded(connectorId=2, status="Available", errorCode="NoError")).place == Place(2, 1)
+    assert statuses_v16.status(encoded(connectorId=0, status="Available", errorCode="NoError")).place == STATION
 
 
 def test_what_16_says_of_an_error_is_kept():
-    report = v16.status(
+    report = statuses_v16.status(
         encoded(
             connectorId=1,
             status="Faulted",
@@ -134,13 +139,15 @@ def test_what_16_says_of_an_error_is_kept():
     ],
 )
 def test_times_are_read_as_stations_write_them(written, meant):
-    report = v201.status(encoded(evseId=1, connectorId=1, connectorStatus="Available", timestamp=written))
+    report = statuses_v201.status(encoded(evseId=1, connectorId=1, connectorStatus="Available", timestamp=written))
 
     assert report.said_at == meant
 
 
 def test_G01_a_status_of_2x_names_evse_and_connector():
-    report = v201.status(encoded(evseId=2, connectorId=3, connectorStatus="Reserved", timestamp="2025-03-01T12:00:00Z"))
+    report = statuses_v201.status(
+        encoded(evseId=2, connectorId=3, connectorStatus="Reserved", timestamp="2025-03-01T12:00:00Z")
+    )
 
     assert (report.place, report.status, report.detail) == (Place(2, 3), "Reserved", "")
     assert report.said_at == NOW - timedelta(milliseconds=250)
@@ -149,7 +156,7 @@ def test_G01_a_status_of_2x_names_evse_and_connector():
 def test_an_integer_may_be_written_with_a_fraction_of_zero():
     payload = b'{"evseId":1.0,"connectorId":1,"connectorStatus":"Available","timestamp":""}'
 
-    assert v201.status(payload).place == Place(1, 1)
+    assert statuses_v201.status(payload).place == Place(1, 1)
 
 
 @pytest.mark.parametrize("connector_id", [-1, 2**31, 10**30])
@@ -157,7 +164,7 @@ def test_a_connector_that_cannot_exist_is_unusable(connector_id):
     payload = encoded(connectorId=connector_id, status="Available", errorCode="NoError")
 
     with pytest.raises((UnusableReportError, msgspec.ValidationError)):
-        v16.status(payload)
+        statuses_v16.status(payload)
 
 
 def test_P02_FR_06_no_vendor_is_known():

@@ -1,10 +1,8 @@
-"""Owns OCPP 2.0.1: what its stations send, in the domain's words."""
+"""OCPP 2.0.1 and 2.1: a boot in the domain's words."""
 
 from chargebus_ocppj.payloads import Payload, clean, reader
 
-from chargebus_device.domain.boot import Boot
-from chargebus_device.domain.status import Report, Status, connector
-from chargebus_device.payload import time
+from chargebus_device.boots.domain import Boot
 
 
 class Modem(Payload, frozen=True, rename="camel"):
@@ -31,17 +29,7 @@ class BootNotification(Payload, frozen=True, rename="camel"):
     reason: str
 
 
-class StatusNotification(Payload, frozen=True, rename="camel"):
-    """StatusNotificationRequest. Spec: OCPP 2.0.1 G01."""
-
-    evse_id: int
-    connector_id: int
-    connector_status: Status
-    timestamp: str | None = None
-
-
 _read_boot = reader(BootNotification)
-_read_status = reader(StatusNotification)
 
 
 def boot(payload: bytes) -> Boot:
@@ -56,18 +44,4 @@ def boot(payload: bytes) -> Boot:
         reason=said.reason,
         iccid=clean(station.modem.iccid),
         imsi=clean(station.modem.imsi),
-    )
-
-
-def status(payload: bytes) -> Report:
-    """Read a StatusNotificationRequest.
-
-    Raises:
-        UnusableReportError, msgspec.ValidationError: it names no connector that can exist.
-    """
-    said = _read_status(payload)
-    return Report(
-        place=connector(said.evse_id, said.connector_id),
-        status=said.connector_status,
-        said_at=time(said.timestamp),
     )

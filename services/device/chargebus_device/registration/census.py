@@ -2,14 +2,14 @@
 
 from chargebus_runtime.database import Database
 
-from chargebus_device.metrics import DeviceMetrics
-from chargebus_device.store import stations
+from chargebus_device.metrics import Metrics
+from chargebus_device.registration.store import stations
 
 
 class Census:
     """Counts registered and connected stations now and then."""
 
-    def __init__(self, database: Database, metrics: DeviceMetrics) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
         self._metrics = metrics
 

@@ -1,24 +1,28 @@
-"""Owns the queries about connections and when stations were last heard."""
+"""Queries about connections and when stations were last heard."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
-from chargebus_runtime.columns import columns
+from chargebus_runtime.rows import Rows
 
-from chargebus_device.domain.connection import NEVER, Connection, Edge
+from chargebus_device.connections.domain import NEVER, Connection, Edge
+from chargebus_device.tables import ConnectionRow
+
+
+class _KeptConnection(NamedTuple):
+    """A station's newest connection, and when the station was heard."""
+
+    connection: Connection
+    last_seen_at: datetime
+
+
+_ROWS = Rows(ConnectionRow, sources={"connection": Connection})
 
 _LOCK = "SELECT * FROM connection WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE"
-_KEEP = """
-INSERT INTO connection (station_id, epoch, present, connected, slot, edge_epoch, version, security_profile,
-                        remote_address, changed_at, last_seen_at)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bool[], $4::bool[], $5::int[], $6::bigint[], $7::text[],
-                     $8::int[], $9::text[], $10::timestamptz[], $11::timestamptz[]) AS n (station_id)
-ORDER BY station_id
-ON CONFLICT (station_id) DO UPDATE SET
-    epoch = excluded.epoch, present = excluded.present, connected = excluded.connected, slot = excluded.slot,
-    edge_epoch = excluded.edge_epoch, version = excluded.version, security_profile = excluded.security_profile,
-    remote_address = excluded.remote_address, changed_at = excluded.changed_at,
+_KEEP = f"""
+{_ROWS.upsert(keep=["last_seen_at"])},
     last_seen_at = GREATEST(connection.last_seen_at, excluded.last_seen_at)
 """
 _SEEN = """
@@ -61,23 +65,8 @@ async def keep(
     connection: asyncpg.Connection, connections: Iterable[Connection], seen_at: Mapping[str, datetime]
 ) -> None:
     """Keep the newest connection of stations, at least one; `seen_at` tells when each was heard."""
-    rows = (
-        (
-            c.station_id,
-            c.epoch,
-            c.present,
-            c.connected,
-            c.slot,
-            c.edge_epoch,
-            c.version,
-            c.security_profile,
-            c.remote_address,
-            c.changed_at,
-            seen_at[c.station_id],
-        )
-        for c in connections
-    )
-    await connection.execute(_KEEP, *columns(rows))
+    rows = [_KeptConnection(each, seen_at[each.station_id]) for each in connections]
+    await connection.execute(_KEEP, *_ROWS.arguments(rows))
 
 
 async def seen(connection: asyncpg.Connection, seen_at: Mapping[str, datetime]) -> None:
@@ -114,15 +103,4 @@ async def _sweep(
 
 
 def _connection(row: asyncpg.Record) -> Connection:
-    return Connection(
-        station_id=row["station_id"],
-        epoch=row["epoch"],
-        present=row["present"],
-        connected=row["connected"],
-        slot=row["slot"],
-        edge_epoch=row["edge_epoch"],
-        version=row["version"],
-        security_profile=row["security_profile"],
-        remote_address=row["remote_address"],
-        changed_at=row["changed_at"],
-    )
+    return Connection(**{name: row[name] for name in Connection.__struct_fields__})

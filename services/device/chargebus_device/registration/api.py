@@ -11,11 +11,11 @@ from chargebus_runtime.keys import Role, require
 from chargebus_runtime.problems import Problem
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from chargebus_device import presentation
-from chargebus_device.domain.registration import STATION_ID, Change
-from chargebus_device.domain.status import Status
-from chargebus_device.registrar import Registrar
-from chargebus_device.resources import (
+from chargebus_device.registration import presentation
+from chargebus_device.registration.domain import STATION_ID, Change
+from chargebus_device.registration.errors import RegistrationError, TooManyPasswordsError, TooManyStationsError
+from chargebus_device.registration.operations import Registrar
+from chargebus_device.registration.resources import (
     BulkOut,
     ChangeIn,
     OnboardingIn,
@@ -27,9 +27,15 @@ from chargebus_device.resources import (
     StationSecret,
     StationsIn,
 )
-from chargebus_device.store import onboarding, stations
+from chargebus_device.registration.store import onboarding, stations
+from chargebus_device.statuses.domain import Status
 
 StationId = Annotated[str, Path(pattern=STATION_ID, description="The station's identity")]
+
+_TITLES: Final[dict[type[RegistrationError], str]] = {
+    TooManyStationsError: "too many stations",
+    TooManyPasswordsError: "too many passwords",
+}
 
 VIEWER: Final = Depends(require(Role.VIEWER))
 OPERATOR: Final = Depends(require(Role.OPERATOR))
@@ -108,7 +114,10 @@ def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
         left as it is, so the call can be repeated; the password of one that was created before is not shown again:
         give it a new one.
         """
-        items = await registrar.register_many(wanted.stations)
+        try:
+            items = await registrar.register_many(wanted.stations)
+        except RegistrationError as error:
+            raise Problem(422, _TITLES[type(error)], str(error)) from error
         results = [item.result for item in items]
         return BulkOut(
             created=results.count("created"),

@@ -1,12 +1,11 @@
-"""Owns OCPP 1.6: what its stations send, in the domain's words."""
+"""OCPP 1.6: a status in the domain's words."""
 
 from typing import Literal
 
 from chargebus_ocppj.payloads import Payload, clean, reader
 
-from chargebus_device.domain.boot import Boot
-from chargebus_device.domain.status import STATION, Place, Report, Status, connector
 from chargebus_device.payload import time
+from chargebus_device.statuses.domain import STATION, Place, Report, Status, connector
 
 ConnectorState = Literal[
     "Available",
@@ -34,19 +33,6 @@ _STATUS: dict[ConnectorState, Status] = {
 _NO_ERROR = "NoError"
 
 
-class BootNotification(Payload, frozen=True, rename="camel"):
-    """BootNotification.req. Spec: OCPP 1.6 6.3."""
-
-    charge_point_vendor: str
-    charge_point_model: str
-    charge_point_serial_number: str | None = None
-    charge_box_serial_number: str | None = None
-    firmware_version: str | None = None
-    iccid: str | None = None
-    imsi: str | None = None
-    meter_serial_number: str | None = None
-
-
 class StatusNotification(Payload, frozen=True, rename="camel"):
     """StatusNotification.req. Spec: OCPP 1.6 6.47."""
 
@@ -59,22 +45,7 @@ class StatusNotification(Payload, frozen=True, rename="camel"):
     vendor_error_code: str | None = None
 
 
-_read_boot = reader(BootNotification)
 _read_status = reader(StatusNotification)
-
-
-def boot(payload: bytes) -> Boot:
-    """Read a BootNotification.req; the charge box's serial number, deprecated, stands in for a missing one."""
-    said = _read_boot(payload)
-    return Boot(
-        vendor=clean(said.charge_point_vendor),
-        model=clean(said.charge_point_model),
-        serial_number=clean(said.charge_point_serial_number) or clean(said.charge_box_serial_number),
-        firmware_version=clean(said.firmware_version),
-        iccid=clean(said.iccid),
-        imsi=clean(said.imsi),
-        meter_serial_number=clean(said.meter_serial_number),
-    )
 
 
 def status(payload: bytes) -> Report:

@@ -7,8 +7,8 @@ from chargebus_events.registry import Registration, UnknownStations
 from chargebus_ocppj.versions import Version
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from chargebus_device.domain.registration import STATION_ID
-from chargebus_device.domain.status import Status
+from chargebus_device.registration.domain import STATION_ID
+from chargebus_device.statuses.domain import Status
 
 StationId = Annotated[str, StringConstraints(pattern=STATION_ID)]
 ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$")]

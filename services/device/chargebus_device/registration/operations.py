@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from chargebus_events.registry import OnboardingPolicy, UnknownStations
 from chargebus_runtime import secrets
 from chargebus_runtime.database import Database
-from chargebus_runtime.problems import Problem
 from pydantic import ValidationError
 
-from chargebus_device.domain.registration import NewStation
-from chargebus_device.resources import BulkItem, StationIn
-from chargebus_device.store import onboarding, stations
+from chargebus_device.registration.domain import NewStation
+from chargebus_device.registration.errors import TooManyPasswordsError, TooManyStationsError
+from chargebus_device.registration.resources import BulkItem, StationIn
+from chargebus_device.registration.store import onboarding, stations
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Registrar:
         """Register what can be registered, in one transaction; return what became of each, in order.
 
         Raises:
-            Problem: 422 for more stations, or more chosen passwords, than one call may have.
+            TooManyStationsError, TooManyPasswordsError: more than one call may have; none was registered.
         """
         self._check_size(wanted)
         valid: dict[str, StationIn] = {}
@@ -115,14 +115,14 @@ class Registrar:
     def _check_size(self, wanted: Sequence[object]) -> None:
         if len(wanted) > self._limits.stations:
             detail = f"One call may register {self._limits.stations} stations; send the rest in further calls."
-            raise Problem(422, "too many stations", detail)
+            raise TooManyStationsError(detail)
         chosen = sum(isinstance(item, StationIn) and item.password is not None for item in wanted)
         if chosen > self._limits.chosen_passwords:
             detail = (
                 f"One call may bring {self._limits.chosen_passwords} passwords, as hashing them takes time; "
                 "send the rest in further calls."
             )
-            raise Problem(422, "too many passwords", detail)
+            raise TooManyPasswordsError(detail)
 
 
 def _new(wanted: StationIn, password: Password) -> NewStation:

@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
 from chargebus_events.registry import RegisteredStation
-from chargebus_runtime.columns import columns
+from chargebus_runtime.rows import Rows
 
-from chargebus_device.domain.registration import Change, NewStation
-from chargebus_device.store.registry import FIELDS, registered
+from chargebus_device.registration.domain import Change, NewStation
+from chargebus_device.registration.store.registry import FIELDS, registered
+from chargebus_device.tables import StationRow
 
-_REGISTER = f"""
-INSERT INTO station (station_id, registration, password_hash, security_profile, versions, name, labels,
-                     created_at, updated_at)
-SELECT station_id, registration, password_hash, security_profile, string_to_array(versions, ' '), name, labels, $8, $8
-FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::jsonb[])
-     AS n (station_id, registration, password_hash, security_profile, versions, name, labels)
-ORDER BY station_id
-ON CONFLICT (station_id) DO NOTHING RETURNING {FIELDS}
-"""  # noqa: S608 - no input
+
+class _RegisteredNow(NamedTuple):
+    """A new station, and the time."""
+
+    station: NewStation
+    created_at: datetime
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was changed last: when it was made."""
+        return self.created_at
+
+
+_ROWS = Rows(StationRow, sources={"station": NewStation})
+_REGISTER = f"{_ROWS.insert_new()} RETURNING {FIELDS}"
 _CHANGE = f"""
 UPDATE station SET
     registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
@@ -88,19 +96,8 @@ async def register(
     connection: asyncpg.Connection, stations: Sequence[NewStation], now: datetime
 ) -> list[RegisteredStation]:
     """Register stations, at least one and none twice; return those whose ids were free."""
-    rows = columns(
-        (
-            station.station_id,
-            station.registration,
-            station.password_hash,
-            station.security_profile,
-            " ".join(station.versions),
-            station.name,
-            msgspec.json.encode(station.labels).decode(),
-        )
-        for station in stations
-    )
-    return [registered(row) for row in await connection.fetch(_REGISTER, *rows, now)]
+    rows = _ROWS.arguments(_RegisteredNow(station, now) for station in stations)
+    return [registered(row) for row in await connection.fetch(_REGISTER, *rows)]
 
 
 async def change(

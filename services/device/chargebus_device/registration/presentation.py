@@ -1,4 +1,4 @@
-"""Owns turning rows into the JSON of the HTTP API."""
+"""Turns rows into the JSON of the HTTP API."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -8,8 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from chargebus_device.domain.status import STATION, Place, Status, evse_status, station_status
-from chargebus_device.resources import (
+from chargebus_device.registration.resources import (
     BootOut,
     ConnectionOut,
     ConnectorOut,
@@ -18,6 +17,7 @@ from chargebus_device.resources import (
     StationOut,
     StatusOut,
 )
+from chargebus_device.statuses.domain import STATION, Place, Status, evse_status, station_status
 
 Rows = Sequence[asyncpg.Record]
 
@@ -80,19 +80,8 @@ def _connection(row: asyncpg.Record) -> ConnectionOut:
 
 
 def _boot(row: asyncpg.Record) -> BootOut:
-    return BootOut(
-        at=row["booted_at"],
-        version=row["boot_version"],
-        registration=row["told"],
-        reason=row["reason"],
-        vendor=row["vendor"],
-        model=row["model"],
-        serial_number=row["serial_number"],
-        firmware_version=row["firmware_version"],
-        iccid=row["iccid"],
-        imsi=row["imsi"],
-        meter_serial_number=row["meter_serial_number"],
-    )
+    same = {name: row[name] for name in BootOut.model_fields if name in row}
+    return BootOut(**same | {"at": row["booted_at"], "version": row["boot_version"], "registration": row["told"]})
 
 
 def _evse(evse_id: int, status: Status | None, reports: Rows) -> EvseOut:
@@ -114,15 +103,7 @@ def _status(row: asyncpg.Record) -> StatusOut:
 
 
 def _report(row: asyncpg.Record) -> dict[str, Any]:
-    return {
-        "status": row["status"],
-        "detail": row["detail"],
-        "error_code": row["error_code"],
-        "info": row["info"],
-        "vendor_id": row["vendor_id"],
-        "vendor_error_code": row["vendor_error_code"],
-        "reported_at": row["reported_at"],
-    }
+    return {name: row[name] for name in StatusOut.model_fields}
 
 
 def _place(row: asyncpg.Record) -> Place:

@@ -22,8 +22,8 @@ from chargebus_runtime.database import Database
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.view import View
 
-from chargebus_device.metrics import DeviceMetrics
-from chargebus_device.store import onboarding, registry
+from chargebus_device.metrics import Metrics
+from chargebus_device.registration.store import onboarding, registry
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class RegistryLog:
 class RegistryKeeper:
     """Makes the last record of each key in the topic say what the database says."""
 
-    def __init__(self, database: Database, publisher: Publisher, topic: RegistryLog, metrics: DeviceMetrics) -> None:
+    def __init__(self, database: Database, publisher: Publisher, topic: RegistryLog, metrics: Metrics) -> None:
         self._database = database
         self._publisher = publisher
         self._topic = topic

@@ -16,10 +16,10 @@ from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.edge_liveness import EdgeLiveness, HeardEdge
 from chargebus_runtime.tasks import DueWork, every
 
-from chargebus_device.domain.connection import Connection, Edge, connection_event
-from chargebus_device.source import SOURCE, connection_event_id
-from chargebus_device.store import connections, edges
-from chargebus_device.store.edges import Sighting
+from chargebus_device.connections.domain import Connection, Edge, connection_event
+from chargebus_device.connections.store import connections, edges
+from chargebus_device.connections.store.edges import Sighting
+from chargebus_device.names import SOURCE, connection_event_id
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,11 @@ class EdgeLife:
         """Return the newest edge of each slot: alive if we, or any copy, heard it lately, and it did not stop."""
         found = [self._sighting(edge) for edge in self._heard.newest()]
         return newest([*await edges.load(connection), *found], self._clock() - self._rules.dead_after)
+
+    async def forget(self, connection: asyncpg.Connection) -> None:
+        """Drop all edges: their epochs counted in the log of a Kafka cluster that is no more."""
+        await edges.forget(connection)
+        self._heard.forget()
 
     async def note(self) -> None:
         """Write down what was heard since we read along."""

@@ -1,0 +1,1 @@
+"""Who is connected, and when stations were last heard."""

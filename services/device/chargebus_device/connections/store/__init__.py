@@ -1,0 +1,1 @@
+"""Queries about connections and the edges that hold them."""

@@ -1,1 +1,0 @@
-"""Decisions about stations: pure functions of state, message, time and ids."""

@@ -1,0 +1,1 @@
+"""Stations as operators register them, their passwords, the onboarding policy, and the registry topic."""

@@ -1,0 +1,1 @@
+"""Queries about stations, the onboarding policy and the registry."""
