@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chargebus_embedded.account import OURSELVES, Account
 from chargebus_embedded.errors import StartError
 
 _POLL_S = 0.02
@@ -31,6 +32,7 @@ class Command:
     folder: Path
     log: Path
     environment: Mapping[str, str]
+    account: Account = OURSELVES
     stop: signal.Signals = signal.SIGTERM
     orphaned: signal.Signals = signal.SIGKILL
 
@@ -54,6 +56,9 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                user=command.account.uid,
+                group=command.account.gid,
+                extra_groups=command.account.groups,
             )
         self._guard: subprocess.Popen[bytes] | None = subprocess.Popen(
             ("/bin/sh", "-c", _GUARD, "chargebus-guard", str(int(command.orphaned)), str(self._process.pid)),

@@ -103,7 +103,11 @@ class EmbeddedKafka(EmbeddedServer):
     def _format(self, tool: tuple[str, ...], cluster_id: str) -> None:
         properties = str(self._folder / "broker.properties")
         done = subprocess.run(
-            (*tool, "format", "-t", cluster_id, "-c", properties), capture_output=True, text=True, check=False
+            (*tool, "format", "-t", cluster_id, "-c", properties),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             message = f"{_NAME}'s storage could not be formatted: {(done.stderr or done.stdout).strip()}"

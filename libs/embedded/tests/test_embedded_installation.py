@@ -1,0 +1,68 @@
+"""PostgreSQL's programs where its account can run them: as installed, or as a copy that only we can have made."""
+
+from pathlib import Path
+
+import pytest
+from chargebus_embedded import EmbeddedError, installation
+from chargebus_embedded.account import OURSELVES, Account
+from chargebus_embedded.installation import find_programs
+
+ANOTHER = Account(uid=65534, gid=65534)
+
+
+@pytest.fixture(autouse=True)
+def only_copies_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the other account run what lies in the test's folder, as where the wheel lies in root's home."""
+    monkeypatch.setattr(installation, "_runs", lambda place, account: tmp_path in place.parents)
+
+
+def copied(place: Path) -> Path:
+    programs = find_programs(ANOTHER, [place])
+    assert programs.is_relative_to(place)
+    return programs
+
+
+def test_we_run_what_is_installed(tmp_path):
+    assert not find_programs(OURSELVES, [tmp_path]).is_relative_to(tmp_path)
+
+
+def test_an_account_that_cannot_enter_the_installation_runs_a_copy_that_is_kept(tmp_path):
+    programs = copied(tmp_path)
+    made_at = programs.stat().st_ctime_ns
+
+    assert (programs / "postgres").stat().st_mode & 0o777 == 0o755
+    assert all(folder.stat().st_mode & 0o777 == 0o755 for folder in programs.parents[:3])
+    assert copied(tmp_path) == programs
+    assert programs.stat().st_ctime_ns == made_at
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_copy_that_lacks_a_file_is_made_anew(tmp_path):
+    tidied_away = copied(tmp_path).parent / "share" / "postgresql" / "postgres.bki"
+    tidied_away.unlink()
+
+    copied(tmp_path)
+
+    assert tidied_away.exists()
+
+
+def test_a_copy_that_others_could_have_changed_is_made_anew(tmp_path):
+    programs = copied(tmp_path)
+    programs.parents[2].chmod(0o777)
+    changed = programs / "postgres"
+    size = changed.stat().st_size
+    changed.write_bytes(bytes(size))
+
+    copied(tmp_path)
+
+    assert programs.parents[2].stat().st_mode & 0o777 == 0o755
+    assert any((programs / "postgres").read_bytes())
+
+
+def test_without_a_place_for_a_copy_one_line_says_what_to_do(tmp_path):
+    with pytest.raises(
+        EmbeddedError, match=r"no place for a copy \(.*No such file.*\): start as an ordinary user"
+    ) as raised:
+        find_programs(ANOTHER, [tmp_path / "missing"])
+
+    assert "\n" not in str(raised.value)
