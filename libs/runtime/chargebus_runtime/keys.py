@@ -1,42 +1,35 @@
-"""Who may call: API keys, known to every process from the compacted topic `access.keys`, checked without a look-up."""
+"""API keys, known to every process from the compacted topic `access.keys`, checked without a look-up."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from chargebus_events.access import ApiKey
 from chargebus_events.record import Received
 from chargebus_events.topics import API_KEYS
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
 
 from chargebus_runtime import secrets
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.problems import Problem
+from chargebus_runtime.http.callers import Caller, Role, require, unauthenticated
+from chargebus_runtime.http.problems import RETRY_AFTER, Problem
 from chargebus_runtime.view import View
 
+__all__ = ["Caller", "KeyRing", "Role", "format_key", "require", "split_key"]
+
 PREFIX = "cbk"
+HEADER = "X-API-Key"
 
-_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key: `cbk_<key id>_<secret>`")
-_bearer = HTTPBearer(auto_error=False, description="An API key as a bearer token")
-
-
-class Role(IntEnum):
-    """What a key allows; each role may do what the ones before it may."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who is calling."""
-
-    key_id: str
-    name: str
-    role: Role
+_CHALLENGE: Final = "Bearer"
+_SCHEMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": HEADER,
+        "description": f"An API key: `{PREFIX}_<key id>_<secret>`",
+    },
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An API key as a bearer token"},
+}
 
 
 def format_key(key_id: str, secret: str) -> str:
@@ -54,7 +47,7 @@ _ROLES = {role.name.lower(): role for role in Role}
 
 
 class KeyRing:
-    """All API keys in memory; nobody is let in before the topic was read to its end.
+    """All API keys in memory, an authenticator; nobody is let in before the topic was read to its end.
 
     A key whose record cannot be read lets nobody in: it may have been revoked, expired, or given another role.
     """
@@ -62,7 +55,23 @@ class KeyRing:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
+        self.schemes = _SCHEMES
+        self.challenge = _CHALLENGE
         self.view = View(API_KEYS, self._apply, unreadable=self._forget)
+
+    async def identify(self, request: Request) -> Caller | None:
+        """Return who presents a key in the header `X-API-Key` or as a bearer token; None where there is none.
+
+        Raises:
+            Problem: as `caller`.
+        """
+        presented = request.headers.get(HEADER)
+        if presented is None:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token.startswith(PREFIX + "_"):
+                return None
+            presented = token.strip()
+        return self.caller(presented)
 
     def caller(self, presented: str) -> Caller:
         """Return who presents this key.
@@ -71,7 +80,8 @@ class KeyRing:
             Problem: 401 for a missing, unknown, wrong or expired key; 503 while the keys are not known yet.
         """
         if not self.view.ready.is_set():
-            raise Problem(503, "not ready", "The API keys are still being read from Kafka; try again in a moment.")
+            detail = "The API keys are still being read from Kafka; try again in a moment."
+            raise Problem(503, "not ready", detail, RETRY_AFTER)
         split = split_key(presented)
         key = self._keys.get(split[0]) if split else None
         if split is None or key is None or not secrets.verify(split[1].encode(), key.secret_hash):
@@ -93,26 +103,5 @@ class KeyRing:
         self._keys.pop(record.key, None)
 
 
-def require(role: Role) -> Callable[..., Awaitable[Caller]]:
-    """Return a FastAPI dependency that lets in callers with at least `role`.
-
-    Raises (as problem+json):
-        401: no valid key. 403: the key's role is too small. 503: the keys are not known yet.
-    """
-
-    async def check(
-        request: Request,
-        header: str | None = Security(_header),
-        bearer: HTTPAuthorizationCredentials | None = Security(_bearer),  # noqa: B008 - how FastAPI declares it
-    ) -> Caller:
-        ring: KeyRing = request.app.state.key_ring
-        caller = ring.caller(header or (bearer.credentials if bearer else ""))
-        if caller.role < role:
-            raise Problem(403, "not allowed", f"This call needs the role {role.name.lower()}.")
-        return caller
-
-    return check
-
-
 def _unauthorized(detail: str) -> Problem:
-    return Problem(401, "not authenticated", detail, {"WWW-Authenticate": "Bearer"})
+    return unauthenticated(detail, _CHALLENGE)

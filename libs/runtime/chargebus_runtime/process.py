@@ -134,7 +134,7 @@ class Process:
         parts = HttpParts(
             title="Chargebus",
             routers=[service.routers for service in self._services],
-            key_ring=self.key_ring,
+            authenticators=[self.key_ring],
             tracing=self.telemetry.tracing,
             not_ready=self._not_ready,
             degraded=self._degraded,

@@ -8,9 +8,21 @@ import httpx
 import pytest
 from chargebus_events.access import ApiKey, revoked
 from chargebus_events.record import Received
-from chargebus_runtime import http, problems, secrets
-from chargebus_runtime.http import MAX_BODY_BYTES, HttpParts, PageQuery, Problem, build_app, page
-from chargebus_runtime.keys import Caller, KeyRing, Role, format_key, require
+from chargebus_runtime import secrets
+from chargebus_runtime.http import (
+    Caller,
+    HttpParts,
+    PageQuery,
+    Problem,
+    Role,
+    build_app,
+    layers,
+    page,
+    problems,
+    require,
+)
+from chargebus_runtime.http.layers import MAX_BODY_BYTES
+from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.telemetry import Tracing
 from fastapi import APIRouter, Depends
 
@@ -85,7 +97,9 @@ async def client(ring):
     async def nothing() -> dict[str, list[str]]:
         return {}
 
-    app = build_app(HttpParts("test", [{"/v1": router(), "/": root()}], ring, Tracing(enabled=False), nothing, nothing))
+    app = build_app(
+        HttpParts("test", [{"/v1": router(), "/": root()}], [ring], Tracing(enabled=False), nothing, nothing)
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -190,6 +204,11 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(client):
     assert sum(taken) < 2 * MAX_BODY_BYTES
 
 
+async def test_a_body_that_is_announced_too_large_is_not_read_at_all(client):
+    answer = await client.post("/v1/echo", content=b" " * (MAX_BODY_BYTES + 1))
+    assert (answer.status_code, answer.headers["content-type"]) == (413, problems.MEDIA_TYPE)
+
+
 @pytest.mark.parametrize("path", ["/v1/named/a%00b", "/v1/named/a?text=%00"])
 async def test_a_nul_in_the_address_is_refused(client, path):
     answer = await client.get(path)
@@ -199,7 +218,9 @@ async def test_a_nul_in_the_address_is_refused(client, path):
 @pytest.mark.parametrize(("path", "status"), [("/v1/numbers", 200), ("/v1/broken", 409), ("/v1/crash", 500)])
 async def test_every_call_is_measured(client, monkeypatch, path, status):
     seen = []
-    monkeypatch.setattr(http.metrics(), "http_duration", SimpleNamespace(record=lambda _s, labels: seen.append(labels)))
+    monkeypatch.setattr(
+        layers.metrics(), "http_duration", SimpleNamespace(record=lambda _s, labels: seen.append(labels))
+    )
     await client.get(path)
     assert seen == [{"route": path.removeprefix("/v1"), "method": "GET", "status": status}]
 

@@ -16,10 +16,10 @@ from chargebus_access.operations import KeyOperations
 from chargebus_access.tasks import KeyKeeper
 from chargebus_events.record import Received, Record
 from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.http import HttpParts, build_app
 from chargebus_runtime.keys import KeyRing
 from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Tracing
+from chargebus_testkit.http import http_client
 from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -98,12 +98,6 @@ async def access(access_database) -> AsyncIterator[Access]:
 @pytest.fixture
 async def api(access) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the service's HTTP API, without a key."""
-
-    async def nothing() -> dict[str, list[str]]:
-        return {}
-
     routes = router(KeyOperations(access.database, access.metrics))
-    app = build_app(HttpParts("access", [{"/v1": routes}], access.ring, Tracing(enabled=False), nothing, nothing))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+    async with http_client({"/v1": routes}, access.ring, "/v1") as client:
         yield client

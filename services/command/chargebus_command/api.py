@@ -175,12 +175,7 @@ def _check_times(request: CommandRequest, rules: Rules) -> None:
 
 
 def _payload(request: CommandRequest) -> bytes:
-    try:
-        payload = msgspec.json.encode(request.payload)
-    except UnicodeEncodeError as error:
-        raise Problem(
-            422, "invalid request", "payload has a text that is not Unicode: half a surrogate pair."
-        ) from error
+    payload = msgspec.json.encode(request.payload)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise Problem(422, "invalid request", f"payload may have {MAX_PAYLOAD_BYTES} bytes at most, as compact JSON.")
     return payload

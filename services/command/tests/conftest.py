@@ -28,11 +28,11 @@ from chargebus_events.topics import DOWNLINK, outcomes_topic
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.http import HttpParts, build_app
 from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
+from chargebus_testkit.http import http_client
 from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -199,16 +199,11 @@ async def api(service, http_wait_s) -> AsyncIterator[httpx.AsyncClient]:
         ring.view.apply(received(key.record()))
     ring.view.ready.set()
 
-    async def nothing() -> dict[str, list[str]]:
-        return {}
-
     parts = ApiParts(
         service.database, Counter(service.database, service.desk), service.waiters, service.desk.rules, http_wait_s
     )
-    app = build_app(HttpParts("command", [{"/v1": router(parts)}], ring, Tracing(enabled=False), nothing, nothing))
     listening = asyncio.create_task(service.waiters.run())
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1", headers=as_role("operator")) as client:
+    async with http_client({"/v1": router(parts)}, ring, "/v1", **as_role("operator")) as client:
         yield client
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)

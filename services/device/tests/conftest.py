@@ -30,10 +30,10 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
-from chargebus_runtime.http import HttpParts, build_app
 from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
+from chargebus_testkit.http import http_client
 from chargebus_testkit.servers import execute
 
 FRAMES = frames_topic("device")
@@ -173,13 +173,8 @@ async def api(device) -> AsyncIterator[httpx.AsyncClient]:
         ring.view.apply(received(key.record(), 0))
     ring.view.ready.set()
 
-    async def nothing() -> dict[str, list[str]]:
-        return {}
-
     routes = router(device.database, device.registrar)
-    app = build_app(HttpParts("device", [{"/v1": routes}], ring, Tracing(enabled=False), nothing, nothing))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1", headers=as_role("operator")) as client:
+    async with http_client({"/v1": routes}, ring, "/v1", **as_role("operator")) as client:
         yield client
 
 

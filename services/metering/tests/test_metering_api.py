@@ -1,13 +1,9 @@
 """The meter values of a session over HTTP."""
 
-from types import SimpleNamespace
-
-import httpx
 import pytest
 from chargebus_metering.api import router
-from chargebus_runtime import problems
-from chargebus_runtime.keys import Caller, Role
-from fastapi import FastAPI
+from chargebus_runtime.http import Role
+from chargebus_testkit.http import Anyone, http_client
 
 PATH = "/v1/sessions/s-1/meter-values"
 
@@ -18,11 +14,7 @@ def sampled(minute, *values):
 
 @pytest.fixture
 async def client(metering):
-    app = FastAPI()
-    problems.install(app)
-    app.state.key_ring = SimpleNamespace(caller=lambda _key: Caller("k", "test", Role.VIEWER))
-    app.include_router(router(metering), prefix="/v1")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as client:
+    async with http_client({"/v1": router(metering)}, Anyone(Role.VIEWER)) as client:
         yield client
 
 

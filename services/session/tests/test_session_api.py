@@ -2,21 +2,18 @@
 
 import asyncio
 import json
-from types import SimpleNamespace
 
-import httpx
 import msgspec
 import pytest
 from chargebus_events.commands import CommandRequested
 from chargebus_events.topics import COMMANDS
 from chargebus_ocppj.schemas import validate_call
-from chargebus_runtime import problems
-from chargebus_runtime.keys import Caller, Role
+from chargebus_runtime.http import Role
 from chargebus_session.api import router
 from chargebus_session.intents import Intents
 from chargebus_session.store import sessions as stored_sessions
 from chargebus_session.store.sessions import SessionFilter
-from fastapi import FastAPI
+from chargebus_testkit.http import Anyone, http_client
 
 START = "/v1/stations/CS1/evses/2/start"
 
@@ -24,18 +21,13 @@ START = "/v1/stations/CS1/evses/2/start"
 @pytest.fixture
 def ring():
     """Who calls: an operator, until a test says otherwise."""
-    return SimpleNamespace(role=Role.OPERATOR)
+    return Anyone(Role.OPERATOR)
 
 
 @pytest.fixture
 async def http(service, ring):
-    app = FastAPI()
-    problems.install(app)
-    app.state.key_ring = SimpleNamespace(caller=lambda _key: Caller("k", "test", ring.role))
-    app.include_router(
-        router(service.database, Intents(service.database, service.waiters, ttl_s=5.0), bulk_tokens=5), prefix="/v1"
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://session") as client:
+    routes = router(service.database, Intents(service.database, service.waiters, ttl_s=5.0), bulk_tokens=5)
+    async with http_client({"/v1": routes}, ring) as client:
         yield client
 
 

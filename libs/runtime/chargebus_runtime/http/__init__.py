@@ -1,0 +1,29 @@
+"""HTTP of a process: what services serve and who may call it, checked alike, and declared as it is answered."""
+
+from chargebus_runtime.http.app import HttpParts, build_app
+from chargebus_runtime.http.callers import Authenticator, Caller, Role, require
+from chargebus_runtime.http.health import Health
+from chargebus_runtime.http.inputs import Input, UtcDatetime
+from chargebus_runtime.http.paging import Listing, Page, PageQuery, page
+from chargebus_runtime.http.problems import FieldError, Problem, raises
+from chargebus_runtime.http.server import HttpServer
+
+__all__ = [
+    "Authenticator",
+    "Caller",
+    "FieldError",
+    "Health",
+    "HttpParts",
+    "HttpServer",
+    "Input",
+    "Listing",
+    "Page",
+    "PageQuery",
+    "Problem",
+    "Role",
+    "UtcDatetime",
+    "build_app",
+    "page",
+    "raises",
+    "require",
+]

@@ -1,0 +1,40 @@
+"""What callers send: JSON that is taken as it stands, nothing guessed and nothing lost."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+
+
+class Input(BaseModel):
+    """What a caller sends; the base of every model of a body.
+
+    Unknown fields are refused, so that a misspelt one is not lost, and nothing is converted: "true" and 1 are no
+    booleans, "5" is no number, and 5 is no text.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _read(given: object) -> datetime:
+    if isinstance(given, datetime):
+        return given
+    if not isinstance(given, str) or not _RFC_3339.fullmatch(given.upper()):
+        raise ValueError("a time is written like 2026-05-01T12:00:00Z or 2026-05-01T14:00:00.5+02:00 (RFC 3339)")
+    return datetime.fromisoformat(given.upper())
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC it lies outside of the years 1 to 9999") from error
+
+
+UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_utc)]
+"""A time with any offset, as a request gives it in RFC 3339's text; it arrives in UTC."""
