@@ -3,15 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from chargebus_events.record import Received, Record
+from chargebus_events.record import Received
+from chargebus_runtime.applying import Refuse
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.consumer import tell_nobody
 
 Handle = Callable[[Batch, Sequence[Received]], Awaitable[None]]
-
-
-def tell_nobody(_record: Received, _reason: str) -> Sequence[Record]:
-    """Answer nobody: no one waits for what became of a record of this topic."""
-    return ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Topic:
     name: str
     handle: Handle
     wait_s: float = 0.0
-    refuse: Callable[[Received, str], Sequence[Record]] = tell_nobody
+    refuse: Refuse = tell_nobody
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -21,16 +21,14 @@ from aiokafka.errors import (
 )
 from chargebus_events.record import Received, Record
 
-from chargebus_runtime import offsets, parking
-from chargebus_runtime.away import CONFLICT, MAYBE_AWAY, is_away
-from chargebus_runtime.batch import Batch
+from chargebus_runtime.applying import Applying, ApplyingParts, Handle, NotAppliedError, Refuse
+from chargebus_runtime.away import MAYBE_AWAY
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import Database
 from chargebus_runtime.gathering import Gathering, Patience, Records, no_patience
 from chargebus_runtime.kafka import check_alive, received
-from chargebus_runtime.outbox import Outgoing
 from chargebus_runtime.positions import Positions, StaleOffsetError
-from chargebus_runtime.retry import BACKOFF
+from chargebus_runtime.progress import Progress
 from chargebus_runtime.telemetry import Tracing, metrics
 
 log = logging.getLogger(__name__)
@@ -39,13 +37,7 @@ _IDLE_S = 1.0
 _SETTLE_S = 0.1
 _COMMIT_EVERY_S = 5.0
 _COMMIT_WITHIN_S = 2.0
-_PUBLISHING_AT_ONCE = 4
 _PACE_S = 0.02  # between polls that bring nothing urgent: each costs a fetch, whatever it brings
-
-
-class NotAppliedError(Exception):
-    """Records could not be applied, through no fault of theirs; the message says why."""
-
 
 # What was begun is rolled back, sought anew and tried until it goes through.
 _WAITED_FOR: tuple[type[BaseException], ...] = (
@@ -56,12 +48,9 @@ _WAITED_FOR: tuple[type[BaseException], ...] = (
     NotAppliedError,
 )
 
-Handle = Callable[[Batch], Awaitable[None]]
-Refuse = Callable[[Received, str], Sequence[Record]]
 
-
-def refuse_silently(_received: Received, _reason: str) -> Sequence[Record]:
-    """Tell nobody that a record was parked."""
+def tell_nobody(_record: Received, _reason: str) -> Sequence[Record]:
+    """Be the `refuse` of a service whose records nobody waits for."""
     return ()
 
 
@@ -81,7 +70,7 @@ class ConsumerSpec:
 
     topics: tuple[str, ...]
     handle: Handle
-    refuse: Refuse = refuse_silently
+    refuse: Refuse
     on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
     gather_s: float = 0.0
     patience: Patience = no_patience
@@ -105,8 +94,13 @@ class Consumer:
         self._spec = spec
         self._parts = parts
         self._positions = positions
-        self._gathering = Gathering(spec.patience, parts.batch_records)
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._gathering = Gathering(spec.patience, parts.batch_records, parts.service)
+        self._applying = Applying(
+            ApplyingParts(parts.service, parts.database, parts.clock, parts.tracing, spec.handle, spec.refuse),
+            positions,
+        )
+        self._progress = Progress()
+        self._client: AIOKafkaConsumer | None = None
         self._stopping = False
         self._idle = asyncio.Event()
         self._committed_at = time.monotonic()
@@ -118,13 +112,22 @@ class Consumer:
         """Set while the newest poll found nothing and everything is sent; for tests and for draining."""
         return self._idle
 
+    def not_ready(self) -> str | None:
+        """Return why the consumer cannot do its work; None if it can."""
+        if self._applying.stuck:
+            return self._applying.stuck
+        stalled = self._progress.stalled(self._behind())
+        if stalled is None and not self._positions.established:
+            return "its Kafka partitions are not assigned yet"
+        return stalled
+
     def stop(self) -> None:
         """End `run` after the batch under way."""
         self._stopping = True
 
     async def run(self, client: AIOKafkaConsumer) -> None:
         """Take batches until stopped; waits for Kafka and the database as long as they are away."""
-        attempt = 0
+        self._client = client
         while not self._stopping:
             try:
                 await self._step(client)
@@ -139,10 +142,7 @@ class Consumer:
                 if isinstance(error, OffsetOutOfRangeError):
                     self._positions.lose_end(error.args[0])
                 self._positions.lose_all()
-                await asyncio.sleep(BACKOFF.delay_s(attempt))
-                attempt += 1
-            else:
-                attempt = 0
+                await asyncio.sleep(self._progress.failed(error))
         await self._settle(client)
 
     async def _step(self, client: AIOKafkaConsumer) -> None:
@@ -166,107 +166,30 @@ class Consumer:
         if not records:
             return
         await self._check_holes(records)
-        await self._apply(records)
+        await self._applying.apply(records)
+        self._progress.made()
         self._follow(client)
 
     def _poll_ms(self) -> int:
         wait_s = self._gathering.wait_s(time.monotonic())
         if wait_s is not None:
             return int(1000 * wait_s) + 1
-        busy = self._publishing or not self._idle.is_set()
+        busy = self._applying.publishing or not self._idle.is_set()
         return int(1000 * (_SETTLE_S if busy else _IDLE_S))
 
     async def _rest(self) -> None:
-        if not self._publishing:
+        if not self._behind():
+            self._progress.made()
+        if not self._applying.publishing:
             await self._parts.database.outbox.delete_sent()
             self._idle.set()
+
+    def _behind(self) -> int:
+        return self._positions.behind(self._client) if self._client is not None else 0
 
     async def _check_holes(self, records: Records) -> None:
         for hole in self._positions.holes_before(records):
             await self._positions.report(hole, resume_at=hole.end)
-
-    async def _apply(self, records: Records) -> None:
-        taken = [record for group in records.values() for record in group]
-        ends = {tp: group[-1].offset + 1 for tp, group in records.items()}
-        try:
-            await self._transact(taken, ends, self._spec.handle)
-        except Exception as error:
-            await self._check_ours(error)
-            log.exception("%s cannot apply a batch of %d, trying one by one", self._parts.service, len(taken))
-            await self._one_by_one(taken)
-
-    async def _one_by_one(self, taken: list[Received]) -> None:
-        for record in taken:
-            tp = TopicPartition(record.topic, record.partition)
-            end = {tp: record.offset + 1}
-            try:
-                await self._transact([record], end, self._spec.handle)
-            except Exception as error:
-                await self._check_ours(error)
-                log.exception("%s parks %s[%d]@%d", self._parts.service, tp.topic, tp.partition, record.offset)
-                await self._park(record, end, f"{type(error).__name__}: {error}")
-
-    async def _check_ours(self, error: Exception) -> None:
-        """Return if an error is the fault of records or of their handler: nothing is while the database is away.
-
-        Raises:
-            NotAppliedError: it is not.
-        """
-        passes = isinstance(error, (StaleOffsetError, *CONFLICT)) or is_away(error)
-        if passes or not await self._parts.database.answers():
-            raise NotAppliedError(repr(error)) from error
-
-    async def _park(self, record: Received, end: dict[TopicPartition, int], reason: str) -> None:
-        async def set_aside(batch: Batch) -> None:
-            for parked_record in batch.records:
-                batch.send(parking.parked(self._parts.service, parked_record, reason, batch.now), because=parked_record)
-                for answer in self._spec.refuse(parked_record, reason):
-                    batch.send(answer, because=parked_record)
-
-        await self._transact([record], end, set_aside)
-        metrics().parked.add(1, {"service": self._parts.service, "topic": record.topic})
-
-    async def _transact(self, taken: list[Received], ends: dict[TopicPartition, int], handle: Handle) -> None:
-        """Apply records and store the offsets in one transaction; afterwards their records go out."""
-        started = time.monotonic()
-        database = self._parts.database
-        trace = self._parts.tracing.batch(self._parts.service, taken)
-        sent = database.outbox.take_sent()
-        try:
-            async with database.pool.acquire() as connection, connection.transaction():
-                stored = await offsets.lock(connection, ends)
-                self._positions.verify(stored)
-                fresh = [r for r in taken if r.offset >= stored[TopicPartition(r.topic, r.partition)]]
-                batch = Batch(fresh, connection, self._parts.clock(), trace)
-                if fresh:
-                    await handle(batch)
-                new = {tp: max(end, stored[tp]) for tp, end in ends.items()}
-                ids = await offsets.advance(connection, new, Outgoing(batch.outgoing, sent), batch.now)
-        except BaseException:
-            database.outbox.give_back(sent)
-            raise
-        self._positions.advanced(new)
-        trace.end()
-        self._count(fresh, time.monotonic() - started)
-        await self._publish(ids, batch)
-
-    async def _publish(self, ids: list[int], batch: Batch) -> None:
-        if not ids:
-            return
-        outgoing = [record for group in batch.outgoing.values() for record in group]
-        task = self._parts.database.outbox.send_soon(ids, outgoing)
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
-        if len(self._publishing) >= _PUBLISHING_AT_ONCE:
-            await asyncio.wait(self._publishing, return_when=asyncio.FIRST_COMPLETED)
-
-    def _count(self, fresh: list[Received], duration_s: float) -> None:
-        attributes = {"service": self._parts.service}
-        metrics().batch_records.record(len(fresh), attributes)
-        metrics().batch_duration.record(duration_s, attributes)
-        for topic in {record.topic for record in fresh}:
-            count = sum(1 for record in fresh if record.topic == topic)
-            metrics().records.add(count, {**attributes, "topic": topic})
 
     def _follow(self, client: AIOKafkaConsumer) -> None:
         """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them or waits."""

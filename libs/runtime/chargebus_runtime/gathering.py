@@ -3,10 +3,15 @@
 They wait in memory only: their offsets are not stored, so what a crash takes from here is read again.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 from chargebus_events.record import Received
+
+from chargebus_runtime.telemetry import metrics
+
+log = logging.getLogger(__name__)
 
 Records = dict[TopicPartition, list[Received]]
 Patience = Callable[[Received], float]
@@ -21,9 +26,10 @@ def no_patience(_record: Received) -> float:
 class Gathering:
     """What waits; it is due, all of it, when the first of its records has no time left, or when there are `most`."""
 
-    def __init__(self, patience: Patience, most: int) -> None:
+    def __init__(self, patience: Patience, most: int, service: str = "") -> None:
         self._patience = patience
         self._most = most
+        self._service = service
         self._records: Records = {}
         self._count = 0
         self._due_at: float | None = None
@@ -33,8 +39,16 @@ class Gathering:
         for tp, records in taken.items():
             self._records.setdefault(tp, []).extend(records)
             self._count += len(records)
-            due_at = now + min(map(self._patience, records))
+            due_at = now + self._least_patience(records)
             self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
+
+    def _least_patience(self, records: Sequence[Received]) -> float:
+        try:
+            return min(map(self._patience, records))
+        except Exception:
+            log.exception("%s cannot tell how long a record may wait", self._service)
+            metrics().faults.add(1, {"service": self._service, "where": "patience"})
+            return 0.0
 
     def wait_s(self, now: float) -> float | None:
         """Return how long it may still wait, 0 if it is due; None if there is nothing."""

@@ -96,10 +96,12 @@ class Outbox:
         self._pool = pool
         self._producer = producer
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[int] = set()
         self._sent: list[int] = []
 
     def send_soon(self, ids: list[int], records: Sequence[Record]) -> "asyncio.Task[None]":
         """Publish committed records in the background; their rows are deleted later, see `take_sent`."""
+        self._sending.update(ids)
         task = asyncio.create_task(self._send(ids, records))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -130,8 +132,12 @@ class Outbox:
         self._sent += ids
 
     async def send_left_behind(self, sources: Sequence[Source]) -> None:
-        """Send what a crash left of the given source partitions; called before their first batch."""
-        rows = await self._pool.fetch(_LEFT_BEHIND, [topic for topic, _ in sources], [part for _, part in sources])
+        """Send what a crash left of the given source partitions; called before their first batch.
+
+        What this process is sending itself, or has sent, does not go out again.
+        """
+        found = await self._pool.fetch(_LEFT_BEHIND, [topic for topic, _ in sources], [part for _, part in sources])
+        rows = [row for row in found if row["id"] not in self._sending and row["id"] not in self._sent]
         if not rows:
             return
         log.info("sending %d outbox rows that an earlier owner of the partitions left behind", len(rows))
@@ -158,5 +164,8 @@ class Outbox:
         await self.delete_sent()
 
     async def _send(self, ids: list[int], records: Sequence[Record]) -> None:
-        await self._producer.publish(records)
-        self._sent += ids
+        try:
+            await self._producer.publish(records)
+            self._sent += ids
+        finally:
+            self._sending.difference_update(ids)

@@ -20,10 +20,16 @@ def parked(service: str, received: Received, reason: str, now: datetime) -> Reco
         (TOPIC, received.topic.encode()),
         (PARTITION, b"%d" % received.partition),
         (OFFSET, b"%d" % received.offset),
-        (REASON, reason.encode()[:_REASON_BYTES]),
+        (REASON, reason.encode()),
         (AT, timestamp(now).encode()),
     )
     return Record(parked_topic(service), received.key, received.value, headers)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error as a reason: text that every place takes where it is kept or shown."""
+    text = f"{type(error).__name__}: {error}".replace("\0", "\\0")
+    return text.encode("utf-8", "backslashreplace")[:_REASON_BYTES].decode("utf-8", "ignore")
 
 
 def replay(record: Received) -> Record:

@@ -45,6 +45,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         self._next: dict[TopicPartition, int] = {}
         self._assigned: set[TopicPartition] = set()
         self._cut: set[TopicPartition] = set()
+        self._ends: dict[TopicPartition, int] = {}
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget partitions that another copy takes over."""
@@ -66,6 +67,15 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
     def current(self, assigned: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the next offset of each partition that is held and still assigned."""
         return {tp: self._next[tp] for tp in assigned if tp in self._next}
+
+    def behind(self, client: AIOKafkaConsumer) -> int:
+        """Return how many records of our partitions Kafka is known to hold that were not applied yet."""
+        held = self.current(client.assignment())
+        return sum(max(0, self._ends.get(tp, 0) - at, (client.highwater(tp) or 0) - at) for tp, at in held.items())
+
+    def wait_at(self, tp: TopicPartition, offset: int) -> bool:
+        """Tell whether a partition is ours and has not got past an offset yet."""
+        return tp in self._assigned and self._next.get(tp, offset) <= offset
 
     def lose_all(self) -> None:
         """Seek every partition anew before the next batch."""
@@ -93,7 +103,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         stored = await self._claim(missing)
         await self._parts.database.outbox.send_left_behind(missing)
         first = await client.beginning_offsets(missing)
-        last = await client.end_offsets(missing)
+        last = self._ends = await client.end_offsets(missing)
         for tp in missing:
             end = min(last[tp], stored[tp] - 1) if tp in self._cut else last[tp]
             hole, start = _start(tp, stored[tp], first[tp], end)

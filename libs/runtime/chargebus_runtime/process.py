@@ -58,6 +58,7 @@ class Process:
         self._services: list[Service] = []
         self._positions: dict[str, Positions] = {}
         self._consumers: list[tuple[Consumer, asyncio.Task[None]]] = []
+        self._consuming: dict[str, Consumer] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._http: tuple[HttpServer, asyncio.Task[None]] | None = None
 
@@ -164,6 +165,7 @@ class Process:
         task = await self._readers.group(consumer.run, service.name, spec, positions)
         task.add_done_callback(self._on_end)
         self._positions[service.name] = positions
+        self._consuming[service.name] = consumer
         self._consumers.append((consumer, task))
 
     def _spawn(self, run: Hook, name: str) -> None:
@@ -189,17 +191,17 @@ class Process:
             found["http"] = ["the API keys are not read yet"]
         for service in self._services:
             reasons = [reason for check in service.checks if (reason := check()) is not None]
-            if service.consumer is not None and not self._established(service.name):
-                reasons.append("its Kafka partitions are not assigned yet")
+            if service.consumer is not None and (reason := self._consumer_not_ready(service.name)) is not None:
+                reasons.append(reason)
             if service.database is not None and not await service.database.answers():
                 reasons.append("its database does not answer")
             if reasons:
                 found[service.name] = reasons
         return found
 
-    def _established(self, service: str) -> bool:
-        positions = self._positions.get(service)
-        return positions is not None and positions.established
+    def _consumer_not_ready(self, service: str) -> str | None:
+        consumer = self._consuming.get(service)
+        return "its consumer has not started yet" if consumer is None else consumer.not_ready()
 
     async def _degraded(self) -> dict[str, list[str]]:
         clocks = self.edges.warnings()

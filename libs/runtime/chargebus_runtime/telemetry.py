@@ -8,7 +8,9 @@ Metrics of the runtime (each with attributes `service` and, where it says so, `t
 | chargebus.runtime.batch.records | {record} | size of a micro-batch |
 | chargebus.runtime.batch.duration | s | from taking a micro-batch to its commit |
 | chargebus.runtime.parked | {record} | records parked, by topic |
-| chargebus.runtime.retries | {batch} | batches tried again because the database was away or in conflict |
+| chargebus.runtime.stops | {stop} | partitions that stopped, as more was to be parked than may be, by topic |
+| chargebus.runtime.faults | {fault} | errors of a service's own `refuse` or `patience`, by `where` |
+| chargebus.runtime.retries | {batch} | batches tried again, as a server was away, in conflict, or a partition stopped |
 | chargebus.runtime.holes | {hole} | holes found in the log |
 | chargebus.runtime.unreadable | {record} | records that a process cannot read and passed over, by topic |
 | chargebus.runtime.outbox.recovered | {row} | outbox rows that a crash had left behind and that went out |
@@ -50,6 +52,8 @@ class RuntimeMetrics:
         self.batch_records = meter.create_histogram("chargebus.runtime.batch.records", "{record}")
         self.batch_duration = meter.create_histogram("chargebus.runtime.batch.duration", "s")
         self.parked = meter.create_counter("chargebus.runtime.parked", "{record}")
+        self.stops = meter.create_counter("chargebus.runtime.stops", "{stop}")
+        self.faults = meter.create_counter("chargebus.runtime.faults", "{fault}")
         self.retries = meter.create_counter("chargebus.runtime.retries", "{batch}")
         self.holes = meter.create_counter("chargebus.runtime.holes", "{hole}")
         self.unreadable = meter.create_counter("chargebus.runtime.unreadable", "{record}")

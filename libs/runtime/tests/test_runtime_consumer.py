@@ -1,11 +1,13 @@
 """What a consuming service relies on: each record applied once, nothing skipped in silence, the guilty parked."""
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -21,8 +23,11 @@ from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.gathering import no_patience
 from chargebus_runtime.kafka import received
 from chargebus_runtime.outbox import pack
+from chargebus_runtime.parking_limit import IN_A_ROW
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.progress import Progress
 from chargebus_runtime.settings import RuntimeSettings
+from chargebus_runtime.telemetry import metrics
 from chargebus_runtime.topics import ensure_topics
 
 MIGRATIONS = Path(__file__).parent / "counter_migrations"
@@ -225,6 +230,147 @@ async def test_an_error_of_our_own_code_is_parked_and_not_waited_for(bench: Benc
         await eventually(has_rows(bench, 2))
     assert await bench.rows() == [("s", "1"), ("s", "2")]
     assert [r.value for r in await bench.read(f"{bench.counter.name}.parked")] == [b"bad"]
+
+
+async def parked(bench: Bench) -> list[bytes | None]:
+    return [record.value for record in await bench.read(f"{bench.counter.name}.parked")]
+
+
+async def test_a_bad_deployment_parks_a_few_records_then_stops_says_why_and_goes_on_once_it_works(
+    bench: Bench,
+) -> None:
+    good, name = bench.counter.handle, bench.counter.name
+    column = "energy_wh"
+
+    async def select(batch: Batch) -> None:
+        await good(batch)
+        await batch.connection.execute(f"SELECT {column} FROM applied")
+
+    bench.counter.handle = select  # type: ignore[method-assign]
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i) for i in range(20)])
+        await eventually(lambda: reason_is(process, bench, "could not be applied"))
+        (reason,) = (await process._not_ready())[name]
+        assert f"the last {IN_A_ROW} records" in reason
+        assert f"{bench.counter.topic.name}[" in reason
+        assert '@5 of s: UndefinedColumnError: column "energy_wh" does not exist' in reason
+        await asyncio.sleep(1)  # it tries again, and parks nothing
+        assert await parked(bench) == [b"%d" % i for i in range(IN_A_ROW)]
+        assert await bench.rows() == []
+        column = "value"  # mended
+        await eventually(has_rows(bench, 20 - IN_A_ROW))
+        assert name not in await process._not_ready()
+    assert [value for _, value in await bench.rows()] == [f"{i}" for i in range(IN_A_ROW, 20)]
+    assert len(await parked(bench)) == IN_A_ROW
+
+
+async def reason_is(process: Process, bench: Bench, words: str) -> bool:
+    return words in " ".join((await process._not_ready()).get(bench.counter.name, []))
+
+
+async def test_a_table_that_the_service_may_not_write_to_stops_it_until_the_grant_is_there(bench: Bench) -> None:
+    async with bench.running() as process:
+        await bench.rows("ALTER TABLE consumer_offset ADD CHECK (next_offset = 0)")  # neither applied nor parked
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(lambda: reason_is(process, bench, "neither be applied nor parked"))
+        await bench.rows("ALTER TABLE consumer_offset DROP CONSTRAINT consumer_offset_next_offset_check")
+        await eventually(has_rows(bench, 1))
+        assert not process.failed.is_set()
+    assert await parked(bench) == []
+
+
+async def test_a_poison_record_in_a_batch_is_found_by_halving_and_the_good_ones_stay_together(bench: Bench) -> None:
+    bench.counter.poison = "bad"
+    bench.patience = lambda record: 0.0 if record.value == b"last" else 5.0
+    values = [b"%d" % i for i in range(100)] + [b"bad"] + [b"%d" % i for i in range(100, 120)] + [b"last"]
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", value) for value in values])
+        await eventually(has_rows(bench, 121))
+    assert [value.encode() for _, value in await bench.rows()] == [v for v in values if v != b"bad"]
+    assert await parked(bench) == [b"bad"]
+    assert bench.counter.batches[0] == 122
+    assert bench.counter.batches[-1] == 21  # all that came after it, at once
+    assert len(bench.counter.batches) <= 2 * 7 + 2
+
+
+async def test_a_partition_that_is_stuck_holds_up_no_other_and_is_parked_once_others_show_that_the_code_works(
+    bench: Bench,
+) -> None:
+    bench.counter.poison = "bad"
+    async with bench.running() as process:
+        topic = bench.counter.topic.name
+        bad = [Record(topic, "mad", b"bad", partition=0) for _ in range(IN_A_ROW + 2)]
+        await process.producer.publish([*bad, Record(topic, "mad", b"at last", partition=0)])
+        await eventually(lambda: reason_is(process, bench, "could not be applied"))
+        await process.producer.publish([Record(topic, "sane", b"good", partition=1)])
+        await eventually(has_rows(bench, 2))
+        assert bench.counter.name not in await process._not_ready()
+    assert sorted(await bench.rows()) == [("mad", "at last"), ("sane", "good")]
+    assert await parked(bench) == [b"bad"] * (IN_A_ROW + 2)
+
+
+async def test_an_error_in_refuse_harms_one_answer_and_no_more(bench: Bench, counted: list[dict[str, str]]) -> None:
+    def refuse(record: Received, _reason: str) -> list[Record]:
+        raise LookupError(record.key)
+
+    bench.counter.poison = "bad"
+    bench.counter.refuse = refuse  # type: ignore[method-assign]
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"1", b"bad", b"2")])
+        await eventually(has_rows(bench, 2))
+        assert not process.failed.is_set()
+    assert await parked(bench) == [b"bad"]
+    assert counted == [{"service": bench.counter.name, "where": "refuse"}]
+
+
+async def test_an_error_in_patience_lets_the_record_wait_for_nobody_and_harms_no_more(
+    bench: Bench, counted: list[dict[str, str]]
+) -> None:
+    def patience(record: Received) -> float:
+        raise LookupError(record.key)
+
+    bench.patience = patience
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+        assert not process.failed.is_set()
+    assert counted == [{"service": bench.counter.name, "where": "patience"}]
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    monkeypatch.setattr(metrics(), "faults", SimpleNamespace(add=lambda _one, labels: found.append(labels)))
+    return found
+
+
+async def test_a_reason_with_characters_that_cannot_be_stored_is_parked_all_the_same(bench: Bench) -> None:
+    bench.counter.fail = {"bad": ValueError("no \0 and no \ud800")}
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", v) for v in (b"bad", b"1")])
+        await eventually(has_rows(bench, 1))
+    (record,) = await bench.read(f"{bench.counter.name}.parked")
+    assert record.text(parking.REASON) == r"ValueError: no \0 and no \ud800"
+
+
+async def test_a_consumer_whose_handler_never_ends_is_not_ready(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    good = bench.counter.handle
+
+    async def hang(batch: Batch) -> None:
+        entered.set()
+        await go_on.wait()
+        await good(batch)
+
+    bench.counter.handle = hang  # type: ignore[method-assign]
+    monkeypatch.setattr(consumer, "Progress", functools.partial(Progress, stalled_after_s=1.5))
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i) for i in range(3)])
+        await asyncio.wait_for(entered.wait(), 20)
+        await eventually(lambda: reason_is(process, bench, "records to read"))
+        go_on.set()
+        await eventually(has_rows(bench, 3))
+        assert bench.counter.name not in await process._not_ready()
 
 
 async def test_nothing_is_parked_while_the_database_does_not_answer(
