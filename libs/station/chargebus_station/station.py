@@ -173,10 +173,6 @@ class Station:
         """End every charge, as somebody does who is about to switch the station off."""
         self._visits.stop_all(StopCause(Trigger.ABNORMAL_CONDITION, StopReason.POWER_LOSS))
 
-    def send(self, message: Message) -> None:
-        """Send a message of the caller's own making when its turn comes."""
-        self._core.messages.put(message)
-
     def cut(self) -> None:
         """Lose the network until `mend`."""
         self._connection.cut("network")

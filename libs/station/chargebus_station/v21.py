@@ -63,6 +63,11 @@ def get_periodic_event_stream(_decider: CommandDecider, _payload: Payload) -> Re
     return Reply()
 
 
+def notify_web_payment_started(_decider: CommandDecider, _payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 C25: whoever pays over the web will be authorized from afar, as any other driver."""
+    return Reply()
+
+
 def not_supported(_decider: CommandDecider, _payload: Payload) -> Reply:
     """Say that there is no inverter here to control."""
     return status("NotSupported")
@@ -84,6 +89,7 @@ ADDED: Final[Mapping[str, Handler]] = {
     "GetPeriodicEventStream": get_periodic_event_stream,
     "GetTariffs": get_tariffs,
     "NotifyAllowedEnergyTransfer": v201_commands.refuse,
+    "NotifyWebPaymentStarted": notify_web_payment_started,
     "RequestBatterySwap": v201_commands.refuse,
     "SetDERControl": not_supported,
     "SetDefaultTariff": set_default_tariff,

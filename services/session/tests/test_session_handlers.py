@@ -346,7 +346,7 @@ async def test_what_is_read_of_sessions_is_probed_not_scanned(service):
 async def test_actions_of_this_service_that_have_no_route_are_refused_and_fixed_ones_left_alone(service):
     applied = await service.apply(
         service.frame("VatNumberValidation", {"vatNumber": "x"}, "2.1"),
-        service.frame("NotifyWebPaymentStarted", {"evseId": 1, "timeout": 5}, "2.1"),
+        service.frame("BatterySwap", {"batteryData": [], "eventType": "BatteryIn", "requestId": 1}, "2.1"),
         service.frame("ReservationStatusUpdate", {"reservationId": 1, "reservationUpdateStatus": "Removed"}, "2.0.1"),
         service.frame("Authorize", {"idToken": {"idToken": "good", "type": "Central"}}, "2.1"),
     )
