@@ -12,7 +12,7 @@ from fastapi import Request
 from chargebus_runtime import secrets
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.http.callers import Caller, Role, require, unauthenticated
-from chargebus_runtime.http.problems import RETRY_AFTER, Problem
+from chargebus_runtime.http.problems import Problem
 from chargebus_runtime.view import View
 
 __all__ = ["Caller", "KeyRing", "Role", "format_key", "require", "split_key"]
@@ -81,7 +81,7 @@ class KeyRing:
         """
         if not self.view.ready.is_set():
             detail = "The API keys are still being read from Kafka; try again in a moment."
-            raise Problem(503, "not ready", detail, RETRY_AFTER)
+            raise Problem(503, "not ready", detail)
         split = split_key(presented)
         key = self._keys.get(split[0]) if split else None
         if split is None or key is None or not secrets.verify(split[1].encode(), key.secret_hash):

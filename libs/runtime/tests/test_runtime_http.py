@@ -170,7 +170,8 @@ async def test_an_expired_key_is_refused(client, ring):
 
 async def test_nobody_is_let_in_before_the_keys_are_known(client, ring):
     ring.view.ready.clear()
-    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 503
+    answer = await client.get("/v1/who", headers=header("admin"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_problem_says_what_and_what_to_do(client):

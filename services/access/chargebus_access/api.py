@@ -1,10 +1,8 @@
 """HTTP in: API keys are listed, created and revoked by administrators."""
 
-import re
 from typing import Annotated, Final, Literal
 
-from chargebus_runtime.http import Page, PageQuery, Problem, page
-from chargebus_runtime.keys import Caller, Role, require
+from chargebus_runtime.http import Caller, Listing, Page, PageQuery, Problem, Role, raises, require
 from fastapi import APIRouter, Depends, Path, Query
 
 from chargebus_access.domain.keys import WantedKey
@@ -14,9 +12,9 @@ from chargebus_access.resources import ApiKeyCreated, ApiKeyIn, ApiKeyOut, view
 
 ADMIN: Final = Depends(require(Role.ADMIN))
 
-_KEY_ID: Final = r"^[A-Za-z0-9-]{1,64}$"
+KEYS: Final = Listing("api-keys", str)
 
-KeyId = Annotated[str, Path(pattern=_KEY_ID)]
+KeyId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 _PROBLEMS: Final[dict[type[AccessError], tuple[int, str]]] = {
     ExpiredAlreadyError: (422, "invalid request"),
@@ -35,10 +33,8 @@ def router(operations: KeyOperations) -> APIRouter:
         paging: Annotated[PageQuery, Depends()],
         state: Annotated[Literal["active", "revoked", "all"], Query()] = "active",
     ) -> Page[ApiKeyOut]:
-        if paging.cursor is not None and not re.match(_KEY_ID, paging.cursor):
-            raise Problem(422, "invalid request", "The cursor is not one that this list gave: take `next` as it is.")
-        stored = await operations.page(state, paging.cursor or "", paging.limit + 1)
-        return page([view(each) for each in stored], paging.limit, lambda key: key.key_id)
+        stored = await operations.page(state, KEYS.after(paging) or "", paging.limit + 1)
+        return KEYS.page([view(each) for each in stored], paging.limit, lambda key: key.key_id)
 
     @routes.post("", summary="Create an API key", status_code=201)
     async def create_key(wanted: ApiKeyIn, caller: Annotated[Caller, ADMIN]) -> ApiKeyCreated:
@@ -49,7 +45,13 @@ def router(operations: KeyOperations) -> APIRouter:
             raise _problem(error) from error
         return ApiKeyCreated(**view(made.stored).model_dump(), key=made.presented)
 
-    @routes.delete("/{key_id}", summary="Revoke an API key", status_code=204, dependencies=[ADMIN])
+    @routes.delete(
+        "/{key_id}",
+        summary="Revoke an API key",
+        status_code=204,
+        dependencies=[ADMIN],
+        responses=raises(404, 409),
+    )
     async def revoke_key(key_id: KeyId) -> None:
         """It stops working as soon as every process has read so: in a moment. The last admin key stays: 409."""
         try:

@@ -4,19 +4,17 @@ from datetime import datetime
 from typing import Annotated
 
 from chargebus_events.access import RoleName
-from chargebus_runtime.http import UtcDatetime
+from chargebus_runtime.http import Input, UtcDatetime
 from msgspec import structs
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from chargebus_access.domain.keys import StoredKey
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
-class ApiKeyIn(BaseModel):
+class ApiKeyIn(Input):
     """An API key to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="Who or what will use it")
     role: RoleName = Field(description="viewer reads, operator also steers, admin also manages API keys")

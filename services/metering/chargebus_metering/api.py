@@ -1,18 +1,19 @@
 """HTTP in: the meter values of a session."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, UtcDatetime, page
-from chargebus_runtime.keys import Role, require
+from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, UtcDatetime, raises, require
 from fastapi import APIRouter, Depends, Query
 
 from chargebus_metering.domain.identity import FIRST_ID, LAST_ID, Transaction, first_id, last_id
 from chargebus_metering.resources import MeterValue
 from chargebus_metering.store import readings, sessions
 from chargebus_metering.store.readings import ReadingQuery
+
+READINGS: Final = Listing("meter-values", UUID)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ def router(database: Database) -> APIRouter:
     """Return metering's routes."""
     routes = APIRouter(tags=["metering"], dependencies=[Depends(require(Role.VIEWER))])
 
-    @routes.get("/sessions/{session_id}/meter-values", summary="The meter values of a session, in order of time")
+    @routes.get(
+        "/sessions/{session_id}/meter-values",
+        summary="The meter values of a session, in order of time",
+        responses=raises(404),
+    )
     async def list_meter_values(
         session_id: str, paging: Annotated[PageQuery, Depends()], filters: Annotated[Filters, Depends()]
     ) -> Page[MeterValue]:
@@ -39,16 +44,17 @@ def router(database: Database) -> APIRouter:
             raise Problem(404, "no such session", f"Metering knows no session {session_id!r}; see /v1/sessions.")
         stored = await readings.listed(database.pool, _query(transaction, paging, filters))
         values = [MeterValue.model_validate(each) for each in stored]
-        return page(values, paging.limit, lambda value: str(value.reading_id))
+        return READINGS.page(values, paging.limit, lambda value: value.reading_id)
 
     return routes
 
 
 def _query(transaction: Transaction, paging: PageQuery, filters: Filters) -> ReadingQuery:
     earliest = first_id(filters.sampled_from) if filters.sampled_from else FIRST_ID
+    after = READINGS.after(paging)
     return ReadingQuery(
         transaction=transaction,
-        after_id=max(earliest, _cursor(paging.cursor)),
+        after_id=max(earliest, FIRST_ID if after is None else str(after)),
         before_id=last_id(filters.sampled_to) if filters.sampled_to else LAST_ID,
         limit=paging.limit + 1,
         sampled_from=filters.sampled_from,
@@ -57,12 +63,3 @@ def _query(transaction: Transaction, paging: PageQuery, filters: Filters) -> Rea
         phase=filters.phase,
         context=filters.context,
     )
-
-
-def _cursor(text: str | None) -> str:
-    if text is None:
-        return FIRST_ID
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise Problem(422, "invalid cursor", "A cursor is the `next` of the page before, as it stands.") from None

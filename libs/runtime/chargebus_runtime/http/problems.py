@@ -20,8 +20,7 @@ from chargebus_runtime.away import MAYBE_AWAY, is_away
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-RETRY_AFTER: Final = {"Retry-After": "5"}
-"""When to try again where a server is away."""
+_RETRY_AFTER: Final = {"Retry-After": "5"}
 
 _MEANINGS: Final = {
     400: "The body is not JSON",
@@ -63,7 +62,10 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """An HTTP error: `title` names the kind of problem, `detail` says what to do about this one."""
+    """An HTTP error: `title` names the kind of problem, `detail` says what to do about this one.
+
+    A 503 says when to try again.
+    """
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         self.status = status
         self.title = title
         self.detail = detail or ("Some fields are not as they should be; see errors." if errors else "")
-        self.headers = headers
+        self.headers = headers or (_RETRY_AFTER if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
         self.errors = errors
 
     def response(self) -> JSONResponse:
@@ -151,7 +153,7 @@ async def _on_away(_request: Request, error: Exception) -> JSONResponse:
         raise error
     log.warning("a call failed, as a server does not answer: %r", error)
     detail = "A server that this call needs does not answer. Try again in a moment."
-    return Problem(503, "not available", detail, RETRY_AFTER).response()
+    return Problem(503, "not available", detail).response()
 
 
 async def _on_error(_request: Request, _error: Exception) -> JSONResponse:

@@ -6,9 +6,7 @@ import asyncpg
 from chargebus_events.registry import Registration, removed
 from chargebus_ocppj.versions import Version
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, page
-from chargebus_runtime.keys import Role, require
-from chargebus_runtime.problems import Problem
+from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, raises, require
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from chargebus_device.registration import presentation
@@ -31,6 +29,8 @@ from chargebus_device.registration.store import onboarding, stations
 from chargebus_device.statuses.domain import Status
 
 StationId = Annotated[str, Path(pattern=STATION_ID, description="The station's identity")]
+
+STATIONS: Final = Listing("stations", str)
 
 _TITLES: Final[dict[type[RegistrationError], str]] = {
     TooManyStationsError: "too many stations",
@@ -59,19 +59,24 @@ def _station_routes(database: Database) -> APIRouter:
         paging: Annotated[PageQuery, Depends()], wanted: Annotated[stations.Filter, Depends(_filter)]
     ) -> Page[StationOut]:
         async with database.pool.acquire() as connection:
-            rows = await stations.page(connection, wanted, paging.cursor or "", paging.limit + 1)
-            found = page(rows, paging.limit, lambda row: row["station_id"])
+            rows = await stations.page(connection, wanted, STATIONS.after(paging) or "", paging.limit + 1)
+            found = STATIONS.page(rows, paging.limit, lambda row: row["station_id"])
             reports = await stations.statuses(connection, [row["station_id"] for row in found.items])
         grouped = presentation.by_station(reports)
         items = [presentation.station(row, grouped.get(row["station_id"], [])) for row in found.items]
         return Page(items=items, next=found.next)
 
-    @routes.get("/{station_id}", summary="A station with its EVSEs and connectors", dependencies=[VIEWER])
+    @routes.get(
+        "/{station_id}",
+        summary="A station with its EVSEs and connectors",
+        dependencies=[VIEWER],
+        responses=raises(404),
+    )
     async def get_station(station_id: StationId) -> StationDetail:
         async with database.pool.acquire() as connection:
             return await _detail(connection, station_id)
 
-    @routes.patch("/{station_id}", summary="Change a station", dependencies=[OPERATOR])
+    @routes.patch("/{station_id}", summary="Change a station", dependencies=[OPERATOR], responses=raises(404))
     async def change_station(station_id: StationId, wanted: ChangeIn) -> StationDetail:
         """A change of registration reaches the station with its next boot, its edge at once."""
         async with database.transaction() as tx:
@@ -81,7 +86,13 @@ def _station_routes(database: Database) -> APIRouter:
             tx.send(registered.record())
             return await _detail(tx.connection, station_id)
 
-    @routes.delete("/{station_id}", summary="Remove a station", status_code=204, dependencies=[OPERATOR])
+    @routes.delete(
+        "/{station_id}",
+        summary="Remove a station",
+        status_code=204,
+        dependencies=[OPERATOR],
+        responses=raises(404),
+    )
     async def remove_station(station_id: StationId) -> None:
         async with database.transaction() as tx:
             if not await stations.remove(tx.connection, station_id):
@@ -94,7 +105,7 @@ def _station_routes(database: Database) -> APIRouter:
 def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
     routes = APIRouter(prefix="/stations", tags=["stations"])
 
-    @routes.post("", summary="Register a station", status_code=201, dependencies=[OPERATOR])
+    @routes.post("", summary="Register a station", status_code=201, dependencies=[OPERATOR], responses=raises(409))
     async def register_station(wanted: StationIn, response: Response) -> StationCreated:
         """The generated password is shown in this answer only."""
         password = await registrar.register(wanted)
@@ -126,7 +137,12 @@ def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
             items=items,
         )
 
-    @routes.post("/{station_id}/password", summary="Give a station a new password", dependencies=[OPERATOR])
+    @routes.post(
+        "/{station_id}/password",
+        summary="Give a station a new password",
+        dependencies=[OPERATOR],
+        responses=raises(404),
+    )
     async def rotate_password(station_id: StationId) -> StationSecret:
         """The old password ends at once; the new one is shown in this answer only."""
         password = await registrar.rotate(station_id)

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from chargebus_events.registry import Registration, UnknownStations
 from chargebus_ocppj.versions import Version
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from chargebus_runtime.http import Input
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from chargebus_device.registration.domain import STATION_ID
 from chargebus_device.statuses.domain import Status
@@ -15,12 +16,6 @@ ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50)]
-
-
-class Input(BaseModel):
-    """What a caller sends: unknown fields are refused, so that a misspelt one is not lost."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class StationIn(Input):
@@ -34,7 +29,7 @@ class StationIn(Input):
     versions: list[Version] = Field(default=[], description="OCPP versions it may speak; empty: any")
     security_profile: int = Field(default=1, ge=0, le=3)
     name: Name = ""
-    labels: Labels = {}
+    labels: Labels = Field(default={})
 
 
 class StationsIn(Input):
