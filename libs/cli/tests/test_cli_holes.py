@@ -20,7 +20,7 @@ async def settings(postgres):
 
 async def test_a_hole_is_listed_until_it_is_acknowledged(settings, capsys):
     connection = await asyncpg.connect(database_url(settings.database_url, "chargebus_metering"))
-    await record_hole(connection, Hole("ocpp.frames.metering", 3, 10, 25, "retention ran over us"), 25, utc_now())
+    await record_hole(connection, Hole("ocpp.frames.metering", 3, 10, 25, "retention ran over us"), utc_now())
     await connection.close()
     capsys.readouterr()
 

@@ -188,7 +188,7 @@ class Applying:
         trace = self._parts.tracing.batch(self._parts.service, taken)
         sent = database.outbox.take_sent()
         try:
-            async with database.pool.acquire() as connection, connection.transaction():
+            async with database.writing() as connection:
                 stored = await offsets.lock(connection, ends)
                 self._positions.verify(stored)
                 fresh = [r for r in taken if r.offset >= stored[TopicPartition(r.topic, r.partition)]]

@@ -189,7 +189,7 @@ class Consumer:
 
     async def _check_holes(self, records: Records) -> None:
         for hole in self._positions.holes_before(records):
-            await self._positions.report(hole, resume_at=hole.end)
+            await self._positions.leap(hole)
 
     def _follow(self, client: AIOKafkaConsumer) -> None:
         """Let Kafka's committed offsets follow, for lag metrics and autoscaling; nothing depends on them or waits."""

@@ -118,10 +118,25 @@ class Database:
         self._pool = None
 
     @asynccontextmanager
+    async def writing(self) -> AsyncIterator[asyncpg.Connection]:
+        """Open a transaction.
+
+        Where the server only reads (a failover: it is another's replica now), the pool lets go of all its connections,
+        so that the next try asks anew where the server is that is written to.
+        """
+        pool = self.pool
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                yield connection
+        except asyncpg.ReadOnlySQLTransactionError:
+            await pool.expire_connections()
+            raise
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open a transaction; its records are committed with it and go out right after."""
         now = self._clock()
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with self.writing() as connection:
             transaction = Transaction(connection, now, self._tracing)
             yield transaction
             records = {outbox.FROM_HTTP: transaction.outgoing} if transaction.outgoing else {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from chargebus_events.record import Received
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -70,15 +71,18 @@ class KafkaConnection:
         """Return the id of the Kafka cluster; a new cluster has a new one.
 
         Raises:
-            KafkaError: Kafka cannot be reached.
+            KafkaError: Kafka cannot be reached, or does not tell its id (yet): that is no cluster of its own.
         """
         admin = AIOKafkaAdminClient(**self.client_options())
         try:
             await admin.start()
             description = await admin.describe_cluster()
-            return str(description.get("cluster_id") or "")
         finally:
             await admin.close()
+        cluster_id = str(description.get("cluster_id") or "")
+        if not cluster_id:
+            raise KafkaError("Kafka does not tell the id of its cluster")
+        return cluster_id
 
     def _ssl_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.settings.kafka_ca_file or None)

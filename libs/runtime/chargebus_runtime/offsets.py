@@ -35,7 +35,9 @@ RETURNING id
 _HOLE = """
 INSERT INTO log_hole (topic, partition, from_offset, to_offset, reason, found_at) VALUES ($1, $2, $3, $4, $5, $6)
 """
-_MOVE = "UPDATE consumer_offset SET next_offset = $3 WHERE topic = $1 AND partition = $2"
+_MOVE = """
+UPDATE consumer_offset SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3 RETURNING topic
+"""
 _OPEN_HOLES = """
 SELECT id, topic, partition, from_offset, to_offset, reason, found_at FROM log_hole
 WHERE acknowledged_at IS NULL ORDER BY id
@@ -94,10 +96,14 @@ async def advance(
     return [row["id"] for row in rows]
 
 
-async def record_hole(connection: asyncpg.Connection, hole: Hole, resume_at: int, now: datetime) -> None:
-    """Keep a hole for the operator and go on at `resume_at`."""
+async def move(connection: asyncpg.Connection, tp: TopicPartition, seen: int, to: int) -> bool:
+    """Lock the offset of a partition and move it, unless it is no longer the one that was seen; tell whether it was."""
+    return bool(await connection.fetch(_MOVE, tp.topic, tp.partition, seen, to))
+
+
+async def record_hole(connection: asyncpg.Connection, hole: Hole, now: datetime) -> None:
+    """Keep a hole for the operator."""
     await connection.execute(_HOLE, hole.topic, hole.partition, hole.start, hole.end, hole.reason, now)
-    await connection.execute(_MOVE, hole.topic, hole.partition, resume_at)
 
 
 async def open_holes(pool: asyncpg.Pool) -> list[asyncpg.Record]:

@@ -95,7 +95,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
             Whether anything was sought: what was taken before comes again.
 
         Raises:
-            KafkaError, IllegalStateError, asyncpg errors: nothing was sought; call again.
+            KafkaError, IllegalStateError, StaleOffsetError, asyncpg errors: not all were sought; call again.
         """
         missing = sorted(client.assignment())
         if all(tp in self._next for tp in missing):
@@ -107,8 +107,8 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         for tp in missing:
             end = min(last[tp], stored[tp] - 1) if tp in self._cut else last[tp]
             hole, start = _start(tp, stored[tp], first[tp], end)
-            if hole is not None:
-                await self.report(hole, resume_at=start)
+            if start != stored[tp]:
+                await self._move(tp, stored[tp], start, hole)
             client.seek(tp, start)
             self._next[tp] = start
             self._cut.discard(tp)
@@ -133,15 +133,15 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
             if group[0].offset > self._next[tp] and not _compacted(tp.topic)
         ]
 
-    async def report(self, hole: Hole, resume_at: int) -> None:
-        """Log, count and keep a hole: it stands in the service's health until an operator acknowledges it."""
-        log.error("%s can never read %s", self._parts.service, hole)
-        metrics().holes.add(1, {"service": self._parts.service, "topic": hole.topic})
-        async with self._parts.database.pool.acquire() as connection, connection.transaction():
-            await offsets.record_hole(connection, hole, resume_at, self._parts.clock())
+    async def leap(self, hole: Hole) -> None:
+        """Go on after a hole that opened while we were reading.
+
+        Raises:
+            StaleOffsetError: the stored offset is not ours; seek anew.
+        """
         tp = TopicPartition(hole.topic, hole.partition)
-        if tp in self._next:
-            self._next[tp] = resume_at
+        await self._move(tp, hole.start, hole.end, hole)
+        self._next[tp] = hole.end
 
     def verify(self, stored: Mapping[TopicPartition, int]) -> None:
         """Check stored offsets, locked, against ours: larger ones were applied by another copy, smaller ones are stale.
@@ -159,9 +159,23 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
             if tp in self._next:
                 self._next[tp] = offset
 
+    async def _move(self, tp: TopicPartition, seen: int, to: int, hole: Hole | None) -> None:
+        """Go on elsewhere than at the offset that we saw; a hole stands in health until an operator acknowledges it.
+
+        Another copy may have moved the offset since we saw it: then the partition is that one's, and there is no hole.
+        """
+        async with self._parts.database.writing() as connection:
+            if not await offsets.move(connection, tp, seen, to):
+                raise StaleOffsetError(f"{tp.topic}[{tp.partition}]: {seen} is not the stored offset any more")
+            if hole is not None:
+                await offsets.record_hole(connection, hole, self._parts.clock())
+        if hole is not None:
+            log.error("%s can never read %s", self._parts.service, hole)
+            metrics().holes.add(1, {"service": self._parts.service, "topic": hole.topic})
+
     async def _claim(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         cluster_id = await self._parts.cluster_id()
-        async with self._parts.database.pool.acquire() as connection, connection.transaction():
+        async with self._parts.database.writing() as connection:
             if await offsets.rebase(connection, cluster_id):
                 log.warning("%s starts from the beginning of a new Kafka cluster", self._parts.service)
                 await self._parts.on_new_cluster(connection)

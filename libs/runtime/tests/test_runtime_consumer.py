@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import MAX_RECORD_BYTES, TOPICS, Topic
 from chargebus_runtime import consumer, offsets, parking
@@ -21,10 +21,13 @@ from chargebus_runtime.clock import utc_now
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.gathering import no_patience
-from chargebus_runtime.kafka import received
+from chargebus_runtime.kafka import KafkaConnection, received
+from chargebus_runtime.offsets import Hole
 from chargebus_runtime.outbox import pack
 from chargebus_runtime.parking_limit import IN_A_ROW
+from chargebus_runtime.positions import StaleOffsetError
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.producer import Producer
 from chargebus_runtime.progress import Progress
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.telemetry import metrics
@@ -462,6 +465,82 @@ async def test_a_topic_shorter_than_the_stored_offset_is_a_hole_in_health_until_
         assert "shorter" in (await process._degraded())[bench.counter.name][0]
         await offsets.acknowledge_holes(database.pool, utc_now())
         assert await process._degraded() == {}
+
+
+def numbers(bench: Bench, count: int) -> list[Record]:
+    return [Record(bench.counter.topic.name, "s", b"%d" % i, partition=0) for i in range(count)]
+
+
+async def test_a_hole_that_another_copy_has_passed_is_none(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish(
+            [Record(bench.counter.topic.name, "s", b"%d" % i, partition=0) for i in range(5)]
+        )
+        await eventually(has_rows(bench, 5))
+        positions = process._positions[bench.counter.name]
+        tp = TopicPartition(bench.counter.topic.name, 0)
+        hole = Hole(tp.topic, tp.partition, 3, 4, "seen before the other copy got on")
+        with pytest.raises(StaleOffsetError):
+            await positions.leap(hole)
+        assert await process._degraded() == {}
+        assert await bench.rows("SELECT next_offset FROM consumer_offset WHERE partition = 0") == [(5,)]
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"5", partition=0)])
+        await eventually(has_rows(bench, 6))
+
+
+async def test_a_hole_is_written_with_the_offset_that_it_was_seen_at_and_waits_for_who_holds_it(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish(
+            [Record(bench.counter.topic.name, "s", b"%d" % i, partition=0) for i in range(5)]
+        )
+        await eventually(has_rows(bench, 5))
+        positions = process._positions[bench.counter.name]
+        hole = Hole(bench.counter.topic.name, 0, 5, 9, "seen while the other copy applied a batch")
+        async with process._services[0].database.pool.acquire() as other, other.transaction():
+            await other.execute("UPDATE consumer_offset SET next_offset = 6 WHERE partition = 0")
+            leaping = asyncio.create_task(positions.leap(hole))
+            await asyncio.wait([leaping], timeout=0.3)
+            assert not leaping.done()
+        with pytest.raises(StaleOffsetError):
+            await leaping
+        assert await process._degraded() == {}
+
+
+@pytest.mark.real_broker
+async def test_a_service_that_is_new_to_a_log_whose_beginning_is_gone_reads_what_is_left(bench: Bench) -> None:
+    producer = Producer(KafkaConnection(bench.settings))
+    await producer.start()
+    await producer.publish(numbers(bench, 5))
+    await producer.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=bench.settings.kafka_bootstrap_servers)
+    await admin.start()
+    await admin.delete_records({TopicPartition(bench.counter.topic.name, 0): RecordsToDelete(before_offset=3)})
+    await admin.close()
+    async with bench.running() as process:
+        await eventually(has_rows(bench, 2))
+        assert await process._degraded() == {}
+    assert await bench.rows() == [("s", "3"), ("s", "4")]
+
+
+async def test_a_kafka_that_does_not_tell_its_cluster_is_waited_for_and_nothing_is_read_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
+        await eventually(has_rows(bench, 1))
+    describe = AIOKafkaAdminClient.describe_cluster
+    untold = [None, ""]
+
+    async def silent(admin: AIOKafkaAdminClient) -> dict[str, object]:
+        told = await describe(admin)
+        return {**told, "cluster_id": untold.pop()} if untold else told
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "describe_cluster", silent)
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"2")])
+        await eventually(has_rows(bench, 2))
+    assert untold == []
+    assert await bench.rows() == [("s", "1"), ("s", "2")]
 
 
 @pytest.mark.real_broker

@@ -68,3 +68,30 @@ async def test_what_a_silent_transaction_locked_is_free_again_and_its_own_end_is
 
     assert is_away(raised.value)
     assert await database.pool.fetchval("SELECT by FROM held") == "nobody but the other"
+
+
+async def test_after_a_failover_the_next_try_goes_to_a_new_connection(database):
+    await database.pool.execute("CREATE TABLE kept (id int)")
+    async with database.pool.acquire() as one, database.pool.acquire() as another:
+        for connection in (one, another):  # as if they led to the server of before, which only reads now
+            await connection.execute("SET default_transaction_read_only = on")
+
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with database.transaction() as tx:
+            await tx.connection.execute("INSERT INTO kept VALUES (1)")
+    for number in (2, 3):
+        async with database.transaction() as tx:
+            await tx.connection.execute("INSERT INTO kept VALUES ($1)", number)
+
+    assert await database.pool.fetchval("SELECT array_agg(id) FROM kept") == [2, 3]
+
+
+async def test_a_consumers_batch_follows_a_failover_as_well(database):
+    async with database.pool.acquire() as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with database.writing() as connection:
+            await connection.execute("CREATE TABLE kept (id int)")
+    async with database.writing() as connection:
+        await connection.execute("CREATE TABLE kept (id int)")
