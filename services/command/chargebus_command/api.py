@@ -1,14 +1,12 @@
 """HTTP in: a command for a station, and the ledger."""
 
-import re
 import uuid
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 import msgspec
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, page
-from chargebus_runtime.keys import Caller, Role, require
+from chargebus_runtime.http import Caller, Listing, Page, PageQuery, Problem, Role, raises, require
 from chargebus_runtime.waiters import Waiters
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
@@ -37,7 +35,8 @@ from chargebus_command.resources import (
 VIEWER: Final = Depends(require(Role.VIEWER))
 OPERATOR: Final = Depends(require(Role.OPERATOR))
 
-_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+COMMANDS: Final = Listing("commands", int)
+
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]{1,255}$"
 
 StationId = Annotated[str, Path(pattern=_PRINTABLE, description="The station's identity")]
@@ -81,7 +80,10 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
     @routes.post(
         "/stations/{station_id}/commands",
         summary="Send a command to a station",
-        responses={202: {"model": CommandView, "description": "It has not ended yet: look again at Location"}},
+        responses={
+            202: {"model": CommandView, "description": "It has not ended yet: look again at Location"},
+            **raises(404, 429),
+        },
     )
     async def place_command(
         station_id: StationId,
@@ -106,7 +108,12 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_reading(routes: APIRouter, database: Database) -> None:
-    @routes.get("/commands/{command_id}", summary="A command and its outcome", dependencies=[VIEWER])
+    @routes.get(
+        "/commands/{command_id}",
+        summary="A command and its outcome",
+        dependencies=[VIEWER],
+        responses=raises(404),
+    )
     async def get_command(command_id: CommandId) -> CommandView:
         return await _get(database, command_id)
 
@@ -117,7 +124,10 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         return await _page(database, wanted, paging)
 
     @routes.get(
-        "/stations/{station_id}/commands", summary="List a station's commands, the newest first", dependencies=[VIEWER]
+        "/stations/{station_id}/commands",
+        summary="List a station's commands, the newest first",
+        dependencies=[VIEWER],
+        responses=raises(404),
     )
     async def list_station_commands(
         station_id: StationId,
@@ -139,13 +149,8 @@ def _filter(
 
 
 async def _page(database: Database, wanted: CommandFilter, paging: PageQuery) -> Page[CommandView]:
-    below = None
-    if paging.cursor is not None:
-        if not _CURSOR.fullmatch(paging.cursor):
-            raise Problem(422, "invalid request", "The cursor is not one that this list gave: take `next` as it is.")
-        below = int(paging.cursor)
-    rows = await queries.find(database.pool, replace(wanted, below=below), paging.limit + 1)
-    found = page(rows, paging.limit, lambda row: str(row["number"]))
+    rows = await queries.find(database.pool, replace(wanted, below=COMMANDS.after(paging)), paging.limit + 1)
+    found = COMMANDS.page(rows, paging.limit, lambda row: int(row["number"]))
     return Page(items=[view(row) for row in found.items], next=found.next)
 
 

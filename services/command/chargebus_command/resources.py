@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
+from chargebus_runtime.http import Input
 from pydantic import BaseModel, ConfigDict, Field
 
 StateName = Literal["queued", "sent", "ended"]
@@ -13,11 +14,10 @@ MAX_PAYLOAD_BYTES: Final = 256 * 1024  # what a station may send, too
 OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 
-class CommandRequest(BaseModel):
+class CommandRequest(Input):
     """A command for a station: any action that the CSMS may send in the station's OCPP version."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"action": "Reset", "payload": {"type": "Soft"}, "timeout_s": 30}]},
     )
 
