@@ -42,47 +42,53 @@ class Rows(Generic[T]):
 
     Args:
         table: the SQLModel class that declares the columns.
-        only: the columns that are written; all of them if empty.
+        only: the columns that are meant; all of them if empty.
+        without: columns that are not.
         sources: attributes of a value in which its columns are looked up first, each with its type, for a value that is
             put together of several; a column that none of them has is an attribute of the value itself.
+        encode: how a value's attribute becomes the column, for columns that hold something in a form of its own.
         in_given_order: rows are written in the order in which they come, and not in that of the primary key, which
             keeps two writers of the same rows from a deadlock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one declaration, each part by its name
         self,
         table: type[T],
         *,
         only: Collection[str] = (),
+        without: Collection[str] = (),
         sources: Mapping[str, type[Any]] | None = None,
+        encode: Mapping[str, Callable[[Any], Any]] | None = None,
         in_given_order: bool = False,
     ) -> None:
         columns: Sequence[sa.Column[Any]] = list(table.__table__.columns)  # type: ignore[attr-defined]
         self._class = table
-        self._written = [column for column in columns if not only or column.name in only]
+        meant = [column for column in columns if not only or column.name in only]
+        self._columns = [column for column in meant if column.name not in without]
         self._key = [column.name for column in columns if column.primary_key]
         self._order = "" if in_given_order else f" ORDER BY {', '.join(self._key)}"
         self._conversions = [
-            (number, convert) for number, column in enumerate(self._written) if (convert := _conversion(column))
+            (number, convert)
+            for number, column in enumerate(self._columns)
+            if (convert := (encode or {}).get(column.name) or _conversion(column))
         ]
-        self._decoders = {column.name: _decoder(table, column.name) for column in columns if _is_json(column)}
-        self._paths = [_path(column.name, sources or {}) for column in self._written]
+        self._decoders = {column.name: _decoder(table, column.name) for column in self._columns if _is_json(column)}
+        self._paths = [_path(column.name, sources or {}) for column in self._columns]
         self.table = str(table.__tablename__)
-        self.names = tuple(column.name for column in self._written)
-        self.all_names = tuple(column.name for column in columns)
+        self.names = tuple(column.name for column in self._columns)
 
     def select(self, alias: str = "") -> str:
-        """Return all columns of the table, for a SELECT whose rows are given to `read`."""
-        return ", ".join(f"{alias}.{name}" if alias else name for name in self.all_names)
+        """Return the columns, for a SELECT whose rows are given to `read`."""
+        return ", ".join(f"{alias}.{name}" if alias else name for name in self.names)
 
     def given(self, first: int = 1) -> str:
         """Return the parameters as a table expression `n` with the columns' names, for a FROM."""
-        arrays = ", ".join(f"${first + number}::{_array(column)}" for number, column in enumerate(self._written))
+        arrays = ", ".join(f"${first + number}::{_array(column)}" for number, column in enumerate(self._columns))
         return f"unnest({arrays}) AS n ({', '.join(self.names)})"
 
     def insert(self, first: int = 1) -> str:
         """Return the INSERT of a set of rows."""
-        names, values = ", ".join(self.names), ", ".join(map(_value, self._written))
+        names, values = ", ".join(self.names), ", ".join(map(_value, self._columns))
         return f"INSERT INTO {self.table} ({names}) SELECT {values} FROM {self.given(first)}{self._order}"  # noqa: S608
 
     def insert_new(self, first: int = 1) -> str:
@@ -96,7 +102,7 @@ class Rows(Generic[T]):
 
     def update(self, first: int = 1) -> str:
         """Return the UPDATE of rows that are there, each found by its primary key; add conditions with AND."""
-        values = {column.name: _value(column, "n.") for column in self._written}
+        values = {column.name: _value(column, "n.") for column in self._columns}
         changes = ", ".join(f"{name} = {values[name]}" for name in self._replaced())
         same = " AND ".join(f"t.{name} = n.{name}" for name in self._key)
         return f"UPDATE {self.table} AS t SET {changes} FROM {self.given(first)} WHERE {same}"  # noqa: S608
@@ -116,8 +122,8 @@ class Rows(Generic[T]):
         return arrays
 
     def read(self, row: asyncpg.Record) -> T:
-        """Return a row of `select` as its class."""
-        values = {name: row[name] for name in self.all_names}
+        """Return a row of `select` as its class; a column that is not meant is None there."""
+        values = {name: row[name] for name in self.names}
         for name, decode in self._decoders.items():
             if values[name] is not None:
                 values[name] = decode(values[name])
@@ -159,7 +165,7 @@ def _is_json(column: "sa.Column[Any]") -> bool:
     return isinstance(column.type, (JSON, sa.JSON))
 
 
-def _conversion(column: "sa.Column[Any]") -> Callable[[Any], str] | None:
+def _conversion(column: "sa.Column[Any]") -> Callable[[Any], Any] | None:
     if isinstance(column.type, ARRAY):
         return _array_literal
     return _json_text if _is_json(column) else None

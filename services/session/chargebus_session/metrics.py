@@ -7,15 +7,16 @@
 | chargebus.session.duplicates | {event} | events that came again and got their first answer |
 | chargebus.session.contradictions | {event} | of those, the ones that were not what came first |
 | chargebus.session.flags | {session} | marks that sessions got, by `flag` (meter_went_back, …) |
-| chargebus.session.refused | {frame} | frames answered with an error, by `code` |
 | chargebus.session.intents | {intent} | remote starts and stops that ended, by `outcome` and the station's `status` |
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from opentelemetry import metrics
 
-from chargebus_session.domain.desk import Desk
+from chargebus_session.tokens.domain import Judgement
+from chargebus_session.transactions.domain.state import TransactionState
 
 
 class Metrics:
@@ -28,15 +29,18 @@ class Metrics:
         self.duplicates = meter.create_counter("chargebus.session.duplicates", "{event}")
         self.contradictions = meter.create_counter("chargebus.session.contradictions", "{event}")
         self.flags = meter.create_counter("chargebus.session.flags", "{session}")
-        self.refused = meter.create_counter("chargebus.session.refused", "{frame}")
         self.intents = meter.create_counter("chargebus.session.intents", "{intent}")
 
-    def decided(self, desk: Desk) -> None:
-        """Count what a batch decided."""
-        for status, count in Counter(judgement.status for judgement in desk.judged).items():
+    def judged(self, judgements: Iterable[Judgement]) -> None:
+        """Count what tokens were told."""
+        for status, count in Counter(judgement.status for judgement in judgements).items():
             self.judgements.add(count, {"status": status})
-        for kind, count in Counter(each.event.kind for each in desk.recorded).items():
+
+    def decided(self, state: TransactionState) -> None:
+        """Count what a batch decided."""
+        self.judged(state.judged)
+        for kind, count in Counter(each.event.kind for each in state.recorded).items():
             self.events.add(count, {"kind": kind})
-        if desk.duplicates:
-            self.duplicates.add(desk.duplicates)
-            self.contradictions.add(len(desk.contradictions))
+        if state.duplicates:
+            self.duplicates.add(state.duplicates)
+            self.contradictions.add(len(state.contradictions))

@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from chargebus_ocppj.errors import PropertyConstraintError
 from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
-from chargebus_ocppj.versions import as_version
 
-from chargebus_session.domain.events import TIMESTAMP_UNREADABLE, clock_flags
+from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, clock_flags
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that PostgreSQL can hold."""
@@ -20,11 +18,6 @@ class Answer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 encode: Callable[[Answer], bytes] = msgspec.json.Encoder().encode
-
-
-def unreadable(version: str, error: msgspec.MsgspecError) -> PropertyConstraintError:
-    """Return the error for a payload that its schema lets through and we cannot hold (a number beyond 64 bits)."""
-    return PropertyConstraintError(as_version(version), f"payload: {error}")
 
 
 def moment(value: str, received_at: datetime) -> tuple[datetime, tuple[str, ...]]:

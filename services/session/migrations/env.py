@@ -1,4 +1,4 @@
 from chargebus_runtime.migrations import run_env
-from chargebus_session.store.tables import Tables
+from chargebus_session.tables import Tables
 
 run_env(Tables.metadata)

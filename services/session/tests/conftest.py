@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from chargebus_calls import Call
 from chargebus_events.commands import CommandOutcome
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
@@ -17,14 +18,17 @@ from chargebus_events.public import Session
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
-from chargebus_session.domain.desk import Desk, Issue, Known
-from chargebus_session.domain.tokens import Token
-from chargebus_session.handlers import Handlers
+from chargebus_session.main import consumed
 from chargebus_session.metrics import Metrics
+from chargebus_session.tokens.block import Authorizations, TokenState
+from chargebus_session.tokens.domain import Token
+from chargebus_session.transactions.block import settle
+from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
 from chargebus_testkit.servers import execute
 from msgspec.json import decode
 
@@ -62,8 +66,8 @@ def tokens() -> dict[str, Token]:
 
 
 @pytest.fixture
-def desk(issue: Issue, tokens: dict[str, Token]) -> Desk:
-    return Desk(Known(tokens=tokens), issue)
+def state(issue: Issue, tokens: dict[str, Token]) -> TransactionState:
+    return TransactionState(Known(tokens=tokens), issue)
 
 
 @pytest.fixture
@@ -76,6 +80,21 @@ def frame() -> Callable[..., Frame]:
         return Frame(station_id, version, action, f"m{number}", 3, 7, number, payload, at)
 
     return make
+
+
+@pytest.fixture
+def answer() -> Callable[..., bytes]:
+    """Decide a request as its row's block would, and return the answer: `answer(state, row, request)`."""
+
+    def decide(state: TransactionState, row, request) -> bytes:
+        call = Call(None, None, request, row)
+        if row.block is not Authorizations:
+            return settle(state, call)[0].payload
+        key = request.token.key
+        tokens = {} if state.token(key) is None else {key: state.token(key)}
+        return Authorizations(Metrics()).decide(TokenState(tokens, state.judged), call).payload
+
+    return decide
 
 
 @dataclass
@@ -119,7 +138,7 @@ class Service:
     database: Database
     sent: Sent
     waiters: Waiters
-    handlers: Handlers
+    consumed: ConsumerSpec
     now: datetime = NOON
     offset: int = 0
     statements: list[str] = field(default_factory=list)
@@ -130,7 +149,7 @@ class Service:
         async with self.database.pool.acquire() as connection, connection.transaction():
             batch = Batch(records, connection, self.now, Trace())
             with connection.query_logger(lambda logged: self.statements.append(logged.query)):
-                await self.handlers.handle(batch)
+                await self.consumed.handle(batch)
         return Applied([record for group in batch.outgoing.values() for record in group])
 
     def frame(self, action: str, request: object, version: str = "1.6", station_id: str = "CS1", **more) -> Received:
@@ -193,4 +212,4 @@ async def service(database, tokens) -> Service:
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
-    return Service(opened, sent, waiters, Handlers(waiters, Metrics(), lambda: NOON))
+    return Service(opened, sent, waiters, consumed(waiters, Metrics(), lambda: NOON))

@@ -9,10 +9,10 @@ from chargebus_events.commands import CommandRequested
 from chargebus_events.topics import COMMANDS
 from chargebus_ocppj.schemas import validate_call
 from chargebus_runtime.http import Role
-from chargebus_session.api import router
-from chargebus_session.intents import Intents
-from chargebus_session.store import sessions as stored_sessions
-from chargebus_session.store.sessions import SessionFilter
+from chargebus_session.main import router
+from chargebus_session.remote.operations import Intents
+from chargebus_session.transactions.store import sessions as stored_sessions
+from chargebus_session.transactions.store.sessions import SessionFilter
 from chargebus_testkit.http import Anyone, http_client
 
 START = "/v1/stations/CS1/evses/2/start"
@@ -365,7 +365,7 @@ async def test_waiting_for_a_remote_start_gives_its_outcome(http, service):
 
 
 async def test_waiting_in_vain_leaves_the_command_to_be_asked_for(http, service, monkeypatch):
-    monkeypatch.setattr("chargebus_session.intents._GRACE_S", 0.0)
+    monkeypatch.setattr("chargebus_session.remote.operations._GRACE_S", 0.0)
     await connected(service, "1.6")
     answer = await http.post(START, json={"id_token": "good", "wait": True, "timeout_s": 0.01, "ttl_s": 0})
 

@@ -2,19 +2,19 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from chargebus_session.domain.desk import Desk, Known, RemoteStart, Use
 from chargebus_session.routes import ROUTES
+from chargebus_session.transactions.domain.state import Known, RemoteStart, TransactionState, Use
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def say(frame):
-    """Settle one message at a desk: `say(desk, "StartTransaction", {…})`."""
+def say(frame, answer):
+    """Settle one message at a state: `say(state, "StartTransaction", {…})`."""
 
-    def settle(desk, action, payload, version="1.6", **more):
-        route = ROUTES[version, action]
-        return route.call(frame(version, action, payload, **more)).settle(desk)
+    def settle(state, action, payload, version="1.6", **more):
+        row = ROUTES[version, action]
+        return answer(state, row, row.read(frame(version, action, payload, **more)))
 
     return settle
 
@@ -31,209 +31,209 @@ def start(id_tag="good", connector=1, at="2025-06-01T12:00:00Z"):
     )
 
 
-def test_a_transaction_is_started_and_stopped(desk, say):
-    assert say(desk, "StartTransaction", START) == (
+def test_a_transaction_is_started_and_stopped(state, say):
+    assert say(state, "StartTransaction", START) == (
         b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"},"transactionId":1001}'
     )
-    assert say(desk, "StopTransaction", STOP) == b"{}"
+    assert say(state, "StopTransaction", STOP) == b"{}"
 
-    summary = desk.recorded[-1].summary
+    summary = state.recorded[-1].summary
     assert (summary.state, summary.energy_wh, summary.stop_reason, summary.billable) == ("ended", 1400, "Local", True)
 
 
-def test_a_resent_start_gets_the_first_answer_and_no_second_transaction(desk, say):
-    first = say(desk, "StartTransaction", START)
+def test_a_resent_start_gets_the_first_answer_and_no_second_transaction(state, say):
+    first = say(state, "StartTransaction", START)
 
-    assert say(desk, "StartTransaction", START) == first
-    assert len(desk.recorded) == 1
+    assert say(state, "StartTransaction", START) == first
+    assert len(state.recorded) == 1
 
 
-def test_a_start_resent_with_another_spelling_of_the_same_moment_is_the_same(desk, say):
-    first = say(desk, "StartTransaction", START)
+def test_a_start_resent_with_another_spelling_of_the_same_moment_is_the_same(state, say):
+    first = say(state, "StartTransaction", START)
 
-    assert say(desk, "StartTransaction", START.replace(b"12:00:00Z", b"14:00:00.000+02:00")) == first
+    assert say(state, "StartTransaction", START.replace(b"12:00:00Z", b"14:00:00.000+02:00")) == first
 
 
 @pytest.mark.parametrize(
     "change", [(b'"connectorId":1', b'"connectorId":2'), (b"good", b"card"), (b":100,", b":101,"), (b"12:00", b"12:01")]
 )
-def test_a_start_that_differs_is_another_transaction(desk, say, change):
-    say(desk, "StartTransaction", START)
+def test_a_start_that_differs_is_another_transaction(state, say, change):
+    say(state, "StartTransaction", START)
 
-    assert b'"transactionId":1002' in say(desk, "StartTransaction", START.replace(*change))
-
-
-def test_the_same_start_of_another_station_is_another_transaction(desk, say):
-    say(desk, "StartTransaction", START)
-
-    assert b'"transactionId":1002' in say(desk, "StartTransaction", START, station_id="CS2")
+    assert b'"transactionId":1002' in say(state, "StartTransaction", START.replace(*change))
 
 
-def test_a_second_stop_gets_the_first_answer_and_changes_nothing(desk, say):
-    say(desk, "StartTransaction", START)
-    say(desk, "StopTransaction", STOP.replace(b'"meterStop"', b'"idTag":"good","meterStop"'))
+def test_the_same_start_of_another_station_is_another_transaction(state, say):
+    say(state, "StartTransaction", START)
 
-    again = say(desk, "StopTransaction", STOP.replace(b"1500", b"9999").replace(b"13:00", b"14:00"))
+    assert b'"transactionId":1002' in say(state, "StartTransaction", START, station_id="CS2")
+
+
+def test_a_second_stop_gets_the_first_answer_and_changes_nothing(state, say):
+    say(state, "StartTransaction", START)
+    say(state, "StopTransaction", STOP.replace(b'"meterStop"', b'"idTag":"good","meterStop"'))
+
+    again = say(state, "StopTransaction", STOP.replace(b"1500", b"9999").replace(b"13:00", b"14:00"))
 
     assert again == b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"}}'
-    assert desk.recorded[-1].summary.meter_stop_wh == 1500
-    assert [(each.session.transaction_id, each.about) for each in desk.contradictions] == [("1001", "time")]
+    assert state.recorded[-1].summary.meter_stop_wh == 1500
+    assert [(each.session.transaction_id, each.about) for each in state.contradictions] == [("1001", "time")]
 
 
-def test_a_second_stop_with_another_meter_value_is_noted(desk, say):
-    say(desk, "StartTransaction", START)
+def test_a_second_stop_with_another_meter_value_is_noted(state, say):
+    say(state, "StartTransaction", START)
     for wh in (b"1500", b"1500", b"1400"):
-        say(desk, "StopTransaction", STOP.replace(b"1500", wh))
+        say(state, "StopTransaction", STOP.replace(b"1500", wh))
 
-    assert desk.recorded[-1].summary.meter_stop_wh == 1500
-    assert [each.about for each in desk.contradictions] == ["meter value"]
+    assert state.recorded[-1].summary.meter_stop_wh == 1500
+    assert [each.about for each in state.contradictions] == ["meter value"]
 
 
-def test_a_second_stop_whose_time_cannot_be_read_is_the_same(desk, say, noon):
-    say(desk, "StartTransaction", START)
+def test_a_second_stop_whose_time_cannot_be_read_is_the_same(state, say, noon):
+    say(state, "StartTransaction", START)
     for minutes in (0, 1):
-        say(desk, "StopTransaction", STOP.replace(b"2025-06-01T", b"today "), at=noon + timedelta(minutes=minutes))
+        say(state, "StopTransaction", STOP.replace(b"2025-06-01T", b"today "), at=noon + timedelta(minutes=minutes))
 
-    assert (desk.duplicates, desk.contradictions) == (1, [])
+    assert (state.duplicates, state.contradictions) == (1, [])
 
 
 NO_CLOCK = [b"0001-01-01T00:00:00Z", b"1970-01-01T00:00:30Z", b"0000-00-00T00:00:00Z"]
 
 
 @pytest.mark.parametrize("time", NO_CLOCK)
-def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transaction(desk, say, time):
+def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transaction(state, say, time):
     begin = START.replace(b"2025-06-01T12:00:00Z", time)
-    assert say(desk, "StartTransaction", begin) == say(desk, "StartTransaction", begin)
-    say(desk, "StopTransaction", STOP)
+    assert say(state, "StartTransaction", begin) == say(state, "StartTransaction", begin)
+    say(state, "StopTransaction", STOP)
 
-    second = say(desk, "StartTransaction", begin)
-    say(desk, "StopTransaction", STOP.replace(b"1001", b"1002").replace(b"1500", b"7000"))
+    second = say(state, "StartTransaction", begin)
+    say(state, "StopTransaction", STOP.replace(b"1001", b"1002").replace(b"1500", b"7000"))
 
     assert b'"transactionId":1002' in second
-    ended = [recorded.summary.energy_wh for recorded in desk.recorded if recorded.event.kind == "Ended"]
+    ended = [recorded.summary.energy_wh for recorded in state.recorded if recorded.event.kind == "Ended"]
     assert ended == [1400, 6900]
-    assert desk.duplicates == 1
+    assert state.duplicates == 1
 
 
-def test_a_start_with_a_clock_that_equals_one_that_ended_is_the_same(desk, say):
-    first = say(desk, "StartTransaction", START)
-    say(desk, "StopTransaction", STOP)
+def test_a_start_with_a_clock_that_equals_one_that_ended_is_the_same(state, say):
+    first = say(state, "StartTransaction", START)
+    say(state, "StopTransaction", STOP)
 
-    assert say(desk, "StartTransaction", START) == first
+    assert say(state, "StartTransaction", START) == first
 
 
 @pytest.mark.parametrize(("id_tag", "status"), [("blocked", "Blocked"), ("expired", "Expired"), ("who", "Invalid")])
-def test_TC_037_3_a_start_with_an_invalid_tag_is_recorded_but_never_billed(desk, say, id_tag, status):
-    answer = say(desk, "StartTransaction", start(id_tag))
+def test_TC_037_3_a_start_with_an_invalid_tag_is_recorded_but_never_billed(state, say, id_tag, status):
+    answer = say(state, "StartTransaction", start(id_tag))
 
     assert b'"status":"%s"},"transactionId":1001}' % status.encode() in answer
-    assert desk.recorded[0].summary.billable is False
+    assert state.recorded[0].summary.billable is False
 
 
 @pytest.mark.parametrize("transaction_id", [-1, 0, 77])
-def test_a_stop_without_a_start_is_recorded_and_answered(desk, say, transaction_id):
+def test_a_stop_without_a_start_is_recorded_and_answered(state, say, transaction_id):
     stop = STOP.replace(b"1001", b"%d" % transaction_id)
 
-    assert say(desk, "StopTransaction", stop) == b"{}"
+    assert say(state, "StopTransaction", stop) == b"{}"
 
-    summary = desk.recorded[0].summary
+    summary = state.recorded[0].summary
     assert (summary.state, summary.missing, summary.energy_wh) == ("ended", ("started",), None)
     assert (summary.meter_stop_wh, summary.billable) == (1500, False)
 
 
-def test_two_transactions_that_never_got_an_id_are_two(desk, say):
+def test_two_transactions_that_never_got_an_id_are_two(state, say):
     stop = STOP.replace(b"1001", b"-1")
-    say(desk, "StopTransaction", stop)
-    say(desk, "StopTransaction", stop.replace(b"13:00", b"15:00"))
-    say(desk, "StopTransaction", stop)
+    say(state, "StopTransaction", stop)
+    say(state, "StopTransaction", stop.replace(b"13:00", b"15:00"))
+    say(state, "StopTransaction", stop)
 
-    assert len({recorded.session.session_id for recorded in desk.recorded}) == 2
-    assert desk.duplicates == 1
+    assert len({recorded.session.session_id for recorded in state.recorded}) == 2
+    assert state.duplicates == 1
 
 
-def test_an_id_that_another_csms_gave_does_not_stand_in_the_way_of_ours(desk, say):
-    say(desk, "StopTransaction", STOP)
-    say(desk, "StartTransaction", START)
-    say(desk, "StopTransaction", STOP)
+def test_an_id_that_another_csms_gave_does_not_stand_in_the_way_of_ours(state, say):
+    say(state, "StopTransaction", STOP)
+    say(state, "StartTransaction", START)
+    say(state, "StopTransaction", STOP)
 
-    first, second, third = (recorded.session for recorded in desk.recorded)
+    first, second, third = (recorded.session for recorded in state.recorded)
     assert first.session_id != second.session_id == third.session_id
-    assert desk.recorded[-1].summary.energy_wh == 1400
+    assert state.recorded[-1].summary.energy_wh == 1400
 
 
-def test_a_stop_names_only_a_transaction_of_its_own_station(desk, say):
-    say(desk, "StartTransaction", START)
-    say(desk, "StopTransaction", STOP, station_id="CS2")
+def test_a_stop_names_only_a_transaction_of_its_own_station(state, say):
+    say(state, "StartTransaction", START)
+    say(state, "StopTransaction", STOP, station_id="CS2")
 
-    assert desk.recorded[-1].summary.missing == ("started",)
-
-
-def test_C01_authorize_asks_the_token_only(desk, say):
-    say(desk, "StartTransaction", start("single"))
-
-    assert say(desk, "Authorize", b'{"idTag":"single"}') == b'{"idTagInfo":{"status":"Accepted"}}'
+    assert state.recorded[-1].summary.missing == ("started",)
 
 
-def test_a_single_token_is_refused_while_it_charges_elsewhere(desk, say):
-    say(desk, "StartTransaction", start("single"))
+def test_C01_authorize_asks_the_token_only(state, say):
+    say(state, "StartTransaction", start("single"))
 
-    answer = say(desk, "StartTransaction", start("single", at="2025-06-01T12:05:00Z"), station_id="CS2")
+    assert say(state, "Authorize", b'{"idTag":"single"}') == b'{"idTagInfo":{"status":"Accepted"}}'
+
+
+def test_a_single_token_is_refused_while_it_charges_elsewhere(state, say):
+    say(state, "StartTransaction", start("single"))
+
+    answer = say(state, "StartTransaction", start("single", at="2025-06-01T12:05:00Z"), station_id="CS2")
 
     assert b'"status":"ConcurrentTx"' in answer
-    assert desk.recorded[-1].summary.billable is False
+    assert state.recorded[-1].summary.billable is False
 
 
-def test_a_single_token_charges_again_after_its_transaction_ended(desk, say):
-    say(desk, "StartTransaction", start("single"))
-    say(desk, "StopTransaction", STOP)
+def test_a_single_token_charges_again_after_its_transaction_ended(state, say):
+    say(state, "StartTransaction", start("single"))
+    say(state, "StopTransaction", STOP)
 
-    assert b"Accepted" in say(desk, "StartTransaction", start("single", at="2025-06-01T14:00:00Z"), station_id="CS2")
-
-
-def test_a_single_token_charges_again_on_the_same_connector_whose_stop_is_late(desk, say):
-    say(desk, "StartTransaction", start("single"))
-
-    assert b"Accepted" in say(desk, "StartTransaction", start("single", at="2025-06-01T12:30:00Z"))
+    assert b"Accepted" in say(state, "StartTransaction", start("single", at="2025-06-01T14:00:00Z"), station_id="CS2")
 
 
-def test_a_single_token_is_not_refused_for_what_began_after_it(desk, say):
-    say(desk, "StartTransaction", start("single"))
+def test_a_single_token_charges_again_on_the_same_connector_whose_stop_is_late(state, say):
+    say(state, "StartTransaction", start("single"))
 
-    late = say(desk, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
+    assert b"Accepted" in say(state, "StartTransaction", start("single", at="2025-06-01T12:30:00Z"))
+
+
+def test_a_single_token_is_not_refused_for_what_began_after_it(state, say):
+    say(state, "StartTransaction", start("single"))
+
+    late = say(state, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
 
     assert b"Accepted" in late
 
 
 def test_a_single_token_is_refused_for_a_session_that_was_read_from_the_store(issue, tokens, say, noon):
     uses = {"single": [Use("old", "CS9", 1, noon - HOUR)]}
-    desk = Desk(Known(tokens=tokens, uses=uses), issue)
+    state = TransactionState(Known(tokens=tokens, uses=uses), issue)
 
-    assert b"ConcurrentTx" in say(desk, "StartTransaction", start("single"))
+    assert b"ConcurrentTx" in say(state, "StartTransaction", start("single"))
 
 
-def test_a_single_token_is_not_kept_from_charging_by_a_session_that_refused_it(desk, say):
-    say(desk, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"))
-    say(desk, "StartTransaction", start("single", at="2025-06-01T11:10:00Z"), station_id="CS2")
-    say(desk, "StopTransaction", STOP)
+def test_a_single_token_is_not_kept_from_charging_by_a_session_that_refused_it(state, say):
+    say(state, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"))
+    say(state, "StartTransaction", start("single", at="2025-06-01T11:10:00Z"), station_id="CS2")
+    say(state, "StopTransaction", STOP)
 
-    third = say(desk, "StartTransaction", start("single", at="2025-06-01T11:20:00Z"), station_id="CS3")
+    third = say(state, "StartTransaction", start("single", at="2025-06-01T11:20:00Z"), station_id="CS3")
 
-    assert [recorded.summary.billable for recorded in desk.recorded] == [True, False, True, True]
+    assert [recorded.summary.billable for recorded in state.recorded] == [True, False, True, True]
     assert b"Accepted" in third
 
 
-def test_a_station_without_a_clock_is_told_that_a_single_token_charges_elsewhere(desk, say):
-    say(desk, "StartTransaction", start("single"))
+def test_a_station_without_a_clock_is_told_that_a_single_token_charges_elsewhere(state, say):
+    say(state, "StartTransaction", start("single"))
 
     assert b"ConcurrentTx" in say(
-        desk, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"), station_id="CS2"
+        state, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"), station_id="CS2"
     )
 
 
-def test_what_a_station_without_a_clock_reports_began_when_it_was_received(desk, say):
-    say(desk, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"))
+def test_what_a_station_without_a_clock_reports_began_when_it_was_received(state, say):
+    say(state, "StartTransaction", start("single", at="1970-01-01T00:00:30Z"))
 
-    late = say(desk, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
+    late = say(state, "StartTransaction", start("single", at="2025-06-01T09:00:00Z"), station_id="CS2")
 
     assert b"Accepted" in late
 
@@ -247,39 +247,39 @@ def test_what_a_station_without_a_clock_reports_began_when_it_was_received(desk,
         ("yesterday", "Expired", False),
     ],
 )
-def test_a_start_that_comes_late_is_judged_by_when_its_token_expired(desk, say, at, status, billable):
-    assert b'"status":"%s"' % status.encode() in say(desk, "StartTransaction", start("expired", at=at))
-    assert desk.recorded[0].summary.billable is billable
+def test_a_start_that_comes_late_is_judged_by_when_its_token_expired(state, say, at, status, billable):
+    assert b'"status":"%s"' % status.encode() in say(state, "StartTransaction", start("expired", at=at))
+    assert state.recorded[0].summary.billable is billable
 
 
-def test_a_clock_that_is_ahead_does_not_let_a_token_expire(desk, say, tokens, noon):
+def test_a_clock_that_is_ahead_does_not_let_a_token_expire(state, say, tokens, noon):
     tokens["good"] = msgspec.structs.replace(tokens["good"], expires_at=noon + timedelta(minutes=10))
 
-    assert b"Accepted" in say(desk, "StartTransaction", start(at="2025-06-01T12:20:00Z"))
+    assert b"Accepted" in say(state, "StartTransaction", start(at="2025-06-01T12:20:00Z"))
 
 
-def test_C01_authorize_compares_the_expiry_with_now(desk, say):
-    assert say(desk, "Authorize", b'{"idTag":"expired"}').endswith(b'"status":"Expired"}}')
+def test_C01_authorize_compares_the_expiry_with_now(state, say):
+    assert say(state, "Authorize", b'{"idTag":"expired"}').endswith(b'"status":"Expired"}}')
 
 
 def test_a_1_6_start_takes_the_open_remote_start_of_its_connector_and_token(issue, tokens, say, noon):
     open_starts = (RemoteStart(8, "CS1", 2, "good", noon), RemoteStart(9, "CS1", 1, "good", noon))
-    desk = Desk(Known(tokens=tokens, remote_starts=open_starts), issue)
-    say(desk, "StartTransaction", START)
-    say(desk, "StartTransaction", start(at="2025-06-01T12:01:00Z"))
+    state = TransactionState(Known(tokens=tokens, remote_starts=open_starts), issue)
+    say(state, "StartTransaction", START)
+    say(state, "StartTransaction", start(at="2025-06-01T12:01:00Z"))
 
-    assert [recorded.summary.remote_start_id for recorded in desk.recorded] == [9, None]
+    assert [recorded.summary.remote_start_id for recorded in state.recorded] == [9, None]
 
 
 @pytest.fixture
 def asked(issue, tokens, noon):
-    """A desk with remote starts of one place: 7 from seven minutes before noon, 8 from five, 9 from two."""
+    """A state with remote starts of one place: 7 from seven minutes before noon, 8 from five, 9 from two."""
     minutes_before = {8: 5, 9: 2, 7: 7}
     remote_starts = tuple(
         RemoteStart(number, "CS1", 1, "good", noon - timedelta(minutes=minutes))
         for number, minutes in minutes_before.items()
     )
-    return Desk(Known(tokens=tokens, remote_starts=remote_starts), issue)
+    return TransactionState(Known(tokens=tokens, remote_starts=remote_starts), issue)
 
 
 @pytest.mark.parametrize(
@@ -310,84 +310,84 @@ def token(text, type_="ISO14443"):
 
 
 def test_E13_a_resent_event_gets_the_first_answer_though_the_token_was_blocked_since(tokens, issue, say):
-    desk = Desk(Known(tokens=tokens), issue)
+    state = TransactionState(Known(tokens=tokens), issue)
     started = event(0, "Started", more=token("good"))
-    first = say(desk, "TransactionEvent", started, "2.0.1")
+    first = say(state, "TransactionEvent", started, "2.0.1")
     tokens["good"] = tokens["blocked"]
 
-    assert say(desk, "TransactionEvent", started, "2.0.1") == first
+    assert say(state, "TransactionEvent", started, "2.0.1") == first
     assert b"Accepted" in first
 
 
-def test_ended_before_started_and_updated_after_ended_are_merged(desk, say):
+def test_ended_before_started_and_updated_after_ended_are_merged(state, say):
     for number, kind in ((3, "Ended"), (1, "Updated"), (0, "Started")):
-        assert say(desk, "TransactionEvent", event(number, kind), "2.0.1") == b"{}"
+        assert say(state, "TransactionEvent", event(number, kind), "2.0.1") == b"{}"
 
-    summary = desk.recorded[-1].summary
+    summary = state.recorded[-1].summary
     assert (summary.state, summary.missing, summary.gaps) == ("ended", (), ((2, 2),))
 
 
-def test_E02_FR_20_a_token_that_comes_after_the_start_is_billed(desk, say):
-    say(desk, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
-    say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
+def test_E02_FR_20_a_token_that_comes_after_the_start_is_billed(state, say):
+    say(state, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
+    say(state, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
 
-    assert desk.recorded[0].summary.billable is False
-    assert desk.recorded[1].summary.billable is True
+    assert state.recorded[0].summary.billable is False
+    assert state.recorded[1].summary.billable is True
 
 
-def test_the_token_that_stops_is_not_the_one_that_is_billed(desk, say):
-    say(desk, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
-    answer = say(desk, "TransactionEvent", event(1, "Updated", trigger="StopAuthorized", more=token("card")), "2.0.1")
+def test_the_token_that_stops_is_not_the_one_that_is_billed(state, say):
+    say(state, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
+    answer = say(state, "TransactionEvent", event(1, "Updated", trigger="StopAuthorized", more=token("card")), "2.0.1")
 
     assert b"Accepted" in answer
-    assert desk.recorded[-1].summary.token_key == "good"
+    assert state.recorded[-1].summary.token_key == "good"
 
 
-def test_a_token_that_only_stops_is_never_billed(desk, say):
-    say(desk, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
-    say(desk, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("good")), "2.0.1")
+def test_a_token_that_only_stops_is_never_billed(state, say):
+    say(state, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
+    say(state, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("good")), "2.0.1")
 
-    summary = desk.recorded[-1].summary
+    summary = state.recorded[-1].summary
     assert (summary.token_key, summary.token_status, summary.billable) == ("blocked", "Blocked", False)
 
 
-def test_an_accepted_token_after_a_refused_one_is_billed(desk, say):
-    say(desk, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
-    say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
+def test_an_accepted_token_after_a_refused_one_is_billed(state, say):
+    say(state, "TransactionEvent", event(0, "Started", more=token("blocked")), "2.0.1")
+    say(state, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("good")), "2.0.1")
 
-    assert desk.recorded[-1].summary.token_key == "good"
-    assert desk.recorded[-1].summary.billable is True
+    assert state.recorded[-1].summary.token_key == "good"
+    assert state.recorded[-1].summary.billable is True
 
 
-def test_stopping_with_a_single_token_is_not_concurrent(desk, say):
-    say(desk, "StartTransaction", start("single"), station_id="CS2")
-    say(desk, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
+def test_stopping_with_a_single_token_is_not_concurrent(state, say):
+    say(state, "StartTransaction", start("single"), station_id="CS2")
+    say(state, "TransactionEvent", event(0, "Started", more=token("good")), "2.0.1")
 
-    answer = say(desk, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("single")), "2.0.1")
+    answer = say(state, "TransactionEvent", event(1, "Ended", trigger="StopAuthorized", more=token("single")), "2.0.1")
 
     assert b"Accepted" in answer
 
 
-def test_plugging_in_first_is_no_way_round_a_single_token(desk, say):
-    say(desk, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"), station_id="CS2")
-    say(desk, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
+def test_plugging_in_first_is_no_way_round_a_single_token(state, say):
+    say(state, "StartTransaction", start("single", at="2025-06-01T11:00:00Z"), station_id="CS2")
+    say(state, "TransactionEvent", event(0, "Started", trigger="CablePluggedIn"), "2.0.1")
 
-    answer = say(desk, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("single")), "2.0.1")
+    answer = say(state, "TransactionEvent", event(1, "Updated", trigger="Authorized", more=token("single")), "2.0.1")
 
     assert b"ConcurrentTx" in answer
 
 
-def test_E01_FR_08_a_transaction_id_used_again_after_the_end_is_marked_once(desk, say):
+def test_E01_FR_08_a_transaction_id_used_again_after_the_end_is_marked_once(state, say):
     later = event(0, "Started").replace(b"T12:0", b"T18:0")
-    first = say(desk, "TransactionEvent", event(0, "Started"), "2.0.1")
-    say(desk, "TransactionEvent", event(1, "Ended"), "2.0.1")
+    first = say(state, "TransactionEvent", event(0, "Started"), "2.0.1")
+    say(state, "TransactionEvent", event(1, "Ended"), "2.0.1")
     for _ in range(2):
-        assert say(desk, "TransactionEvent", later, "2.0.1") == first
+        assert say(state, "TransactionEvent", later, "2.0.1") == first
 
-    marked = desk.changes[-1]
-    assert (len(desk.changes), len(desk.recorded)) == (3, 2)
+    marked = state.changes[-1]
+    assert (len(state.changes), len(state.recorded)) == (3, 2)
     assert marked.summary.flags == ("transaction_id_reused",)
-    assert (marked.summary.state, marked.summary.started_at) == ("ended", desk.recorded[-1].summary.started_at)
+    assert (marked.summary.state, marked.summary.started_at) == ("ended", state.recorded[-1].summary.started_at)
 
 
 @pytest.mark.parametrize(
@@ -399,16 +399,16 @@ def test_E01_FR_08_a_transaction_id_used_again_after_the_end_is_marked_once(desk
         (event(1, "Updated"), event(0, "Started").replace(b"T12:0", b"T18:0")),
     ],
 )
-def test_a_transaction_id_is_not_used_again_by_what_else_comes_twice(desk, say, before, again):
+def test_a_transaction_id_is_not_used_again_by_what_else_comes_twice(state, say, before, again):
     for payload in (event(0, "Started"), before, again):
-        say(desk, "TransactionEvent", payload, "2.0.1")
+        say(state, "TransactionEvent", payload, "2.0.1")
 
-    assert desk.duplicates == 1
-    assert desk.changes[-1].summary.flags == ()
+    assert state.duplicates == 1
+    assert state.changes[-1].summary.flags == ()
 
 
-def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(desk, say):
-    say(desk, "TransactionEvent", event(0, "Started"), "2.0.1")
-    say(desk, "TransactionEvent", event(1, "Ended"), "2.1")
+def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(state, say):
+    say(state, "TransactionEvent", event(0, "Started"), "2.0.1")
+    say(state, "TransactionEvent", event(1, "Ended"), "2.1")
 
-    assert len({recorded.session.session_id for recorded in desk.recorded}) == 1
+    assert len({recorded.session.session_id for recorded in state.recorded}) == 1

@@ -1,12 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from chargebus_session.domain.decide import record
-from chargebus_session.domain.desk import Desk, Issue, Known
-from chargebus_session.domain.events import Event, Sample
-from chargebus_session.domain.fold import gaps, merge, with_number
-from chargebus_session.domain.sessions import Reference, Report, summarize
-from chargebus_session.domain.tokens import Token, id_token
+from chargebus_session.tokens.domain import Token, id_token
+from chargebus_session.transactions.domain.decide import record
+from chargebus_session.transactions.domain.events import Event, Sample
+from chargebus_session.transactions.domain.fold import gaps, merge, with_number
+from chargebus_session.transactions.domain.sessions import Reference, Report, summarize
+from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,17 +59,17 @@ def arrivals(draw):
 
 
 def settle(found):
-    desk = Desk(Known(tokens=TOKENS), Issue(lambda: "s", lambda: "1"))
+    state = TransactionState(Known(tokens=TOKENS), Issue(lambda: "s", lambda: "1"))
     answers = {}
     for event in found:
-        recorded = record(desk, Report("CS1", "2.0.1", Reference(("station/tx",), "tx"), event))
+        recorded = record(state, Report("CS1", "2.0.1", Reference(("station/tx",), "tx"), event))
         if isinstance(recorded, bytes):
             assert recorded == answers[event.number, event.kind]
             continue
         status = recorded.judgement.status if recorded.judgement else ""
         payload = answers[event.number, event.kind] = f"{event.number}{event.kind}{status}".encode()
-        desk.keep(msgspec.structs.replace(recorded, payload=payload))
-    return desk.recorded[-1].session.fold, answers
+        state.keep(msgspec.structs.replace(recorded, payload=payload))
+    return state.recorded[-1].session.fold, answers
 
 
 @given(arrivals())

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS
-from chargebus_session.store.tables import Tables
+from chargebus_session.tables import Tables
 from chargebus_testkit.tables import table_differences
 
 
@@ -368,15 +368,15 @@ async def test_a_payload_that_no_column_holds_is_refused_alone(service):
 
 
 async def test_a_parked_frame_is_answered_with_an_internal_error(service):
-    [refused] = service.handlers.refuse(service.frame("StartTransaction", start()), "why")
+    [refused] = service.consumed.refuse(service.frame("StartTransaction", start()), "why")
 
     assert (refused.topic, json.loads(refused.value)["code"]) == (DOWNLINK, "InternalError")
 
 
 async def test_a_parked_record_that_is_no_frame_is_answered_by_nothing(service):
-    assert list(service.handlers.refuse(service.presence(), "why")) == []
+    assert list(service.consumed.refuse(service.presence(), "why")) == []
     broken = msgspec.structs.replace(service.frame("Authorize", {}), headers={})
-    assert list(service.handlers.refuse(broken, "why")) == []
+    assert list(service.consumed.refuse(broken, "why")) == []
 
 
 STATIONS = "SELECT station_id, version FROM station"

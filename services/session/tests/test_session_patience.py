@@ -1,8 +1,14 @@
 """How long a record may wait for others: what somebody waits for does not wait."""
 
+from datetime import UTC, datetime
+
 from chargebus_events.record import Received
-from chargebus_events.topics import PRESENCE
-from chargebus_session.handlers import FRAMES, OUTCOMES, patience
+from chargebus_events.topics import PRESENCE, frames_topic
+from chargebus_session.main import consumed
+from chargebus_session.metrics import Metrics
+from chargebus_session.remote.handlers import OUTCOMES
+
+patience = consumed(None, Metrics(), lambda: datetime.now(UTC)).patience
 
 
 def record(topic: str, **headers: str) -> Received:
@@ -10,7 +16,7 @@ def record(topic: str, **headers: str) -> Received:
 
 
 def test_frames_and_the_outcomes_of_our_commands_do_not_wait():
-    assert patience(record(FRAMES, ocpp_version="1.6", ocpp_action="StartTransaction")) == 0
+    assert patience(record(frames_topic("session"), ocpp_version="1.6", ocpp_action="StartTransaction")) == 0
     assert patience(record(OUTCOMES)) == 0
 
 

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from chargebus_session.domain.tokens import Judgement, Token, id_token, judge
+from chargebus_session.tokens.domain import Judgement, Token, id_token, judge
 
 MINUTE = timedelta(minutes=1)
 

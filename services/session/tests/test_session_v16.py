@@ -2,12 +2,13 @@ import json
 
 import pytest
 from chargebus_ocppj.schemas import encode_result, validate_call, validate_result
-from chargebus_session import v16
-from chargebus_session.domain.desk import Recorded
-from chargebus_session.domain.remote import Start, Stop
-from chargebus_session.domain.sessions import Authorize
-from chargebus_session.domain.tokens import Judgement, Token, id_token
-from chargebus_session.routes import REMOTE, ROUTES
+from chargebus_session.remote.domain import Start, Stop
+from chargebus_session.remote.routes import REMOTE
+from chargebus_session.routes import ROUTES
+from chargebus_session.tokens import v16 as tokens_v16
+from chargebus_session.tokens.domain import Authorize, Judgement, Token, id_token
+from chargebus_session.transactions import v16 as transactions_v16
+from chargebus_session.transactions.domain.state import Recorded
 
 
 @pytest.fixture
@@ -95,29 +96,29 @@ JUDGEMENTS = [
 
 
 @pytest.mark.parametrize("judgement", JUDGEMENTS)
-def test_answers_are_valid_and_in_the_order_of_the_schema(read, desk, noon, judgement):
+def test_answers_are_valid_and_in_the_order_of_the_schema(read, answer, state, noon, judgement):
     judgement = Judgement(judgement.status, judgement.billable, judgement.group_id, noon)
     report = read("StartTransaction", start())
-    ROUTES["1.6", "StartTransaction"].settle(report, desk)
-    recorded = desk.recorded[0]
+    answer(state, ROUTES["1.6", "StartTransaction"], report)
+    recorded = state.recorded[0]
     told = Recorded(None, recorded.session, recorded.summary, recorded.event, judgement)
-    for action, answer in (
-        ("Authorize", v16.authorized(Authorize(id_token("TAG"), noon), judgement)),
-        ("StartTransaction", v16.transaction_started(report, told)),
-        ("StopTransaction", v16.transaction_stopped(report, told)),
+    for action, told_so in (
+        ("Authorize", tokens_v16.authorized(Authorize(id_token("TAG"), noon), judgement)),
+        ("StartTransaction", transactions_v16.transaction_started(report, told)),
+        ("StopTransaction", transactions_v16.transaction_stopped(report, told)),
     ):
-        validate_result("1.6", action, answer)
-        assert answer == encode_result("1.6", action, json.loads(answer))
+        validate_result("1.6", action, told_so)
+        assert told_so == encode_result("1.6", action, json.loads(told_so))
 
 
 def test_a_group_too_long_for_a_parent_id_tag_is_left_out(noon):
-    answer = v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", True, "G" * 21))
+    answer = tokens_v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", True, "G" * 21))
 
     assert answer == b'{"idTagInfo":{"status":"Accepted"}}'
 
 
 def test_times_in_answers_end_in_Z(noon):
-    answer = v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", expires_at=noon))
+    answer = tokens_v16.authorized(Authorize(id_token("TAG"), noon), Judgement("Accepted", expires_at=noon))
 
     assert answer == b'{"idTagInfo":{"expiryDate":"2025-06-01T12:00:00.000Z","status":"Accepted"}}'
 

@@ -3,12 +3,13 @@ import json
 import msgspec
 import pytest
 from chargebus_ocppj.schemas import encode_call, encode_result, validate_call, validate_result
-from chargebus_session import v201
-from chargebus_session.domain.desk import Recorded
-from chargebus_session.domain.remote import Start, Stop
-from chargebus_session.domain.sessions import Authorize
-from chargebus_session.domain.tokens import Judgement, Token, id_token
-from chargebus_session.routes import REMOTE, ROUTES
+from chargebus_session.remote.domain import Start, Stop
+from chargebus_session.remote.routes import REMOTE
+from chargebus_session.routes import ROUTES
+from chargebus_session.tokens import v201 as tokens_v201
+from chargebus_session.tokens.domain import Authorize, Judgement, Token, id_token
+from chargebus_session.transactions import v201 as transactions_v201
+from chargebus_session.transactions.domain.state import Recorded
 
 EVENT = {
     "eventType": "Started",
@@ -108,14 +109,16 @@ JUDGEMENTS = [Judgement("Accepted", True, "GROUP"), Judgement("Unknown"), Judgem
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 @pytest.mark.parametrize("judgement", [*JUDGEMENTS, None])
-def test_E01_FR_12_answers_are_valid_and_in_the_order_of_the_schema(read, desk, noon, version, judgement):
+def test_E01_FR_12_answers_are_valid_and_in_the_order_of_the_schema(  # noqa: PLR0913, PLR0917 - each is a fixture or a case
+    read, state, noon, version, judgement, answer
+):
     if judgement:
         judgement = msgspec.structs.replace(judgement, expires_at=noon)
     report = read(EVENT, version=version)
-    ROUTES[version, "TransactionEvent"].settle(report, desk)
-    known = desk.recorded[0]
+    answer(state, ROUTES[version, "TransactionEvent"], report)
+    known = state.recorded[0]
     told = Recorded(None, known.session, known.summary, known.event, judgement)
-    answer = v201.transaction_noted(report, told)
+    answer = transactions_v201.transaction_noted(report, told)
 
     validate_result(version, "TransactionEvent", answer)
     assert answer == encode_result(version, "TransactionEvent", json.loads(answer))
@@ -125,43 +128,43 @@ def test_E01_FR_12_answers_are_valid_and_in_the_order_of_the_schema(read, desk, 
 @pytest.mark.parametrize("judgement", JUDGEMENTS)
 @pytest.mark.parametrize("certified", [True, False])
 def test_C01_FR_07_authorize_answers_are_valid(noon, version, judgement, certified):
-    answer = v201.authorized(Authorize(id_token("TAG"), noon, certified), judgement)
+    answer = tokens_v201.authorized(Authorize(id_token("TAG"), noon, certified), judgement)
 
     validate_result(version, "Authorize", answer)
     assert answer == encode_result(version, "Authorize", json.loads(answer))
 
 
-def test_an_event_without_a_token_is_answered_with_nothing(desk, frame):
+def test_an_event_without_a_token_is_answered_with_nothing(state, frame, answer):
     payload = json.dumps({key: value for key, value in EVENT.items() if key != "idToken"}).encode()
     route = ROUTES["2.0.1", "TransactionEvent"]
 
-    assert route.call(frame("2.0.1", "TransactionEvent", payload)).settle(desk) == b"{}"
+    assert answer(state, route, route.read(frame("2.0.1", "TransactionEvent", payload))) == b"{}"
 
 
-def test_C09_FR_12_the_group_goes_with_the_answer(desk, read):
+def test_C09_FR_12_the_group_goes_with_the_answer(state, read, answer):
     report = read(EVENT | {"idToken": {"idToken": "good", "type": "ISO14443"}})
 
-    assert ROUTES["2.0.1", "TransactionEvent"].settle(report, desk) == (
+    assert answer(state, ROUTES["2.0.1", "TransactionEvent"], report) == (
         b'{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"FAMILY","type":"Central"}}}'
     )
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(desk, read, version):
+def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(state, read, version, answer):
     request = {"idToken": {"idToken": "good", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
 
-    answer = ROUTES[version, "Authorize"].settle(read(request, "Authorize", version), desk)
+    answer = answer(state, ROUTES[version, "Authorize"], read(request, "Authorize", version))
 
     assert answer == b'{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"CertChainError"}'
 
 
-def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(desk, read):
+def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(state, read, answer):
     report = read(EVENT | {"idToken": {"idToken": "", "type": "NoAuthorization"}})
 
-    answer = ROUTES["2.0.1", "TransactionEvent"].settle(report, desk)
+    answer = answer(state, ROUTES["2.0.1", "TransactionEvent"], report)
 
     assert answer == b'{"idTokenInfo":{"status":"Accepted"}}'
-    assert desk.recorded[0].summary.billable is False
+    assert state.recorded[0].summary.billable is False
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])

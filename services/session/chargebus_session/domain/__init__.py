@@ -1,1 +1,0 @@
-"""What is decided about tokens and transactions; pure: no I/O, no clock, no version of OCPP."""

@@ -1,0 +1,1 @@
+"""Queries about remote starts and stops."""

@@ -1,0 +1,22 @@
+"""OCPP 1.6: the messages that start and stop remotely."""
+
+from chargebus_session.remote.domain import Start, Stop
+
+
+def remote_start(start: Start) -> dict[str, object]:
+    """Return RemoteStartTransaction for a start; 1.6 has no place for its id.
+
+    Spec: OCPP 1.6 5.11
+    """
+    return {"connectorId": start.evse_id, "idTag": start.token.id_token}
+
+
+def remote_stop(stop: Stop) -> dict[str, object]:
+    """Return RemoteStopTransaction for a stop.
+
+    Raises:
+        ValueError: the transaction id is none of OCPP 1.6.
+
+    Spec: OCPP 1.6 5.12
+    """
+    return {"transactionId": int(stop.transaction_id)}

@@ -1,1 +1,0 @@
-"""Tables and set-based queries: one statement for a whole batch, whatever its size."""

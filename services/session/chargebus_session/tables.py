@@ -1,0 +1,149 @@
+"""Owns the tables.
+
+`charging_session.fold` is what a session is decided on (MessagePack); the other columns show what it adds up to, to be
+read and filtered. Rows are written by the one consumer that holds the station's partition.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+_TIME: Any = sa.DateTime(timezone=True)
+_BIG: Any = sa.BigInteger
+_TEXTS: Any = ARRAY(sa.String)
+_JSON: Any = JSON
+# Compared byte by byte: the order of pages is the same on every server.
+_KEY: Any = sa.String(collation="C")
+
+_OPEN_START = sa.text("kind = 'start' AND session_id IS NULL")
+_FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
+
+
+class Tables(SQLModel, registry=registry()):
+    """The base of this service's tables: their own metadata, for services that share a process."""
+
+
+class TokenRow(Tables, table=True):
+    """A registered token; `token_key` is its text without case, an empty `type` stands for any."""
+
+    __tablename__ = "token"
+    __table_args__ = (sa.Index("token_group", "group_id", postgresql_where=sa.text("group_id <> ''")),)
+
+    token_key: str = Field(primary_key=True, sa_type=_KEY)
+    id_token: str
+    type: str
+    group_id: str
+    blocked: bool
+    expires_at: datetime | None = Field(sa_type=_TIME)
+    concurrent: bool
+    note: str
+    created_at: datetime = Field(sa_type=_TIME)
+    updated_at: datetime = Field(sa_type=_TIME)
+
+
+class SessionRow(Tables, table=True):
+    """A charging session; its id begins with the time when it was made, so that pages follow the key.
+
+    Nearly all events touch no index: what indexes hold or ask for changes only when the token or the remote start
+    becomes known and when the session ends, and the fill factor leaves room beside a row.
+    """
+
+    __tablename__ = "charging_session"
+    __table_args__ = (
+        sa.Index("charging_session_name", "station_id", "name", unique=True),
+        sa.Index("charging_session_start", "station_id", "start", unique=True, postgresql_where=sa.text("start <> ''")),
+        sa.Index("charging_session_token", "token_key", "session_id", postgresql_where=sa.text("token_key <> ''")),
+        sa.Index("charging_session_begun", "begun_at", postgresql_using="brin"),
+        sa.Index("charging_session_active", "session_id", postgresql_where=sa.text("state = 'active'")),
+        sa.Index("charging_session_remote_start", "remote_start_id", postgresql_where=_FROM_REMOTE_START),
+        {"postgresql_with": {"fillfactor": "60"}},
+    )
+
+    session_id: UUID = Field(primary_key=True)
+    station_id: str = Field(sa_type=_KEY)
+    version: str
+    name: str = Field(sa_type=_KEY)
+    start: str = Field(sa_type=_KEY)
+    transaction_id: str
+    state: str
+    begun_at: datetime = Field(sa_type=_TIME)
+    started_at: datetime | None = Field(sa_type=_TIME)
+    ended_at: datetime | None = Field(sa_type=_TIME)
+    evse_id: int = Field(sa_type=_BIG)
+    connector_id: int = Field(sa_type=_BIG)
+    id_token: str
+    id_token_type: str
+    token_key: str = Field(sa_type=_KEY)
+    token_status: str
+    billable: bool
+    meter_start_wh: float | None
+    meter_stop_wh: float | None
+    energy_wh: float | None
+    stop_reason: str
+    charging_state: str
+    remote_start_id: int | None = Field(sa_type=_BIG)
+    gaps: list[tuple[int, int]] = Field(sa_type=_JSON)
+    missing: list[str] = Field(sa_type=_TEXTS)
+    flags: list[str] = Field(sa_type=_TEXTS)
+    created_at: datetime = Field(sa_type=_TIME)
+    updated_at: datetime = Field(sa_type=_TIME)
+    fold: bytes
+
+
+class EventRow(Tables, table=True):
+    """An event of a transaction as it first came, and what it was answered: a resent one gets the same."""
+
+    __tablename__ = "session_event"
+
+    session_id: UUID = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=_BIG)
+    kind: str = Field(primary_key=True)
+    occurred_at: datetime = Field(sa_type=_TIME)
+    received_at: datetime = Field(sa_type=_TIME)
+    trigger: str
+    offline: bool
+    charging_state: str
+    reason: str
+    id_token: str
+    token_status: str
+    answer: bytes
+
+
+class IntentRow(Tables, table=True):
+    """A remote start or stop: the command that carries it, its outcome, and the session that it made or is about.
+
+    A start has a `remote_start_id`; its `session_id` is set once a transaction comes of it.
+    """
+
+    __tablename__ = "intent"
+    __table_args__ = (
+        sa.Index("intent_open_start", "station_id", "token_key", postgresql_where=_OPEN_START),
+        sa.Index("intent_remote_start", "remote_start_id", unique=True),
+    )
+
+    command_id: str = Field(primary_key=True, sa_type=_KEY)
+    kind: str
+    station_id: str = Field(sa_type=_KEY)
+    evse_id: int = Field(sa_type=_BIG)
+    token_key: str = Field(sa_type=_KEY)
+    remote_start_id: int | None = Field(sa_type=_BIG)
+    session_id: UUID | None
+    requested_at: datetime = Field(sa_type=_TIME)
+    outcome: str
+    status: str
+    reason: str
+    ended_at: datetime | None = Field(sa_type=_TIME)
+
+
+class StationRow(Tables, table=True):
+    """Which version a station's newest connection speaks, as presence tells it."""
+
+    __tablename__ = "station"
+
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    version: str

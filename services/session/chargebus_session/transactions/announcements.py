@@ -1,0 +1,79 @@
+"""Owns what others are told of sessions: the records of `session.events`.
+
+A new event of a transaction makes one record, whose id is the event's own, so that the same fact has the same id; so
+does a mark that comes without a new event, named after the mark. Mere progress of the meter makes none while a session
+is active: that is what `meter.values` is for.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from chargebus_events import public
+from chargebus_events.record import Record
+
+from chargebus_session.names import SOURCE
+from chargebus_session.transactions.domain.events import Kind
+from chargebus_session.transactions.domain.sessions import Session, Summary, summarize
+from chargebus_session.transactions.domain.state import Change, Recorded
+
+_BODY: Final = frozenset(public.Session.__struct_fields__) - {"updated_at", "authorization"}
+_SUMMARIZED: Final = tuple(name for name in Summary.__struct_fields__ if name in _BODY)
+_KEPT: Final = tuple(_BODY.difference(_SUMMARIZED))
+
+_TYPES: Final[Mapping[Kind, str]] = {
+    "Started": public.SESSION_STARTED,
+    "Updated": public.SESSION_UPDATED,
+    "Ended": public.SESSION_ENDED,
+}
+
+
+def announcement(change: Change, now: datetime) -> Record | None:
+    """Return the record that tells of a change, None where there is nothing to tell."""
+    fact = _event(change) if isinstance(change, Recorded) else _mark(change)
+    if fact is None:
+        return None
+    kind, name = fact
+    body = _body(change.session, change.summary, now)
+    return public.event(_TYPES[kind], f"{change.session.session_id}/{name}", SOURCE, now, body)
+
+
+def new_flags(change: Change) -> set[str]:
+    """Return the marks that a change brought upon its session."""
+    flags = set(change.summary.flags)
+    return flags.difference(summarize(change.before.fold).flags) if flags and change.before else flags
+
+
+def _event(recorded: Recorded) -> tuple[Kind, str] | None:
+    event = recorded.event
+    if event.kind == "Updated" and not _is_news(recorded.before, recorded.summary):
+        return None
+    return event.kind, f"{event.number}/{event.kind}"
+
+
+def _mark(change: Change) -> tuple[Kind, str] | None:
+    flags = new_flags(change)
+    return ("Updated", "/".join(sorted(flags))) if flags else None
+
+
+def _is_news(before: Session | None, after: Summary) -> bool:
+    return before is None or after.state == "ended" or _shown(summarize(before.fold)) != _shown(after)
+
+
+def _shown(summary: Summary) -> tuple[object, ...]:
+    return (
+        summary.token_key,
+        summary.token_status,
+        summary.evse_id,
+        summary.connector_id,
+        summary.charging_state,
+        summary.remote_start_id,
+        summary.gaps,
+        summary.flags,
+    )
+
+
+def _body(session: Session, summary: Summary, now: datetime) -> public.Session:
+    """Return the event's body: what the session and its summary have under the same names."""
+    found = {name: getattr(summary, name) for name in _SUMMARIZED} | {name: getattr(session, name) for name in _KEPT}
+    return public.Session(**found, updated_at=now, authorization=summary.token_status)

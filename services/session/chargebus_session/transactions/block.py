@@ -1,0 +1,103 @@
+"""Transactions of a batch: what is known of all of them at once, each event decided in its turn, one write."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import msgspec
+from chargebus_calls import Answer, Block, Call
+from chargebus_events.record import Received
+from chargebus_runtime.batch import Batch
+
+from chargebus_session.metrics import Metrics
+from chargebus_session.transactions import identities
+from chargebus_session.transactions.announcements import announcement, new_flags
+from chargebus_session.transactions.domain.decide import record
+from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
+from chargebus_session.transactions.domain.sessions import Report
+from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
+from chargebus_session.transactions.store import batch as store
+
+log = logging.getLogger(__name__)
+
+_LEVELS: Final = {CLOCK_IMPLAUSIBLE: logging.INFO}  # whole fleets have no clock, and their energy is right all the same
+
+
+@dataclass
+class Reported:
+    """The state of a batch's transactions, and which record brought which change."""
+
+    state: TransactionState
+    caused: list[tuple[Change, Received]] = field(default_factory=list)
+
+
+class Transactions(Block[Report, Reported]):
+    """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._transaction_ids = identities.TransactionIds()
+
+    async def load(self, batch: Batch, calls: Sequence[Call[Report]]) -> Reported:
+        """Return the sessions and tokens that the reports are about."""
+        reports = [call.request for call in calls]
+        tokens = {report.event.token.key for report in reports if report.event.token}
+        known = await store.load(batch.connection, tokens, reports)
+        starts = sum(1 for report in reports if report.reference.start)
+        await store.reserve(batch.connection, self._transaction_ids, starts)
+        issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)
+        return Reported(TransactionState(known, issue))
+
+    def decide(self, state: Reported, call: Call[Report]) -> Answer:
+        """Decide an event; one that came before gets its first answer."""
+        answer, changes = settle(state.state, call)
+        state.caused += [(change, call.record) for change in changes]
+        return answer
+
+    async def save(self, batch: Batch, state: Reported) -> None:
+        """Write what became of sessions, and tell of it."""
+        await store.save(batch.connection, state.state.changes)
+        for change, because in state.caused:
+            self._announce(batch, change, because)
+        self._metrics.decided(state.state)
+        for contradiction in state.state.contradictions:
+            _log(contradiction)
+
+    def _announce(self, batch: Batch, change: Change, because: Received) -> None:
+        told = announcement(change, batch.now)
+        if told is not None:
+            batch.send(told, because=because)
+        for flag in new_flags(change):
+            session = change.session
+            level = _LEVELS.get(flag, logging.WARNING)
+            log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)
+            self._metrics.flags.add(1, {"flag": flag})
+
+
+def settle(state: TransactionState, call: Call[Report]) -> tuple[Answer, Sequence[Change]]:
+    """Decide an event and keep the decision with its answer, which the same event gets again whenever it is resent.
+
+    Returns:
+        The answer, and what changed.
+    """
+    changed_before = len(state.changes)
+    recorded = record(state, call.request)
+    if isinstance(recorded, bytes):
+        return Answer(recorded), state.changes[changed_before:]
+    answer = call.answered(recorded)
+    state.keep(msgspec.structs.replace(recorded, payload=answer.payload))
+    return answer, state.changes[changed_before:]
+
+
+def _log(contradiction: Contradiction) -> None:
+    session, event = contradiction.session, contradiction.event
+    log.warning(
+        "station %s sent event %d (%s) of session %s again with another %s; the first one counts",
+        session.station_id,
+        event.number,
+        event.kind,
+        session.session_id,
+        contradiction.about,
+    )

@@ -1,0 +1,178 @@
+"""Owns what a transaction's events add up to, whatever order they come in.
+
+Each field is the first or last of something in an order that the events carry themselves (number and kind), never
+in the order of arrival; so merging is commutative, and an event that comes late finds its place.
+"""
+
+from datetime import datetime
+from itertools import pairwise
+from typing import Final, TypeVar
+
+import msgspec
+
+from chargebus_session.tokens.domain import Judgement
+from chargebus_session.transactions.domain import registers
+from chargebus_session.transactions.domain.events import Event
+from chargebus_session.transactions.domain.registers import Registers
+
+SEQUENCE_REUSED: Final = "sequence_number_reused"
+
+_ACCEPTED, _REFUSED, _STOPPING = range(3)
+
+
+class TimeMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """A time and the event that brought it."""
+
+    number: int
+    step: int
+    at: datetime
+
+
+class TextMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """A text and the event that brought it."""
+
+    number: int
+    step: int
+    text: str
+
+
+class NumberMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """A number and the event that brought it."""
+
+    number: int
+    step: int
+    value: int
+
+
+class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """A token and what was thought of it; `tier` puts accepted ones first and those that only stopped last."""
+
+    tier: int
+    number: int
+    step: int
+    text: str
+    type: str
+    key: str
+    status: str
+    billable: bool
+
+
+class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order."""
+
+    first_at: datetime
+    seen: tuple[tuple[int, int], ...] = ()
+    started: TimeMark | None = None
+    ended: TimeMark | None = None
+    reason: TextMark | None = None
+    token: TokenMark | None = None
+    evse: NumberMark | None = None
+    connector: NumberMark | None = None
+    charging: TextMark | None = None
+    remote_start: NumberMark | None = None
+    registers: Registers = {}
+    flags: tuple[str, ...] = ()
+
+
+def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
+    """Return the fold with one more event; the caller sees to it that no event is merged twice.
+
+    Args:
+        fold: None for the first event that came of a transaction.
+        event: any event of it.
+        judgement: about the event's token, if it has one.
+    """
+    known = fold or Fold(event.at)
+    number, step = event.number, event.step
+    return Fold(
+        first_at=min(known.first_at, event.at),
+        seen=with_number(known.seen, number),
+        started=_first(known.started, TimeMark(number, step, event.at) if event.kind == "Started" else None),
+        ended=_last(known.ended, TimeMark(number, step, event.at) if event.kind == "Ended" else None),
+        reason=_last(known.reason, TextMark(number, step, event.reason) if event.reason else None),
+        token=_first(known.token, _token_mark(event, judgement)),
+        evse=_first(known.evse, _number_mark(event, event.evse_id)),
+        connector=_first(known.connector, _number_mark(event, event.connector_id)),
+        charging=_last(known.charging, TextMark(number, step, event.charging_state) if event.charging_state else None),
+        remote_start=_first(known.remote_start, _number_mark(event, event.remote_start_id)),
+        registers=registers.read(known.registers, event) if event.samples else known.registers,
+        flags=_flags(known, event),
+    )
+
+
+def flagged(fold: Fold, flag: str) -> Fold:
+    """Return the fold with a mark that none of its events bears."""
+    return msgspec.structs.replace(fold, flags=tuple(sorted({*fold.flags, flag})))
+
+
+def with_number(seen: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[int, int], ...]:
+    """Return the ranges with one more number, neighbours joined."""
+    if not seen:
+        return ((number, number),)
+    first, last = seen[-1]
+    if number == last + 1:  # the usual case
+        return (*seen[:-1], (first, number))
+    if has_number(seen, number):
+        return seen
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted((*seen, (number, number))):
+        if joined and start == joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
+
+
+def has_number(seen: tuple[tuple[int, int], ...], number: int) -> bool:
+    """Tell whether a number lies in the ranges."""
+    if not seen or number > seen[-1][1]:  # the usual case
+        return False
+    return any(start <= number <= stop for start, stop in seen)
+
+
+def gaps(seen: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Return the inclusive ranges between those that were seen: what the station counted but never delivered.
+
+    Before the first and after the last nothing is known to be missing: numbering need not start at 0.
+
+    Spec: OCPP 2.0.1 E01.FR.07, E02.FR.07 (seqNo lets the CSMS track completeness)
+    """
+    if len(seen) < 2:  # noqa: PLR2004 - the usual case
+        return ()
+    return tuple((left[1] + 1, right[0] - 1) for left, right in pairwise(seen))
+
+
+M = TypeVar("M", TimeMark, TextMark, NumberMark, TokenMark)
+
+
+def _first(known: M | None, new: M | None) -> M | None:
+    if known is None or new is None:
+        return known or new
+    return min(known, new)
+
+
+def _last(known: M | None, new: M | None) -> M | None:
+    if known is None or new is None:
+        return known or new
+    return max(known, new)
+
+
+def _number_mark(event: Event, value: int | None) -> NumberMark | None:
+    return None if value is None else NumberMark(event.number, event.step, value)
+
+
+def _token_mark(event: Event, judgement: Judgement | None) -> TokenMark | None:
+    token = event.token
+    if token is None or judgement is None:
+        return None
+    accepted = _ACCEPTED if judgement.status == "Accepted" else _REFUSED
+    tier = accepted if event.starts else _STOPPING
+    billable = event.starts and judgement.billable
+    return TokenMark(tier, event.number, event.step, token.text, token.type, token.key, judgement.status, billable)
+
+
+def _flags(known: Fold, event: Event) -> tuple[str, ...]:
+    reused = has_number(known.seen, event.number)
+    if not event.flags and not reused:
+        return known.flags
+    return tuple(sorted({*known.flags, *event.flags, *((SEQUENCE_REUSED,) if reused else ())}))

@@ -1,0 +1,153 @@
+"""Owns charging sessions: how a transaction is identified, and what is known of one."""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+
+from chargebus_session.transactions.domain import registers
+from chargebus_session.transactions.domain.events import Event
+from chargebus_session.transactions.domain.fold import Fold, gaps
+from chargebus_session.transactions.domain.registers import Reading
+
+METER_WENT_BACK: Final = "meter_went_back"
+CLOCK_WENT_BACK: Final = "clock_went_back"
+TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
+USUAL_REASON: Final = "Local"
+
+State = Literal["active", "ended"]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """How a report names its transaction; all names are of one station.
+
+    `names` are looked up in turn, and the last one becomes the name of a session that none of them finds. Where we
+    issue the transaction id, `names` and `transaction_id` are empty, and `start` is what tells the start from others.
+    """
+
+    names: tuple[str, ...] = ()
+    transaction_id: str = ""
+    start: str = ""
+
+
+def issued(transaction_id: str) -> str:
+    """Return the name of a transaction whose id we issued: apart from ids that stations make up."""
+    return f"issued/{transaction_id}"
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A station reports an event of a transaction."""
+
+    station_id: str
+    version: str
+    reference: Reference
+    event: Event
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A charging session: its identity and the sum of its events; the first and newest time we heard of it."""
+
+    session_id: str
+    station_id: str
+    version: str
+    name: str
+    start: str
+    transaction_id: str
+    created_at: datetime
+    updated_at: datetime
+    fold: Fold
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A session as it is shown; `begun_at` is its start, or the earliest time known of it."""
+
+    state: State
+    begun_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    evse_id: int
+    connector_id: int
+    id_token: str
+    id_token_type: str
+    token_key: str
+    token_status: str
+    billable: bool
+    meter_start_wh: float | None
+    meter_stop_wh: float | None
+    energy_wh: float | None
+    stop_reason: str
+    charging_state: str
+    remote_start_id: int | None
+    gaps: tuple[tuple[int, int], ...]
+    missing: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def summarize(fold: Fold) -> Summary:
+    """Return what the events add up to.
+
+    Energy is never negative: where a meter went back it is unknown, and the session is marked.
+
+    Spec: OCPP 1.6 4.10 and 2.0.1 TransactionType.stoppedReason (may only be left out when the reason is Local)
+    """
+    token = fold.token
+    started_at = fold.started.at if fold.started else None
+    ended_at = fold.ended.at if fold.ended else None
+    meter_start_wh, meter_stop_wh = _meter(fold)
+    energy_wh = _difference(meter_start_wh, meter_stop_wh)
+    return Summary(
+        state="ended" if fold.ended else "active",
+        begun_at=started_at or fold.first_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        evse_id=fold.evse.value if fold.evse else 0,
+        connector_id=fold.connector.value if fold.connector else 0,
+        id_token=token.text if token else "",
+        id_token_type=token.type if token else "",
+        token_key=token.key if token else "",
+        token_status=token.status if token else "",
+        billable=token is not None and token.billable,
+        meter_start_wh=meter_start_wh,
+        meter_stop_wh=meter_stop_wh,
+        energy_wh=None if energy_wh is None or energy_wh < 0 else energy_wh,
+        stop_reason=_stop_reason(fold),
+        charging_state=fold.charging.text if fold.charging else "",
+        remote_start_id=fold.remote_start.value if fold.remote_start else None,
+        gaps=gaps(fold.seen),
+        missing=() if fold.started else ("started",),
+        flags=_flags(fold, energy_wh, duration(started_at, ended_at)),
+    )
+
+
+def duration(started_at: datetime | None, ended_at: datetime | None) -> timedelta | None:
+    """Return the time between start and end by the station's clock, None while one of them is unknown."""
+    return None if started_at is None or ended_at is None else ended_at - started_at
+
+
+def _meter(fold: Fold) -> tuple[float | None, float | None]:
+    register = registers.chosen(fold.registers)
+    start, stop = register.bounds() if register else (None, None)
+    return _wh(start), _wh(stop)
+
+
+def _wh(reading: Reading | None) -> float | None:
+    return None if reading is None else reading.wh
+
+
+def _difference(start_wh: float | None, stop_wh: float | None) -> float | None:
+    return None if start_wh is None or stop_wh is None else round(stop_wh - start_wh, 3)
+
+
+def _stop_reason(fold: Fold) -> str:
+    if fold.reason:
+        return fold.reason.text
+    return USUAL_REASON if fold.ended else ""
+
+
+def _flags(fold: Fold, energy_wh: float | None, lasted: timedelta | None) -> tuple[str, ...]:
+    found = [*fold.flags]
+    if energy_wh is not None and energy_wh < 0:
+        found.append(METER_WENT_BACK)
+    if lasted is not None and lasted < timedelta(0):
+        found.append(CLOCK_WENT_BACK)
+    return tuple(sorted(found))

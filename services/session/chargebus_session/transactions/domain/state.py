@@ -1,0 +1,179 @@
+"""Owns what a batch's decisions are made on: what was read before it, and what they have changed since.
+
+Two events of one transaction in the same batch see each other here, and so do two transactions of one token.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chargebus_session.tokens.domain import Judgement, Token
+from chargebus_session.transactions.domain.events import Event, Kind, corrected
+from chargebus_session.transactions.domain.sessions import Reference, Report, Session, Summary
+
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""How far a station's clock may be behind ours, and it is still the answer to a remote start."""
+
+EventKey = tuple[str, int, Kind]
+
+
+class Use(msgspec.Struct, frozen=True, gc=False):
+    """An unfinished session that took a token: one that refused it does not keep it from charging elsewhere."""
+
+    session_id: str
+    station_id: str
+    evse_id: int
+    begun_at: datetime
+
+
+class RemoteStart(msgspec.Struct, frozen=True, gc=False):
+    """A remote start that no session came of yet."""
+
+    remote_start_id: int
+    station_id: str
+    evse_id: int
+    token_key: str
+    requested_at: datetime
+
+
+class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What an event was answered when it first came; `at` is the station's time in it."""
+
+    payload: bytes
+    at: datetime
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What was read for a batch; `remote_starts` are open ones of stations whose version does not name them."""
+
+    tokens: dict[str, Token] = {}
+    uses: dict[str, list[Use]] = {}
+    sessions: tuple[Session, ...] = ()
+    answers: dict[EventKey, FirstAnswer] = {}
+    remote_starts: tuple[RemoteStart, ...] = ()
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A session before and after something that a station reported, and what it adds up to then."""
+
+    before: Session | None
+    session: Session
+    summary: Summary
+
+
+class Recorded(Change, frozen=True):
+    """The change by an event that was new, and how the event was judged and answered."""
+
+    event: Event
+    judgement: Judgement | None
+    payload: bytes = b""
+
+
+class Contradiction(msgspec.Struct, frozen=True):
+    """An event that came again and was not what came first; `about` says what was another one."""
+
+    session: Session
+    event: Event
+    about: str
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """Where new identities come from."""
+
+    session_id: Callable[[], str]
+    transaction_id: Callable[[], str]
+
+
+class TransactionState:
+    """The state that a batch's decisions are made on, one after the other.
+
+    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought.
+    """
+
+    def __init__(self, known: Known, issue: Issue) -> None:
+        self.issue = issue
+        self.changes: list[Change] = []
+        self.recorded: list[Recorded] = []
+        self.judged: list[Judgement] = []
+        self.duplicates = 0
+        self.contradictions: list[Contradiction] = []
+        self._tokens = known.tokens
+        self._uses = {key: {use.session_id: use for use in uses} for key, uses in known.uses.items()}
+        self._answers = dict(known.answers)
+        self._remote_starts = list(known.remote_starts)
+        self._by_name: dict[tuple[str, str], Session] = {}
+        self._by_start: dict[tuple[str, str], Session] = {}
+        for session in known.sessions:
+            self._remember(session)
+
+    def token(self, key: str) -> Token | None:
+        """Return the token registered under a key."""
+        return self._tokens.get(key)
+
+    def uses(self, key: str) -> Iterable[Use]:
+        """Return the unfinished sessions that took a token."""
+        return self._uses.get(key, {}).values()
+
+    def session(self, station_id: str, reference: Reference) -> Session | None:
+        """Return the session that a station names."""
+        if reference.start:
+            return self._by_start.get((station_id, reference.start))
+        found = (self._by_name.get((station_id, name)) for name in reference.names)
+        return next((session for session in found if session is not None), None)
+
+    def first_answer(self, session: Session, event: Event) -> FirstAnswer | None:
+        """Return what an event was answered before, None for a new one."""
+        return self._answers.get((session.session_id, event.number, event.kind))
+
+    def take_remote_start(self, report: Report) -> int | None:
+        """Return the remote start that a report answers without naming it, and let no other report have it.
+
+        Of several it is the newest: nothing came of the ones before, or there would have been no need for it.
+        """
+        fitting = [start for start in self._remote_starts if _may_cause(start, report)]
+        if not fitting:
+            return None
+        newest = max(fitting, key=lambda start: start.requested_at)
+        self._remote_starts.remove(newest)
+        return newest.remote_start_id
+
+    def keep(self, recorded: Recorded) -> None:
+        """Take what a new event made of its session into account for the decisions that follow."""
+        session, event = recorded.session, recorded.event
+        self.change(recorded)
+        self._answers[session.session_id, event.number, event.kind] = FirstAnswer(recorded.payload, event.at)
+        self._note_use(session, recorded.summary)
+        self.recorded.append(recorded)
+        if recorded.judgement is not None:
+            self.judged.append(recorded.judgement)
+
+    def change(self, change: Change) -> None:
+        """Take a change of a session into account for the decisions that follow."""
+        self._remember(change.session)
+        self.changes.append(change)
+
+    def _remember(self, session: Session) -> None:
+        self._by_name[session.station_id, session.name] = session
+        if session.start:
+            self._by_start[session.station_id, session.start] = session
+
+    def _note_use(self, session: Session, summary: Summary) -> None:
+        if not summary.token_key:
+            return
+        uses = self._uses.setdefault(summary.token_key, {})
+        if summary.state == "active" and summary.billable:
+            begun_at = corrected(summary.begun_at, session.created_at, summary.flags)
+            uses[session.session_id] = Use(session.session_id, session.station_id, summary.evse_id, begun_at)
+        else:
+            uses.pop(session.session_id, None)
+
+
+def _may_cause(start: RemoteStart, report: Report) -> bool:
+    """Tell whether a report may come of a remote start: of its place and token, and not from before it."""
+    event = report.event
+    if event.token is None or event.happened_at < start.requested_at - CLOCKS_APART:
+        return False
+    asked = (start.station_id, start.evse_id, start.token_key)
+    return asked == (report.station_id, event.evse_id, event.token.key)

@@ -1,0 +1,76 @@
+"""The JSON of sessions over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from chargebus_session.transactions.domain.sessions import duration
+
+
+class SessionOut(BaseModel):
+    """A charging session.
+
+    Times are the station's, but for `created_at` and `updated_at`. `begun_at` is the start, or the earliest time known
+    while the start is missing. `authorization` is what the station was told about the token. `gaps` are inclusive
+    ranges of sequence numbers that never came, `missing` holds `started` while no start was reported, and `flags` say
+    what is odd.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    session_id: UUID
+    station_id: str
+    transaction_id: str
+    version: str
+    state: Literal["active", "ended"]
+    evse_id: int
+    connector_id: int
+    id_token: str
+    id_token_type: str
+    authorization: str = Field(validation_alias="token_status")
+    billable: bool
+    begun_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    meter_start_wh: float | None
+    meter_stop_wh: float | None
+    energy_wh: float | None
+    stop_reason: str
+    charging_state: str
+    remote_start_id: int | None
+    gaps: list[tuple[int, int]]
+    missing: list[str]
+    flags: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+    @computed_field(description="From start to end by the station's clock, null while one of them is unknown")
+    def duration_s(self) -> float | None:
+        """Return how long it lasted."""
+        lasted = duration(self.started_at, self.ended_at)
+        return None if lasted is None else max(lasted.total_seconds(), 0)
+
+
+class EventOut(BaseModel):
+    """An event of a session as the station first sent it; `seq_no` counts in the station's order."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq_no: int = Field(validation_alias="number")
+    type: str = Field(validation_alias="kind")
+    occurred_at: datetime
+    received_at: datetime
+    trigger: str
+    offline: bool
+    charging_state: str
+    reason: str
+    id_token: str
+    authorization: str = Field(validation_alias="token_status")
+
+
+class SessionDetail(SessionOut):
+    """A session with its events."""
+
+    events: list[EventOut] = []

@@ -1,0 +1,1 @@
+"""Queries about sessions: of a batch before and after its decisions, and those that operators ask."""

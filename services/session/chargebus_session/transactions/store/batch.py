@@ -1,0 +1,225 @@
+"""Owns what a batch of frames reads before it is decided, and writes after.
+
+Three round trips, whatever the batch's size: tokens, sessions, what became of them. Ids that ran out and remote starts
+that led to something take one each.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import asyncpg
+import msgspec
+from chargebus_runtime.columns import columns
+from chargebus_runtime.rows import Rows
+
+from chargebus_session.tables import EventRow, SessionRow
+from chargebus_session.tokens.domain import Token
+from chargebus_session.transactions.domain.events import Event, corrected
+from chargebus_session.transactions.domain.fold import Fold
+from chargebus_session.transactions.domain.sessions import Report, Session, Summary
+from chargebus_session.transactions.domain.state import Change, EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.transactions.identities import TransactionIds
+
+REMOTE_START_OPEN: Final = timedelta(minutes=10)
+"""How long after a remote start a transaction of OCPP 1.6, which cannot name it, is taken for its result."""
+
+_BLOCK: Final = 100  # the sequence's increment
+
+# A token that may charge once at a time is in use, if at all, in one of the newest sessions that took it.
+_TOKENS: Final = """
+SELECT t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
+       u.session_id::text, u.station_id, u.evse_id, u.begun_at, u.created_at, u.flags
+FROM token AS t LEFT JOIN LATERAL (
+    SELECT session_id, station_id, evse_id, begun_at, created_at, flags, state FROM charging_session
+    WHERE token_key = t.token_key AND token_key <> '' AND billable AND NOT t.concurrent
+    ORDER BY session_id DESC LIMIT 20
+) AS u ON u.state = 'active'
+WHERE t.token_key = ANY($1::text[])
+"""
+# LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. Of open remote
+# starts there are some, as a transaction that waited in a queue may be older than the newest.
+_SESSION: Final = """
+    SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
+    FROM charging_session
+"""
+_SESSIONS: Final = f"""
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, e.number, e.kind, e.occurred_at, e.answer, NULL::bigint AS remote_start_id, r.station_id AS asked_by,
+       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS r (station_id, name, number, kind)
+CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
+LEFT JOIN LATERAL (
+    SELECT * FROM session_event WHERE session_id = s.session_id AND number = r.number AND kind = r.kind LIMIT 1
+) AS e ON true
+UNION ALL
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, e.number, e.kind, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id, r.token_key,
+       i.requested_at
+FROM unnest($5::text[], $6::text[], $7::bigint[], $8::text[]) AS r (station_id, start, evse_id, token_key)
+LEFT JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
+) AS e ON true
+LEFT JOIN LATERAL (
+    SELECT remote_start_id, requested_at FROM intent
+    WHERE kind = 'start' AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
+    AND evse_id = r.evse_id AND requested_at > $9 AND outcome IN ('', 'answered') AND status IN ('', 'Accepted')
+    ORDER BY requested_at DESC LIMIT 5
+) AS i ON true
+"""  # noqa: S608 (text from above)
+_RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
+
+_encode_fold = msgspec.msgpack.Encoder().encode
+_decode_fold = msgspec.msgpack.Decoder(Fold).decode
+
+_SESSION_ROWS: Final = Rows(
+    SessionRow, sources={"summary": Summary, "session": Session}, encode={"fold": _encode_fold}, in_given_order=True
+)
+_EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=True)
+_KEEP: Final = f"""
+WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "name", "transaction_id", "created_at"))})
+{_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
+"""
+_LINK: Final = """
+UPDATE intent AS i SET session_id = l.session_id
+FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)
+WHERE i.remote_start_id = l.remote_start_id AND i.station_id = l.station_id AND i.session_id IS NULL
+"""
+
+
+class _KeptEvent(NamedTuple):
+    """An event as it is stored: as it first came, and what it was answered."""
+
+    event: Event
+    recorded: Recorded
+
+    @property
+    def session_id(self) -> str:
+        """The session that it is of."""
+        return self.recorded.session.session_id
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The station's time."""
+        return self.event.at
+
+    @property
+    def id_token(self) -> str:
+        """The token's text, empty without one."""
+        return self.event.token.text if self.event.token else ""
+
+    @property
+    def token_status(self) -> str:
+        """What the token was told, empty without one."""
+        return self.recorded.judgement.status if self.recorded.judgement else ""
+
+    @property
+    def answer(self) -> bytes:
+        """What the event was answered."""
+        return self.recorded.payload
+
+
+async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
+    """Read what is known of a batch's tokens (by key) and of the transactions that it reports."""
+    known = Known(tokens={}, uses={}, answers={})
+    if tokens:
+        _add_tokens(known, await connection.fetch(_TOKENS, list(tokens)))
+    if not reports:
+        return known
+    rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports))
+    return _with_sessions(known, rows)
+
+
+async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: int) -> None:
+    """See to it that `ids` can give as many as are wanted."""
+    missing = wanted - ids.left
+    if missing > 0:
+        for row in await connection.fetch(_RESERVE, -(-missing // _BLOCK)):
+            ids.add(range(row["nextval"], row["nextval"] + _BLOCK))
+
+
+async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> None:
+    """Write what became of sessions, and the new events that brought it; the newest state of a session is the last one.
+
+    Sessions are written in the order in which they first changed: one that gives up its start goes before the one that
+    takes it.
+    """
+    if not changes:
+        return
+    newest = {each.session.session_id: each for each in changes}
+    recorded = [each for each in changes if isinstance(each, Recorded)]
+    sessions = _SESSION_ROWS.arguments(newest.values())
+    events = _EVENT_ROWS.arguments(_KeptEvent(each.event, each) for each in recorded)
+    await connection.execute(_KEEP, *sessions, *events)
+    links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
+    if links:
+        await connection.execute(_LINK, *columns(links))
+
+
+def _named(reports: Sequence[Report]) -> Iterable[list[str | int]]:
+    rows = [
+        (report.station_id, name, report.event.number, report.event.kind)
+        for report in reports
+        for name in report.reference.names
+    ]
+    return columns(rows) if rows else ([], [], [], [])
+
+
+def _starts(reports: Sequence[Report]) -> Iterable[list[str | int]]:
+    rows = [
+        (report.station_id, report.reference.start, report.event.evse_id or 0, _token_key(report))
+        for report in reports
+        if report.reference.start
+    ]
+    return columns(rows) if rows else ([], [], [], [])
+
+
+def _token_key(report: Report) -> str:
+    return report.event.token.key if report.event.token else ""
+
+
+def _open_since(reports: Sequence[Report]) -> datetime:
+    return min(report.event.received_at for report in reports) - REMOTE_START_OPEN
+
+
+def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
+    for row in rows:
+        key = row["token_key"]
+        known.tokens[key] = Token(**{name: row[name] for name in Token.__struct_fields__})
+        if row["session_id"] is not None:
+            begun_at = corrected(row["begun_at"], row["created_at"], row["flags"])
+            use = Use(row["session_id"], row["station_id"], row["evse_id"], begun_at)
+            known.uses.setdefault(key, []).append(use)
+
+
+def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
+    sessions: dict[str, Session] = {}
+    remote_starts: dict[int, RemoteStart] = {}
+    answers: dict[EventKey, FirstAnswer] = {}
+    for row in rows:
+        session_id = row["session_id"]
+        if session_id is not None and session_id not in sessions:
+            sessions[session_id] = _session(row)
+        if row["answer"] is not None:
+            answers[session_id, row["number"], row["kind"]] = FirstAnswer(row["answer"], row["occurred_at"])
+        if row["remote_start_id"] is not None:
+            remote_starts[row["remote_start_id"]] = RemoteStart(
+                row["remote_start_id"],
+                row["asked_by"],
+                row["asked_evse_id"],
+                row["asked_token_key"],
+                row["requested_at"],
+            )
+    return msgspec.structs.replace(
+        known, sessions=tuple(sessions.values()), answers=answers, remote_starts=tuple(remote_starts.values())
+    )
+
+
+def _session(row: asyncpg.Record) -> Session:
+    identity = {name: row[name] for name in Session.__struct_fields__ if name != "fold"}
+    return Session(**identity, fold=_decode_fold(row["fold"]))
+
+
+def _link(recorded: Recorded) -> tuple[str, int | None, str]:
+    return recorded.session.station_id, recorded.event.remote_start_id, recorded.session.session_id

@@ -1,0 +1,140 @@
+"""OCPP 2.0.1: TransactionEvent as the domain sees it; 2.1 is read the same way."""
+
+from typing import Final
+
+from chargebus_events.frames import Frame
+from chargebus_ocppj.payloads import Payload, clean, reader
+
+from chargebus_session import payload
+from chargebus_session.payload import Answer, Whole
+from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
+from chargebus_session.transactions.domain.events import Event, Kind, Sample
+from chargebus_session.transactions.domain.sessions import Reference, Report
+from chargebus_session.transactions.domain.state import Recorded
+
+IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
+WATT_HOUR: Final = "Wh"
+
+_STOPPING: Final = frozenset({"StopAuthorized", "Deauthorized", "RemoteStop"})
+_WATT_HOURS: Final = {"MWh": 1e6, "mWh": 1e-3}  # case tells mega from milli
+_WATT_HOURS_IN_ANY_CASE: Final = {"wh": 1.0, "kwh": 1e3}
+_MULTIPLIER_LIMIT: Final = 12
+
+
+class _Evse(Payload, frozen=True):
+    id: Whole
+    connector_id: Whole | None = None
+
+
+class _TransactionInfo(Payload, frozen=True):
+    transaction_id: str
+    charging_state: str = ""
+    stopped_reason: str = ""
+    remote_start_id: Whole | None = None
+
+
+class _UnitOfMeasure(Payload, frozen=True):
+    unit: str = WATT_HOUR
+    multiplier: int = 0
+
+
+class _SampledValue(Payload, frozen=True):
+    value: float
+    context: str = "Sample.Periodic"
+    measurand: str = IMPORT_REGISTER
+    phase: str = ""
+    location: str = "Outlet"
+    unit_of_measure: _UnitOfMeasure = _UnitOfMeasure()
+
+
+class _MeterValue(Payload, frozen=True):
+    timestamp: str
+    sampled_value: tuple[_SampledValue, ...]
+
+
+class _TransactionEvent(Payload, frozen=True):
+    event_type: Kind
+    timestamp: str
+    trigger_reason: str
+    seq_no: Whole
+    transaction_info: _TransactionInfo
+    offline: bool = False
+    evse: _Evse | None = None
+    id_token: IdTokenType | None = None
+    meter_value: tuple[_MeterValue, ...] = ()
+
+
+class _TransactionEventAnswer(Answer, frozen=True):
+    id_token_info: IdTokenInfo | None = None
+
+
+_read_event = reader(_TransactionEvent)
+_NOTHING: Final = payload.encode(_TransactionEventAnswer())
+
+
+def transaction_event(frame: Frame) -> Report:
+    """Read a TransactionEvent request.
+
+    Its identity is the transaction and its seqNo and event type: a station that counts anew after a restart must not
+    lose the end of a transaction to an update that had the same number.
+
+    Spec: OCPP 2.0.1 E01.FR.07, E01.FR.08
+    """
+    request = _read_event(frame.payload)
+    at, flags = payload.moment(request.timestamp, frame.received_at)
+    info = request.transaction_info
+    event = Event(
+        number=request.seq_no,
+        kind=request.event_type,
+        at=at,
+        received_at=frame.received_at,
+        trigger=clean(request.trigger_reason),
+        offline=request.offline,
+        token=read_token(request.id_token) if request.id_token else None,
+        starts=request.event_type != "Ended" and request.trigger_reason not in _STOPPING,
+        evse_id=request.evse.id if request.evse else None,
+        connector_id=request.evse.connector_id if request.evse else None,
+        charging_state=clean(info.charging_state),
+        reason=clean(info.stopped_reason),
+        remote_start_id=info.remote_start_id,
+        samples=_samples(request, frame) if request.meter_value else (),
+        flags=flags,
+    )
+    transaction_id = clean(info.transaction_id)
+    return Report(frame.station_id, frame.version, Reference((f"station/{transaction_id}",), transaction_id), event)
+
+
+def transaction_noted(_report: Report, recorded: Recorded) -> bytes:
+    """Answer a TransactionEvent request: about its idToken if it has one.
+
+    Spec: OCPP 2.0.1 E01.FR.12, C02.FR.02, C09.FR.12
+    """
+    if recorded.judgement is None:
+        return _NOTHING
+    return payload.encode(_TransactionEventAnswer(id_token_info(recorded.judgement)))
+
+
+def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
+    """Return the values of the import register as a whole, in Wh: of no single phase, in a unit of energy.
+
+    Spec: OCPP 2.0.1 J02, UnitOfMeasureType (Wh where none is named; the value times ten to the multiplier)
+    """
+    samples: list[Sample] = []
+    for meter_value in request.meter_value:
+        at, _flags = payload.moment(meter_value.timestamp, frame.received_at)
+        for value in meter_value.sampled_value:
+            wh = _watt_hours(value)
+            if wh is not None:
+                samples.append(Sample(at, wh, value.context, clean(value.location), len(samples)))
+    return tuple(samples)
+
+
+def _watt_hours(value: _SampledValue) -> float | None:
+    if value.measurand != IMPORT_REGISTER or value.phase:
+        return None
+    multiplier = value.unit_of_measure.multiplier
+    unit = clean(value.unit_of_measure.unit) or WATT_HOUR
+    factor = _WATT_HOURS.get(unit) or _WATT_HOURS_IN_ANY_CASE.get(unit.casefold())
+    if factor is None or abs(multiplier) > _MULTIPLIER_LIMIT:
+        return None
+    return round(value.value * factor * 10.0**multiplier, 3)
