@@ -59,9 +59,9 @@ def test_there_are_services_to_look_at():
 
 @pytest.mark.parametrize("path", SERVICE_MODULES, ids=lambda path: str(path.relative_to(ROOT / "services")))
 def test_a_service_declares_no_topic_and_no_record_of_its_own(path):
-    room = path.relative_to(ROOT / "services").parts[2].removesuffix(".py")
+    rooms = [part.removesuffix(".py") for part in path.relative_to(ROOT / "services").parts[2:]]
 
-    assert redeclarations(path.read_text(), room) == []
+    assert redeclarations(path.read_text(), "domain" if "domain" in rooms else rooms[0]) == []
 
 
 def test_each_event_type_is_declared_by_one_module():
