@@ -7,26 +7,31 @@ OCPP_PORT ?= 9310
 HTTP_PORT ?= 8310
 DATA ?= .data
 TESTS ?=
+WORKERS ?= 3
 
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 BIN := .venv/bin
 READY := .venv/.ready
+PYTEST := $(BIN)/pytest -n $(WORKERS)
 
-.PHONY: help run test check format bench lock contract generate clean
+.PHONY: help run test test-quick check format bench lock contract generate clean
 
 help: ## list these targets
 	@echo "Chargebus: a charging station management system on Kafka. Targets:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 |\2/p' Makefile | awk -F'|' '{printf "%-16s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 |\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 	@echo
 	@echo "make run takes FLEET (simulated stations, 0 for none), OCPP_PORT, HTTP_PORT and DATA (its folder):"
 	@echo "  make run FLEET=0 OCPP_PORT=9410 HTTP_PORT=8410 DATA=some/folder"
-	@echo "make test takes TESTS:  make test TESTS=services/session"
+	@echo "make test and test-quick take TESTS, and WORKERS (how many run them):  make test TESTS=services/session WORKERS=2"
 
 run: $(READY) ## start Kafka, PostgreSQL, all services and a simulated fleet; Ctrl-C stops everything
 	@exec $(BIN)/chargebus run --fleet $(FLEET) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data $(DATA)
 
 test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
-	@$(BIN)/pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
+
+test-quick: $(READY) ## run what needs no server, and one road through each service
+	@$(PYTEST) -m "not server or road" $(TESTS)
 
 check: $(READY) ## what CI checks: format, lint, types, architecture, dependencies
 	@.ci/check

@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,13 +51,18 @@ class EmbeddedPostgres(EmbeddedServer):
     """A real server with its data in `data_dir`, kept from one start to the next.
 
     It listens on a Unix socket in a folder that only its account may enter, so it needs no password and no port.
+
+    Args:
+        data_dir: the server's folder; its data and its log file lie there.
+        settings: what differs from our own, named as PostgreSQL does; with `fsync` off, nothing is synced.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(_NAME)
         self._folder = data_dir.resolve()
         self._data = self._folder / "data"
         self._socket = self._folder / _SOCKET
+        self._settings = {**_SETTINGS, **(settings or {})}
 
     @property
     def url(self) -> str:
@@ -81,7 +87,7 @@ class EmbeddedPostgres(EmbeddedServer):
             name=_NAME,
             arguments=(
                 *(str(programs / "postgres"), "-D", str(account.working(self._data))),
-                *(argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")),
+                *(argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")),
             ),
             folder=self._data,
             log=self._folder / "postgres.log",
@@ -138,6 +144,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 str(programs / "initdb"),
                 *("-D", str(account.working(self._data)), "-U", _USER, "--encoding=UTF8", "--no-locale"),
                 *("--auth-local=trust", "--auth-host=reject"),
+                *(("--no-sync",) if self._settings["fsync"] == "off" else ()),
             ),
             self._data,
         )

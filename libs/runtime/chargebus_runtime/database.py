@@ -68,6 +68,11 @@ class Database:
         self._outbox: Outbox | None = None
 
     @property
+    def options(self) -> DatabaseOptions:
+        """What the database is made of."""
+        return self._options
+
+    @property
     def name(self) -> str:
         """The database's name on its server."""
         return self._options.name

@@ -8,6 +8,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from chargebus_events.record import Received
+from chargebus_events.topics import Topic
 from chargebus_runtime.kafka import KafkaConnection, received
 
 from chargebus_testkit.partitions import SYSTEM_TOPICS
@@ -16,20 +17,26 @@ _POLL_MS = 500
 
 
 class Log:
-    """Reads and writes topics without a group, beside the services; enter it to connect."""
+    """Reads and writes topics without a group, beside the services; enter it to connect.
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    Args:
+        connection: to the Kafka.
+        topics: as they were created there.
+    """
+
+    def __init__(self, connection: KafkaConnection, topics: Mapping[str, Topic] = SYSTEM_TOPICS) -> None:
+        self._topics = topics
         self._options = connection.client_options()
         self._client = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
 
     async def ends(self, topics: Collection[str]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
-        ends: Mapping[TopicPartition, int] = await self._client.end_offsets(_partitions(topics))
+        ends: Mapping[TopicPartition, int] = await self._client.end_offsets(self._partitions(topics))
         return ends
 
     async def read(self, *topics: str) -> Sequence[Received]:
         """Return everything that stands in topics now, each partition in its order."""
-        client, partitions = self._client, _partitions(topics)
+        client, partitions = self._client, self._partitions(topics)
         client.assign(partitions)
         begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
         for tp in partitions:
@@ -63,6 +70,5 @@ class Log:
         with suppress(asyncio.CancelledError):  # aiokafka, of its own task, when stopped soon after it was started
             await self._client.stop()
 
-
-def _partitions(topics: Collection[str]) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for topic in topics for number in range(SYSTEM_TOPICS[topic].partitions)]
+    def _partitions(self, topics: Collection[str]) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for topic in topics for number in range(self._topics[topic].partitions)]

@@ -1,14 +1,16 @@
 """The pytest plugin: a real Kafka and a real PostgreSQL for every test that asks for them.
 
-Each starts once per session, at the first test that needs it, in a folder that goes when the session ends. Tests share
-them: take a fresh database from `make_database`, and keys or topics of your own.
+Each starts once per session, at the first test that needs it, however many workers run the tests, in a folder that goes
+when the session ends. Tests share them, and run side by side: take a fresh database from `make_database` or
+`make_migrated`, and keys or topics of your own.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import pytest
@@ -17,17 +19,41 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from chargebus_events.topics import TOPICS
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.migrations import database_url
+from chargebus_runtime.process import Build
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
 
-from chargebus_testkit.servers import KafkaServer, PostgresServer, execute, running_kafka, running_postgres
+from chargebus_testkit import session_servers
+from chargebus_testkit.bed import Bed
+from chargebus_testkit.databases import create_migrated, drop
+from chargebus_testkit.scheduling import GROUP, Scheduling
+from chargebus_testkit.servers import KafkaServer, PostgresServer, execute
+from chargebus_testkit.session_servers import SessionServers, announce, ask
 from chargebus_testkit.system import System
 from chargebus_testkit.untested import Untested
 
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.workermanage import WorkerController
+
 MakeDatabase = Callable[[str], Awaitable[str]]
+MakeMigrated = Callable[[str, Path], Awaitable[str]]
 MakeTopic = Callable[..., Awaitable[str]]
+MakeBed = Callable[[Build], Bed]
 
 REAL_BROKER = "real_broker"
+SERVER: Final = "server"
+ROAD: Final = "road"
+
+_SERVER_FIXTURES: Final = frozenset({"kafka_server", "postgres", "system"})
+_SHARED: Final = {"topics": "declared topics", "system": ""}
+"""Fixtures whose tests run one after the other, and the name of their group (empty: a group for each folder).
+
+In the declared topics a service reads, answers and corrects whatever it finds, whichever test's it is.
+"""
+_SERVERS: Final = pytest.StashKey[SessionServers]()
+_OWNER: Final = pytest.StashKey[Path]()
+_WORKER_INPUT: Final = "chargebus_servers"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,24 +70,68 @@ def pytest_runtest_makereport(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and keep a list of what could not be tested."""
+    """Declare the markers, keep a list of what could not be tested, and own the session's servers or know who does."""
     config.addinivalue_line("markers", f"{REAL_BROKER}: needs what only a real Kafka broker does")
+    config.addinivalue_line("markers", f"{SERVER}: needs a server; set by itself where a fixture says so")
+    config.addinivalue_line("markers", f"{ROAD}: the one road through a service that `make test-quick` takes")
     config.pluginmanager.register(Untested(), "chargebus-untested")
+    owner = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
+    if owner is None:
+        servers = config.stash[_SERVERS] = SessionServers(os.environ)
+        servers.open()
+        owner = servers.socket
+    config.stash[_OWNER] = Path(owner)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "WorkerController") -> None:
+    """Tell a worker who owns the servers."""
+    node.workerinput[_WORKER_INPUT] = str(node.config.stash[_OWNER])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Scheduling | None:
+    """Have xdist deal out the tests our way, unless another one is asked for on the command line."""
+    return Scheduling(config, log, config.stash[_SERVERS].groups) if config.getvalue("dist") == "load" else None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers, if this process owns them."""
+    if _SERVERS in config.stash:
+        config.stash[_SERVERS].close()
+        del config.stash[_SERVERS]
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark what needs a server, and what has to stay in one worker."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if not _SERVER_FIXTURES.isdisjoint(fixtures):
+            item.add_marker(SERVER)
+        if not item.get_closest_marker(GROUP):
+            for name in _SHARED.keys() & fixtures:
+                item.add_marker(pytest.mark.xdist_group(_SHARED[name] or item.path.parent.name))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell who deals out the tests which of them belong together, before xdist tells which there are."""
+    groups = {item.nodeid: mark.args[0] for item in session.items if (mark := item.get_closest_marker(GROUP))}
+    announce(session.config.stash[_OWNER], groups)
 
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """Return a folder for the session's servers; its path is short, as Unix sockets need it."""
+    """Return a folder for servers that a test starts itself; its path is short, as Unix sockets need it."""
     folder = Path(tempfile.mkdtemp(prefix="chargebus-test-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def kafka_server(server_folder: Path) -> AsyncIterator[KafkaServer]:
+@pytest.fixture(scope="session")
+def kafka_server(pytestconfig: pytest.Config) -> KafkaServer:
     """Return the session's Kafka, whichever it is; tests take `kafka`."""
-    async with running_kafka(server_folder / "kafka", dict(os.environ)) as server:
-        yield server
+    return ask(pytestconfig.stash[_OWNER], session_servers.KAFKA)
 
 
 @pytest.fixture
@@ -72,11 +142,10 @@ def kafka(kafka_server: KafkaServer, request: pytest.FixtureRequest) -> KafkaSer
     return kafka_server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres(server_folder: Path) -> AsyncIterator[PostgresServer]:
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> PostgresServer:
     """Return the session's PostgreSQL; its `.url` is a superuser's, for the database `postgres`."""
-    async with running_postgres(server_folder / "postgres", dict(os.environ)) as server:
-        yield server
+    return ask(pytestconfig.stash[_OWNER], session_servers.POSTGRES)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -106,7 +175,26 @@ async def make_database(postgres: PostgresServer) -> AsyncIterator[MakeDatabase]
 
     yield make
     for name in names:
-        await execute(postgres.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await drop(postgres.url, name)
+
+
+@pytest_asyncio.fixture
+async def make_migrated(postgres: PostgresServer) -> AsyncIterator[MakeMigrated]:
+    """Give a maker of migrated databases for this test alone.
+
+    It takes a word for the name and the folder of the migrations, and returns the database's name.
+    """
+    names: list[str] = []
+
+    async def make(name: str, migrations: Path) -> str:
+        unique = f"{name}_{uuid4().hex[:12]}"
+        await create_migrated(postgres.url, unique, migrations)
+        names.append(unique)
+        return unique
+
+    yield make
+    for name in names:
+        await drop(postgres.url, name)
 
 
 @pytest_asyncio.fixture
@@ -127,3 +215,21 @@ async def make_topic(kafka: KafkaServer) -> MakeTopic:
         return unique
 
     return make
+
+
+@pytest_asyncio.fixture
+async def make_bed(
+    kafka: KafkaServer,
+    topics: None,  # noqa: ARG001 - they have to be there
+    postgres: PostgresServer,
+) -> AsyncIterator[MakeBed]:
+    """Give a maker of beds for this test alone; it takes a service's `build`."""
+    beds: list[Bed] = []
+
+    def make(build: Build) -> Bed:
+        beds.append(Bed(build, kafka, postgres))
+        return beds[-1]
+
+    yield make
+    for bed in beds:
+        await bed.close()

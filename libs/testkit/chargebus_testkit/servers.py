@@ -4,13 +4,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 from chargebus_embedded import EmbeddedPostgres, start_kafka
 
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.0.0"
 POSTGRES_IMAGE = "postgres:18"
+
+FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""Settings of a PostgreSQL whose data need not outlive a crash: nothing waits for a disk."""
 
 
 class KafkaServer(Protocol):
@@ -39,11 +42,10 @@ class PostgresServer(Protocol):
 class Given:
     """A server that somebody else runs, known by its address."""
 
-    shortcomings: tuple[str, ...] = ()
-
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, shortcomings: tuple[str, ...] = ()) -> None:
         self.bootstrap_servers = address
         self.url = address
+        self.shortcomings = shortcomings
 
 
 @asynccontextmanager
@@ -71,7 +73,7 @@ async def running_postgres(folder: Path, environment: dict[str, str]) -> AsyncIt
         with PostgresContainer(POSTGRES_IMAGE, driver=None) as container:
             yield Given(container.get_connection_url())
         return
-    async with EmbeddedPostgres(folder) as postgres:
+    async with EmbeddedPostgres(folder, FORGETFUL) as postgres:
         yield postgres
 
 

@@ -28,9 +28,9 @@ async def until(what: str, condition: Callable[[], bool], within_s: float = 60.0
 
 
 async def eventually(
-    what: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool], within_s: float = 30.0
+    what: str, look: Callable[[], Awaitable[T]], enough: Callable[[T], bool] = bool, within_s: float = 30.0
 ) -> T:
-    """Look again until what is seen is enough, and return it.
+    """Look again until what is seen is enough (by default: anything that is true), and return it.
 
     Raises:
         NeverError: it was not within `within_s` seconds; the message shows what was seen last.

@@ -5,6 +5,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.topics import TOPICS
+from chargebus_runtime.migrations import database_url
 
 
 async def test_a_database_is_empty_and_ones_own(make_database):
@@ -44,3 +45,21 @@ async def test_every_declared_topic_is_there(kafka, topics):
         await admin.close()
 
     assert set(TOPICS) <= set(found)
+
+
+async def test_a_migrated_database_is_a_copy_and_ones_own(make_migrated, postgres, tmp_path):
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "env.py").write_text("from chargebus_runtime.migrations import run_env\nrun_env(None)\n")
+    first_revision = "from alembic import op\nrevision, down_revision = '1', None\n"
+    (tmp_path / "versions" / "one.py").write_text(
+        f"{first_revision}def upgrade(): op.execute('CREATE TABLE here ()')\n"
+    )
+
+    urls = [database_url(postgres.url, await make_migrated("session", tmp_path)) for _ in range(2)]
+
+    for url in urls:
+        connection = await asyncpg.connect(url)
+        found = await connection.fetchval("SELECT to_regclass('here')")
+        await connection.execute("DROP TABLE here")
+        await connection.close()
+        assert found == "here"

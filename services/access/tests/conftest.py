@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -17,10 +16,9 @@ from chargebus_access.tasks import KeyKeeper
 from chargebus_events.record import Received, Record
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.keys import KeyRing
-from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Tracing
+from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
-from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -74,10 +72,8 @@ class Access:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def access_database(postgres) -> AsyncIterator[DatabaseOptions]:
     """Migrate one database for the tests of this folder."""
-    options = DatabaseOptions(f"access_{uuid4().hex[:12]}", postgres.url, MIGRATIONS, pool_size=4)
-    await migrate(options.server_url, options.name, options.migrations)
-    yield options
-    await execute(postgres.url, f'DROP DATABASE "{options.name}" WITH (FORCE)')
+    async with migrated_database(postgres.url, "access", MIGRATIONS) as options:
+        yield options
 
 
 @pytest.fixture

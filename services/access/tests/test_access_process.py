@@ -1,60 +1,29 @@
 """The service in its process: the key of the file opens the API, new keys do a moment later, over a real Kafka."""
 
-import asyncio
-import dataclasses
-import uuid
-
 import httpx
 import pytest
 from chargebus_access.main import build
-from chargebus_runtime.process import Process
-from chargebus_runtime.settings import RuntimeSettings
+from chargebus_testkit.waiting import eventually
 
 pytestmark = pytest.mark.real_broker
 
 
-class Alone(Process):
-    """A process whose database is this test's alone."""
-
-    def __init__(self, settings, name):
-        super().__init__(settings, name)
-        self.alone = name
-
-    def database(self, service, package):
-        database = super().database(service, package)
-        database._options = dataclasses.replace(database._options, name=self.alone)
-        return database
-
-
-async def until(client, status):
-    async with asyncio.timeout(20):
-        while (answer := await client.get("/api-keys")).status_code != status:
-            await asyncio.sleep(0.05)
-    return answer
-
-
-@pytest.fixture
-def settings(kafka, topics, postgres, unused_tcp_port):
-    return RuntimeSettings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
+async def until_answered(client, status):
+    return await eventually(
+        f"answered with {status}", lambda: client.get("/api-keys"), lambda answer: answer.status_code == status
     )
 
 
-async def test_keys_work_from_creation_to_revocation(settings, tmp_path, monkeypatch):
+async def test_keys_work_from_creation_to_revocation(make_bed, tmp_path, monkeypatch):
     path = tmp_path / "admin.key"
     monkeypatch.setenv("ACCESS_ADMIN_KEY_FILE", str(path))
-    process = Alone(settings, f"access_{uuid.uuid4().hex[:8]}")
-    await build(process).database.migrate()
-    await process.start([build])
-    url = f"http://127.0.0.1:{settings.http_port}/v1"
-    try:
+    bed = make_bed(build)
+    async with bed.running():
         headers = {"X-API-Key": path.read_text().strip()}
-        async with httpx.AsyncClient(base_url=url, headers=headers) as admin:
-            await until(admin, 200)
+        async with httpx.AsyncClient(base_url=bed.url, headers=headers) as admin:
+            await until_answered(admin, 200)
             made = (await admin.post("/api-keys", json={"name": "second", "role": "admin"})).json()
-            async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": made["key"]}) as second:
-                await until(second, 200)
+            async with httpx.AsyncClient(base_url=bed.url, headers={"X-API-Key": made["key"]}) as second:
+                await until_answered(second, 200)
                 assert (await admin.delete(f"/api-keys/{made['key_id']}")).status_code == 204
-                await until(second, 401)
-    finally:
-        await process.stop()
+                await until_answered(second, 401)

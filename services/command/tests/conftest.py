@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -29,11 +28,10 @@ from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.keys import KeyRing, format_key
-from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
+from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
-from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -155,10 +153,8 @@ def received(record: Record, offset: int = 0) -> Received:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def command_database(postgres) -> AsyncIterator[DatabaseOptions]:
     """Migrate one database for the tests of this folder."""
-    options = DatabaseOptions(f"command_{uuid4().hex[:12]}", postgres.url, MIGRATIONS, pool_size=6)
-    await migrate(options.server_url, options.name, options.migrations)
-    yield options
-    await execute(postgres.url, f'DROP DATABASE "{options.name}" WITH (FORCE)')
+    async with migrated_database(postgres.url, "command", MIGRATIONS) as options:
+        yield options
 
 
 @pytest.fixture

@@ -1,47 +1,26 @@
 """The service in its process, on a real Kafka: HTTP and requests in, an edge's part played by the test."""
 
 import asyncio
-import dataclasses
 import json
 import random
 import uuid
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import asyncpg
-import httpx
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 from chargebus_command.main import build
-from chargebus_events.access import ApiKey
 from chargebus_events.commands import CommandForm, CommandRequested, Delivery
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import DOWNLINK, outcomes_topic
-from chargebus_runtime import secrets
 from chargebus_runtime.kafka import KafkaConnection, received
-from chargebus_runtime.keys import format_key
-from chargebus_runtime.process import Process
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.readers import Readers
-from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.view import Tail
+from chargebus_testkit.waiting import eventually
 
 pytestmark = pytest.mark.real_broker
-
-
-class Alone(Process):
-    """A process whose database and consumer group are this test's alone."""
-
-    def __init__(self, settings, name):
-        super().__init__(settings, name)
-        self.alone = name
-
-    def database(self, service, package):
-        database = super().database(service, package)
-        database._options = dataclasses.replace(database._options, name=self.alone)
-        return database
 
 
 class Edge:
@@ -82,20 +61,13 @@ class Edge:
 
 
 @pytest.fixture
-async def settings(kafka, topics, postgres, unused_tcp_port):
-    return RuntimeSettings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
-    )
+def bed(make_bed):
+    return make_bed(build)
 
 
 @pytest.fixture
-def name():
-    return f"command_{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-async def edge(settings):
-    connection = KafkaConnection(settings)
+async def edge(bed):
+    connection = KafkaConnection(bed.settings)
     producer, readers = Producer(connection), Readers(connection, "test")
     await producer.start()
     await readers.start()
@@ -109,49 +81,16 @@ async def edge(settings):
     await producer.stop()
 
 
-@asynccontextmanager
-async def running(settings, name):
-    process = Alone(settings, name)
-    await build(process).database.migrate()
-    await process.start([lambda process: dataclasses.replace(build(process), name=name)])
-    try:
-        yield process
-    finally:
-        await process.stop()
+async def until_online(bed, edge):
+    query = "SELECT 1 FROM station JOIN edge USING (slot) WHERE station_id = $1 AND connected"
+    await eventually("the station is online", lambda: bed.rows(query, edge.station_id))
 
 
-@pytest.fixture
-async def client(settings, edge):
-    key_id, secret = uuid.uuid4().hex[:12], secrets.generate_password()
-    key = ApiKey(key_id, "test", "operator", secrets.hash_generated(secret), datetime.now(UTC))
-    await edge.producer.send(key.record())
-    headers = {"X-API-Key": format_key(key_id, secret)}
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{settings.http_port}/v1", headers=headers, timeout=30
-    ) as client:
-        yield client
-
-
-async def rows(settings, name, query, *values):
-    connection = await asyncpg.connect(settings.database_url.replace("/postgres?", f"/{name}?"))
-    try:
-        return [tuple(row) for row in await connection.fetch(query, *values)]
-    finally:
-        await connection.close()
-
-
-async def until_online(settings, name, edge):
-    async with asyncio.timeout(30):
-        query = "SELECT 1 FROM station JOIN edge USING (slot) WHERE station_id = $1 AND connected"
-        while not await rows(settings, name, query, edge.station_id):
-            await asyncio.sleep(0.05)
-
-
-async def outcomes(settings, edge, count):
+async def outcomes(bed, edge, count):
     """Read the outcomes of the edge's station until `count` are there, and what else stands in the topic."""
     consumer = AIOKafkaConsumer(
         outcomes_topic("session"),
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=bed.settings.kafka_bootstrap_servers,
         group_id=uuid.uuid4().hex,
         auto_offset_reset="earliest",
     )
@@ -168,10 +107,10 @@ async def outcomes(settings, edge, count):
     return [(json.loads(record.value)["command_id"], json.loads(record.value)["outcome"]) for record in found]
 
 
-async def test_an_operators_command_goes_to_the_edge_and_its_answer_comes_back(settings, name, edge, client):
-    async with running(settings, name):
+async def test_an_operators_command_goes_to_the_edge_and_its_answer_comes_back(bed, edge):
+    async with bed.running(), bed.client() as client:
         await edge.connect()
-        await until_online(settings, name, edge)
+        await until_online(bed, edge)
         body = {"action": "Reset", "payload": {"type": "Soft"}}
         calling = asyncio.create_task(client.post(f"/stations/{edge.station_id}/commands", json=body))
         down = await asyncio.wait_for(edge.commands.get(), 10)
@@ -181,43 +120,43 @@ async def test_an_operators_command_goes_to_the_edge_and_its_answer_comes_back(s
     assert (answer.status_code, answer.json()["outcome"]) == (200, "answered")
     assert answer.json()["reply"] == {"status": "Accepted"}
     assert (down.value, int(down.text("ocpp_epoch"))) == (b'{"type":"Soft"}', edge.epoch)
-    assert await outcomes(settings, edge, 0) == []
+    assert await outcomes(bed, edge, 0) == []
 
 
-async def test_a_command_survives_the_services_death_and_ends_once(settings, name, edge):
+async def test_a_command_survives_the_services_death_and_ends_once(bed, edge):
     form = CommandForm("Reset", msgspec.Raw(b'{"type":"Soft"}'))
     request = CommandRequested(str(uuid.uuid4()), edge.station_id, "session", datetime.now(UTC), (form,))
-    async with running(settings, name):
+    async with bed.running():
         await edge.connect()
-        await until_online(settings, name, edge)
+        await until_online(bed, edge)
         await edge.producer.publish([request.record()] * 2)
         down = await asyncio.wait_for(edge.commands.get(), 10)
     await edge.report(down)
-    async with running(settings, name) as process:
+    async with bed.running() as process:
         await process.idle()
-        ended = await outcomes(settings, edge, 1)
+        ended = await outcomes(bed, edge, 1)
 
     assert ended == [(request.command_id, "answered")]
     assert edge.commands.empty()
-    assert await rows(settings, name, "SELECT count(*) FROM outbox") == [(0,)]
+    assert await bed.rows("SELECT count(*) FROM outbox") == [(0,)]
 
 
-async def test_a_stations_commands_go_one_by_one_in_order_and_end_once(settings, name, edge):
+async def test_a_stations_commands_go_one_by_one_in_order_and_end_once(bed, edge):
     form = CommandForm("ClearCache", msgspec.Raw(b"{}"))
     requests = [
         CommandRequested(f"{edge.station_id}-{n}", edge.station_id, "session", datetime.now(UTC), (form,))
         for n in range(30)
     ]
-    async with running(settings, name):
+    async with bed.running():
         await edge.connect()
-        await until_online(settings, name, edge)
+        await until_online(bed, edge)
         await edge.producer.publish([request.record() for request in requests])
         sent = []
         for _ in requests:
             down = await asyncio.wait_for(edge.commands.get(), 10)
             sent.append(down.text("ce_id"))
             await edge.report(down)
-        ended = await outcomes(settings, edge, len(requests))
+        ended = await outcomes(bed, edge, len(requests))
 
     assert sent == [request.command_id for request in requests]
     assert ended == [(request.command_id, "answered") for request in requests]

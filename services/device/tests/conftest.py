@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -31,10 +30,9 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.keys import KeyRing, format_key
-from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
+from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
-from chargebus_testkit.servers import execute
 
 FRAMES = frames_topic("device")
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -133,10 +131,8 @@ def received(record: Record, offset: int) -> Received:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
     """Migrate one database for the tests of this folder."""
-    options = DatabaseOptions(f"device_{uuid4().hex[:12]}", postgres.url, MIGRATIONS, pool_size=4)
-    await migrate(options.server_url, options.name, options.migrations)
-    yield options
-    await execute(postgres.url, f'DROP DATABASE "{options.name}" WITH (FORCE)')
+    async with migrated_database(postgres.url, "device", MIGRATIONS) as options:
+        yield options
 
 
 @pytest.fixture

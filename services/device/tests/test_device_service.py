@@ -10,76 +10,32 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from chargebus_device.main import build
-from chargebus_events.access import ApiKey
 from chargebus_events.frames import ANSWER, Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.registry import RegisteredStation, removed
-from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY, STATION_EVENTS, TOPICS
-from chargebus_runtime import secrets
-from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.kafka import received
-from chargebus_runtime.keys import format_key
-from chargebus_runtime.process import Process
-from chargebus_runtime.settings import RuntimeSettings
-from chargebus_testkit.servers import execute
+from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY, STATION_EVENTS
+from chargebus_testkit.bed import Bed, ProcessUnderTest
 
-SECRET = "5ec4e7" * 7
 SLOT = 30
-
-
-class OwnDatabase(Process):
-    """A process whose service has a database of this test's own."""
-
-    database_name = ""
-
-    def database(self, service: str, package: str) -> Database:
-        migrations = super().database(service, package)._options.migrations
-        options = DatabaseOptions(self.database_name, self.settings.database_url, migrations)
-        return Database(options, self.producer, self.clock, self.telemetry.tracing)
 
 
 @dataclass
 class Bench:
     """A device service on real servers; every station is this test's own."""
 
-    settings: RuntimeSettings
-    database_name: str
-    key: ApiKey
+    bed: Bed
     station_id: str
-    process: Process | None = None
+    process: ProcessUnderTest | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:
-        process = self.process = OwnDatabase(self.settings, "device-test")
-        process.database_name = self.database_name
-        await process.database("device", "chargebus_device").migrate()
-        await process.start([build])
-        base_url = f"http://127.0.0.1:{self.settings.http_port}/v1"
-        headers = {"X-API-Key": format_key(self.key.key_id, SECRET)}
-        try:
-            async with httpx.AsyncClient(base_url=base_url, headers=headers) as client:
-                yield client
-        finally:
-            await process.stop()
+        async with self.bed.running() as self.process, self.bed.client() as client:
+            yield client
 
     async def newest(self, topic: str):
         """The records of a topic with this test's station as key, in order."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers)
-        await consumer.start()
-        try:
-            tps = [TopicPartition(topic, number) for number in range(TOPICS[topic].partitions)]
-            consumer.assign(tps)
-            await consumer.seek_to_beginning(*tps)
-            ends = await consumer.end_offsets(tps)
-            found = []
-            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [received(record) for record in records]
-            return [record for record in found if record.key == self.station_id]
-        finally:
-            await consumer.stop()
+        return await self.bed.read(topic, self.station_id)
 
     def boot(self, epoch: int, number: int = 1) -> Frame:
         payload = b'{"chargePointVendor":"Acme","chargePointModel":"One"}'
@@ -88,21 +44,10 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(kafka, topics, postgres, unused_tcp_port, monkeypatch) -> AsyncIterator[Bench]:
+def bench(make_bed, monkeypatch) -> Bench:
     monkeypatch.setenv("DEVICE_EDGE_DEAD_AFTER_S", "1")
     monkeypatch.setenv("DEVICE_SWEEP_EVERY_S", "0.2")
-    unique = uuid4().hex[:12]
-    settings = RuntimeSettings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
-    )
-    key = ApiKey(f"device{unique}", "test", "operator", secrets.hash_generated(SECRET), datetime.now(UTC))
-    bench = Bench(settings, f"device_{unique}", key, f"CS-{unique}")
-    announcing = Process(settings)
-    await announcing.producer.start()
-    await announcing.producer.publish([key.record()])
-    await announcing.producer.stop()
-    yield bench
-    await execute(postgres.url, f'DROP DATABASE IF EXISTS "{bench.database_name}" WITH (FORCE)')
+    return Bench(make_bed(build), f"CS-{uuid4().hex[:12]}")
 
 
 async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench, eventually):
@@ -156,10 +101,7 @@ async def test_a_registry_that_lost_a_station_gets_it_back_and_one_that_has_too_
     async with bench.running() as client:
         await client.post("/stations", json={"station_id": bench.station_id})
         await eventually(lambda: _has(bench, 1))
-    losing = Process(bench.settings)
-    await losing.producer.start()
-    await losing.producer.publish([removed(bench.station_id), ghost.record()])
-    await losing.producer.stop()
+    await bench.bed.publish(removed(bench.station_id), ghost.record())
 
     spectre = replace(bench, station_id=ghost.station_id)
     async with bench.running():
@@ -183,14 +125,14 @@ async def test_late_presence_of_an_old_connection_is_fenced(bench, eventually):
         await producer.publish([late.record(), boot.record("ocpp.frames.device")])
 
         async def applied() -> bool:
-            position = await bench.process._services[0].database.pool.fetchval(
+            position = await bench.process.service.database.pool.fetchval(
                 "SELECT next_offset FROM consumer_offset WHERE topic = $1 AND partition = $2", PRESENCE, new.partition
             )
             return position is not None and position >= new.offset + 2
 
         await eventually(applied)
         found = (await client.get(f"/stations/{bench.station_id}")).json()["connection"]
-        rows = await bench.process._services[0].database.pool.fetch(
+        rows = await bench.process.service.database.pool.fetch(
             "SELECT epoch, present FROM connection WHERE station_id = $1", bench.station_id
         )
 

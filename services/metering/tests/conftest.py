@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -16,7 +15,7 @@ from chargebus_events.topics import frames_topic
 from chargebus_metering.main import consumed
 from chargebus_metering.metrics import Metrics
 from chargebus_runtime.batch import Batch
-from chargebus_runtime.migrations import migrate
+from chargebus_runtime.migrations import database_url
 from chargebus_runtime.telemetry import Trace
 
 NOW = datetime(2024, 5, 1, 12, 0, 5, tzinfo=UTC)
@@ -24,10 +23,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 @pytest.fixture
-async def url(make_database) -> str:
-    url: str = await make_database("metering")
-    await migrate(url, urlsplit(url).path.removeprefix("/"), MIGRATIONS)
-    return url
+async def url(make_migrated, postgres) -> str:
+    return database_url(postgres.url, await make_migrated("metering", MIGRATIONS))
 
 
 @pytest.fixture

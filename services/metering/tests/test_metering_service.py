@@ -1,65 +1,29 @@
 """The whole service in its process: real Kafka in and out, real database, HTTP with a key."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from chargebus_events.access import ApiKey
 from chargebus_events.frames import Frame
 from chargebus_events.public import SESSION_STARTED, MeterReadings, Session, event
-from chargebus_events.record import Record
-from chargebus_events.topics import METER_VALUES, TOPICS, frames_topic, parked_topic
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import METER_VALUES, frames_topic, parked_topic
 from chargebus_metering.main import build
-from chargebus_runtime import secrets
-from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.keys import format_key
-from chargebus_runtime.process import Process
-from chargebus_runtime.settings import RuntimeSettings
+from chargebus_testkit.bed import Bed
+from chargebus_testkit.waiting import eventually
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-SECRET = secrets.generate_password()
-
-
-class IsolatedProcess(Process):
-    """A process whose service has a database of this test's own."""
-
-    name = ""
-
-    def database(self, service: str, package: str) -> Database:
-        options = DatabaseOptions(self.name, self.settings.database_url, Path(__file__).parent.parent / "migrations")
-        return Database(options, self.producer, self.clock, self.telemetry.tracing)
 
 
 class Bench:
     """Starts and stops the service; talks to it only by Kafka and HTTP."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
-        self.settings = settings
+    def __init__(self, bed: Bed) -> None:
         self.station_id = f"cs-{uuid.uuid4().hex[:8]}"
-        self.key_id = uuid.uuid4().hex[:12]
-        self._name = f"metering_{uuid.uuid4().hex[:8]}"
+        self.running = bed.running
+        self._bed = bed
         self._frames = 0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Process]:
-        process = IsolatedProcess(self.settings, "metering")
-        process.name = self._name
-        service = build(process)
-        await service.database.migrate()
-        await process.start([build])
-        key = ApiKey(self.key_id, "test", "viewer", secrets.hash_generated(SECRET), NOW)
-        await process.producer.publish([key.record()])
-        try:
-            yield process
-        finally:
-            await process.stop()
 
     def frame(self, action: str, payload: object) -> Record:
         self._frames += 1
@@ -80,32 +44,16 @@ class Bench:
         return event(SESSION_STARTED, self.station_id, "/session", NOW, session)
 
     async def stored(self) -> list[float]:
-        url = f"http://{self.settings.http_host}:{self.settings.http_port}/v1/sessions/{self.station_id}/meter-values"
-        async with httpx.AsyncClient(headers={"X-API-Key": format_key(self.key_id, SECRET)}) as client:
-            response = await client.get(url, params={"limit": 500})
+        async with self._bed.client("viewer") as client:
+            response = await client.get(f"/sessions/{self.station_id}/meter-values", params={"limit": 500})
         return sorted(item["value"] for item in response.json()["items"]) if response.status_code == 200 else []
 
     async def eventually_stored(self, *expected: float) -> None:
-        async with asyncio.timeout(30):
-            while await self.stored() != list(expected):
-                await asyncio.sleep(0.05)
+        await eventually(f"{expected} stored", self.stored, lambda stored: stored == list(expected))
 
-    async def published(self, topic: str) -> list[Record]:
+    async def published(self, topic: str) -> list[Received]:
         """Return this test's records of a topic."""
-        client = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
-        await client.start()
-        try:
-            tps = [TopicPartition(topic, partition) for partition in range(TOPICS[topic].partitions)]
-            client.assign(tps)
-            ends = await client.end_offsets(tps)
-            found = []
-            while any([await client.position(tp) < end for tp, end in ends.items()]):
-                for records in (await client.getmany(timeout_ms=200)).values():
-                    found += [record for record in records if record.key == self.station_id.encode()]
-            return found
-        finally:
-            with suppress(asyncio.CancelledError):  # aiokafka, of its own task, when stopped right after assign()
-                await client.stop()
+        return await self._bed.read(topic, self.station_id)
 
     async def published_values(self) -> list[float]:
         messages = [
@@ -115,11 +63,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(kafka, topics, postgres, unused_tcp_port) -> Bench:
-    settings = RuntimeSettings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=unused_tcp_port
-    )
-    return Bench(settings)
+def bench(make_bed) -> Bench:
+    return Bench(make_bed(build))
 
 
 async def test_readings_go_from_frames_and_sessions_to_the_topic_and_to_http(bench: Bench) -> None:

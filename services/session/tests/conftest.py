@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -20,7 +19,6 @@ from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
-from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
 from chargebus_session.main import consumed
@@ -29,7 +27,7 @@ from chargebus_session.tokens.block import Authorizations, TokenState
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.block import settle
 from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
-from chargebus_testkit.servers import execute
+from chargebus_testkit.databases import migrated_database
 from msgspec.json import decode
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -184,20 +182,16 @@ class Service:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def migrated(postgres) -> AsyncIterator[tuple[str, str]]:
-    """The server's URL and the name of a migrated database: one for all tests, emptied before each."""
-    name = f"session_{uuid4().hex[:12]}"
-    await migrate(postgres.url, name, MIGRATIONS)
-    yield postgres.url, name
-    await execute(postgres.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+async def migrated(postgres) -> AsyncIterator[DatabaseOptions]:
+    """Migrate one database for the tests of this folder; it is emptied before each."""
+    async with migrated_database(postgres.url, "session", MIGRATIONS) as options:
+        yield options
 
 
 @pytest.fixture
 async def database(migrated) -> AsyncIterator[tuple[Database, Sent]]:
-    server_url, name = migrated
     sent = Sent()
-    options = DatabaseOptions(name, server_url, MIGRATIONS, pool_size=3)
-    database = Database(options, sent, lambda: NOON, Tracing(enabled=False))
+    database = Database(migrated, sent, lambda: NOON, Tracing(enabled=False))
     await database.start()
     await database.pool.execute(EMPTY)
     yield database, sent

@@ -1,0 +1,149 @@
+"""A bed for one service under test: its process on the session's servers, with what else it shares with nobody.
+
+Its database, its consumer group, its port and the API keys of its callers are its own; its topics are everybody's, so a
+test uses keys of its own there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+import httpx
+from aiokafka import ConsumerRebalanceListener
+from chargebus_embedded import free_port
+from chargebus_events.access import ApiKey
+from chargebus_events.record import Received, Record
+from chargebus_events.topics import TOPICS
+from chargebus_runtime import secrets
+from chargebus_runtime.consumer import ConsumerSpec
+from chargebus_runtime.database import Database
+from chargebus_runtime.kafka import KafkaConnection
+from chargebus_runtime.keys import format_key
+from chargebus_runtime.migrations import database_url
+from chargebus_runtime.process import Build, Process
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.readers import Readers, Run
+from chargebus_runtime.service import Service
+from chargebus_runtime.settings import RuntimeSettings
+
+from chargebus_testkit.databases import create_migrated, drop
+from chargebus_testkit.log import Log
+from chargebus_testkit.servers import KafkaServer, PostgresServer
+
+_SECRET: Final = secrets.generate_password()
+
+
+class _OwnGroup(Readers):
+    """Joins a consumer group that no other test is a member of."""
+
+    def __init__(self, connection: KafkaConnection, name: str) -> None:
+        super().__init__(connection, name)
+        self._group = name
+
+    async def group(
+        self, run: Run, group: str, spec: ConsumerSpec, listener: ConsumerRebalanceListener
+    ) -> "asyncio.Task[None]":
+        """Read the topics of `spec` in the own group."""
+        return await super().group(run, f"{group}.{self._group}", spec, listener)
+
+
+class ProcessUnderTest(Process):
+    """A process whose service has the database `name`, and a consumer group of that name."""
+
+    def __init__(self, settings: RuntimeSettings, name: str) -> None:
+        super().__init__(settings, name)
+        self._name = name
+        self._readers = _OwnGroup(self.kafka, name)
+
+    def database(self, service: str, package: str) -> Database:
+        """Return the service's database, under the own name."""
+        options = replace(super().database(service, package).options, name=self._name)
+        return Database(options, self.producer, self.clock, self.telemetry.tracing)
+
+    @property
+    def service(self) -> Service:
+        """The one service that runs."""
+        (service,) = self._services
+        return service
+
+
+class Bed:
+    """One service on the session's servers; it may be started and stopped as often as wanted.
+
+    Args:
+        build: the service's.
+        kafka: the session's; every declared topic is there.
+        postgres: the session's.
+    """
+
+    def __init__(self, build: Build, kafka: KafkaServer, postgres: PostgresServer) -> None:
+        self._build = build
+        self.name = f"{build.__module__.partition('.')[0]}_{uuid4().hex[:12]}"
+        self._made = False
+        self.settings = RuntimeSettings(
+            kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=free_port()
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the service's HTTP API answers."""
+        return f"http://{self.settings.http_host}:{self.settings.http_port}/v1"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[ProcessUnderTest]:
+        """Run the service; its database and its keys are made at the first start, and kept."""
+        process = ProcessUnderTest(self.settings, self.name)
+        if not self._made:
+            await self._make(self._build(process).database)
+        await process.start([self._build])
+        try:
+            yield process
+        finally:
+            await process.stop()
+
+    def client(self, role: str = "operator") -> httpx.AsyncClient:
+        """Return a client of the service's API with the key of a role, for the caller to enter."""
+        headers = {"X-API-Key": format_key(self._key_id(role), _SECRET)}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+
+    async def publish(self, *records: Record) -> None:
+        """Put records into Kafka, as other services do."""
+        producer = Producer(KafkaConnection(self.settings))
+        await producer.start()
+        try:
+            await producer.publish(records)
+        finally:
+            await producer.stop()
+
+    async def read(self, topic: str, key: str) -> list[Received]:
+        """Return all that stands in a topic under a key of the test's own, each partition in its order."""
+        async with Log(KafkaConnection(self.settings), TOPICS) as log:
+            return [record for record in await log.read(topic) if record.key == key]
+
+    async def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Return rows of the service's database."""
+        connection = await asyncpg.connect(database_url(self.settings.database_url, self.name))
+        try:
+            return [tuple(row) for row in await connection.fetch(query, *values)]
+        finally:
+            await connection.close()
+
+    async def close(self) -> None:
+        """Drop the database."""
+        await drop(self.settings.database_url, self.name)
+
+    async def _make(self, database: Database | None) -> None:
+        if database is not None:
+            await create_migrated(self.settings.database_url, self.name, database.options.migrations)
+        secret, now = secrets.hash_generated(_SECRET), datetime.now(UTC)
+        keys = [ApiKey(self._key_id(role), "test", role, secret, now) for role in ("viewer", "operator", "admin")]
+        await self.publish(*(key.record() for key in keys))
+        self._made = True
+
+    def _key_id(self, role: str) -> str:
+        return f"{self.name.replace('_', '-')}-{role}"
