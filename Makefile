@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 
-.PHONY: help run test test-quick check format bench lock contract generate clean
+.PHONY: help run test test-quick check format bench lock contract generate service clean
 
 help: ## list these targets
 	@echo "Chargebus: a charging station management system on Kafka. Targets:"
@@ -52,6 +52,10 @@ contract: $(READY) ## write the schemas of public events and docs/asyncapi.json 
 
 generate: $(READY) ## write the lists of services that other files need anew, after a change of the declaration
 	@$(BIN)/python -m chargebus_cli.generate
+
+service: $(READY) ## make a new service that starts: make service NAME=roaming
+	@$(BIN)/python -m chargebus_cli.new_service $(NAME)
+	@$(MAKE) --no-print-directory $(READY)
 
 clean: ## remove the environment and what tools cached; data folders stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

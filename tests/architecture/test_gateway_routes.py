@@ -5,19 +5,20 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from chargebus_events.services import underscored
 from chargebus_runtime.process import Process
 from chargebus_runtime.settings import RuntimeSettings
 from fastapi import FastAPI
 
 CONF = Path(__file__).parents[2] / "deploy" / "gateway.conf"
-ROUTE = re.compile(r"^\s+~(?P<pattern>\^\S+)\s+(?P<service>\w+):8310;$", re.MULTILINE)
+ROUTE = re.compile(r"^\s+~(?P<pattern>\^\S+)\s+(?P<host>[a-z-]+):8310;$", re.MULTILINE)
 
 
 def gateway(path: str) -> str | None:
     """Return the service to which the gateway sends a path."""
     for route in ROUTE.finditer(CONF.read_text()):
         if re.search(route["pattern"], path):
-            return route["service"]
+            return underscored(route["host"])
     return None
 
 

@@ -4,13 +4,18 @@ A list stands between two comments, `generated: <what>` and `end`; all else in t
 With `--check` nothing is written, and the exit code is 1 where a list is not what the declaration says.
 """
 
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chargebus_events.services import HTTP_PORT, RUNNING, DeclaredService, pattern, routes
+from chargebus_runtime.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 ROOT: Final = Path(__file__).parents[3]
 
@@ -20,6 +25,10 @@ _BLOCK: Final = re.compile(
     r"^(?P<open>(?P<indent> *)(?:#|<!--) generated: (?P<what>[a-z ]+?)(?: -->)?\n).*?(?P<close>^ *(?:#|<!--) end\b)",
     re.MULTILINE | re.DOTALL,
 )
+
+
+# Services that do not keep to the floor plan yet.
+NOT_YET: Final = ("command", "device", "edge", "session")
 
 
 class BlockError(ValueError):
@@ -74,6 +83,10 @@ def _service_layer(_root: Path) -> Iterator[str]:
 
 def _quoted(names: Iterator[str] | Sequence[str]) -> Iterator[str]:
     return (f'"{name}",' for name in names)
+
+
+def _floor_plan(_root: Path) -> Iterator[str]:
+    yield from _quoted(service.package for service in RUNNING if service.name not in NOT_YET)
 
 
 def _with_database(_root: Path) -> Iterator[str]:
@@ -133,10 +146,46 @@ def _paths(_root: Path) -> Iterator[str]:
         yield f"| {service.host} | {shown} | {service.about} |"
 
 
+def _settings(root: Path) -> Iterator[str]:
+    """Yield the tables of those services whose settings say of each what it is (`description`)."""
+    for service in RUNNING:
+        described = dict(_described(service, root))
+        if not described:
+            continue
+        yield f"### {service.host}"
+        yield ""
+        yield "| variable | default | what |"
+        yield "|---|---|---|"
+        for variable, field in described.items():
+            default = "" if field.default is None else f"`{_shown(field.default)}`"
+            yield f"| `{variable}` | {default} | {field.description} |"
+        yield ""
+
+
+def _described(service: DeclaredService, root: Path) -> Iterator[tuple[str, "FieldInfo"]]:
+    """Yield the settings of a service that are described, by their variables."""
+    folder = root / "services" / service.name
+    if not (folder / service.package / "settings.py").exists():
+        return
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # one that was made a moment ago is not installed yet
+    module = importlib.import_module(f"{service.package}.settings")
+    for kind in vars(module).values():
+        if isinstance(kind, type) and issubclass(kind, ServiceSettings) and kind.__module__ == module.__name__:
+            for name, field in kind.model_fields.items():
+                if field.description:
+                    yield f"{kind.model_config.get('env_prefix', '')}{name}".upper(), field
+
+
+def _shown(default: object) -> object:
+    return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
 FILES: Final[Mapping[str, Mapping[str, Lines]]] = {
     "pyproject.toml": {
         "packages": _packages,
         "packages but ocppj": _packages_without_ocpp,
+        "floor plan": _floor_plan,
         "services": _service_packages,
         "services in one layer": _service_layer,
     },
@@ -147,7 +196,7 @@ FILES: Final[Mapping[str, Mapping[str, Lines]]] = {
         "volumes": _volumes,
     },
     "deploy/gateway.conf": {"paths": _upstreams},
-    "docs/operations.md": {"paths": _paths},
+    "docs/operations.md": {"paths": _paths, "settings": _settings},
 }
 
 

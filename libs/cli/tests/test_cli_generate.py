@@ -11,8 +11,8 @@ from chargebus_events.services import DeclaredService
 
 @pytest.fixture
 def checkout(tmp_path):
-    """Return a folder with the files that hold lists."""
-    for name in FILES:
+    """Return a folder with the files that hold lists, and those that the lists are made of."""
+    for name in (*FILES, *(path.relative_to(ROOT) for path in ROOT.glob("services/*/chargebus_*/settings.py"))):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for package in ROOT.glob("libs/*/chargebus_*"):

@@ -4,10 +4,11 @@ import pytest
 from chargebus_events import topics
 from chargebus_events.public import PUBLIC, topic_of
 from chargebus_events.registry import ONBOARDING_KEY
+from chargebus_events.services import RUNNING
 from chargebus_events.topics import DAY_MS, SLOTS, TOPICS, Topic, frames_topic, parked_topic
 from chargebus_ocppj.actions import ACTIONS
 
-SERVICES = {"access", "command", "device", "edge", "metering", "session"}
+SERVICES = {service.host for service in RUNNING}
 
 
 def test_a_topic_is_declared_once_under_its_own_name():

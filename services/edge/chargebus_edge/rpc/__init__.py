@@ -1,1 +1,0 @@
-"""OCPP-J: the sockets, the framing, and the calls in both directions."""
