@@ -9,28 +9,31 @@ from chargebus_runtime.process import Process
 from chargebus_runtime.service import Service
 from chargebus_runtime.view import Tail, View
 
-from chargebus_edge.connection import Connection, ConnectionParts, Socket, Station
-from chargebus_edge.connections import Connections, TableParts
-from chargebus_edge.credentials import Credentials
-from chargebus_edge.darkness import Darkness
-from chargebus_edge.doorman import Doorman
-from chargebus_edge.downlink import Downlink
-from chargebus_edge.drain import Drain
+from chargebus_edge.counts import Counts
+from chargebus_edge.door.admission import Admission
+from chargebus_edge.door.credentials import Credentials
+from chargebus_edge.door.registry import Terms
 from chargebus_edge.edge import Edge
-from chargebus_edge.frame_records import Stamp
-from chargebus_edge.gate import Gate
-from chargebus_edge.limits import ConnectionLimits, LinkLimits
-from chargebus_edge.memory import Heap
+from chargebus_edge.log.connections import Connections, TableParts
+from chargebus_edge.log.darkness import Darkness
+from chargebus_edge.log.downlink import Downlink
+from chargebus_edge.log.drain import Drain
+from chargebus_edge.log.frames import Stamp
+from chargebus_edge.log.kafka_health import HealthLimits, KafkaHealth
+from chargebus_edge.log.obstacles import Obstacles
+from chargebus_edge.log.presence import PresenceReader, Remnants
+from chargebus_edge.log.slot import Slot
+from chargebus_edge.log.stations import Station
+from chargebus_edge.log.uplink import Uplink
 from chargebus_edge.metrics import Levels, Metrics
-from chargebus_edge.presence import PresenceReader, Remnants
-from chargebus_edge.registry_changes import RegistryChanges
-from chargebus_edge.server import ServerParts, StationServer
+from chargebus_edge.rpc.connection import ConnectionParts, OcppConnection
+from chargebus_edge.rpc.garbage import FrozenHeap
+from chargebus_edge.rpc.limits import ConnectionLimits, ProtocolLimits
+from chargebus_edge.rpc.registry_changes import RegistryChanges
+from chargebus_edge.rpc.server import ServerParts, StationServer
+from chargebus_edge.rpc.sockets import Socket
+from chargebus_edge.rpc.timer import ConnectionTimer
 from chargebus_edge.settings import EdgeSettings
-from chargebus_edge.slot import Slot
-from chargebus_edge.sweep import REMNANT_RETRY_S, Sweep
-from chargebus_edge.tally import Tally
-from chargebus_edge.uplink import Uplink
-from chargebus_edge.watch import KafkaWatch, WatchLimits
 
 PRESENCE_PACE_S: Final = 0.02
 """How far the view of presence may lag: a connection has its own epoch from Kafka's acknowledgement, and waits for
@@ -48,7 +51,7 @@ def build(process: Process) -> Service:
         NoTransportError: plain WebSockets are not switched on, and there is no other transport yet.
     """
     settings = process.load(EdgeSettings)
-    if not settings.allow_plain_ws:
+    if not settings.listen.allow_plain_ws:
         raise NoTransportError(
             "the edge serves plain ws:// only, which is off by default: set EDGE_ALLOW_PLAIN_WS=true"
         )
@@ -65,20 +68,24 @@ class Wired:
 
 def wire(process: Process, settings: EdgeSettings) -> Wired:
     """Make the parts and join them."""
-    monotonic, clock = time.monotonic, process.clock
-    metrics, tally, gate = Metrics(), Tally(monotonic), Gate(settings.retry_after_s)
-    uplink = Uplink(process.producer, monotonic, metrics.publish_duration())
-    remnants = Remnants(REMNANT_RETRY_S)
-    connections = Connections(TableParts(settings.slot, uplink, tally, clock, monotonic, remnants))
+    monotonic, clock, listen = time.monotonic, process.clock, settings.listen
+    metrics, counts, obstacles = Metrics(), Counts(monotonic), Obstacles(listen.retry_after_s)
+    uplink = Uplink(process.producer, monotonic, metrics.publish_duration(), settings.kafka.max_waiting_bytes)
+    remnants = Remnants()
+    connections: Connections[OcppConnection] = Connections(
+        TableParts(settings.slot, uplink, counts, clock, monotonic, remnants)
+    )
+    uplink.follow(lambda: connections.hold("memory"), lambda: connections.release("memory"))
     changes = RegistryChanges(connections)
     slot = Slot(settings.slot, process.producer, clock, monotonic)
     process.edges.follow(slot.hear)
-    watch = KafkaWatch(WatchLimits(settings.stall_s, settings.dark_s))
+    health = KafkaHealth(HealthLimits(settings.kafka.stall_s, settings.kafka.dark_s))
     credentials = Credentials(monotonic)
+    admission = Admission(obstacles, changes.registry, credentials, lambda: len(connections) >= listen.max_connections)
     parts = ConnectionParts(
         slot=settings.slot,
         uplink=uplink,
-        tally=tally,
+        counts=counts,
         clock=clock,
         stamp=Stamp(clock),
         monotonic=monotonic,
@@ -88,39 +95,38 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
         there=connections.assert_again,
     )
 
-    def connect(station: Station, socket: Socket) -> Connection:
-        return Connection(station, socket, parts)
+    def connect(station: Station, terms: Terms, socket: Socket) -> OcppConnection:
+        return OcppConnection(station, terms, socket, parts)
 
-    def opened(connection: Connection) -> None:
+    def opened(connection: OcppConnection) -> None:
         connections.open(connection)
         changes.review(connection)  # the registry may have changed during the handshake
 
-    server = StationServer(
-        ServerParts(
-            host=settings.host,
-            port=settings.port,
-            max_frame_bytes=settings.max_frame_bytes,
-            doorman=Doorman(gate, changes.registry, credentials, lambda: len(connections) >= settings.max_connections),
-            connect=connect,
-            opened=opened,
-            tally=tally,
-        )
-    )
     edge = Edge(
         slot=slot,
         connections=connections,
-        server=server,
-        sweep=Sweep(connections, remnants, watch, Heap(), monotonic),
-        watch=watch,
-        gate=gate,
-        drainer=Drain(connections, uplink, slot, gate, monotonic, settings.drain_s),
+        server=StationServer(
+            ServerParts(listen.host, listen.port, listen.max_frame_bytes, admission, connect, opened, counts)
+        ),
+        timer=ConnectionTimer(connections, health, FrozenHeap(), monotonic),
+        health=health,
+        obstacles=obstacles,
+        drainer=Drain(connections, uplink, slot, obstacles, monotonic, settings.drain_s),
         credentials=credentials,
         monotonic=monotonic,
     )
-    darkness = Darkness(watch, connections, uplink, slot, gate, tally, monotonic, settings.spread_s)
+    darkness = Darkness(health, connections, uplink, slot, obstacles, counts, monotonic, settings.kafka.spread_s)
     reader = PresenceReader(settings.slot, connections, remnants, monotonic)
-    downlink = Downlink(connections, tally, process.edges.kafka_clock, monotonic)
-    metrics.export(tally, Levels(lambda: len(connections), lambda: len(changes.registry), lambda: len(uplink)))
+    downlink = Downlink(connections, counts, process.edges.kafka_clock, monotonic)
+    metrics.export(
+        counts,
+        Levels(
+            connections=lambda: len(connections),
+            registered=lambda: len(changes.registry),
+            unacknowledged=lambda: len(uplink),
+            waiting_bytes=lambda: uplink.waiting_bytes,
+        ),
+    )
     service = Service(
         "edge",
         views=(
@@ -129,7 +135,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
             process.edges.view,
         ),
         tails=(Tail(DOWNLINK, settings.slot, downlink.apply),),
-        tasks=(uplink.run, edge.keep_slot, edge.leave_slot, edge.sweep.run, darkness.run),
+        tasks=(uplink.run, edge.keep_slot, edge.leave_slot, edge.timer.run, darkness.run),
         start=edge.start,
         drain=edge.drain,
         checks=(edge.check,),
@@ -138,15 +144,14 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
 
 
 def _limits(settings: EdgeSettings) -> ConnectionLimits:
+    calls, silence = settings.calls, settings.silence
     return ConnectionLimits(
-        link=LinkLimits(
-            order_hold_s=settings.order_hold_s,
-            forget_call_s=settings.forget_call_s,
-            max_open_calls=settings.max_open_calls,
+        protocol=ProtocolLimits(
+            order_hold_s=calls.order_hold_s, forget_call_s=calls.forget_call_s, max_open_calls=calls.max_open_calls
         ),
-        ping_after_s=settings.ping_after_s,
-        pong_within_s=settings.pong_within_s,
-        silent_for_s=settings.silent_for_s,
-        unseen_s=settings.unseen_s,
-        unacknowledged=settings.max_open_calls,
+        ping_after_s=silence.ping_after_s,
+        pong_within_s=silence.pong_within_s,
+        silent_for_s=silence.silent_for_s,
+        unseen_s=silence.unseen_s,
+        unacknowledged=calls.max_open_calls,
     )

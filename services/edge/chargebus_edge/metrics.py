@@ -1,10 +1,11 @@
-"""The edge's metrics, exported from its tally.
+"""The edge's metrics, exported from its counts.
 
 | name | unit | what |
 |---|---|---|
 | chargebus.edge.connections | {connection} | open connections |
 | chargebus.edge.registered | {station} | stations in the registry as this edge knows it |
 | chargebus.edge.unacknowledged | {record} | records on their way to Kafka |
+| chargebus.edge.waiting | By | what waits in memory for Kafka, and what stations sent before its turn |
 | chargebus.edge.frames | {frame} | CALLs and SENDs, by `version`, `action` and `result` (published, refused, …) |
 | chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
@@ -21,7 +22,7 @@ from typing import TypeVar
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Observation, get_meter
 
-from chargebus_edge.tally import Tally
+from chargebus_edge.counts import Counts
 
 K = TypeVar("K", str, tuple[str, str, str])
 
@@ -33,6 +34,7 @@ class Levels:
     connections: Callable[[], int]
     registered: Callable[[], int]
     unacknowledged: Callable[[], int]
+    waiting_bytes: Callable[[], int]
 
 
 class Metrics:
@@ -45,19 +47,20 @@ class Metrics:
         """Return the histogram of acknowledgements."""
         return self._meter.create_histogram("chargebus.edge.publish.duration", "s")
 
-    def export(self, tally: Tally, levels: Levels) -> None:
+    def export(self, counts: Counts, levels: Levels) -> None:
         """Export what is counted and how large things are."""
         self._gauge("connections", "{connection}", levels.connections)
         self._gauge("registered", "{station}", levels.registered)
         self._gauge("unacknowledged", "{record}", levels.unacknowledged)
-        self._counter("frames", "{frame}", tally.frames, ("version", "action", "result"))
-        self._counter("events", "{event}", tally.events, ("event",))
-        self._counter("answers", "{answer}", tally.answers, ("source",))
-        self._counter("commands", "{command}", tally.commands, ("result",))
-        self._counter("handshakes.refused", "{handshake}", tally.handshakes_refused, ("reason",))
-        self._counter("drops", "{connection}", tally.drops, ("reason",))
+        self._gauge("waiting", "By", levels.waiting_bytes)
+        self._counter("frames", "{frame}", counts.frames, ("version", "action", "result"))
+        self._counter("events", "{event}", counts.events, ("event",))
+        self._counter("answers", "{answer}", counts.answers, ("source",))
+        self._counter("commands", "{command}", counts.commands, ("result",))
+        self._counter("handshakes.refused", "{handshake}", counts.handshakes_refused, ("reason",))
+        self._counter("drops", "{connection}", counts.drops, ("reason",))
         self._meter.create_observable_counter(
-            "chargebus.edge.dark", [lambda _options: [Observation(tally.dark_s)]], "s"
+            "chargebus.edge.dark", [lambda _options: [Observation(counts.dark_s)]], "s"
         )
 
     def _gauge(self, name: str, unit: str, read: Callable[[], int]) -> None:

@@ -18,6 +18,7 @@ from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.producer import Sent
 from chargebus_runtime.secrets import hash_generated
 from chargebus_runtime.telemetry import Tracing
+from chargebus_testkit.settings import grouped
 from websockets.asyncio.client import connect
 
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"
@@ -169,7 +170,7 @@ def run_edge(played_kafka):
             telemetry=SimpleNamespace(tracing=tracing),
             edges=EdgeLiveness("edge", clock),
         )
-        wired = wire(process, EdgeSettings(port=0, allow_plain_ws=True, **settings))
+        wired = wire(process, grouped(EdgeSettings, port=0, allow_plain_ws=True, **settings))
         service = wired.service
         for topic, log in list(played_kafka.log.items()):
             for offset, record in enumerate(log):

@@ -4,8 +4,8 @@ import asyncio
 import threading
 
 import pytest
-from chargebus_edge import credentials as module
-from chargebus_edge.credentials import Credentials, LaneLimits, Verdict
+from chargebus_edge.door import credentials as module
+from chargebus_edge.door.credentials import Credentials, SlowCheckLimits, Verdict
 from chargebus_runtime.secrets import generate_password, hash_chosen, hash_generated
 
 CHOSEN = hash_chosen("correct horse")
@@ -35,7 +35,7 @@ def make(clock):
     made = []
 
     def make_credentials(**limits):
-        made.append(Credentials(lambda: clock[0], LaneLimits(**limits)))
+        made.append(Credentials(lambda: clock[0], SlowCheckLimits(**limits)))
         return made[-1]
 
     yield make_credentials
@@ -129,7 +129,7 @@ async def test_few_checks_wait_and_one_runs(make, hashes):
     running = [asyncio.create_task(check(credentials, b"right", f"CP{number}")) for number in range(2)]
     await asyncio.sleep(0)
     assert credentials.check_now("CP1", b"right", CHOSEN) is Verdict.LATER  # one at a time for a station
-    assert credentials.check_now("CP9", b"right", CHOSEN) is Verdict.LATER  # the lane is full
+    assert credentials.check_now("CP9", b"right", CHOSEN) is Verdict.LATER  # too many wait
     hashes.go.set()
     assert await asyncio.gather(*running) == [Verdict.RIGHT, Verdict.RIGHT]
 

@@ -5,79 +5,79 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
-from chargebus_edge.darkness import Darkness
-from chargebus_edge.gate import Gate
-from chargebus_edge.tally import Tally
-from chargebus_edge.uplink import Uplink
-from chargebus_edge.watch import KafkaWatch, WatchLimits
+from chargebus_edge.counts import Counts
+from chargebus_edge.log.darkness import Darkness
+from chargebus_edge.log.kafka_health import HealthLimits, KafkaHealth
+from chargebus_edge.log.obstacles import Obstacles
+from chargebus_edge.log.uplink import Uplink
 from chargebus_events.record import Record
 from chargebus_runtime.producer import Sent
 
-LIMITS = WatchLimits(stall_s=3, dark_s=8, steady_s=60, first_pause_s=5, longest_pause_s=60)
+LIMITS = HealthLimits(stall_s=3, dark_s=8, steady_s=60, first_pause_s=5, longest_pause_s=60)
 
 
-# The watch
+# The health
 
 
 def test_the_watch_goes_from_light_to_stalled_to_dark_and_back():
-    watch = KafkaWatch(LIMITS)
-    assert watch.look(10, None) == "light"
-    assert watch.look(10, 7) == "light"
-    assert watch.look(10, 6.9) == "stalled"
-    assert watch.look(11, 10) == "light"
-    assert watch.look(20, 11) == "dark"
-    assert watch.look(21, None) == "dark"
-    watch.acknowledged()
-    assert watch.look(22, None) == "light"
+    health = KafkaHealth(LIMITS)
+    assert health.look(10, None) == "light"
+    assert health.look(10, 7) == "light"
+    assert health.look(10, 6.9) == "stalled"
+    assert health.look(11, 10) == "light"
+    assert health.look(20, 11) == "dark"
+    assert health.look(21, None) == "dark"
+    health.acknowledged()
+    assert health.look(22, None) == "light"
 
 
 def test_a_heartbeat_does_not_end_a_stall_that_frames_are_in():
-    watch = KafkaWatch(LIMITS)
-    watch.look(10, 5)
-    watch.acknowledged()
-    assert watch.look(10, 5) == "stalled"
+    health = KafkaHealth(LIMITS)
+    health.look(10, 5)
+    health.acknowledged()
+    assert health.look(10, 5) == "stalled"
 
 
 def test_a_heartbeat_from_before_the_dark_does_not_end_it():
-    watch = KafkaWatch(LIMITS)
-    watch.acknowledged()
-    assert [watch.look(now, 10) for now in (19, 20)] == ["dark", "dark"]
+    health = KafkaHealth(LIMITS)
+    health.acknowledged()
+    assert [health.look(now, 10) for now in (19, 20)] == ["dark", "dark"]
 
 
-def dark_s(watch, now):
+def dark_s(health, now):
     """Go dark, with a heartbeat acknowledged each second; return how long it lasted."""
-    assert watch.look(now, now - 9) == "dark"
+    assert health.look(now, now - 9) == "dark"
     for seconds in range(1, 200):
-        watch.acknowledged()
-        if watch.look(now + seconds, None) == "light":
+        health.acknowledged()
+        if health.look(now + seconds, None) == "light":
             return seconds
     return None
 
 
 def test_the_dark_after_a_short_light_lasts_longer_each_time_within_a_bound():
-    watch, now, lasted = KafkaWatch(LIMITS), 1000, []
+    health, now, lasted = KafkaHealth(LIMITS), 1000, []
     for _ in range(7):
-        lasted.append(dark_s(watch, now))
+        lasted.append(dark_s(health, now))
         now += lasted[-1] + 10
     assert lasted == [1, 5, 10, 20, 40, 60, 60]
 
 
 def test_after_a_steady_light_the_dark_is_as_short_as_the_first():
-    watch, now, lasted = KafkaWatch(LIMITS), 1000, []
+    health, now, lasted = KafkaHealth(LIMITS), 1000, []
     for light_s in (10, 59, 60, 10):
-        lasted.append(dark_s(watch, now))
+        lasted.append(dark_s(health, now))
         now += lasted[-1] + light_s
     assert lasted == [1, 5, 10, 1]
 
 
 def test_a_heartbeat_that_was_acknowledged_before_the_pause_was_over_does_not_end_the_dark():
-    watch = KafkaWatch(LIMITS)
-    dark_s(watch, 1000)
-    watch.look(1010, 1001)
-    watch.acknowledged()
-    assert [watch.look(now, None) for now in (1012, 1015, 1016)] == ["dark", "dark", "dark"]
-    watch.acknowledged()
-    assert watch.look(1017, None) == "light"
+    health = KafkaHealth(LIMITS)
+    dark_s(health, 1000)
+    health.look(1010, 1001)
+    health.acknowledged()
+    assert [health.look(now, None) for now in (1012, 1015, 1016)] == ["dark", "dark", "dark"]
+    health.acknowledged()
+    assert health.look(1017, None) == "light"
 
 
 # What is done
@@ -104,16 +104,26 @@ class PlayedProducer:
 class PlayedConnections(list):
     quiet = False
 
+    def __init__(self):
+        super().__init__()
+        self.holds = []
+
+    def hold(self, reason):
+        self.holds.append(reason)
+
+    def release(self, reason):
+        self.holds.clear()
+
 
 @pytest.fixture
 async def world():
     now, producer = [0.0], PlayedProducer()
     uplink = Uplink(producer, lambda: now[0], SimpleNamespace(record=lambda amount: None))
     slot = SimpleNamespace(number=3, waiting_since=None)
-    watch, gate = KafkaWatch(LIMITS), Gate(10)
-    gate.clear("starting")
-    tally = Tally(lambda: now[0])
-    darkness = Darkness(watch, PlayedConnections(), uplink, slot, gate, tally, lambda: now[0], spread_s=1)
+    health, obstacles = KafkaHealth(LIMITS), Obstacles(10)
+    obstacles.remove("starting")
+    counts = Counts(lambda: now[0])
+    darkness = Darkness(health, PlayedConnections(), uplink, slot, obstacles, counts, lambda: now[0], spread_s=1)
     handing = asyncio.create_task(uplink.run())
 
     async def pass_s(seconds, *, heartbeats=True):
@@ -121,12 +131,14 @@ async def world():
         for _ in range(seconds * 2):
             now[0] += 0.5
             if heartbeats:
-                watch.acknowledged()
+                health.acknowledged()
             for _ in range(5):
                 await asyncio.sleep(0)
             darkness.look()
 
-    yield SimpleNamespace(now=now, producer=producer, uplink=uplink, slot=slot, watch=watch, gate=gate, pass_s=pass_s)
+    yield SimpleNamespace(
+        now=now, producer=producer, uplink=uplink, slot=slot, health=health, obstacles=obstacles, pass_s=pass_s
+    )
     handing.cancel()
     await asyncio.gather(handing, return_exceptions=True)
 
@@ -139,8 +151,8 @@ async def test_a_report_that_kafka_does_not_take_does_not_darken_the_edge(world)
     world.producer.kept = {"deliveries": []}
     world.uplink.post(Record("deliveries", "CP1", b""))
     await world.pass_s(20)
-    assert world.watch.light == "light"
-    assert world.gate.obstacle is None
+    assert world.health.state == "light"
+    assert world.obstacles.first is None
 
 
 async def test_a_report_that_kafka_does_not_take_does_not_keep_the_edge_dark(world):
@@ -148,10 +160,10 @@ async def test_a_report_that_kafka_does_not_take_does_not_keep_the_edge_dark(wor
     world.uplink.post(Record("deliveries", "CP1", b""))
     world.uplink.publish(frame(), lambda sent: None)
     await world.pass_s(9, heartbeats=False)
-    assert world.gate.obstacle == "dark"
+    assert world.obstacles.first == "dark"
     del world.producer.kept["frames"]
     await world.pass_s(1)
-    assert world.gate.obstacle is None
+    assert world.obstacles.first is None
     assert len(world.uplink) == 1
 
 
@@ -159,7 +171,7 @@ async def test_a_report_that_kafka_refuses_does_not_darken_the_edge(world):
     world.producer.refused = {"deliveries"}
     world.uplink.post(Record("deliveries", "CP1", b""))
     await world.pass_s(20)
-    assert world.gate.obstacle is None
+    assert world.obstacles.first is None
 
 
 async def test_a_frame_that_is_read_in_the_dark_is_given_up_and_does_not_prolong_it(world):
@@ -171,18 +183,18 @@ async def test_a_frame_that_is_read_in_the_dark_is_given_up_and_does_not_prolong
     await world.pass_s(10, heartbeats=False)
     assert told == [None]
     await world.pass_s(1)
-    assert world.gate.obstacle is None
+    assert world.obstacles.first is None
 
 
 async def test_a_partition_that_stays_away_closes_the_stations_ever_more_seldom(world):
     world.producer.kept = {"frames": []}
     darks = 0
     for _ in range(300):
-        was = world.watch.light
+        was = world.health.state
         if was == "light" and world.uplink.oldest() is None:
             world.uplink.publish(frame(), lambda sent: None)
         await world.pass_s(1)
-        darks += (was, world.watch.light) in {("stalled", "dark"), ("light", "dark")}
+        darks += (was, world.health.state) in {("stalled", "dark"), ("light", "dark")}
     assert 4 <= darks <= 8
 
 

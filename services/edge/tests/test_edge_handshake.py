@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_edge import handshake
+from chargebus_edge.door import handshake
 from chargebus_events.registry import OnboardingPolicy, removed
 from chargebus_runtime.secrets import hash_chosen, hash_generated
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -118,7 +118,7 @@ async def test_A00_FR_203_others_get_401(edge, station, options, reason):
     response = await status_of(edge.connect(station, **options))
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Basic")
-    assert edge.edge.server._parts.tally.handshakes_refused == {reason: 1}
+    assert edge.edge.server._parts.counts.handshakes_refused == {reason: 1}
 
 
 async def test_a_bad_identity_gets_404(edge):
@@ -207,7 +207,7 @@ async def test_an_unknown_station_comes_in_as_the_policy_says(edge, unknown, reg
     async with edge.connect("new"):
         await edge.kafka.until("ocpp.presence", 1)
         (connection,) = edge.connections.of("new")
-        assert connection.link.registration == registration
+        assert connection.protocol.registration == registration
 
 
 async def test_an_unknown_station_needs_the_onboarding_password(edge):
@@ -274,7 +274,7 @@ def decode_presence(edge):
     return [msgspec.json.decode(record.value) for record in edge.kafka.log["ocpp.presence"]]
 
 
-async def test_a_new_registration_status_reaches_the_link(edge):
+async def test_a_new_registration_status_reaches_the_protocol(edge):
     async with edge.connect("CP1") as socket:
         await edge.kafka.until("ocpp.presence", 1)
         edge.register("CP1", "pending")
@@ -282,10 +282,10 @@ async def test_a_new_registration_status_reaches_the_link(edge):
         assert "SecurityError" in await socket.recv()
 
 
-# Chosen passwords: the slow lane
+# Chosen passwords: chosen passwords wait their turn
 
 
-async def test_a_chosen_password_is_checked_in_the_lane_and_remembered(edge):
+async def test_a_chosen_password_is_checked_in_turn_and_remembered(edge):
     edge.register("CP2", password_hash=hash_chosen("correct horse"))
     assert (await status_of(edge.connect("CP2", password="wrong"))).status_code == 401
     again = await status_of(edge.connect("CP2", password="wrong"))

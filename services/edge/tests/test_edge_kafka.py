@@ -21,6 +21,7 @@ from chargebus_runtime.process import Process
 from chargebus_runtime.secrets import generate_password, hash_generated
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
+from chargebus_testkit.settings import grouped
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -40,7 +41,7 @@ class RunningEdge:
         station_id = f"CP-{uuid4().hex[:12]}"
         station = RegisteredStation(station_id, "accepted", STORED, datetime.now(UTC))
         await self.process.producer.send(station.record())
-        await until(lambda: self.edge.server._parts.doorman.registry.find(station_id))
+        await until(lambda: self.edge.server._parts.admission.registry.find(station_id))
         return station_id
 
     def connect(self, station_id):
@@ -74,7 +75,7 @@ async def running_edge(bootstrap_servers, **settings):
     wired = []
 
     def build(process):
-        wired.append(wire(process, EdgeSettings(port=0, allow_plain_ws=True, **settings)))
+        wired.append(wire(process, grouped(EdgeSettings, port=0, allow_plain_ws=True, **settings)))
         return wired[0].service
 
     process = Process(RuntimeSettings(kafka_bootstrap_servers=bootstrap_servers, http_port=0), "edge")
@@ -151,7 +152,7 @@ async def test_a_services_answer_comes_down_the_slots_partition(edge, kafka):
 async def test_two_edges_with_one_station_keep_the_newer_connection(edge, kafka):
     async with running_edge(kafka.bootstrap_servers, slot=21) as other:
         station_id = await edge.register()
-        await until(lambda: other.edge.server._parts.doorman.registry.find(station_id))
+        await until(lambda: other.edge.server._parts.admission.registry.find(station_id))
         async with edge.connect(station_id) as old:
             await beat(old)  # the log orders connections, so this one has to be in it before the next
             new = await other.connect(station_id)

@@ -10,19 +10,18 @@ import msgspec
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from chargebus_edge import metrics as metrics_module
-from chargebus_edge import slot as slot_module
-from chargebus_edge.frame_records import FrameRecords, Stamp
-from chargebus_edge.gate import Gate
-from chargebus_edge.limits import ConnectionLimits
-from chargebus_edge.liveness import Liveness
+from chargebus_edge.counts import LINES_PER_WINDOW, Counts
+from chargebus_edge.door.registry import Registry
+from chargebus_edge.log import slot as slot_module
+from chargebus_edge.log.frames import FrameRecords, Publish, Stamp
+from chargebus_edge.log.obstacles import Obstacles
+from chargebus_edge.log.routes import DECIDING_SERVICES, route
+from chargebus_edge.log.slot import Slot, SlotLostError, Status
 from chargebus_edge.main import NoTransportError, build
-from chargebus_edge.memory import Heap
-from chargebus_edge.outputs import Publish
-from chargebus_edge.registry import Registry
-from chargebus_edge.routes import DECIDING_SERVICES, route
+from chargebus_edge.rpc.garbage import FrozenHeap
+from chargebus_edge.rpc.keepalive import KeepAlive
+from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.settings import EdgeSettings
-from chargebus_edge.slot import Slot, SlotLostError, Status
-from chargebus_edge.tally import LINES_PER_WINDOW, Tally
 from chargebus_events.frames import Frame
 from chargebus_events.record import Received
 from chargebus_events.registry import OnboardingPolicy, RegisteredStation, removed
@@ -75,45 +74,45 @@ def test_every_action_of_a_station_has_a_way():
                 assert not (way.answered_by_edge and not way.expects_answer)
 
 
-# Liveness
+# KeepAlive
 
 LIMITS = ConnectionLimits(ping_after_s=60, pong_within_s=30, silent_for_s=900)
 
 
 def test_a_station_is_pinged_once_when_it_has_been_silent():
-    liveness = Liveness(LIMITS, 0)
+    liveness = KeepAlive(LIMITS, 0)
     assert [liveness.step(now) for now in (59, 60, 61, 899)] == ["wait", "ping", "wait", "wait"]
 
 
 def test_a_station_that_has_answered_a_ping_is_gone_when_it_does_not_answer_the_next():
-    liveness = Liveness(LIMITS, 0)
+    liveness = KeepAlive(LIMITS, 0)
     liveness.step(60)
     liveness.pong(61)
     assert [liveness.step(now) for now in (120, 121, 150, 151)] == ["wait", "ping", "wait", "half-open"]
 
 
 def test_a_station_that_never_answers_pings_is_judged_by_its_traffic():
-    liveness = Liveness(LIMITS, 0)
+    liveness = KeepAlive(LIMITS, 0)
     liveness.step(60)
     liveness.message(300)
     assert [liveness.step(now) for now in (359, 360, 1199, 1200)] == ["wait", "ping", "wait", "silent"]
 
 
-# The gate
+# What keeps stations out
 
 
-def test_the_gate_is_shut_until_everything_is_out_of_the_way():
-    gate = Gate(10)
-    assert gate.obstacle == "starting"
-    gate.shut("dark")
-    gate.clear("starting")
-    assert gate.obstacle == "dark"
-    gate.clear("dark")
-    assert gate.obstacle is None
+def test_stations_are_kept_out_until_everything_is_out_of_the_way():
+    obstacles = Obstacles(10)
+    assert obstacles.first == "starting"
+    obstacles.add("dark")
+    obstacles.remove("starting")
+    assert obstacles.first == "dark"
+    obstacles.remove("dark")
+    assert obstacles.first is None
 
 
 def test_stations_are_told_to_come_again_at_different_times():
-    seconds = {int(Gate(10).retry_after()) for _ in range(200)}
+    seconds = {int(Obstacles(10).retry_after()) for _ in range(200)}
     assert min(seconds) >= 10
     assert max(seconds) <= 20
     assert len(seconds) > 5
@@ -157,6 +156,16 @@ def test_a_station_with_an_unreadable_registration_is_refused_until_it_can_be_re
     registry.apply(received(RegisteredStation("A", "accepted", "hash", NOW).record()))
     assert registry.find("A").registration == "accepted"
     assert changes == ["", "A", "A", "A"]
+
+
+def test_a_policy_that_cannot_be_read_lets_in_no_stranger():
+    changes = []
+    registry = Registry(changes.append)
+    policy = OnboardingPolicy("accept", NOW, "other").record()
+    registry.apply(received(policy))
+    registry.refuse(Received("station.registry", 0, 1, policy.key, b'{"unknown_stations":7}', {}))
+    assert registry.find("B") is None
+    assert changes == ["", ""]
 
 
 # The slot
@@ -246,8 +255,24 @@ def test_any_other_slot_is_refused(monkeypatch, value):
         EdgeSettings()
 
 
-def test_there_are_at_most_twenty_settings():
-    assert len(EdgeSettings.model_fields) <= 20
+def test_settings_have_the_same_names_in_the_environment_whatever_their_group(monkeypatch):
+    for name, value in (
+        ("PORT", "9"),
+        ("MAX_OPEN_CALLS", "8"),
+        ("PING_AFTER_S", "7"),
+        ("DARK_S", "6"),
+        ("DRAIN_S", "5"),
+    ):
+        monkeypatch.setenv(f"EDGE_{name}", value)
+    settings = EdgeSettings()
+    assert (settings.listen.port, settings.calls.max_open_calls, settings.silence.ping_after_s) == (9, 8, 7)
+    assert (settings.kafka.dark_s, settings.drain_s) == (6, 5)
+
+
+def test_a_setting_in_a_group_is_checked_as_any_other(monkeypatch):
+    monkeypatch.setenv("EDGE_DARK_S", "0")
+    with pytest.raises(ValidationError, match="dark_s"):
+        EdgeSettings()
 
 
 def test_plain_websockets_have_to_be_switched_on_by_name():
@@ -260,25 +285,25 @@ def test_plain_websockets_have_to_be_switched_on_by_name():
 
 def test_a_flood_of_the_same_kind_is_counted_and_not_written(caplog):
     clock = [0.0]
-    tally = Tally(lambda: clock[0])
+    counts = Counts(lambda: clock[0])
     for number in range(100):
-        tally.note("refused", f"CP{number}", "no\nway")
-    assert tally.events == {"refused": 100}
+        counts.note("refused", f"CP{number}", "no\nway")
+    assert counts.events == {"refused": 100}
     assert len(caplog.records) == LINES_PER_WINDOW
     assert "\n" not in caplog.records[0].getMessage()
     clock[0] = 11
-    tally.drop("silent", "CP1")
+    counts.drop("silent", "CP1")
     assert f"left out {100 - LINES_PER_WINDOW} more" in caplog.text
 
 
-def test_the_metrics_tell_what_the_tally_counted(monkeypatch):
+def test_the_metrics_tell_what_was_counted(monkeypatch):
     reader = InMemoryMetricReader()
     monkeypatch.setattr(metrics_module, "get_meter", MeterProvider([reader]).get_meter)
-    tally = Tally(lambda: 0.0)
-    tally.frames["1.6", "Heartbeat", "published"] += 3
-    tally.refuse_handshake("wrong password", "CP1")
-    tally.dark_s = 1.5
-    metrics_module.Metrics().export(tally, metrics_module.Levels(lambda: 5, lambda: 6, lambda: 7))
+    counts = Counts(lambda: 0.0)
+    counts.frames["1.6", "Heartbeat", "published"] += 3
+    counts.refuse_handshake("wrong password", "CP1")
+    counts.dark_s = 1.5
+    metrics_module.Metrics().export(counts, metrics_module.Levels(lambda: 5, lambda: 6, lambda: 7, lambda: 8))
     (resource,) = reader.get_metrics_data().resource_metrics
     points = {
         metric.name.removeprefix("chargebus.edge."): [
@@ -290,6 +315,7 @@ def test_the_metrics_tell_what_the_tally_counted(monkeypatch):
         "connections": [({}, 5)],
         "registered": [({}, 6)],
         "unacknowledged": [({}, 7)],
+        "waiting": [({}, 8)],
         "frames": [({"version": "1.6", "action": "Heartbeat", "result": "published"}, 3)],
         "handshakes.refused": [({"reason": "wrong password"}, 1)],
         "dark": [({}, 1.5)],
@@ -300,7 +326,7 @@ def test_the_metrics_tell_what_the_tally_counted(monkeypatch):
 
 
 def test_the_heap_is_frozen_when_connections_have_grown_by_a_quarter():
-    heap, frozen = Heap(), []
+    heap, frozen = FrozenHeap(), []
     for connections in (0, 499, 500, 600, 625, 10):
         gc.unfreeze()
         heap.settle(connections)

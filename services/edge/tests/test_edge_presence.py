@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from chargebus_edge.presence import PresenceReader, Remnants, Verdict, judge
+from chargebus_edge.log.presence import Consequence, PresenceReader, Remnants, consequence
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received
 from hypothesis import given
@@ -14,22 +14,22 @@ NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("offset", "epoch", "connected", "verdict"),
+    ("offset", "epoch", "connected", "then"),
     [
-        (10, 10, True, Verdict.NOTHING),  # our own announcement
-        (9, 9, True, Verdict.NOTHING),  # a connection before ours: the log has ours after it
-        (9, 5, False, Verdict.NOTHING),
-        (12, 12, True, Verdict.FENCE),  # a newer one
-        (14, 12, True, Verdict.FENCE),  # a newer one that asserts itself
-        (14, 12, False, Verdict.FENCE),  # the end of a newer one: ours can never be the newest again
-        (12, 10, True, Verdict.NOTHING),  # our own assertion
-        (12, 10, False, Verdict.REASSERT),  # somebody ended us, wrongly
-        (12, 5, False, Verdict.REASSERT),  # a late clean-up hides us after compaction
-        (12, 5, True, Verdict.REASSERT),  # an old connection asserts itself
+        (10, 10, True, Consequence.NOTHING),  # our own announcement
+        (9, 9, True, Consequence.NOTHING),  # a connection before ours: the log has ours after it
+        (9, 5, False, Consequence.NOTHING),
+        (12, 12, True, Consequence.FENCE),  # a newer one
+        (14, 12, True, Consequence.FENCE),  # a newer one that asserts itself
+        (14, 12, False, Consequence.FENCE),  # the end of a newer one: ours can never be the newest again
+        (12, 10, True, Consequence.NOTHING),  # our own assertion
+        (12, 10, False, Consequence.REASSERT),  # somebody ended us, wrongly
+        (12, 5, False, Consequence.REASSERT),  # a late clean-up hides us after compaction
+        (12, 5, True, Consequence.REASSERT),  # an old connection asserts itself
     ],
 )
-def test_a_record_against_a_held_connection(offset, epoch, connected, verdict):
-    assert judge(offset=offset, epoch=epoch, connected=connected, held=10) is verdict
+def test_a_record_against_a_held_connection(offset, epoch, connected, then):
+    assert consequence(offset=offset, epoch=epoch, connected=connected, held=10) is then
 
 
 class Log:
@@ -68,11 +68,11 @@ def test_whoever_holds_the_newest_connection_is_what_readers_see_even_after_comp
                 while held.get(epoch) and read[epoch] < len(log.records):
                     offset, record_epoch, connected = log.records[read[epoch]]
                     read[epoch] += 1
-                    verdict = judge(offset=offset, epoch=record_epoch, connected=connected, held=epoch)
-                    if verdict is Verdict.FENCE:
+                    then = consequence(offset=offset, epoch=record_epoch, connected=connected, held=epoch)
+                    if then is Consequence.FENCE:
                         del held[epoch]
                         ended.append(epoch)
-                    elif verdict is Verdict.REASSERT:
+                    elif then is Consequence.REASSERT:
                         log.append(connected=True, epoch=epoch)
     assert len(held) <= 1
     for epoch in held:
@@ -149,5 +149,5 @@ def test_tombstones_are_skipped_and_what_cannot_be_read_may_be_a_newer_connectio
         reader.apply(unreadable)
     reader.fence(unreadable)
     assert observer.observed == [("A", 5, 5, True)]
-    assert judge(offset=5, epoch=5, connected=True, held=3) is Verdict.FENCE
+    assert consequence(offset=5, epoch=5, connected=True, held=3) is Consequence.FENCE
     assert len(remnants) == 0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from chargebus_edge import drain
+from chargebus_edge.log import drain
 from chargebus_events.commands import COMMAND, Command, Delivery
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
@@ -149,7 +149,7 @@ async def test_a_station_that_sends_faster_than_kafka_takes_is_read_no_further(r
             await socket.send(f'[2,"{number}","Heartbeat",{{}}]')
         await asyncio.sleep(0.05)
         (connection,) = edge.connections.of("CP1")
-        assert connection._held
+        assert connection._ahead
         edge.kafka.release()
         answers = [json.loads(await socket.recv()) for _ in range(50)]
         assert sorted({answer[1] for answer in answers}, key=int) == [str(number) for number in range(50)]
@@ -200,7 +200,7 @@ async def test_a_compressed_message_without_agreement_closes_the_socket_and_is_c
     with pytest.raises(ConnectionClosed) as closed:
         await socket.recv()
     assert closed.value.rcvd.code == 1002
-    await until(lambda: edge.edge.server._parts.tally.events["unreadable"] == 1)
+    await until(lambda: edge.edge.server._parts.counts.events["unreadable"] == 1)
 
 
 async def test_a_fragmented_message_is_put_together(edge):
@@ -217,7 +217,66 @@ async def test_text_that_is_not_utf_8_is_answered_and_the_socket_stays(edge):
     assert json.loads(await socket.recv())[0] == 3
 
 
+async def test_an_edge_for_which_kafka_is_slow_reads_no_station_not_even_one_that_has_just_come(run_edge):
+    async with run_edge(stall_s=0.05, dark_s=30) as edge:
+        edge.register("CP1")
+        edge.register("CP2")
+        old = await connected(edge)
+        edge.kafka.hold()
+        await old.send('[2,"1","Heartbeat",{}]')
+        await until(lambda: edge.edge.health.state == "stalled")
+        edge.edge.obstacles.remove("dark")  # as if it had been on its way in when that began
+        new = await edge.connect("CP2")
+        for socket in (old, new):
+            await socket.send('[2,"2","Heartbeat",{}]')
+        await asyncio.sleep(0.1)
+        assert [record.record.key for record in edge.kafka.waiting if "frames" in record.record.topic] == ["CP1"]
+        assert edge.connections.of("CP2")[0]._early is None
+        edge.kafka.release()
+        for socket, answers in ((old, 2), (new, 1)):
+            for _ in range(answers):
+                assert json.loads(await asyncio.wait_for(socket.recv(), 5))[0] == 3
+
+
+async def test_what_waits_for_kafka_is_bounded_however_much_stations_send(run_edge):
+    """Each of ten stations may have 32 calls open: all together they would be several times the bound."""
+    most, read_at_once = 1024 * 1024, 256 * 1024
+    async with run_edge(stall_s=60, dark_s=120, max_waiting_bytes=most) as edge:
+        for number in range(10):
+            edge.register(f"CP{number}")
+        sockets = [await connected(edge, f"CP{number}") for number in range(10)]
+        edge.kafka.hold()
+        uplink = edge.edge.drainer.uplink
+        text = f'[2,"%d","DataTransfer",{{"vendorId":"v","data":"{"x" * 30_000}"}}]'
+        sending = [asyncio.create_task(_send_all(socket, text, 30)) for socket in sockets]
+        await until(lambda: uplink.waiting_bytes > most)
+        await asyncio.sleep(0.3)
+        assert uplink.waiting_bytes <= most + read_at_once
+        edge.kafka.release()
+        await asyncio.gather(*sending)
+        await edge.kafka.until("ocpp.frames.device", 300)
+        await until(lambda: uplink.waiting_bytes == 0)
+
+
+async def _send_all(socket, text, count):
+    for number in range(count):
+        await socket.send(text % number)
+
+
 # Promise 5: one socket per station
+
+
+async def test_a_presence_record_that_cannot_be_read_ends_the_connection_that_it_may_have_replaced(edge):
+    socket = await connected(edge)
+    edge.kafka.write(Record(PRESENCE, "CP2", b'{"connected":"perhaps"}'))
+    await socket.send('[2,"hb","Heartbeat",{}]')
+    assert json.loads(await socket.recv())[0] == 3
+    edge.kafka.write(Record(PRESENCE, "CP1", b'{"connected":"perhaps"}'))
+    with pytest.raises(ConnectionClosed):
+        await socket.recv()
+    async with await connected(edge) as newer:
+        await newer.send('[2,"hb","Heartbeat",{}]')
+        assert json.loads(await newer.recv())[0] == 3
 
 
 async def test_a_connection_is_announced_and_its_end_carries_its_epoch(edge):
@@ -474,7 +533,7 @@ UNREADABLE = [
 async def test_an_unreadable_downlink_record_is_skipped(edge, headers):
     socket = await connected(edge)
     edge.kafka.write(Record("ocpp.downlink", "CP1", b"{}", headers, 0))
-    assert edge.edge.server._parts.tally.events["unreadable_downlink"] == 1
+    assert edge.edge.server._parts.counts.events["unreadable_downlink"] == 1
     await socket.send('[2,"hb","Heartbeat",{}]')
     assert json.loads(await socket.recv())[0] == 3
 
@@ -487,13 +546,13 @@ async def test_a_silent_station_is_pinged_and_a_half_open_one_dropped(run_edge):
         edge.register("CP1")
         socket = await connected(edge)
         (connection,) = edge.connections.of("CP1")
-        while not connection._liveness._answers_pings:
+        while not connection._keepalive._answers_pings:
             await asyncio.sleep(0.05)
         socket.transport.pause_reading()
         async with asyncio.timeout(10):
             while len(edge.connections):
                 await asyncio.sleep(0.05)
-        assert edge.edge.server._parts.tally.drops == {"half-open": 1}
+        assert edge.edge.server._parts.counts.drops == {"half-open": 1}
         socket.transport.resume_reading()
         await socket.wait_closed()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_edge import websocket
+from chargebus_edge.rpc import websocket
 from chargebus_events.commands import Command, Delivery
 from chargebus_events.presence import Presence
 from websockets.exceptions import ConnectionClosed
@@ -88,7 +88,7 @@ async def test_who_ends_the_conversation_is_gone_at_once_and_cut_in_time(station
     assert await station.ended_in_log()
     station.command("c-1")
     assert await station.outcomes(1) == {"c-1": "undeliverable"}
-    assert station.edge.edge.server._parts.tally.events["unreadable"] == (ENDINGS[ending] != NORMAL)
+    assert station.edge.edge.server._parts.counts.events["unreadable"] == (ENDINGS[ending] != NORMAL)
     await asyncio.wait_for(station.connection.socket.wait_closed(), 2)
 
 
@@ -127,7 +127,7 @@ async def test_only_a_pong_shows_that_a_station_answers_pings(run_edge):
     async with run_edge(ping_after_s=0.3) as edge:
         edge.register("CP1")
         station = await connected(edge)
-        client, liveness = station.client, station.connection._liveness
+        client, liveness = station.client, station.connection._keepalive
         for others in (frame(PING), frame(0x01, b'[2,"hb",') + frame(0x00, b'"Heart')):
             client.transport.pause_reading()
             await until(lambda: liveness._pinged_at is not None)

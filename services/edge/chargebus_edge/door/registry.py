@@ -1,0 +1,81 @@
+"""Who may connect: the stations of `station.registry` and the policy for all others, kept in memory."""
+
+from collections.abc import Callable
+
+import msgspec
+from chargebus_events.record import Received
+from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, Registration
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What an edge asks of a station that connects, and what the station is then; `versions` empty means any."""
+
+    password_hash: str
+    registration: Registration
+    versions: tuple[str, ...] = ()
+    security_profile: int = 1
+    onboarding: bool = False
+
+
+_ONBOARDING_STATUS: dict[str, Registration] = {"pending": "pending", "accept": "accepted"}
+
+_read_station = msgspec.json.Decoder(RegisteredStation).decode
+_read_policy = msgspec.json.Decoder(OnboardingPolicy).decode
+
+
+class Registry:
+    """The registry as the topic has it up to now.
+
+    `changed` is called with the station's identity after a change, and with an empty one after a new policy.
+    """
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
+        self._stations: dict[str, Terms | None] = {}  # None: refused, whatever the policy is
+        self._onboarding: Terms | None = None
+
+    def __len__(self) -> int:
+        return len(self._stations)
+
+    def find(self, station_id: str) -> Terms | None:
+        """Return on what terms a station may connect, or None if it may not."""
+        return self._stations.get(station_id, self._onboarding)
+
+    def apply(self, record: Received) -> None:
+        """Take a record of the topic.
+
+        Raises:
+            msgspec.MsgspecError: it cannot be read; nothing has changed.
+        """
+        if record.key == ONBOARDING_KEY:
+            self._set_policy(record.value)
+        else:
+            self._set_station(record.key, record.value)
+
+    def refuse(self, record: Received) -> None:
+        """Let in nobody on the terms of a record that cannot be read: they may be stricter than those before."""
+        if record.key == ONBOARDING_KEY:
+            self._onboarding = None
+            self._changed("")
+        else:
+            self._stations[record.key] = None
+            self._changed(record.key)
+
+    def _set_policy(self, value: bytes | None) -> None:
+        policy = None if value is None else _read_policy(value)
+        status = None if policy is None else _ONBOARDING_STATUS.get(policy.unknown_stations)
+        if policy is None or status is None:
+            self._onboarding = None
+        else:
+            self._onboarding = Terms(policy.password_hash, status, onboarding=True)
+        self._changed("")
+
+    def _set_station(self, station_id: str, value: bytes | None) -> None:
+        if value is None:
+            self._stations.pop(station_id, None)
+        else:
+            station = _read_station(value)
+            self._stations[station_id] = Terms(
+                station.password_hash, station.registration, station.versions, station.security_profile
+            )
+        self._changed(station_id)

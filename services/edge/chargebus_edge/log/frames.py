@@ -1,0 +1,90 @@
+"""Frames on their way to Kafka, as records built fast: what does not change within a connection is encoded once.
+
+The result is the same as `Frame.record`'s (a test compares them); it costs a fifth.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+from chargebus_events.frames import CALL, SEND, RpcError
+from chargebus_events.record import Record, timestamp
+
+from chargebus_edge.log.routes import Route
+
+_SPEC = ("ce_specversion", b"1.0")
+_CALL = ("ce_type", CALL.encode())
+_SEND = ("ce_type", SEND.encode())
+_JSON = ("content-type", b"application/json")
+
+
+Answer = bytes | RpcError
+"""The payload of a CALLRESULT, or what a CALLERROR says."""
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """Put a CALL or SEND on Kafka; `number` counts the connection's frames from 1 and addresses the answer."""
+
+    number: int
+    route: Route
+    message_id: str
+    payload: bytes
+
+
+class Stamp:
+    """Formats the time, once for each millisecond."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._millisecond = -1
+        self._text = b""
+
+    def __call__(self) -> bytes:
+        """Return the time as the header `ce_time` has it."""
+        now = self._clock()
+        millisecond = int(now.timestamp() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._text = timestamp(now).encode()
+        return self._text
+
+
+class FrameRecords:
+    """Makes the records of one connection."""
+
+    __slots__ = ("_epoch", "_id", "_slot", "_source", "_stamp", "_station_id", "_subject", "_version")
+
+    def __init__(self, station_id: str, version: str, slot: int, epoch: int, stamp: Stamp) -> None:
+        self._stamp = stamp
+        self._station_id = station_id
+        self._id = b"%s/%d/" % (station_id.encode(), epoch)
+        self._source = ("ce_source", b"/edge/%d" % slot)
+        self._subject = ("ce_subject", station_id.encode())
+        self._version = ("ocpp_version", version.encode())
+        self._slot = ("ocpp_slot", b"%d" % slot)
+        self._epoch = ("ocpp_epoch", b"%d" % epoch)
+
+    def record(self, frame: Publish) -> Record:
+        """Return the frame as a record for the topic of its route."""
+        number = b"%d" % frame.number
+        way = frame.route
+        return Record(
+            way.topic,
+            self._station_id,
+            frame.payload,
+            (
+                _SPEC,
+                ("ce_id", self._id + number),
+                _CALL if way.expects_answer else _SEND,
+                self._source,
+                self._subject,
+                ("ce_time", self._stamp()),
+                _JSON,
+                self._version,
+                way.header,
+                ("ocpp_message_id", frame.message_id.encode()),
+                self._slot,
+                self._epoch,
+                ("ocpp_number", number),
+            ),
+        )

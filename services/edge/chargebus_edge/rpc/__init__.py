@@ -1,0 +1,1 @@
+"""OCPP-J: the sockets, the framing, and the calls in both directions."""

@@ -1,0 +1,39 @@
+"""What the protocol of a connection wants done: its only way to act on the world."""
+
+from typing import Literal
+
+import msgspec
+
+from chargebus_edge.log.commands import Report
+from chargebus_edge.log.frames import Publish
+
+Event = Literal[
+    "unreadable",
+    "refused",
+    "overflow",
+    "forgotten",
+    "unknown_answer",
+    "result_refused",
+    "send_dropped",
+    "repeated_command",
+    "repeated_answer",
+]
+"""What a connection has seen that an operator may want to know of; each is counted."""
+
+
+class SendText(msgspec.Struct, frozen=True, gc=False):
+    """Write a frame to the socket; if a command's cannot be written, the protocol is told (`unwritten`)."""
+
+    text: str
+    is_command: bool = False
+
+
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """Count an event, and log it now and then; `about` says in words what happened, `action` to which frame."""
+
+    event: Event
+    about: str = ""
+    action: str = ""
+
+
+Effect = Publish | SendText | Report | Note

@@ -1,0 +1,46 @@
+"""What a change of the registry does to the connections that are open."""
+
+from chargebus_edge.door.registry import Registry, Terms
+from chargebus_edge.log.connections import Connections
+from chargebus_edge.log.stations import Ending
+from chargebus_edge.rpc.connection import OcppConnection
+
+
+class RegistryChanges:
+    """Holds open connections to the terms on which they would be let in now."""
+
+    def __init__(self, connections: Connections[OcppConnection]) -> None:
+        self._connections = connections
+        self.registry = Registry(self._changed)
+
+    def _changed(self, station_id: str) -> None:
+        if station_id:
+            affected = self._connections.of(station_id)
+        else:
+            affected = [connection for connection in self._connections if connection.terms.onboarding]
+        for connection in affected:
+            self.review(connection)
+
+    def review(self, connection: OcppConnection) -> None:
+        """Close a connection that would not be let in now; tell any other its registration status."""
+        terms = self.registry.find(connection.station.station_id)
+        if terms is None:
+            connection.close(Ending.TERMS)
+        elif objection := _objection(connection, terms):
+            connection.close(Ending.TERMS, objection)
+        else:
+            connection.protocol.register(terms.registration)
+
+
+def _objection(connection: OcppConnection, terms: Terms) -> str:
+    """Return why a connection cannot stay on new terms, or an empty string."""
+    before = connection.terms
+    if terms.password_hash != before.password_hash:
+        return "the password was changed"
+    if terms.registration == "rejected" and connection.protocol.registration != "rejected":
+        return "the station is rejected"
+    if terms.versions and connection.station.version not in terms.versions:
+        return "the OCPP version is not allowed"
+    if terms.security_profile > before.security_profile:
+        return "a higher security profile is required"
+    return ""
