@@ -93,6 +93,16 @@ def parked_replay(chosen: argparse.Namespace) -> int:
     return _asyncio(parked.replay(runtime_settings(), chosen.service, chosen.numbers, utc_now))
 
 
+def parked_dismiss(chosen: argparse.Namespace) -> int:
+    """Dismiss parked records."""
+    from chargebus_runtime.clock import utc_now
+
+    from chargebus_cli import parked
+    from chargebus_cli.environment import runtime_settings
+
+    return _asyncio(parked.dismiss(runtime_settings(), chosen.service, chosen.numbers, utc_now))
+
+
 def holes_list(chosen: argparse.Namespace) -> int:
     """List holes in the log."""
     from chargebus_cli import holes

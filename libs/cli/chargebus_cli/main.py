@@ -34,6 +34,8 @@ _PARKED = """\
 A record that a service could not handle (our fault, never the station's) is set aside in the topic
 <service>.parked with its reason, so that the others go on. Here they are listed, shown and, once the
 cause is mended, replayed. A replay is harmless if the record was handled after all: one effect per fact.
+What nobody wants any more is dismissed. As long as there are any, /health says how many.
+DATABASE_URL names the databases' server.
 """
 
 _HOLES = """\
@@ -139,22 +141,28 @@ def _add_migrate(offered: Offered) -> None:
 
 
 def _add_parked(offered: Offered) -> None:
-    parked = _command(offered, "parked", "records that could not be handled: list, show, replay", _PARKED)
+    parked = _command(offered, "parked", "records that could not be handled: list, show, replay, dismiss", _PARKED)
     parked.set_defaults(command=lambda _chosen: _show_help(parked))
     verbs = parked.add_subparsers(title="what to do", metavar="VERB")
-    listing = verbs.add_parser("list", help="one line for each that was not replayed yet")
+    listing = verbs.add_parser("list", help="one line for each that was neither replayed nor dismissed")
     listing.add_argument("services", nargs="*", metavar="SERVICE", help="of these services; of all without a name")
     listing.set_defaults(command=commands.parked_list)
     showing = verbs.add_parser("show", help="one of them whole: headers, reason, payload")
     showing.add_argument("service", metavar="SERVICE")
     showing.add_argument("number", type=int, metavar="NUMBER", help="as `parked list` shows it")
     showing.set_defaults(command=commands.parked_show)
-    replaying = verbs.add_parser("replay", help="send them back to where they came from")
-    replaying.add_argument("service", metavar="SERVICE")
-    which = replaying.add_mutually_exclusive_group(required=True)
-    which.add_argument("numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="as `parked list` shows them")
-    which.add_argument("--all", action="store_true", help="all that the service has")
-    replaying.set_defaults(command=commands.parked_replay)
+    for name, summary, command in (
+        ("replay", "send them back to where they came from", commands.parked_replay),
+        ("dismiss", "take them out of the list and of the service's health, unhandled", commands.parked_dismiss),
+    ):
+        verb = verbs.add_parser(name, help=summary)
+        verb.add_argument("service", metavar="SERVICE")
+        which = verb.add_mutually_exclusive_group(required=True)
+        which.add_argument(
+            "numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="as `parked list` has them"
+        )
+        which.add_argument("--all", action="store_true", help="all that the service has")
+        verb.set_defaults(command=command)
 
 
 def _add_holes(offered: Offered) -> None:

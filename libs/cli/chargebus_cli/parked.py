@@ -1,8 +1,11 @@
-"""`chargebus parked`: what services could not handle, listed, shown and replayed."""
+"""`chargebus parked`: what services could not handle, listed, shown, replayed and dismissed."""
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import asyncpg
 from chargebus_events.record import Received
 from chargebus_events.topics import TOPICS, parked_topic
 from chargebus_runtime import parking
@@ -13,8 +16,10 @@ from chargebus_runtime.readers import Readers
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.view import View
 
+from chargebus_cli.databases import databases, pool_of
 from chargebus_cli.errors import CommandError
 from chargebus_cli.say import say
+from chargebus_cli.services import builds
 
 _SHOWN_REASON = 80
 
@@ -25,7 +30,7 @@ def services() -> list[str]:
 
 
 async def waiting(settings: RuntimeSettings, service: str) -> list[Received]:
-    """Return the service's parked records that were not replayed yet, oldest first."""
+    """Return the service's parked records that were neither replayed nor dismissed, oldest first."""
     if parked_topic(service) not in TOPICS:
         message = f"{service} parks no records; these do: {', '.join(services())}"
         raise CommandError(message)
@@ -74,18 +79,39 @@ async def show(settings: RuntimeSettings, service: str, number: int) -> None:
 async def replay(settings: RuntimeSettings, service: str, numbers: list[int], clock: Clock) -> None:
     """Send parked records back to the topics they came from (all of them, without a number)."""
     records = await _pick(settings, service, numbers)
-    producer = Producer(KafkaConnection(settings))
-    await producer.start()
-    try:
+    async with _settling(settings, service) as (producer, pool):
         for record in records:
             again = parking.replay(record)
             # In this order a crash between the two replays twice, which services expect, rather than never.
             await producer.send(again)
             await producer.send(parking.replayed(service, record, clock()))
+            await parking.forget(pool, [record])
             say(f"{service} {record.offset} sent to {again.topic}")
-    finally:
-        await producer.stop()
     say(f"{len(records)} replayed")
+
+
+async def dismiss(settings: RuntimeSettings, service: str, numbers: list[int], clock: Clock) -> None:
+    """Take parked records out of the list and the service's health, unhandled (all of them, without a number)."""
+    records = await _pick(settings, service, numbers)
+    async with _settling(settings, service) as (producer, pool):
+        for record in records:
+            await producer.send(parking.dismissed(service, record, clock()))
+            await parking.forget(pool, [record])
+        if not numbers:
+            await parking.forget_all(pool)
+    say(f"{len(records)} dismissed")
+
+
+@asynccontextmanager
+async def _settling(settings: RuntimeSettings, service: str) -> AsyncIterator[tuple[Producer, asyncpg.Pool]]:
+    (database,) = databases(settings, builds([service]))
+    async with pool_of(database) as pool:
+        producer = Producer(KafkaConnection(settings))
+        await producer.start()
+        try:
+            yield producer, pool
+        finally:
+            await producer.stop()
 
 
 async def _pick(settings: RuntimeSettings, service: str, numbers: list[int]) -> list[Received]:

@@ -1,16 +1,21 @@
 """`chargebus topics`, `migrate` and `parked` against the real servers."""
 
+import itertools
 from datetime import UTC, datetime
+from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from chargebus_cli import migrate, parked
 from chargebus_cli import topics as topic_commands
+from chargebus_cli.databases import databases, pool_of
 from chargebus_cli.errors import CommandError
 from chargebus_cli.services import builds
 from chargebus_events.record import Received
+from chargebus_events.services import SERVICES
 from chargebus_events.topics import TOPICS
-from chargebus_runtime import parking
+from chargebus_runtime import migrations, parking
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.producer import Producer
@@ -21,18 +26,30 @@ FRAMES = "ocpp.frames.device"
 
 
 @pytest.fixture
-def settings(kafka):
-    return RuntimeSettings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+def settings(kafka, postgres):
+    return RuntimeSettings(kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url)
 
 
 @pytest.fixture
-async def park(settings, topics):
+async def device(settings):
+    await migrate.run(settings, builds(["device"]))
+    (database,) = databases(settings, builds(["device"]))
+    async with pool_of(database) as pool:
+        await parking.forget_all(pool)
+        yield pool
+
+
+@pytest.fixture
+async def park(settings, topics, device):
     producer = Producer(KafkaConnection(settings))
     await producer.start()
+    places = itertools.count(7)
 
     async def park(station: str, reason: str) -> int:
         headers = {"ce_type": b"chargebus.ocpp.call.v1", "ocpp_action": b"BootNotification"}
-        frame = Received(FRAMES, 3, 7, station, b'{"reason":"PowerUp"}', headers)
+        frame = Received(FRAMES, 3, next(places), station, b'{"reason":"PowerUp"}', headers)
+        async with device.acquire() as connection:
+            await parking.note(connection, frame, reason, NOW)
         return (await producer.send(parking.parked("device", frame, reason, NOW))).offset
 
     yield park
@@ -63,8 +80,29 @@ async def test_migrate_brings_each_database_to_its_newest_revision_and_may_run_a
     assert said == ["chargebus_device is at its newest revision", "chargebus_session is at its newest revision"] * 2
 
 
-async def test_a_parked_record_is_listed_shown_and_replayed_once(settings, park, capsys):
+async def test_a_database_that_was_made_before_it_knew_what_is_parked_is_brought_up_to_date(postgres):
+    settings = RuntimeSettings(database_url=postgres.url)
+    names = [service.name for service in SERVICES if service.database and not service.planned]
+    for database in databases(settings, builds(names)):
+        name = f"{database.name}_{uuid4().hex[:8]}"
+        await migrations.migrate(postgres.url, name, database._options.migrations)
+        connection = await asyncpg.connect(migrations.database_url(postgres.url, name))
+        newest = await connection.fetchval("SELECT version_num FROM alembic_version")
+        (revision,) = database._options.migrations.glob("versions/*_parked_records.py")
+        before = f"{int(revision.name[:4]) - 1:04}"
+        await connection.execute("DROP TABLE parked_record")
+        await connection.execute("UPDATE alembic_version SET version_num = $1", before)
+
+        await migrations.migrate(postgres.url, name, database._options.migrations)
+
+        assert await connection.fetchval("SELECT version_num FROM alembic_version") == newest
+        assert await connection.fetchval("SELECT count(*) FROM parked_record") == 0
+        await connection.close()
+
+
+async def test_a_parked_record_is_listed_shown_and_replayed_once(settings, park, device, capsys):
     number = await park("CLI-1", "ValueError: no such connector")
+    assert await parking.count(device) == (1, "ValueError: no such connector")
 
     await parked.list_all(settings, ["device"])
     assert f"{number}" in (line := next(line for line in capsys.readouterr().out.splitlines() if "CLI-1" in line))
@@ -78,9 +116,36 @@ async def test_a_parked_record_is_listed_shown_and_replayed_once(settings, park,
 
     await parked.replay(settings, "device", [number], utc_now)
     assert f"device {number} sent to {FRAMES}" in capsys.readouterr().out
+    assert await parking.count(device) == (0, "")
     assert number not in [record.offset for record in await parked.waiting(settings, "device")]
     with pytest.raises(CommandError, match=f"no parked record {number}"):
         await parked.replay(settings, "device", [number], utc_now)
+
+
+async def test_dismissed_records_are_neither_listed_nor_counted_and_never_sent(settings, park, device, capsys):
+    first, second = [await park(f"CLI-{n}", "boom") for n in (3, 4)]
+
+    await parked.dismiss(settings, "device", [first], utc_now)
+    assert capsys.readouterr().out == "1 dismissed\n"
+    waiting = [record.offset for record in await parked.waiting(settings, "device")]
+    assert (first in waiting, second in waiting) == (False, True)
+    assert (await parking.count(device))[0] == 1
+    with pytest.raises(CommandError, match=f"no parked record {first}"):
+        await parked.replay(settings, "device", [first], utc_now)
+
+    await parked.dismiss(settings, "device", [], utc_now)
+    assert second not in [record.offset for record in await parked.waiting(settings, "device")]
+    assert await parking.count(device) == (0, "")
+
+
+async def test_without_its_database_nothing_is_replayed(settings, park, tmp_path):
+    number = await park("CLI-5", "boom")
+    nowhere = settings.model_copy(update={"database_url": f"postgresql://nobody@/postgres?host={tmp_path}"})
+
+    with pytest.raises(CommandError, match="chargebus_device cannot be used"):
+        await parked.replay(nowhere, "device", [number], utc_now)
+
+    assert number in [record.offset for record in await parked.waiting(settings, "device")]
 
 
 @pytest.mark.real_broker
@@ -97,7 +162,11 @@ async def test_a_replayed_record_is_as_it_was(settings, park, kafka):
             if record.key == b"CLI-2":
                 break
     assert record.value == b'{"reason":"PowerUp"}'
-    assert dict(record.headers) == {"ce_type": b"chargebus.ocpp.call.v1", "ocpp_action": b"BootNotification"}
+    assert dict(record.headers) == {
+        "ce_type": b"chargebus.ocpp.call.v1",
+        "ocpp_action": b"BootNotification",
+        "replay_of": b"%d" % number,
+    }
 
 
 async def test_a_service_that_parks_nothing_is_said(settings):

@@ -1,16 +1,32 @@
-"""Records that our code could not handle: set aside with the reason, listed, replayed."""
+"""Records that our code could not handle: set aside with the reason, listed, replayed or dismissed.
 
-from collections.abc import Iterable
+The topic `<service>.parked` has them whole; the service's database knows how many are still parked.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import asyncpg
 from chargebus_events.record import Received, Record, timestamp
 from chargebus_events.topics import parked_topic
 
 _PREFIX = "parked_"
 TOPIC, PARTITION, OFFSET, REASON, AT = (f"{_PREFIX}{name}" for name in ("topic", "partition", "offset", "reason", "at"))
-REPLAYED = f"{_PREFIX}replayed"
+REPLAYED, DISMISSED = (f"{_PREFIX}{name}" for name in ("replayed", "dismissed"))
 _REPLAY = "replay_of"  # the offset in the parked topic; it stays with the record, even if it is parked again
 _REASON_BYTES = 2000
+
+_NOTE = """
+INSERT INTO parked_record (topic, partition, record_offset, reason, parked_at) VALUES ($1, $2, $3, $4, $5)
+"""
+_FORGET = """
+DELETE FROM parked_record USING unnest($1::text[], $2::int[], $3::bigint[]) AS p (topic, partition, record_offset)
+WHERE parked_record.topic = p.topic AND parked_record.partition = p.partition
+AND parked_record.record_offset = p.record_offset
+"""
+_COUNT = """
+SELECT count(*) AS count, (SELECT reason FROM parked_record ORDER BY id DESC LIMIT 1) AS reason FROM parked_record
+"""
 
 
 def parked(service: str, received: Received, reason: str, now: datetime) -> Record:
@@ -53,16 +69,48 @@ def is_replay(record: Received) -> bool:
 
 def replayed(service: str, record: Received, now: datetime) -> Record:
     """Return the note, in the parked topic, that the record at this offset was replayed."""
-    headers = ((REPLAYED, b"%d" % record.offset), (AT, timestamp(now).encode()))
+    return _settled(REPLAYED, service, record, now)
+
+
+def dismissed(service: str, record: Received, now: datetime) -> Record:
+    """Return the note, in the parked topic, that the record at this offset is not wanted any more."""
+    return _settled(DISMISSED, service, record, now)
+
+
+def _settled(how: str, service: str, record: Received, now: datetime) -> Record:
+    headers = ((how, b"%d" % record.offset), (AT, timestamp(now).encode()))
     return Record(parked_topic(service), record.key, b"", headers)
 
 
 def still_parked(records: Iterable[Received]) -> list[Received]:
-    """Return the parked records among `records` (a parked topic from its beginning) that were not replayed yet."""
+    """Return the parked ones among `records` (a parked topic from its beginning), neither replayed nor dismissed."""
     waiting: dict[int, Received] = {}
     for record in records:
-        if REPLAYED in record.headers:
-            waiting.pop(int(record.text(REPLAYED)), None)
+        settled = record.text(REPLAYED) or record.text(DISMISSED)
+        if settled:
+            waiting.pop(int(settled), None)
         elif TOPIC in record.headers:
             waiting[record.offset] = record
     return list(waiting.values())
+
+
+async def note(connection: asyncpg.Connection, record: Received, reason: str, now: datetime) -> None:
+    """Count a record as parked, in the transaction that parks it."""
+    await connection.execute(_NOTE, record.topic, record.partition, record.offset, reason, now)
+
+
+async def forget(pool: asyncpg.Pool, records: Sequence[Received]) -> None:
+    """Count parked records, as the topic has them, no longer: they were replayed or dismissed."""
+    places = [(r.text(TOPIC), int(r.text(PARTITION)), int(r.text(OFFSET))) for r in records]
+    await pool.execute(_FORGET, *([place[column] for place in places] for column in range(3)))
+
+
+async def forget_all(pool: asyncpg.Pool) -> None:
+    """Count no record as parked any more, not even those that the topic no longer has."""
+    await pool.execute("DELETE FROM parked_record")
+
+
+async def count(pool: asyncpg.Pool) -> tuple[int, str]:
+    """Return how many records are parked, and why the last of them is."""
+    row = await pool.fetchrow(_COUNT)
+    return row["count"], row["reason"] or ""

@@ -23,11 +23,11 @@ class ParkingLimit:
     def reached(self, record: Received) -> str | None:
         """Return why a record must not be parked; None if it may."""
         if self._in_a_row >= IN_A_ROW:
-            return f"the last {self._in_a_row} records could not be applied, without one between them that could"
+            return f"the last {self._in_a_row} records had to be parked, and none between them could be applied"
         parked = self._parked.get(TopicPartition(record.topic, record.partition), ())
         recent = sum(record.offset - RECENT < offset < record.offset for offset in set(parked))
         if 2 * recent >= RECENT:
-            return f"{recent} of the last {RECENT} records of its partition could not be applied"
+            return f"{recent} of the last {RECENT} records of its partition had to be parked"
         return None
 
     def parked(self, record: Received) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from chargebus_runtime import offsets
+from chargebus_runtime import offsets, parking
 from chargebus_runtime.away import MAYBE_AWAY
 from chargebus_runtime.clock import Clock, utc_now
 from chargebus_runtime.consumer import Consumer, ConsumerParts
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[["Process"], Service]
 
+_SHOWN_REASON = 200
 _STOP_WITHIN_S = 15.0  # for batches under way; what they committed is in the outbox, and goes out with the next owner
 
 
@@ -212,14 +213,23 @@ class Process:
         for service in self._services:
             if service.database is None or not await service.database.answers():
                 continue
-            holes = await offsets.open_holes(service.database.pool)
-            if holes:
-                found.setdefault(service.name, []).extend(
-                    f"{hole['topic']}[{hole['partition']}] offsets {hole['from_offset']} to {hole['to_offset']} "
-                    f"were never read: {hole['reason']}"
-                    for hole in holes
-                )
+            warnings = [*await _holes(service.database), *await _parked(service.name, service.database)]
+            if warnings:
+                found.setdefault(service.name, []).extend(warnings)
         return found
+
+
+async def _holes(database: Database) -> list[str]:
+    return [
+        f"{hole['topic']}[{hole['partition']}] offsets {hole['from_offset']} to {hole['to_offset']} "
+        f"were never read: {hole['reason']}"
+        for hole in await offsets.open_holes(database.pool)
+    ]
+
+
+async def _parked(service: str, database: Database) -> list[str]:
+    count, reason = await parking.count(database.pool)
+    return [f"{count} parked (chargebus parked list {service}), the last: {reason[:_SHOWN_REASON]}"] if count else []
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"], within_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The tables that every service's database has: offsets, outbox and holes in the log."""
+"""The tables that every service's database has: offsets, outbox, holes in the log and parked records."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -51,7 +51,20 @@ class LogHole(SQLModel, table=True):
     acknowledged_at: datetime | None = Field(default=None, sa_type=sa.DateTime(timezone=True))
 
 
-RUNTIME_TABLES = ("consumer_offset", "outbox", "log_hole")
+class ParkedRecord(SQLModel, table=True):
+    """Where a record stood that is parked; its topic has it whole. When it is replayed or dismissed, its row goes."""
+
+    __tablename__ = "parked_record"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    topic: str
+    partition: int
+    record_offset: int = Field(sa_type=sa.BigInteger)
+    reason: str
+    parked_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
+
+
+RUNTIME_TABLES = ("consumer_offset", "outbox", "log_hole", "parked_record")
 
 
 def create_runtime_tables(op: "Operations") -> None:
@@ -84,9 +97,24 @@ def create_runtime_tables(op: "Operations") -> None:
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True)),
     )
+    create_parked_record(op)
+
+
+def create_parked_record(op: "Operations") -> None:
+    """Create the table of parked records, unless it is there: older databases were made without it."""
+    op.create_table(
+        "parked_record",
+        sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("topic", sa.String, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("record_offset", sa.BigInteger, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=False),
+        if_not_exists=True,
+    )
 
 
 def drop_runtime_tables(op: "Operations") -> None:
     """Drop them again: the last step of that migration's downgrade."""
     for table in reversed(RUNTIME_TABLES):
-        op.drop_table(table)
+        op.drop_table(table, if_exists=True)

@@ -198,6 +198,27 @@ async def test_only_the_guilty_record_is_parked_and_its_sender_told(bench: Bench
     assert values == [b"1", b"refused: ValueError: this one is poison", b"2"]
 
 
+async def test_what_is_parked_stands_in_health_with_the_last_reason_until_it_is_replayed_or_dismissed(
+    bench: Bench,
+) -> None:
+    name = bench.counter.name
+    bench.counter.fail = {"one": ValueError("first"), "two": ValueError("second"), "three": ValueError("third")}
+    values = (b"one", b"1", b"two", b"2", b"three", b"3")
+    async with bench.running() as process:
+        await process.producer.publish([Record(bench.counter.topic.name, "s", value) for value in values])
+        await eventually(has_rows(bench, 3))
+        (database,) = process._databases()
+        assert await process._degraded() == {
+            name: [f"3 parked (chargebus parked list {name}), the last: ValueError: third"]
+        }
+        assert name not in await process._not_ready()
+        records = parking.still_parked(await bench.read(f"{name}.parked"))
+        await parking.forget(database.pool, records[1:])
+        assert await parking.count(database.pool) == (1, "ValueError: first")
+        await parking.forget_all(database.pool)
+        assert await process._degraded() == {}
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -252,7 +273,7 @@ async def test_a_bad_deployment_parks_a_few_records_then_stops_says_why_and_goes
     bench.counter.handle = select  # type: ignore[method-assign]
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i) for i in range(20)])
-        await eventually(lambda: reason_is(process, bench, "could not be applied"))
+        await eventually(lambda: reason_is(process, bench, "had to be parked"))
         (reason,) = (await process._not_ready())[name]
         assert f"the last {IN_A_ROW} records" in reason
         assert f"{bench.counter.topic.name}[" in reason
@@ -304,7 +325,7 @@ async def test_a_partition_that_is_stuck_holds_up_no_other_and_is_parked_once_ot
         topic = bench.counter.topic.name
         bad = [Record(topic, "mad", b"bad", partition=0) for _ in range(IN_A_ROW + 2)]
         await process.producer.publish([*bad, Record(topic, "mad", b"at last", partition=0)])
-        await eventually(lambda: reason_is(process, bench, "could not be applied"))
+        await eventually(lambda: reason_is(process, bench, "had to be parked"))
         await process.producer.publish([Record(topic, "sane", b"good", partition=1)])
         await eventually(has_rows(bench, 2))
         assert bench.counter.name not in await process._not_ready()

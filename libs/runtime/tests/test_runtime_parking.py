@@ -38,3 +38,16 @@ def test_a_replayed_record_is_no_longer_listed():
 def test_what_was_never_parked_cannot_be_replayed():
     with pytest.raises(ValueError, match="not a parked record"):
         parking.replay(RECORD)
+
+
+def test_a_dismissed_record_is_no_longer_listed():
+    first = stored(parking.parked("session", RECORD, "no", NOW), 0)
+    second = stored(parking.parked("session", RECORD, "no", NOW), 1)
+    note = stored(parking.dismissed("session", second, NOW), 2)
+    assert parking.still_parked([first, second, note]) == [first]
+
+
+def test_a_reason_is_text_that_every_place_takes():
+    reason = parking.reason_of(ValueError("\0 \ud800 " + "ä" * 5000))
+    assert reason.startswith("ValueError: \\0 \\ud800 ä")
+    assert len(reason.encode()) <= 2000

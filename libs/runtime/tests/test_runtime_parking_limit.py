@@ -13,7 +13,7 @@ def test_so_many_in_a_row_are_parked_and_no_more_until_one_was_applied():
     for offset in range(IN_A_ROW):
         assert limit.reached(record(offset)) is None
         limit.parked(record(offset))
-    assert "without one between" in (limit.reached(record(IN_A_ROW)) or "")
+    assert "none between them" in (limit.reached(record(IN_A_ROW)) or "")
     limit.applied()
     assert limit.reached(record(IN_A_ROW)) is None
 
