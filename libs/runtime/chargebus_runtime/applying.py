@@ -147,11 +147,13 @@ class Applying:
             except Exception as failure:
                 await self._check_ours(failure)
                 log.exception("%s cannot park %s", self._parts.service, _place(record))
-                why = f"a record can neither be applied nor parked ({parking.reason_of(failure)})"
+                why = f"a record can neither be applied nor parked ({parking.in_short(parking.reason_of(failure))})"
             else:
                 log.error("%s parked %s", self._parts.service, _place(record), exc_info=error)
                 return True
-        self._stop_at(record, f"it stopped, and tries again: {why}; the next is {_place(record)}: {reason}")
+        self._stop_at(
+            record, f"it stopped, and tries again: {why}; the next is {_place(record)}: {parking.in_short(reason)}"
+        )
         return False
 
     def _stop_at(self, record: Received, why: str) -> None:

@@ -15,6 +15,7 @@ TOPIC, PARTITION, OFFSET, REASON, AT = (f"{_PREFIX}{name}" for name in ("topic",
 REPLAYED, DISMISSED = (f"{_PREFIX}{name}" for name in ("replayed", "dismissed"))
 _REPLAY = "replay_of"  # the offset in the parked topic; it stays with the record, even if it is parked again
 _REASON_BYTES = 2000
+_SHORT = 200
 
 _NOTE = """
 INSERT INTO parked_record (topic, partition, record_offset, reason, parked_at) VALUES ($1, $2, $3, $4, $5)
@@ -46,6 +47,11 @@ def reason_of(error: BaseException) -> str:
     """Return an error as a reason: text that every place takes where it is kept or shown."""
     text = f"{type(error).__name__}: {error}".replace("\0", "\\0")
     return text.encode("utf-8", "backslashreplace")[:_REASON_BYTES].decode("utf-8", "ignore")
+
+
+def in_short(reason: str) -> str:
+    """Return a reason as health shows it, to anybody: its first line; PostgreSQL tells of data in the others."""
+    return reason.partition("\n")[0][:_SHORT]
 
 
 def replay(record: Received) -> Record:

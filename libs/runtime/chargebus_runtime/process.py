@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[["Process"], Service]
 
-_SHOWN_REASON = 200
 _STOP_WITHIN_S = 15.0  # for batches under way; what they committed is in the outbox, and goes out with the next owner
 
 
@@ -229,7 +228,7 @@ async def _holes(database: Database) -> list[str]:
 
 async def _parked(service: str, database: Database) -> list[str]:
     count, reason = await parking.count(database.pool)
-    return [f"{count} parked (chargebus parked list {service}), the last: {reason[:_SHOWN_REASON]}"] if count else []
+    return [f"{count} parked (chargebus parked list {service}), the last: {parking.in_short(reason)}"] if count else []
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"], within_s: float) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from asyncpg import UniqueViolationError
 from chargebus_events.record import Received
 from chargebus_runtime import parking
 
@@ -51,3 +52,11 @@ def test_a_reason_is_text_that_every_place_takes():
     reason = parking.reason_of(ValueError("\0 \ud800 " + "ä" * 5000))
     assert reason.startswith("ValueError: \\0 \\ud800 ä")
     assert len(reason.encode()) <= 2000
+
+
+def test_what_health_shows_of_a_reason_has_none_of_the_data_that_postgresql_tells():
+    error = UniqueViolationError("duplicate key value violates unique constraint")
+    error.detail = "Key (id_token)=(04A2) already exists."
+    reason = parking.reason_of(error)
+    assert "04A2" in reason
+    assert parking.in_short(reason) == "UniqueViolationError: duplicate key value violates unique constraint"
