@@ -31,13 +31,13 @@ PRESENCE_S: Final = 0.03
 def build(process: Process) -> Service:
     """Return the service for `process` to run."""
     settings = process.load(DeviceSettings)
-    dead_after = timedelta(seconds=settings.edge_dead_after_s)
+    dead_after = timedelta(seconds=settings.edges.edge_dead_after_s)
     database = process.database(SERVICE, "chargebus_device")
     metrics = Metrics()
     registry_log = RegistryLog()
-    life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.sweep_every_s), process.clock)
-    rules = Rules("refuse", settings.heartbeat_interval_s, settings.boot_retry_s)
-    limits = BulkLimits(settings.bulk_stations, settings.bulk_chosen_passwords)
+    life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.edges.sweep_every_s), process.clock)
+    rules = Rules("refuse", settings.boots.heartbeat_interval_s, settings.boots.boot_retry_s)
+    limits = BulkLimits(settings.bulk.bulk_stations, settings.bulk.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
