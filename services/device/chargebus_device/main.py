@@ -17,9 +17,8 @@ from chargebus_device.connections.tasks import EdgeLife, LifeRules
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SERVICE
 from chargebus_device.registration.api import router
-from chargebus_device.registration.census import Census
 from chargebus_device.registration.operations import BulkLimits, Registrar
-from chargebus_device.registration.tasks import RegistryKeeper, RegistryLog
+from chargebus_device.registration.tasks import Census, RegistryKeeper, RegistryLog
 from chargebus_device.routes import ROUTES
 from chargebus_device.settings import DeviceSettings
 from chargebus_device.statuses.block import Statuses

@@ -15,9 +15,6 @@ from collections.abc import Iterable
 
 from opentelemetry import metrics
 
-from chargebus_session.tokens.domain import Judgement
-from chargebus_session.transactions.domain.state import TransactionState
-
 
 class Metrics:
     """The instruments of the table above."""
@@ -31,16 +28,12 @@ class Metrics:
         self.flags = meter.create_counter("chargebus.session.flags", "{session}")
         self.intents = meter.create_counter("chargebus.session.intents", "{intent}")
 
-    def judged(self, judgements: Iterable[Judgement]) -> None:
+    def judged(self, statuses: Iterable[str]) -> None:
         """Count what tokens were told."""
-        for status, count in Counter(judgement.status for judgement in judgements).items():
+        for status, count in Counter(statuses).items():
             self.judgements.add(count, {"status": status})
 
-    def decided(self, state: TransactionState) -> None:
-        """Count what a batch decided."""
-        self.judged(state.judged)
-        for kind, count in Counter(each.event.kind for each in state.recorded).items():
+    def recorded(self, kinds: Iterable[str]) -> None:
+        """Count new events."""
+        for kind, count in Counter(kinds).items():
             self.events.add(count, {"kind": kind})
-        if state.duplicates:
-            self.duplicates.add(state.duplicates)
-            self.contradictions.add(len(state.contradictions))

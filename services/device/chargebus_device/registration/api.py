@@ -9,7 +9,7 @@ from chargebus_runtime.database import Database
 from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, raises, require
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from chargebus_device.registration import presentation
+from chargebus_device.registration import resources
 from chargebus_device.registration.domain import STATION_ID, Change
 from chargebus_device.registration.errors import RegistrationError, TooManyPasswordsError, TooManyStationsError
 from chargebus_device.registration.operations import Registrar
@@ -62,8 +62,8 @@ def _station_routes(database: Database) -> APIRouter:
             rows = await stations.page(connection, wanted, STATIONS.after(paging) or "", paging.limit + 1)
             found = STATIONS.page(rows, paging.limit, lambda row: row["station_id"])
             reports = await stations.statuses(connection, [row["station_id"] for row in found.items])
-        grouped = presentation.by_station(reports)
-        items = [presentation.station(row, grouped.get(row["station_id"], [])) for row in found.items]
+        grouped = resources.by_station(reports)
+        items = [resources.station(row, grouped.get(row["station_id"], [])) for row in found.items]
         return Page(items=items, next=found.next)
 
     @routes.get(
@@ -193,7 +193,7 @@ async def _detail(connection: asyncpg.Connection, station_id: str) -> StationDet
     row = await stations.get(connection, station_id)
     if row is None:
         raise _unknown(station_id)
-    return presentation.detail(row, await stations.statuses(connection, [station_id]))
+    return resources.detail(row, await stations.statuses(connection, [station_id]))
 
 
 def _unknown(station_id: str) -> Problem:

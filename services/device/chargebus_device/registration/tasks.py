@@ -23,7 +23,7 @@ from chargebus_runtime.retry import until_done
 from chargebus_runtime.view import View
 
 from chargebus_device.metrics import Metrics
-from chargebus_device.registration.store import onboarding, registry
+from chargebus_device.registration.store import onboarding, registry, stations
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +144,19 @@ class RegistryKeeper:
         published = self._topic.versions
         right = [value.record() for key, value in wanted.items() if value.updated_at != published.get(key)]
         return right + [removed(key) for key in keys if key not in wanted and key in published]
+
+
+class Census:
+    """Counts registered and connected stations now and then."""
+
+    def __init__(self, database: Database, metrics: Metrics) -> None:
+        self._database = database
+        self._metrics = metrics
+
+    async def count(self) -> None:
+        """Count once."""
+        async with self._database.pool.acquire() as connection:
+            self._metrics.count_stations(*await stations.census(connection))
 
 
 def _version(record: Received) -> datetime | None:

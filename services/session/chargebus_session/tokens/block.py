@@ -37,4 +37,4 @@ class Authorizations(Block[Authorize, TokenState]):
 
     async def save(self, _batch: Batch, state: TokenState) -> None:
         """Count what was decided; nothing changes by it."""
-        self._metrics.judged(state.judged)
+        self._metrics.judged(judgement.status for judgement in state.judged)

@@ -12,13 +12,13 @@ from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 
 from chargebus_session.metrics import Metrics
-from chargebus_session.transactions import identities
-from chargebus_session.transactions.announcements import announcement, new_flags
+from chargebus_session.transactions.domain.announcements import announcement, new_flags
 from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.transactions.domain.sessions import Report
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
+from chargebus_session.transactions.store import identities
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ class Transactions(Block[Report, Reported]):
         await store.save(batch.connection, state.state.changes)
         for change, because in state.caused:
             self._announce(batch, change, because)
-        self._metrics.decided(state.state)
         for contradiction in state.state.contradictions:
             _log(contradiction)
+        self._count(state.state)
 
     def _announce(self, batch: Batch, change: Change, because: Received) -> None:
         told = announcement(change, batch.now)
@@ -74,6 +74,13 @@ class Transactions(Block[Report, Reported]):
             level = _LEVELS.get(flag, logging.WARNING)
             log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)
             self._metrics.flags.add(1, {"flag": flag})
+
+    def _count(self, state: TransactionState) -> None:
+        self._metrics.judged(judgement.status for judgement in state.judged)
+        self._metrics.recorded(each.event.kind for each in state.recorded)
+        if state.duplicates:
+            self._metrics.duplicates.add(state.duplicates)
+            self._metrics.contradictions.add(len(state.contradictions))
 
 
 def settle(state: TransactionState, call: Call[Report]) -> tuple[Answer, Sequence[Change]]:

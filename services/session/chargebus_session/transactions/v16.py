@@ -10,12 +10,13 @@ from chargebus_ocppj.payloads import Payload, clean, reader
 from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer, Whole
+from chargebus_session.payload import Answer
 from chargebus_session.tokens.domain import id_token
 from chargebus_session.tokens.v16 import IdTagAnswer, IdTagInfo, id_tag_info, read_token
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report, issued
 from chargebus_session.transactions.domain.state import Recorded
+from chargebus_session.transactions.payload import Whole, moment
 
 VERSION: Final = "1.6"
 
@@ -50,7 +51,7 @@ def start_transaction(frame: Frame) -> Report:
     Its identity is what the station says of it: a resent one has another message id and the same content.
     """
     request = _read_start(frame.payload)
-    at, flags = payload.moment(request.timestamp, frame.received_at)
+    at, flags = moment(request.timestamp, frame.received_at)
     token = read_token(request.id_tag)
     event = Event(
         number=0,
@@ -83,7 +84,7 @@ def stop_transaction(frame: Frame) -> Report:
     Spec: OCPP 1.6 4.10 (no reason means Local, no idTag that the station stopped by itself)
     """
     request = _read_stop(frame.payload)
-    at, flags = payload.moment(request.timestamp, frame.received_at)
+    at, flags = moment(request.timestamp, frame.received_at)
     id_tag = clean(request.id_tag)
     event = Event(
         number=1,

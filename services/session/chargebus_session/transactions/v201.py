@@ -6,11 +6,12 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer, Whole
+from chargebus_session.payload import Answer
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
 from chargebus_session.transactions.domain.events import Event, Kind, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report
 from chargebus_session.transactions.domain.state import Recorded
+from chargebus_session.transactions.payload import Whole, moment
 
 IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
 WATT_HOUR: Final = "Wh"
@@ -81,7 +82,7 @@ def transaction_event(frame: Frame) -> Report:
     Spec: OCPP 2.0.1 E01.FR.07, E01.FR.08
     """
     request = _read_event(frame.payload)
-    at, flags = payload.moment(request.timestamp, frame.received_at)
+    at, flags = moment(request.timestamp, frame.received_at)
     info = request.transaction_info
     event = Event(
         number=request.seq_no,
@@ -121,7 +122,7 @@ def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
     """
     samples: list[Sample] = []
     for meter_value in request.meter_value:
-        at, _flags = payload.moment(meter_value.timestamp, frame.received_at)
+        at, _flags = moment(meter_value.timestamp, frame.received_at)
         for value in meter_value.sampled_value:
             wh = _watt_hours(value)
             if wh is not None:

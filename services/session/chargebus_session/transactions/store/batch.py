@@ -19,7 +19,7 @@ from chargebus_session.transactions.domain.events import Event, corrected
 from chargebus_session.transactions.domain.fold import Fold
 from chargebus_session.transactions.domain.sessions import Report, Session, Summary
 from chargebus_session.transactions.domain.state import Change, EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
-from chargebus_session.transactions.identities import TransactionIds
+from chargebus_session.transactions.store.identities import TransactionIds
 
 REMOTE_START_OPEN: Final = timedelta(minutes=10)
 """How long after a remote start a transaction of OCPP 1.6, which cannot name it, is taken for its result."""
