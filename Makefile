@@ -25,7 +25,7 @@ help: ## list these targets
 	@echo "make test and test-quick take TESTS, and WORKERS (how many run them):  make test TESTS=services/session WORKERS=2"
 
 run: $(READY) ## start Kafka, PostgreSQL, all services and a simulated fleet; Ctrl-C stops everything
-	@exec $(BIN)/chargebus run --fleet $(FLEET) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data $(DATA)
+	@exec $(BIN)/chargebus run --fleet $(FLEET) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data "$(DATA)"
 
 test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
 	@$(PYTEST) $(TESTS)

@@ -4,6 +4,8 @@ import fcntl
 import hashlib
 import logging
 import os
+import pwd
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,13 +14,14 @@ from importlib import resources
 from pathlib import Path
 
 from chargebus_embedded.certificates import system_certificates
-from chargebus_embedded.errors import JarsUnavailableError
+from chargebus_embedded.errors import EmbeddedError, JarsUnavailableError
 from chargebus_embedded.say import Say
 
 KAFKA_VERSION = "4.1.0"
 ENDPOINTS = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
 LOCK = "kafka-jars.lock"
 
+_SETTING = "CHARGEBUS_CACHE"
 _DOWNLOADS_AT_ONCE = 8
 
 
@@ -48,10 +51,17 @@ def read_lock() -> tuple[Jar, ...]:
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return the user's cache folder: `CHARGEBUS_CACHE`, or `chargebus` in the XDG cache folder."""
-    if own := environment.get("CHARGEBUS_CACHE"):
+    """Return where the jars are kept: `CHARGEBUS_CACHE`, or `chargebus` in the user's cache folder.
+
+    Where there is no home, or nothing can be written into it, they are kept in this environment (`.venv`).
+    """
+    if own := environment.get(_SETTING):
         return Path(own)
-    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chargebus"
+    for user in _user_caches(environment):
+        kept = user / "chargebus"
+        if _complete(kept) or _writable(kept):
+            return kept
+    return Path(sys.prefix) / "cache" / "chargebus"
 
 
 def class_path(cache: Path, say: Say) -> tuple[Path, ...]:
@@ -63,26 +73,24 @@ def class_path(cache: Path, say: Say) -> tuple[Path, ...]:
 
     Raises:
         JarsUnavailableError: a jar cannot be fetched, or is not the one that is pinned.
+        EmbeddedError: nothing can be written into `cache`.
     """
     jars = read_lock()
-    repository = cache / "maven"
-    paths = tuple(jar.path(repository) for jar in jars)
-    complete = repository / f"{_digest(jars)}.complete"
-    if not _all_there(complete, paths):
-        repository.mkdir(parents=True, exist_ok=True)
-        with _locked(repository / ".lock"):
-            if not _all_there(complete, paths):
+    repository = _repository(cache)
+    if not _complete(cache):
+        with _locked(repository):
+            if not _complete(cache):
                 say(f"Fetching Apache Kafka {KAFKA_VERSION} from Maven Central (43 MB, only this once) ...")
                 _fetch(jars, repository)
-                complete.touch()
-    return paths
+                _mark(repository, jars).touch()
+    return tuple(jar.path(repository) for jar in jars)
 
 
 def resolve_lock(cache: Path) -> str:
     """Return a new lock file's text: what Maven Central names for the endpoints now, transitively."""
     from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, and needed once in the life of a cache
 
-    context = MavenContext(repo_cache=cache / "maven", local_repos=[])
+    context = MavenContext(repo_cache=_repository(cache), local_repos=[])
     roots = [context.create_dependency(endpoint) for endpoint in ENDPOINTS]
     with system_certificates():
         inputs, transitive = context.resolver.resolve(roots)
@@ -100,12 +108,36 @@ def _parse(line: str) -> Jar:
     return Jar(group, artifact, version, digest)
 
 
-def _digest(jars: tuple[Jar, ...]) -> str:
-    return hashlib.sha256("\n".join(jar.line() for jar in jars).encode()).hexdigest()[:16]
+def _user_caches(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the user's cache folder, if there is one; a home that does not exist is not made."""
+    if given := environment.get("XDG_CACHE_HOME"):
+        yield Path(given)
+        return
+    try:
+        home = Path(environment.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:  # an account without an entry, as containers have
+        return
+    if home.is_dir():
+        yield home / ".cache"
 
 
-def _all_there(complete: Path, paths: tuple[Path, ...]) -> bool:
-    return complete.exists() and all(path.exists() for path in paths)
+def _writable(folder: Path) -> bool:
+    present = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return os.access(present, os.W_OK | os.X_OK)
+
+
+def _repository(cache: Path) -> Path:
+    return cache / "maven"
+
+
+def _mark(repository: Path, jars: tuple[Jar, ...]) -> Path:
+    digest = hashlib.sha256("\n".join(jar.line() for jar in jars).encode()).hexdigest()[:16]
+    return repository / f"{digest}.complete"
+
+
+def _complete(cache: Path) -> bool:
+    jars, repository = read_lock(), _repository(cache)
+    return all(path.exists() for path in (_mark(repository, jars), *(jar.path(repository) for jar in jars)))
 
 
 def _fetch(jars: tuple[Jar, ...], repository: Path) -> None:
@@ -146,13 +178,20 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
+def _locked(repository: Path) -> Iterator[None]:
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        lock = (repository / ".lock").open("w")
+    except OSError as error:
+        message = (
+            f"Apache Kafka's jars cannot be kept in {repository} ({error.strerror}): "
+            f"name a folder that can be written ({_SETTING}=...)"
+        )
+        raise EmbeddedError(message) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 if __name__ == "__main__":
-    import sys
-
     sys.stdout.write(resolve_lock(cache_folder(os.environ)))

@@ -1,27 +1,67 @@
 """The jars are the pinned ones, or there is one clear error."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from chargebus_embedded import JarsUnavailableError, MockKafka
+from chargebus_embedded import JarsUnavailableError, MockKafka, jars
 from chargebus_embedded.errors import EmbeddedError
-from chargebus_embedded.jars import KAFKA_VERSION, Jar, _fetch, cache_folder, read_lock
+from chargebus_embedded.jars import KAFKA_VERSION, Jar, _fetch, cache_folder, class_path, read_lock
 from chargebus_embedded.java import find_java
 from chargebus_embedded.provide import start_kafka
 
 
 def test_the_lock_pins_kafka_and_holds_no_addresses():
-    jars = read_lock()
+    pinned = read_lock()
 
-    assert ("kafka_2.13", KAFKA_VERSION) in {(jar.artifact, jar.version) for jar in jars}
-    assert all(len(jar.sha256) == 64 for jar in jars)
-    assert not any("//" in jar.line() for jar in jars)
+    assert ("kafka_2.13", KAFKA_VERSION) in {(jar.artifact, jar.version) for jar in pinned}
+    assert all(len(jar.sha256) == 64 for jar in pinned)
+    assert not any("//" in jar.line() for jar in pinned)
 
 
 def test_the_cache_lies_where_the_user_says(tmp_path):
     assert cache_folder({"CHARGEBUS_CACHE": str(tmp_path)}) == tmp_path
     assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "chargebus"
+
+
+@pytest.mark.parametrize("home", ["missing", "closed", "a-file"])
+def test_without_a_home_that_can_be_written_the_cache_lies_in_the_environment(tmp_path, monkeypatch, home):
+    monkeypatch.setattr(jars, "_writable", lambda folder: not folder.is_relative_to(tmp_path / "closed"))
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a-file").touch()
+
+    assert cache_folder({"HOME": str(tmp_path / home)}) == Path(sys.prefix) / "cache" / "chargebus"
+
+
+def test_a_home_that_can_only_be_read_serves_the_jars_that_it_holds(tmp_path, monkeypatch):
+    cache = tmp_path / ".cache" / "chargebus"
+    shutil.copytree(cache_of_this_machine(), cache)
+    monkeypatch.setattr(jars, "_writable", lambda folder: False)
+
+    assert cache_folder({"HOME": str(tmp_path)}) == cache
+    assert all(jar.is_relative_to(cache) for jar in class_path(cache, print))
+
+
+def cache_of_this_machine() -> Path:
+    cache = cache_folder(os.environ)
+    class_path(cache, print)
+    return cache
+
+
+def test_an_account_without_an_entry_and_without_HOME_has_a_cache_too(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
+
+    assert cache_folder({}) == Path(sys.prefix) / "cache" / "chargebus"
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_line(tmp_path):
+    (tmp_path / "maven").touch()
+
+    with pytest.raises(EmbeddedError, match=r"cannot be kept in .*maven \(File exists\).*CHARGEBUS_CACHE"):
+        class_path(tmp_path, print)
 
 
 def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path, monkeypatch):
