@@ -12,10 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from chargebus_edge.main import wire
 from chargebus_edge.settings import EdgeSettings
 from chargebus_embedded import EmbeddedKafka
+from chargebus_events.commands import Command
 from chargebus_events.frames import Frame
 from chargebus_events.record import Received
 from chargebus_events.registry import RegisteredStation
-from chargebus_events.topics import EDGES, FRAME_PARTITIONS, PRESENCE, TOPICS, frames_topic
+from chargebus_events.topics import DELIVERIES, EDGES, FRAME_PARTITIONS, PRESENCE, TOPICS, frames_topic
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.process import Process
 from chargebus_runtime.secrets import generate_password, hash_generated
@@ -207,21 +208,33 @@ async def create(broker, names):
     await ensure_topics(connection, [TOPICS[name] for name in names], replication=1)
 
 
-@pytest.mark.parametrize("topics_there", [TOPICS.keys() - {MISSING}])
-async def test_a_topic_that_is_missing_holds_up_its_own_frames_only(own_kafka):
+@pytest.mark.parametrize("topics_there", [TOPICS.keys() - {MISSING, DELIVERIES}])
+async def test_a_topic_that_is_missing_holds_up_what_goes_there_and_nothing_else(own_kafka):
     patience = {"stall_s": 0.5, "dark_s": 1.0, "spread_s": 0.5}
     async with running_edge(own_kafka.bootstrap_servers, **patience) as edge:
         station_id, other_id = await edge.register(), await edge.register()
         async with edge.connect(station_id) as socket, edge.connect(other_id) as other:
             await beat(other)
             await socket.send(SECURITY_EVENT)
+            await edge.process.producer.send(too_late(other_id, edge.edge.connections.of(other_id)[0].epoch))
             for _ in range(20):
                 await beat(other)
                 await asyncio.sleep(0.1)  # twice as long as it takes to go dark
                 assert edge.edge.check() is None
-            await create(own_kafka, [MISSING])
+            await create(own_kafka, [MISSING, DELIVERIES])
             answer = json.loads(await asyncio.wait_for(socket.recv(), 10))
             assert answer[:2] == [3, "event"]
+        partitions = TOPICS[DELIVERIES].partitions
+        async with asyncio.timeout(20):
+            while not (reports := await read(own_kafka.bootstrap_servers, DELIVERIES, partitions, other_id)):
+                await asyncio.sleep(0.1)
+        assert json.loads(reports[0].value)["result"] == "undeliverable"
+
+
+def too_late(station_id, epoch):
+    """Return a command that the edge reports at once, as it came too late to be written."""
+    long_ago = datetime(2024, 5, 1, tzinfo=UTC)
+    return Command("c-1", station_id, "ClearCache", b"{}", 0, epoch, timeout_s=1, sent_at=long_ago).record()
 
 
 async def test_a_kafka_that_hangs_puts_the_edge_in_the_dark_and_its_return_ends_that(own_kafka):

@@ -54,7 +54,7 @@ class Item:
         self.done = done
         self.queued_at = queued_at
         self.attempts = 0
-        self.size = len(record.value or b"") + RECORD_BYTES
+        self.size = RECORD_BYTES if record.value is None else len(record.value) + RECORD_BYTES
 
     def told(self, result: Sent | KafkaError) -> None:
         """Learn what became of the record."""

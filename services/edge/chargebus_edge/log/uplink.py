@@ -155,7 +155,9 @@ class Uplink:
             asyncio.get_running_loop().call_later(BACKOFF.delay_s(item.attempts), self._enqueue, item)
             item.attempts += 1
             return
-        self._remove(item)
+        del self._items[item]
+        self._awaited.pop(item, None)
+        self.waiting_bytes -= item.size
         if self._full:
             self._look_for_room()
         self._told += 1
@@ -171,8 +173,8 @@ class Uplink:
         self._items[item] = None
         self._empty.clear()
         self._enqueue(item)
-        self.waiting_bytes += item.size
-        if self.waiting_bytes > self._most_bytes and not self._full:
+        self.waiting_bytes = waiting = self.waiting_bytes + item.size
+        if waiting > self._most_bytes and not self._full:
             self._make_room()
 
     def _count(self, size: int) -> None:

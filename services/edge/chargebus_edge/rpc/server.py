@@ -80,7 +80,7 @@ class StationServer:
                 server_header=None,
                 open_timeout=HANDSHAKE_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
-                ping_interval=None,  # the sweep pings
+                ping_interval=None,  # the timer pings
                 max_size=parts.max_frame_bytes,
                 logger=_quiet_logger(),
             )
