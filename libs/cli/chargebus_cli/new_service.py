@@ -94,6 +94,8 @@ def _words(service: DeclaredService, action: Action | None) -> dict[str, str]:
     return {
         **(_WITH_TOPIC if action is None else _WITH_FRAMES),
         "routes": routes,
+        "action": action.name if action else "",
+        "version": action.versions[0] if action else "",
         "name": service.name,
         "host": service.host,
         "Name": title,
