@@ -8,6 +8,8 @@ from chargebus_events.record import Received
 from chargebus_events.topics import EDGES, TOPICS
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.kafka_clock import HEARTBEATS
+from chargebus_runtime.process import Process
+from chargebus_runtime.settings import RuntimeSettings
 
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 DEAD_AFTER_S = 10
@@ -195,6 +197,16 @@ def test_a_clock_that_is_off_by_more_than_two_seconds_is_named(world):
     ]
     skews = {name: round(skew_s, 2) for name, skew_s in world.edges.skews_s().items()}
     assert skews == {"command": -10, "edge/3": 7.5, "edge/4": 1.9}
+
+
+async def test_clocks_that_are_off_stand_in_the_health_of_the_process():
+    process = Process(RuntimeSettings(), "command")
+    assert await process._degraded() == {}
+    at = process.clock() + timedelta(minutes=1)
+    stamp_ms = int(process.clock().timestamp() * 1000)
+    heartbeat = EdgeHeartbeat(3, "edge-a", at).record()
+    process.edges.apply(Received(EDGES, 0, 0, "3", heartbeat.value, {}, stamp_ms, stamped_by_kafka=True))
+    assert await process._degraded() == {"clocks": ["the clock of edge/3 is 60.0 s ahead of Kafka's"]}
 
 
 def test_a_heartbeat_that_waited_for_kafka_is_no_slow_clock(world):
