@@ -4,9 +4,23 @@
 other topics into the one order in which a batch is applied.
 """
 
+from chargebus_runtime.consumer import tell_nobody
+
 from chargebus_calls.consumer import consumer
 from chargebus_calls.frames import Frames
 from chargebus_calls.routes import Answer, Block, Call, Fixed, Routes, Row, UnusableCallError
 from chargebus_calls.topic import Topic
 
-__all__ = ["Answer", "Block", "Call", "Fixed", "Frames", "Routes", "Row", "Topic", "UnusableCallError", "consumer"]
+__all__ = [
+    "Answer",
+    "Block",
+    "Call",
+    "Fixed",
+    "Frames",
+    "Routes",
+    "Row",
+    "Topic",
+    "UnusableCallError",
+    "consumer",
+    "tell_nobody",
+]

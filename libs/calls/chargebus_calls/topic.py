@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from chargebus_events.record import Received
 from chargebus_runtime.applying import Refuse
 from chargebus_runtime.batch import Batch
-from chargebus_runtime.consumer import tell_nobody
 
 Handle = Callable[[Batch, Sequence[Received]], Awaitable[None]]
 
@@ -20,8 +19,8 @@ class Topic:
 
     name: str
     handle: Handle
+    refuse: Refuse
     wait_s: float = 0.0
-    refuse: Refuse = tell_nobody
 
     @property
     def topics(self) -> tuple[str, ...]:

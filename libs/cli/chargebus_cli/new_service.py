@@ -36,11 +36,11 @@ _WITH_FRAMES: Final = {
 }
 _WITH_TOPIC: Final = {
     "consumer imports": (
-        "from chargebus_calls import Topic, consumer\nfrom chargebus_events.topics import STATION_EVENTS"
+        "from chargebus_calls import Topic, consumer, tell_nobody\nfrom chargebus_events.topics import STATION_EVENTS"
     ),
     "more imports": "from chargebus_@name@.handlers import StationEvents\n",
     "more dependencies": '    "msgspec",\n',
-    "consumer": "Topic(STATION_EVENTS, StationEvents(metrics).handle)",
+    "consumer": "Topic(STATION_EVENTS, StationEvents(metrics).handle, tell_nobody)",
 }
 
 

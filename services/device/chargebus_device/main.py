@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from chargebus_calls import Frames, Topic, consumer
+from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_events.topics import PRESENCE
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
@@ -54,7 +54,7 @@ def build(process: Process) -> Service:
 def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clock) -> ConsumerSpec:
     """Return what the service consumes: presence, then boots, which may register stations, then statuses."""
     return consumer(
-        Topic(PRESENCE, presence.handle, PRESENCE_S),
+        Topic(PRESENCE, presence.handle, tell_nobody, PRESENCE_S),
         Frames(SERVICE, ROUTES, [boots, statuses], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
         on_new_cluster=presence.forget,
     )

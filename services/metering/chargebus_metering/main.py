@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chargebus_calls import Frames, Topic, consumer
+from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_events.topics import SESSION_EVENTS
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
@@ -33,7 +33,7 @@ def consumed(metrics: Metrics, clock: Clock) -> ConsumerSpec:
     """Return what metering consumes: sessions first, as they tell where the readings of a batch belong."""
     readings = Readings(metrics)
     return consumer(
-        Topic(SESSION_EVENTS, SessionEvents(readings).handle),
+        Topic(SESSION_EVENTS, SessionEvents(readings).handle, tell_nobody),
         Frames("metering", ROUTES, [readings], clock, listens_to=["session"]),
         gather_s=GATHER_S,
     )

@@ -1,6 +1,6 @@
 """Owns wiring the session service: the only place where its settings are read."""
 
-from chargebus_calls import Frames, Topic, consumer
+from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_events.topics import PRESENCE
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
@@ -40,9 +40,9 @@ def consumed(waiters: Waiters, metrics: Metrics, clock: Clock) -> ConsumerSpec:
     """Return what the service consumes: versions of stations, their calls, and how our commands ended."""
     remote = Handlers(waiters, metrics)
     return consumer(
-        Topic(PRESENCE, remote.follow_presence, PRESENCE_S),
+        Topic(PRESENCE, remote.follow_presence, tell_nobody, PRESENCE_S),
         Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics)], clock),
-        Topic(OUTCOMES, remote.end_intents),
+        Topic(OUTCOMES, remote.end_intents, tell_nobody),
     )
 
 
