@@ -5,6 +5,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from chargebus_device.connections.tasks import EdgeLife, LifeRules
+from chargebus_runtime.edge_liveness import EdgeLiveness
+
+DEAD_AFTER = timedelta(seconds=10)
 
 
 async def connected(device):
@@ -152,11 +156,19 @@ async def test_an_edge_that_was_dead_before_the_service_started_stays_dead(fleet
     fleet.hear(9, slot=4, epoch=6)
     fleet.heard.view.ready.set()
     await fleet.life.note()
-    fleet.time.pass_s(11)
-    fleet.hear(10, slot=4, epoch=6)
-    await note_and_sweep(fleet)
+    await longer_running_copy(fleet).sweep()
+    assert await connected(fleet) == []
 
+    fleet.hear(10, slot=4, epoch=6)
+    await fleet.life.note()
+    await longer_running_copy(fleet).sweep()
     assert await connected(fleet) == ["C"]
+
+
+def longer_running_copy(fleet):
+    """Another copy of the service, that has heard nothing by itself for a while."""
+    heard = EdgeLiveness("other", fleet.time, lambda: fleet.time().timestamp())
+    return EdgeLife(fleet.database, heard, LifeRules(DEAD_AFTER, every_s=1), fleet.time)
 
 
 async def test_an_edge_that_is_found_in_the_topic_may_connect_stations_whatever_its_clock_says(device):
