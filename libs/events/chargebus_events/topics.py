@@ -142,7 +142,7 @@ TOPICS: dict[str, Topic] = {
             PRESENCE,
             "station",
             "edge",
-            ("edge", "command", "device", "session"),
+            ("edge", "command", "device"),
             6,
             "compact",
             about="which slot and connection epoch holds the station",

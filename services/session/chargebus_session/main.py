@@ -1,19 +1,18 @@
 """Owns wiring the session service: the only place where its settings are read."""
 
-from chargebus_calls import Frames, Topic, consumer, tell_nobody
-from chargebus_events.topics import PRESENCE
+from chargebus_calls import Frames, consumer
+from chargebus_commanding import Commanding
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database
 from chargebus_runtime.process import Process, Service
-from chargebus_runtime.waiters import Waiters
 from fastapi import APIRouter
 
 from chargebus_session.metrics import Metrics
 from chargebus_session.names import SERVICE
 from chargebus_session.remote import api as remote_api
-from chargebus_session.remote.handlers import OUTCOMES, PRESENCE_S, Handlers
-from chargebus_session.remote.operations import Intents
+from chargebus_session.remote.operations import RemoteControl
+from chargebus_session.remote.routes import OUTCOMES
 from chargebus_session.routes import ROUTES
 from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens import api as tokens_api
@@ -26,30 +25,26 @@ def build(process: Process) -> Service:
     """Return the service for `process` to run."""
     settings = process.load(SessionSettings)
     database = process.database(SERVICE, "chargebus_session")
-    waiters = Waiters(database, "session_intents")
+    commanding = Commanding(SERVICE, database, OUTCOMES, process.edges.kafka_clock)
     return Service(
         SERVICE,
         database=database,
-        consumer=consumed(waiters, Metrics(), process.clock),
-        routers={"/v1": router(database, Intents(database, waiters, settings.remote_ttl_s), settings.bulk_tokens)},
-        tasks=(waiters.run,),
+        consumer=consumed(commanding, Metrics(), process.clock),
+        views=(process.edges.view,),
+        routers={"/v1": router(database, commanding, settings)},
+        tasks=commanding.tasks,
     )
 
 
-def consumed(waiters: Waiters, metrics: Metrics, clock: Clock) -> ConsumerSpec:
-    """Return what the service consumes: versions of stations, their calls, and how our commands ended."""
-    remote = Handlers(waiters, metrics)
-    return consumer(
-        Topic(PRESENCE, remote.follow_presence, tell_nobody, PRESENCE_S),
-        Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics)], clock),
-        Topic(OUTCOMES, remote.end_intents, tell_nobody),
-    )
+def consumed(commanding: Commanding, metrics: Metrics, clock: Clock) -> ConsumerSpec:
+    """Return what the service consumes: stations' calls, and how the commands ended that it asked for."""
+    return consumer(Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics)], clock), commanding)
 
 
-def router(database: Database, intents: Intents, bulk_tokens: int) -> APIRouter:
-    """Return the routes of this service; one bulk call may register `bulk_tokens`."""
+def router(database: Database, commanding: Commanding, settings: SessionSettings) -> APIRouter:
+    """Return the routes of this service."""
     routes = APIRouter()
-    routes.include_router(tokens_api.router(database, bulk_tokens))
+    routes.include_router(tokens_api.router(database, settings.bulk_tokens))
     routes.include_router(transactions_api.router(database))
-    routes.include_router(remote_api.router(intents))
+    routes.include_router(remote_api.router(RemoteControl(database, commanding), settings.remote_ttl_s))
     return routes

@@ -7,7 +7,6 @@
 | chargebus.session.duplicates | {event} | events that came again and got their first answer |
 | chargebus.session.contradictions | {event} | of those, the ones that were not what came first |
 | chargebus.session.flags | {session} | marks that sessions got, by `flag` (meter_went_back, …) |
-| chargebus.session.intents | {intent} | remote starts and stops that ended, by `outcome` and the station's `status` |
 """
 
 from collections import Counter
@@ -26,7 +25,6 @@ class Metrics:
         self.duplicates = meter.create_counter("chargebus.session.duplicates", "{event}")
         self.contradictions = meter.create_counter("chargebus.session.contradictions", "{event}")
         self.flags = meter.create_counter("chargebus.session.flags", "{session}")
-        self.intents = meter.create_counter("chargebus.session.intents", "{intent}")
 
     def judged(self, statuses: Iterable[str]) -> None:
         """Count what tokens were told."""

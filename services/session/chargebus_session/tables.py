@@ -20,7 +20,7 @@ _JSON: Any = JSON
 # Compared byte by byte: the order of pages is the same on every server.
 _KEY: Any = sa.String(collation="C")
 
-_OPEN_START = sa.text("kind = 'start' AND session_id IS NULL")
+_OPEN_START = sa.text("pending AND session_id IS NULL")
 _FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
 
 
@@ -114,36 +114,19 @@ class EventRow(Tables, table=True):
     answer: bytes
 
 
-class IntentRow(Tables, table=True):
-    """A remote start or stop: the command that carries it, its outcome, and the session that it made or is about.
+class RemoteStartRow(Tables, table=True):
+    """A remote start, and the session that came of it; while it is `pending`, one may come.
 
-    A start has a `remote_start_id`; its `session_id` is set once a transaction comes of it.
+    What was asked of the station, and how that ended, stands with the commands that this service asked for.
     """
 
-    __tablename__ = "intent"
-    __table_args__ = (
-        sa.Index("intent_open_start", "station_id", "token_key", postgresql_where=_OPEN_START),
-        sa.Index("intent_remote_start", "remote_start_id", unique=True),
-    )
+    __tablename__ = "remote_start"
+    __table_args__ = (sa.Index("remote_start_open", "station_id", "token_key", postgresql_where=_OPEN_START),)
 
-    command_id: str = Field(primary_key=True, sa_type=_KEY)
-    kind: str
+    remote_start_id: int = Field(primary_key=True, sa_type=_BIG)
     station_id: str = Field(sa_type=_KEY)
     evse_id: int = Field(sa_type=_BIG)
     token_key: str = Field(sa_type=_KEY)
-    remote_start_id: int | None = Field(sa_type=_BIG)
-    session_id: UUID | None
     requested_at: datetime = Field(sa_type=_TIME)
-    outcome: str
-    status: str
-    reason: str
-    ended_at: datetime | None = Field(sa_type=_TIME)
-
-
-class StationRow(Tables, table=True):
-    """Which version a station's newest connection speaks, as presence tells it."""
-
-    __tablename__ = "station"
-
-    station_id: str = Field(primary_key=True, sa_type=_KEY)
-    version: str
+    pending: bool
+    session_id: UUID | None

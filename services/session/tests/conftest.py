@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,19 +11,20 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from chargebus_calls import Call
+from chargebus_commanding import Commanding
 from chargebus_events.commands import CommandOutcome
 from chargebus_events.frames import Frame
-from chargebus_events.presence import Presence
 from chargebus_events.public import Session
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.telemetry import Trace, Tracing
-from chargebus_runtime.waiters import Waiters
 from chargebus_session.main import consumed
 from chargebus_session.metrics import Metrics
+from chargebus_session.remote.routes import OUTCOMES
 from chargebus_session.tokens.block import Authorizations, TokenState
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.block import settle
@@ -34,7 +36,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
 EMPTY = """
-TRUNCATE token, charging_session, session_event, intent, station, outbox;
+TRUNCATE token, charging_session, session_event, remote_start, asked_command, outbox;
 ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
 """
 ADD_TOKEN = "INSERT INTO token VALUES ($1, $2, '', $3, $4, $5, $6, '', now(), now())"
@@ -135,7 +137,7 @@ class Service:
 
     database: Database
     sent: Sent
-    waiters: Waiters
+    commanding: Commanding
     consumed: ConsumerSpec
     now: datetime = NOON
     offset: int = 0
@@ -157,11 +159,6 @@ class Service:
         at = more.get("at", self.now)
         made = Frame(station_id, version, action, f"m{number}", 3, 7, number, payload, at, more.get("expects", True))
         return self.received(made.record(FRAMES))
-
-    def presence(self, **more) -> Received:
-        """Return a presence record; its epoch, if it has none, is its offset."""
-        values = {"station_id": "CS1", "connected": True, "slot": 3, "edge_epoch": 5, "at": self.now, "version": "1.6"}
-        return self.received(Presence(**(values | more)).record())
 
     def outcome(self, command_id: str, **more) -> Received:
         values = {"station_id": "CS1", "requester": "session", "outcome": "answered"}
@@ -202,8 +199,8 @@ async def database(migrated) -> AsyncIterator[tuple[Database, Sent]]:
 async def service(database, tokens) -> Service:
     """The service with a few tokens."""
     opened, sent = database
-    waiters = Waiters(opened, "session_intents")
+    commanding = Commanding("session", opened, OUTCOMES, KafkaClock(lambda: NOON, time.monotonic))
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
-    return Service(opened, sent, waiters, consumed(waiters, Metrics(), lambda: NOON))
+    return Service(opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON))

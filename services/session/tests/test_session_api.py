@@ -10,7 +10,7 @@ from chargebus_events.topics import COMMANDS
 from chargebus_ocppj.schemas import validate_call
 from chargebus_runtime.http import Role
 from chargebus_session.main import router
-from chargebus_session.remote.operations import Intents
+from chargebus_session.settings import SessionSettings
 from chargebus_session.transactions.store import sessions as stored_sessions
 from chargebus_session.transactions.store.sessions import SessionFilter
 from chargebus_testkit.http import Anyone, http_client
@@ -26,13 +26,9 @@ def ring():
 
 @pytest.fixture
 async def http(service, ring):
-    routes = router(service.database, Intents(service.database, service.waiters, ttl_s=5.0), bulk_tokens=5)
+    routes = router(service.database, service.commanding, SessionSettings(remote_ttl_s=5.0, bulk_tokens=5))
     async with http_client({"/v1": routes}, ring) as client:
         yield client
-
-
-async def connected(service, version):
-    await service.apply(service.presence(version=version))
 
 
 async def commands(service):
@@ -97,8 +93,6 @@ async def test_a_remote_start_that_no_column_holds_is_refused(http, number):
 
 @pytest.mark.parametrize("evse_id", [0, 2**31])
 async def test_an_evse_that_cannot_be_is_refused(http, service, evse_id):
-    await connected(service, "1.6")
-
     assert problem(await http.post(START.replace("/2/", f"/{evse_id}/"), json={"id_token": "good"})) == (
         422,
         "invalid request",
@@ -276,32 +270,27 @@ async def test_a_cursor_of_somewhere_else_is_refused(http):
     assert problem(await http.get("/v1/sessions", params={"cursor": "x"})) == (422, "invalid request")
 
 
-@pytest.mark.parametrize(
-    ("version", "action"),
-    [
-        ("1.6", "RemoteStartTransaction"),
-        ("2.0.1", "RequestStartTransaction"),
-        ("2.1", "RequestStartTransaction"),
-    ],
-)
-async def test_F01_a_remote_start_speaks_the_version_of_its_station(http, service, version, action):
-    await connected(service, version)
+async def test_F01_a_remote_start_is_asked_for_in_the_words_of_every_version(http, service):
     answer = await http.post(START, json={"id_token": "good", "timeout_s": 9})
 
     assert answer.status_code == 202
     assert answer.headers["location"] == f"/v1/commands/{answer.json()['command_id']}"
     [command] = await commands(service)
-    [form] = command.forms
-    validate_call(version, action, bytes(form.payload))
-    assert (form.action, command.requester, command.station_id) == (action, "session", "CS1")
-    assert (command.timeout_s, command.ttl_s, version in form.versions) == (9.0, 5.0, True)
-    payload = json.loads(bytes(form.payload))
-    assert payload.get("evseId", payload.get("connectorId")) == 2
-    assert payload.get("remoteStartId", answer.json()["remote_start_id"]) == answer.json()["remote_start_id"]
+    assert (command.requester, command.station_id, command.intent) == ("session", "CS1", "start")
+    assert (command.timeout_s, command.ttl_s) == (9.0, 5.0)
+    assert [(form.action, form.versions) for form in command.forms] == [
+        ("RemoteStartTransaction", ("1.6",)),
+        ("RequestStartTransaction", ("2.0.1",)),
+        ("RequestStartTransaction", ("2.1",)),
+    ]
+    for form in command.forms:
+        validate_call(form.versions[0], form.action, bytes(form.payload))
+        payload = json.loads(bytes(form.payload))
+        assert payload.get("evseId", payload.get("connectorId")) == 2
+        assert payload.get("remoteStartId", answer.json()["remote_start_id"]) == answer.json()["remote_start_id"]
 
 
 async def test_a_remote_start_leads_to_its_session(http, service):
-    await connected(service, "2.0.1")
     remote_start_id = (await http.post(START, json={"id_token": "good"})).json()["remote_start_id"]
     request = {
         "eventType": "Started",
@@ -325,37 +314,58 @@ async def test_a_remote_start_leads_to_its_session(http, service):
     ],
 )
 async def test_a_remote_start_with_a_token_that_may_not_charge_is_refused(http, service, token, status, title):
-    await connected(service, "1.6")
-
     assert problem(await http.post(START, json={"id_token": token})) == (status, title)
     assert await commands(service) == []
 
 
 async def test_a_remote_start_with_a_token_that_is_in_use_is_refused(http, service):
-    await connected(service, "1.6")
     await service.apply(service.frame("StartTransaction", start(idTag="single"), station_id="CS2"))
 
     assert problem(await http.post(START, json={"id_token": "single"})) == (409, "token in use")
 
 
-async def test_a_token_too_long_for_the_station_is_refused(http, service):
-    await connected(service, "1.6")
-    await http.post("/v1/tokens", json={"id_token": "x" * 21})
+@pytest.mark.parametrize(("length", "versions"), [(20, 3), (21, 2), (36, 2), (37, 1), (255, 1)])
+async def test_a_token_too_long_for_a_version_is_not_asked_for_in_its_words(http, service, length, versions):
+    await http.post("/v1/tokens", json={"id_token": "x" * length})
+    assert (await http.post(START, json={"id_token": "x" * length})).status_code == 202
 
-    assert problem(await http.post(START, json={"id_token": "x" * 21})) == (422, "token too long")
+    [command] = await commands(service)
+    assert [form.versions[0] for form in command.forms] == ["1.6", "2.0.1", "2.1"][-versions:]
 
 
-async def test_a_station_never_seen_is_not_found(http):
-    assert problem(await http.post(START, json={"id_token": "good"})) == (404, "no such station")
+async def test_a_start_that_is_asked_for_again_under_its_key_is_the_same(http, service):
+    asked = {"json": {"id_token": "good"}, "headers": {"Idempotency-Key": "k1"}}
+    first, again = await http.post(START, **asked), await http.post(START, **asked)
+
+    assert first.json() == again.json()
+    assert len(await commands(service)) == 1
+    assert await service.rows("SELECT count(*) FROM remote_start") == [(1,)]
+    other = await http.post(START, json={"id_token": "card"}, headers={"Idempotency-Key": "k1"})
+    assert problem(other) == (422, "the idempotency key was used before")
+
+
+async def test_a_stop_that_is_asked_for_again_under_its_key_is_the_same_though_the_session_ended(
+    http, service, sessions
+):
+    asked = {"headers": {"Idempotency-Key": "k2"}}
+    first = await http.post(f"/v1/sessions/{sessions[1]}/stop", **asked)
+    await service.database.pool.execute("UPDATE charging_session SET state = 'ended'")
+    again = await http.post(f"/v1/sessions/{sessions[1]}/stop", **asked)
+
+    assert (first.status_code, first.json()) == (202, again.json())
+    assert len(await commands(service)) == 1
 
 
 async def test_waiting_for_a_remote_start_gives_its_outcome(http, service):
-    await connected(service, "1.6")
-    running = asyncio.create_task(service.waiters.run())
+    running = asyncio.create_task(service.commanding.tasks[0]())
     calling = asyncio.create_task(http.post(START, json={"id_token": "good", "wait": True}))
     while not (sent := await commands(service)):
         await asyncio.sleep(0)
-    await service.apply(service.outcome(sent[0].command_id, payload=msgspec.Raw(b'{"status":"Rejected"}')))
+    await service.apply(
+        service.outcome(
+            sent[0].command_id, intent="start", subject=sent[0].subject, payload=msgspec.Raw(b'{"status":"Rejected"}')
+        )
+    )
     answer = await calling
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -366,35 +376,43 @@ async def test_waiting_for_a_remote_start_gives_its_outcome(http, service):
 
 async def test_waiting_in_vain_leaves_the_command_to_be_asked_for(http, service, monkeypatch):
     monkeypatch.setattr("chargebus_session.remote.operations._GRACE_S", 0.0)
-    await connected(service, "1.6")
     answer = await http.post(START, json={"id_token": "good", "wait": True, "timeout_s": 0.01, "ttl_s": 0})
 
     assert (answer.status_code, answer.json()["outcome"]) == (202, None)
 
 
-async def test_F03_a_session_is_stopped_in_the_words_of_its_station(http, service, sessions):
-    await connected(service, "1.6")
+async def test_F03_a_session_is_stopped_in_the_words_of_the_version_in_which_it_began(http, service, sessions):
     answer = await http.post(f"/v1/sessions/{sessions[1]}/stop", json={})
 
     assert answer.status_code == 202
     [command] = await commands(service)
     [form] = command.forms
     validate_call("1.6", "RemoteStopTransaction", bytes(form.payload))
-    assert form.action == "RemoteStopTransaction"
+    assert (form.action, form.versions) == ("RemoteStopTransaction", ("1.6",))
 
 
-async def test_a_session_is_stopped_without_a_body_and_without_presence(http, service, sessions):
+async def test_F03_a_session_of_2_x_is_stopped_though_its_station_changed_to_another_2_x(http, service):
+    request = {
+        "eventType": "Started",
+        "timestamp": "2025-06-01T12:00:00Z",
+        "triggerReason": "Authorized",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx"},
+    }
+    await service.apply(service.frame("TransactionEvent", request, "2.0.1"))
+    [session] = (await http.get("/v1/sessions")).json()["items"]
+    await http.post(f"/v1/sessions/{session['session_id']}/stop")
+
+    [command] = await commands(service)
+    assert [form.versions for form in command.forms] == [("2.0.1",), ("2.1",)]
+
+
+async def test_a_session_is_stopped_without_a_body(http, service, sessions):
     assert (await http.post(f"/v1/sessions/{sessions[1]}/stop")).status_code == 202
 
 
 async def test_a_session_that_ended_is_not_stopped(http, sessions):
     assert problem(await http.post(f"/v1/sessions/{sessions[0]}/stop")) == (409, "session ended")
-
-
-async def test_a_session_of_1_6_cannot_be_stopped_once_its_station_speaks_2_x(http, service, sessions):
-    await connected(service, "2.0.1")
-
-    assert problem(await http.post(f"/v1/sessions/{sessions[1]}/stop")) == (409, "another version")
 
 
 @pytest.mark.parametrize(

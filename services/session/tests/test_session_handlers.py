@@ -1,12 +1,12 @@
 """What the service makes of batches, on a real database."""
 
-import asyncio
 import json
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
+from chargebus_commanding import Ask, Form
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS
 from chargebus_session.tables import Tables
 from chargebus_testkit.tables import table_differences
@@ -374,107 +374,68 @@ async def test_a_parked_frame_is_answered_with_an_internal_error(service):
 
 
 async def test_a_parked_record_that_is_no_frame_is_answered_by_nothing(service):
-    assert list(service.consumed.refuse(service.presence(), "why")) == []
+    assert list(service.consumed.refuse(service.outcome("c1"), "why")) == []
     broken = msgspec.structs.replace(service.frame("Authorize", {}), headers={})
     assert list(service.consumed.refuse(broken, "why")) == []
 
 
-STATIONS = "SELECT station_id, version FROM station"
+ADD_START = "INSERT INTO remote_start VALUES ($2, 'CS1', $1, 'good', $3, true, NULL)"
 
 
-async def test_the_newest_connection_tells_a_stations_version(service):
-    await service.apply(service.presence(), service.presence(version="2.0.1"))
-    assert await service.rows(STATIONS) == [("CS1", "2.0.1")]
+@pytest.mark.parametrize(
+    ("outcome", "pending"),
+    [
+        ({"payload": msgspec.Raw(b'{"status":"Accepted"}')}, True),
+        ({"payload": msgspec.Raw(b'{"status":"Rejected"}')}, False),
+        ({"payload": msgspec.Raw(b'{"status":7}'), "error_code": "FormatViolation"}, False),
+        ({"payload": msgspec.Raw(b"[1]")}, False),
+        ({"outcome": "undeliverable", "reason": "not connected"}, False),
+    ],
+)
+async def test_a_remote_start_that_its_station_did_not_accept_leads_to_nothing(service, outcome, pending):
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
+    async with service.database.transaction() as tx:
+        ask = Ask("CS1", "start", (Form(("1.6",), "RemoteStartTransaction", b"{}"),), subject="5")
+        asked = await service.commanding.ask(tx, ask)
+    await service.apply(service.outcome(asked.command_id, intent="start", subject="5", **outcome))
 
-    await service.apply(service.presence(version="2.1"))
-    assert await service.rows(STATIONS) == [("CS1", "2.1")]
-
-
-async def test_the_end_of_a_connection_leaves_its_version(service):
-    await service.apply(service.presence(version="2.1"), service.presence(connected=False, epoch=1, version=""))
-
-    assert await service.rows(STATIONS) == [("CS1", "2.1")]
-
-
-async def test_a_station_that_comes_back_as_it_was_is_not_written(service):
-    await service.apply(service.presence())
-    [written] = await service.rows("SELECT xmin::text, xmax::text FROM station")
-
-    await service.apply(service.presence(), service.presence(station_id="CS2"))
-
-    assert await service.rows("SELECT xmin::text, xmax::text FROM station WHERE station_id = 'CS1'") == [written]
-    assert sorted(await service.rows(STATIONS)) == [("CS1", "1.6"), ("CS2", "1.6")]
-
-
-ADD_INTENT = """
-INSERT INTO intent VALUES ($1, 'start', 'CS1', $2, 'good', $3, NULL, $4, '', '', '', NULL)
-"""
-
-
-async def test_an_outcome_ends_its_intent_and_wakes_who_waits(service):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
-    running = asyncio.create_task(service.waiters.run())
-    async with service.waiters.waiting("c1") as waiter:
-        while not await service.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
-            await asyncio.sleep(0)
-        await service.apply(service.outcome("c1", payload=msgspec.Raw(b'{"status":"Rejected"}')))
-        assert await waiter.wait(5)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-
-    assert await service.rows("SELECT outcome, status FROM intent") == [("answered", "Rejected")]
-
-
-@pytest.mark.parametrize("payload", [b"[1]", b'{"status":7}', b'{"status":"a\\u0000b"}', b"{}"])
-async def test_an_outcome_whose_answer_breaks_the_schema_ends_its_intent(service, payload):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
-    await service.apply(service.outcome("c1", payload=msgspec.Raw(payload), error_code="FormatViolation"))
-
-    assert await service.rows("SELECT outcome, reason FROM intent") == [("answered", "FormatViolation")]
-
-
-async def test_an_outcome_that_comes_again_changes_nothing(service):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
-    await service.apply(service.outcome("c1", outcome="undeliverable", reason="not connected"))
-    await service.apply(service.outcome("c1", outcome="expired"))
-
-    assert await service.rows("SELECT outcome, reason FROM intent") == [("undeliverable", "not connected")]
+    assert await service.rows("SELECT pending FROM remote_start") == [(pending,)]
 
 
 async def test_F01_a_remote_start_is_linked_to_the_session_that_names_it(service):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
     named = event(0, "Started", transactionInfo={"transactionId": "tx-1", "remoteStartId": 5})
     applied = await service.apply(service.frame("TransactionEvent", named, "2.0.1"))
 
     [(session_id,)] = await service.rows("SELECT session_id::text FROM charging_session")
-    assert await service.rows("SELECT session_id::text FROM intent") == [(session_id,)]
+    assert await service.rows("SELECT session_id::text FROM remote_start") == [(session_id,)]
     assert applied.events[0][1].remote_start_id == 5
 
 
 @pytest.mark.parametrize(
-    ("evse_id", "age", "status", "linked"),
-    [(1, 60, "Accepted", 5), (1, 60, "", 5), (2, 60, "", None), (1, 3600, "", None), (1, 60, "Rejected", None)],
+    ("evse_id", "age", "pending", "linked"),
+    [(1, 60, True, 5), (2, 60, True, None), (1, 3600, True, None), (1, 60, False, None)],
 )
-async def test_a_remote_start_of_1_6_is_linked_by_connector_token_and_time(service, evse_id, age, status, linked):
-    await service.database.pool.execute(ADD_INTENT, "c1", evse_id, 5, service.now - timedelta(seconds=age))
-    await service.database.pool.execute("UPDATE intent SET status = $1", status)
+async def test_a_remote_start_of_1_6_is_linked_by_connector_token_and_time(service, evse_id, age, pending, linked):
+    await service.database.pool.execute(ADD_START, evse_id, 5, service.now - timedelta(seconds=age))
+    await service.database.pool.execute("UPDATE remote_start SET pending = $1", pending)
     applied = await service.apply(service.frame("StartTransaction", start()))
 
     assert applied.events[0][1].remote_start_id == linked
-    assert await service.rows("SELECT count(session_id) FROM intent") == [(1 if linked else 0,)]
+    assert await service.rows("SELECT count(session_id) FROM remote_start") == [(1 if linked else 0,)]
 
 
 async def test_a_remote_start_of_1_6_that_led_to_nothing_leaves_the_next_one_its_session(service):
     for number, age_s in ((5, 120), (6, 60), (7, 90)):
-        await service.database.pool.execute(ADD_INTENT, f"c{number}", 1, number, service.now - timedelta(seconds=age_s))
+        await service.database.pool.execute(ADD_START, 1, number, service.now - timedelta(seconds=age_s))
     applied = await service.apply(service.frame("StartTransaction", start()))
 
     assert applied.events[0][1].remote_start_id == 6
-    assert await service.rows("SELECT remote_start_id FROM intent WHERE session_id IS NOT NULL") == [(6,)]
+    assert await service.rows("SELECT remote_start_id FROM remote_start WHERE session_id IS NOT NULL") == [(6,)]
 
 
 async def test_a_start_that_waited_in_a_queue_takes_no_remote_start_from_after_it(service):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
     applied = await service.apply(
         service.frame("StartTransaction", start(timestamp="2025-06-01T10:00:00Z")),
         service.frame("StartTransaction", start()),
@@ -484,7 +445,7 @@ async def test_a_start_that_waited_in_a_queue_takes_no_remote_start_from_after_i
 
 
 async def test_a_remote_start_makes_one_session(service):
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
     later = start(timestamp="2025-06-01T12:00:30Z")
     applied = await service.apply(service.frame("StartTransaction", start()), service.frame("StartTransaction", later))
 
@@ -494,7 +455,7 @@ async def test_a_remote_start_makes_one_session(service):
 async def test_a_remote_start_leads_to_its_session_without_a_clock_though_an_equal_one_was_before(service):
     begin = start(timestamp="0001-01-01T00:00:00Z")
     await service.apply(service.frame("StartTransaction", begin), service.frame("StopTransaction", stop(1)))
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
     applied = await service.apply(service.frame("StartTransaction", begin))
 
     assert applied.events[0][1].remote_start_id == 5
@@ -502,10 +463,10 @@ async def test_a_remote_start_leads_to_its_session_without_a_clock_though_an_equ
 
 async def test_a_resent_start_takes_no_remote_start(service):
     await service.apply(service.frame("StartTransaction", start()))
-    await service.database.pool.execute(ADD_INTENT, "c1", 1, 5, service.now)
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
     await service.apply(service.frame("StartTransaction", start()))
 
-    assert await service.rows("SELECT session_id FROM intent") == [(None,)]
+    assert await service.rows("SELECT session_id FROM remote_start") == [(None,)]
 
 
 async def test_what_was_rolled_back_leaves_nothing_behind(service):

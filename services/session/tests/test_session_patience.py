@@ -3,22 +3,16 @@
 from datetime import UTC, datetime
 
 from chargebus_events.record import Received
-from chargebus_events.topics import PRESENCE, frames_topic
+from chargebus_events.topics import frames_topic, outcomes_topic
 from chargebus_session.main import consumed
 from chargebus_session.metrics import Metrics
-from chargebus_session.remote.handlers import OUTCOMES
-
-patience = consumed(None, Metrics(), lambda: datetime.now(UTC)).patience
 
 
 def record(topic: str, **headers: str) -> Received:
     return Received(topic, 0, 0, "S1", b"{}", {name: text.encode() for name, text in headers.items()})
 
 
-def test_frames_and_the_outcomes_of_our_commands_do_not_wait():
+def test_frames_and_the_outcomes_of_our_commands_do_not_wait(service):
+    patience = consumed(service.commanding, Metrics(), lambda: datetime.now(UTC)).patience
     assert patience(record(frames_topic("session"), ocpp_version="1.6", ocpp_action="StartTransaction")) == 0
-    assert patience(record(OUTCOMES)) == 0
-
-
-def test_presence_waits_hardly_at_all():
-    assert patience(record(PRESENCE)) <= 0.05
+    assert patience(record(outcomes_topic("session"))) == 0

@@ -124,7 +124,7 @@ def test_times_in_answers_end_in_Z(noon):
 
 
 def test_remote_start_and_stop_are_valid():
-    remote = REMOTE["1.6"]
+    remote = REMOTE[0]
     for action, payload in (
         (remote.start_action, remote.start(Start(2, Token("TAG"), 5))),
         (remote.stop_action, remote.stop(Stop("1001"))),

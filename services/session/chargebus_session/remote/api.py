@@ -2,58 +2,112 @@
 
 from typing import Annotated, Final
 
+from chargebus_commanding import Asked, KeyReusedError, Outcome
+from chargebus_commanding.http import tell
+from chargebus_runtime.http import Problem, raises
 from chargebus_runtime.keys import Role, require
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 
-from chargebus_session.remote.operations import Intents
-from chargebus_session.remote.resources import IntentOut, StartIn, StopIn
-from chargebus_session.remote.store.intents import Intent, Result
+from chargebus_session.remote.domain import START
+from chargebus_session.remote.errors import (
+    NoSessionError,
+    RemoteError,
+    SessionEndedError,
+    TokenInUseError,
+    TokenRefusedError,
+)
+from chargebus_session.remote.operations import Patience, RemoteControl
+from chargebus_session.remote.resources import IntentOut, StartIn, StopIn, Waiting
 from chargebus_session.transactions.api import session_id_of
 
 OPERATOR: Final = Depends(require(Role.OPERATOR))
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Repeat a call with the same key and body, and it is the same command, sent once",
+    ),
+]
+
 _ON_ITS_WAY: Final[dict[int | str, dict[str, object]]] = {
     202: {"model": IntentOut, "description": "On its way; the command is at Location"}
 }
+_PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
+    TokenInUseError: (409, "token in use"),
+    NoSessionError: (404, "no such session"),
+    SessionEndedError: (409, "session ended"),
+    KeyReusedError: (422, "the idempotency key was used before"),
+}
+_UNKNOWN: Final = "Unknown"
 
 
-def router(intents: Intents) -> APIRouter:
-    """Return the routes of remote starts and stops."""
+def router(control: RemoteControl, usual_ttl_s: float) -> APIRouter:
+    """Return the routes of remote starts and stops; `usual_ttl_s` is how long one waits for its station."""
     routes = APIRouter(dependencies=[OPERATOR])
+
+    def patience(wanted: Waiting, key: str | None) -> Patience:
+        ttl_s = usual_ttl_s if wanted.ttl_s is None else wanted.ttl_s
+        return Patience(wanted.timeout_s, ttl_s, wanted.wait, key)
 
     @routes.post(
         "/stations/{station_id}/evses/{evse_id}/start",
         summary="Start charging for a token",
         tags=["stations"],
-        responses=_ON_ITS_WAY,
+        responses=_ON_ITS_WAY | raises(409),
     )
     async def start(
-        station_id: str, evse_id: Annotated[int, Path(ge=1, lt=2**31)], wanted: StartIn, response: Response
+        station_id: str,
+        evse_id: Annotated[int, Path(ge=1, lt=2**31)],
+        wanted: StartIn,
+        response: Response,
+        idempotency_key: IdempotencyKey = None,
     ) -> IntentOut:
-        """On OCPP 1.6 the EVSE is the connector of that number."""
-        return _told(response, *await intents.start(station_id, evse_id, wanted))
+        """On OCPP 1.6 the EVSE is the connector of that number.
 
-    @routes.post("/sessions/{session_id}/stop", summary="Stop a session", tags=["sessions"], responses=_ON_ITS_WAY)
-    async def stop(session_id: str, response: Response, wanted: StopIn | None = None) -> IntentOut:
-        return _told(response, *await intents.stop(session_id_of(session_id), wanted or StopIn()))
+        A station that there is not is told by the outcome: undeliverable.
+        """
+        try:
+            told = await control.start(station_id, evse_id, wanted.id_token, patience(wanted, idempotency_key))
+        except (RemoteError, KeyReusedError) as error:
+            raise _problem(error) from error
+        return _told(response, *told)
+
+    @routes.post(
+        "/sessions/{session_id}/stop",
+        summary="Stop a session",
+        tags=["sessions"],
+        responses=_ON_ITS_WAY | raises(404, 409),
+    )
+    async def stop(
+        session_id: str, response: Response, wanted: StopIn | None = None, idempotency_key: IdempotencyKey = None
+    ) -> IntentOut:
+        try:
+            told = await control.stop(session_id_of(session_id), patience(wanted or StopIn(), idempotency_key))
+        except (RemoteError, KeyReusedError) as error:
+            raise _problem(error) from error
+        return _told(response, *told)
 
     return routes
 
 
-def _told(response: Response, intent: Intent, ended: Result | None) -> IntentOut:
-    response.headers["Location"] = f"/v1/commands/{intent.command_id}"
-    response.status_code = 202 if ended is None else 200
-    return _intent_out(intent, ended)
+def _problem(error: RemoteError | KeyReusedError) -> Problem:
+    if isinstance(error, TokenRefusedError):
+        status = 422 if error.status == _UNKNOWN else 409
+        return Problem(status, f"token {error.status.lower()}", str(error))
+    status, title = _PROBLEMS[type(error)]
+    return Problem(status, title, str(error))
 
 
-def _intent_out(started: Intent, ended: Result | None = None) -> IntentOut:
-    """Return an intent as callers see it."""
+def _told(response: Response, asked: Asked, ended: Outcome | None) -> IntentOut:
+    """Return a remote start or stop as callers see it."""
+    tell(response, asked, ended)
     return IntentOut(
-        command_id=started.command_id,
-        station_id=started.station_id,
-        remote_start_id=started.remote_start_id,
-        session_id=started.session_id,
-        outcome=ended.outcome if ended else None,
+        command_id=asked.command_id,
+        station_id=asked.station_id,
+        remote_start_id=int(asked.subject) if asked.intent == START else None,
+        session_id=None if asked.intent == START else asked.subject,
+        outcome=ended.name if ended else None,
         status=ended.status or None if ended else None,
-        reason=ended.reason or None if ended else None,
+        reason=ended.why or None if ended else None,
     )

@@ -1,8 +1,16 @@
 """Owns remote starts and stops as they are meant, apart from the messages that carry them."""
 
+from datetime import datetime
+from typing import Final
+
 import msgspec
 
 from chargebus_session.tokens.domain import Token
+
+START: Final = "start"
+STOP: Final = "stop"
+
+ACCEPTED: Final = "Accepted"
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -17,3 +25,15 @@ class Stop(msgspec.Struct, frozen=True):
     """Stop a transaction."""
 
     transaction_id: str
+
+
+class RemoteStart(msgspec.Struct, frozen=True):
+    """A remote start that was asked for; while it is `pending`, a transaction may come of it."""
+
+    remote_start_id: int
+    station_id: str
+    evse_id: int
+    token_key: str
+    requested_at: datetime
+    pending: bool = True
+    session_id: str | None = None

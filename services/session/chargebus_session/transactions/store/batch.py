@@ -62,9 +62,9 @@ LEFT JOIN LATERAL (
     SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
 ) AS e ON true
 LEFT JOIN LATERAL (
-    SELECT remote_start_id, requested_at FROM intent
-    WHERE kind = 'start' AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
-    AND evse_id = r.evse_id AND requested_at > $9 AND outcome IN ('', 'answered') AND status IN ('', 'Accepted')
+    SELECT remote_start_id, requested_at FROM remote_start
+    WHERE pending AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
+    AND evse_id = r.evse_id AND requested_at > $9
     ORDER BY requested_at DESC LIMIT 5
 ) AS i ON true
 """  # noqa: S608 (text from above)
@@ -82,7 +82,7 @@ WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "name", "tran
 {_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
 """
 _LINK: Final = """
-UPDATE intent AS i SET session_id = l.session_id
+UPDATE remote_start AS i SET session_id = l.session_id
 FROM unnest($1::text[], $2::bigint[], $3::uuid[]) AS l (station_id, remote_start_id, session_id)
 WHERE i.remote_start_id = l.remote_start_id AND i.station_id = l.station_id AND i.session_id IS NULL
 """

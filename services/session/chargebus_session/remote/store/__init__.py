@@ -1,1 +1,0 @@
-"""Queries about remote starts and stops."""
