@@ -11,11 +11,9 @@ from fastapi import Request
 
 from chargebus_runtime import secrets
 from chargebus_runtime.clock import Clock
-from chargebus_runtime.http.callers import Caller, Role, require, unauthenticated
+from chargebus_runtime.http.callers import Caller, Role, unauthenticated
 from chargebus_runtime.http.problems import Problem
 from chargebus_runtime.view import View
-
-__all__ = ["Caller", "KeyRing", "Role", "format_key", "require", "split_key"]
 
 PREFIX = "cbk"
 HEADER = "X-API-Key"

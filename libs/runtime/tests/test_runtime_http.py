@@ -12,12 +12,12 @@ from chargebus_runtime import secrets
 from chargebus_runtime.http import (
     Caller,
     HttpParts,
+    Listing,
     PageQuery,
     Problem,
     Role,
     build_app,
     layers,
-    page,
     problems,
     require,
 )
@@ -28,6 +28,7 @@ from fastapi import APIRouter, Depends
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SECRET = "5ec4e7" * 7
+NUMBERS = Listing("numbers", int)
 
 
 def apply(ring: KeyRing, record) -> None:
@@ -67,8 +68,8 @@ def router() -> APIRouter:
 
     @routes.get("/numbers")
     async def numbers(query: Annotated[PageQuery, Depends()]) -> object:
-        start = int(query.cursor or 0)
-        return page([n for n in range(7) if n >= start][: query.limit + 1], query.limit, lambda n: str(n + 1))
+        start = (NUMBERS.after(query) or 0) + 1
+        return NUMBERS.page(range(start, 8)[: query.limit + 1], query.limit, lambda n: n)
 
     return routes
 
@@ -240,7 +241,7 @@ async def test_pages_cover_a_list_once(client):
         cursor = answer["next"]
         if cursor is None:
             break
-    assert seen == list(range(7))
+    assert seen == list(range(1, 8))
 
 
 async def test_an_unknown_path_is_a_problem_too(client):

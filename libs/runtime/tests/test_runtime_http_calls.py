@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
-from chargebus_runtime.http import Input, UtcDatetime, problems
+from chargebus_runtime.http import Input, UtcDatetime, WholeNumber, problems
 from chargebus_testkit.http import Anyone, http_client
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -12,6 +12,7 @@ from pydantic import Field
 class Wanted(Input):
     flag: bool = False
     count: int = 0
+    size: WholeNumber = 0
     share: float = 0
     name: str = ""
     at: UtcDatetime | None = None
@@ -96,6 +97,9 @@ async def test_a_number_in_a_path_has_one_form(client, number):
         ({"flag": 1}, "body.flag"),
         ({"count": "5"}, "body.count"),
         ({"count": True}, "body.count"),
+        ({"size": 3.5}, "body.size"),
+        ({"size": "3"}, "body.size"),
+        ({"size": True}, "body.size"),
         ({"share": "0.5"}, "body.share"),
         ({"name": 5}, "body.name"),
         ({"nmae": "x"}, "body.nmae"),
@@ -110,7 +114,15 @@ async def test_json_is_taken_as_it_stands(client, body, field):
 
 
 async def test_json_as_declared_is_taken(client):
-    body = {"flag": True, "count": 5, "share": 1, "name": "x", "at": "2026-05-01t12:00:00z", "anything": {"a": [None]}}
+    body = {
+        "flag": True,
+        "count": 5,
+        "size": 3.0,
+        "share": 1,
+        "name": "x",
+        "at": "2026-05-01t12:00:00z",
+        "anything": {"a": [None]},
+    }
     answer = await client.post("/v1/things", json=body)
     assert answer.json() == {**body, "at": "2026-05-01T12:00:00Z"}
 

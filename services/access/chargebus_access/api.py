@@ -17,7 +17,7 @@ KEYS: Final = Listing("api-keys", str)
 KeyId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 _PROBLEMS: Final[dict[type[AccessError], tuple[int, str]]] = {
-    ExpiredAlreadyError: (422, "invalid request"),
+    ExpiredAlreadyError: (422, "expired already"),
     KeyIdTakenError: (503, "key id taken"),
     LastAdminError: (409, "the last admin key"),
     UnknownKeyError: (404, "no such API key"),

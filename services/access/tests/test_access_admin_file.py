@@ -10,7 +10,7 @@ from chargebus_access.errors import AdminFileError
 from chargebus_access.operations import AdminFile, new_presented_key
 from chargebus_access.store import keys
 from chargebus_access.store.admin_file import read_or_make
-from chargebus_runtime.keys import Role
+from chargebus_runtime.http import Role
 
 
 @pytest.fixture

@@ -174,9 +174,9 @@ async def _wait_for_end(parts: ApiParts, command_id: str) -> CommandView:
 
 def _check_times(request: CommandRequest, rules: Rules) -> None:
     if request.timeout_s > rules.max_timeout_s:
-        raise Problem(422, "invalid request", f"timeout_s may be {rules.max_timeout_s:g} at most.")
+        raise Problem(422, "too long", f"timeout_s may be {rules.max_timeout_s:g} at most.")
     if request.ttl_s > rules.max_ttl_s:
-        raise Problem(422, "invalid request", f"ttl_s may be {rules.max_ttl_s:g} at most.")
+        raise Problem(422, "too long", f"ttl_s may be {rules.max_ttl_s:g} at most.")
 
 
 def _payload(request: CommandRequest) -> bytes:

@@ -2,14 +2,10 @@
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]*$"
 
-TokenText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=PLAIN)]
+_NOT_BLANK: Final = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85][^\x00-\x1f\x7f]*$"
 
-
-class Input(BaseModel):
-    """What a caller sends: unknown fields are refused, so that a misspelt one is not lost."""
-
-    model_config = ConfigDict(extra="forbid")
+TokenText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=_NOT_BLANK)]

@@ -3,8 +3,8 @@
 from chargebus_runtime.http.app import HttpParts, build_app
 from chargebus_runtime.http.callers import Authenticator, Caller, Role, require
 from chargebus_runtime.http.health import Health
-from chargebus_runtime.http.inputs import Input, UtcDatetime
-from chargebus_runtime.http.paging import Listing, Page, PageQuery, page
+from chargebus_runtime.http.inputs import Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http.paging import Listing, Page, PageQuery
 from chargebus_runtime.http.problems import FieldError, Problem, raises
 from chargebus_runtime.http.server import HttpServer
 
@@ -22,8 +22,8 @@ __all__ = [
     "Problem",
     "Role",
     "UtcDatetime",
+    "WholeNumber",
     "build_app",
-    "page",
     "raises",
     "require",
 ]

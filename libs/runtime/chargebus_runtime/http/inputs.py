@@ -36,5 +36,12 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("in UTC it lies outside of the years 1 to 9999") from error
 
 
+def _whole(given: object) -> object:
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+"""An `int` of a body: to JSON 3.0 is the same number as 3, which a strict `int` is not."""
+
 UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_utc)]
 """A time with any offset, as a request gives it in RFC 3339's text; it arrives in UTC."""

@@ -83,10 +83,3 @@ def _unreadable() -> Problem:
         "query.cursor", "is not one that this list gave: take the `next` of the page before as it stands"
     )
     return Problem(422, "invalid request", errors=[error])
-
-
-def page(rows: Sequence[T], limit: int, cursor: Callable[[T], str]) -> Page[T]:
-    """Cut `limit` + 1 fetched rows to a page; `cursor` names a row for the query that goes on after it."""
-    more = len(rows) > limit
-    items = list(rows[:limit])
-    return Page(items=items, next=cursor(items[-1]) if more else None)

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 from chargebus_events.registry import Registration, UnknownStations
 from chargebus_ocppj.versions import Version
-from chargebus_runtime.http import Input
+from chargebus_runtime.http import Input, WholeNumber
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from chargebus_device.registration.domain import STATION_ID
@@ -20,7 +20,8 @@ StationId = Annotated[str, StringConstraints(pattern=STATION_ID)]
 ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$")]
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
-Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50)]
+# pydantic's schema says what names may look like, not that there are no others.
+Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50, json_schema_extra={"additionalProperties": False})]
 
 
 class StationIn(Input):
@@ -32,7 +33,7 @@ class StationIn(Input):
     )
     registration: Registration = "accepted"
     versions: list[Version] = Field(default=[], description="OCPP versions it may speak; empty: any")
-    security_profile: int = Field(default=1, ge=0, le=3)
+    security_profile: WholeNumber = Field(default=1, ge=0, le=3)
     name: Name = ""
     labels: Labels = Field(default={})
 

@@ -4,8 +4,7 @@ from typing import Annotated, Final
 
 from chargebus_commanding import Asked, KeyReusedError, Outcome
 from chargebus_commanding.http import tell
-from chargebus_runtime.http import Problem, raises
-from chargebus_runtime.keys import Role, require
+from chargebus_runtime.http import Problem, Role, raises, require
 from fastapi import APIRouter, Depends, Header, Path, Response
 
 from chargebus_session.remote.domain import START

@@ -1,8 +1,9 @@
 """The JSON of remote starts and stops over HTTP."""
 
+from chargebus_runtime.http import Input
 from pydantic import BaseModel, Field
 
-from chargebus_session.resources import Input, TokenText
+from chargebus_session.resources import TokenText
 
 
 class Waiting(Input):

@@ -5,8 +5,7 @@ from typing import Annotated, Final
 from urllib.parse import quote
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, page
-from chargebus_runtime.keys import Role, require
+from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, raises, require
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from chargebus_session.tokens import operations, store
@@ -16,6 +15,8 @@ from chargebus_session.tokens.store import TokenFilter
 
 VIEWER: Final = Depends(require(Role.VIEWER))
 OPERATOR: Final = Depends(require(Role.OPERATOR))
+
+TOKENS: Final = Listing("tokens", str)
 
 IdToken = Annotated[str, Path(description="The token's text; its case does not matter")]
 Paging = Annotated[PageQuery, Depends()]
@@ -50,11 +51,11 @@ def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
 
     @routes.get("", summary="List tokens", dependencies=[VIEWER])
     async def list_tokens(paging: Paging, wanted: Annotated[TokenQuery, Depends()]) -> Page[TokenOut]:
-        stored = await store.listed(database.pool, wanted.filter(), paging.cursor or "", paging.limit + 1)
-        found = page(stored, paging.limit, lambda each: each.token_key)
+        stored = await store.listed(database.pool, wanted.filter(), TOKENS.after(paging) or "", paging.limit + 1)
+        found = TOKENS.page(stored, paging.limit, lambda each: each.token_key)
         return Page(items=[TokenOut.model_validate(each) for each in found.items], next=found.next)
 
-    @routes.post("", summary="Register a token", status_code=201, dependencies=[OPERATOR])
+    @routes.post("", summary="Register a token", status_code=201, dependencies=[OPERATOR], responses=raises(409))
     async def register_token(wanted: TokenIn, response: Response) -> TokenOut:
         async with database.transaction() as tx:
             stored = operations.new_token(wanted, tx.now)
@@ -84,14 +85,19 @@ def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
 def _token_routes(database: Database) -> APIRouter:
     routes = APIRouter(prefix="/tokens/{id_token:path}", tags=["tokens"])
 
-    @routes.get("", summary="A token", dependencies=[VIEWER])
+    @routes.get("", summary="A token", dependencies=[VIEWER], responses=raises(404))
     async def get_token(id_token: IdToken) -> TokenOut:
         stored = await store.get(database.pool, token_key(id_token))
         if stored is None:
             raise _no_token(id_token)
         return TokenOut.model_validate(stored)
 
-    @routes.patch("", summary="Block or unblock a token, change its expiry or group", dependencies=[OPERATOR])
+    @routes.patch(
+        "",
+        summary="Block or unblock a token, change its expiry or group",
+        dependencies=[OPERATOR],
+        responses=raises(404),
+    )
     async def change_token(id_token: IdToken, wanted: TokenChangeIn) -> TokenOut:
         async with database.transaction() as tx:
             stored = await store.lock(tx.connection, token_key(id_token))
@@ -101,7 +107,13 @@ def _token_routes(database: Database) -> APIRouter:
             await store.change(tx.connection, stored)
         return TokenOut.model_validate(stored)
 
-    @routes.delete("", summary="Delete a token; its sessions stay", status_code=204, dependencies=[OPERATOR])
+    @routes.delete(
+        "",
+        summary="Delete a token; its sessions stay",
+        status_code=204,
+        dependencies=[OPERATOR],
+        responses=raises(404),
+    )
     async def delete_token(id_token: IdToken) -> None:
         async with database.transaction() as tx:
             if not await store.delete(tx.connection, token_key(id_token)):

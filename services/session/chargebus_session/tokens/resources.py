@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from chargebus_runtime.http import UtcDatetime
+from chargebus_runtime.http import Input, UtcDatetime
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from chargebus_session.resources import PLAIN, Input, TokenText
+from chargebus_session.resources import PLAIN, TokenText
 
 TokenType = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20, pattern=PLAIN)]
 GroupId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=36, pattern=PLAIN)]

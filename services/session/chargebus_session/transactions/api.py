@@ -5,8 +5,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Page, PageQuery, Problem, UtcDatetime, page
-from chargebus_runtime.keys import Role, require
+from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, UtcDatetime, raises, require
 from fastapi import APIRouter, Depends, Query
 
 from chargebus_session.tokens.domain import token_key
@@ -15,6 +14,8 @@ from chargebus_session.transactions.store import sessions
 from chargebus_session.transactions.store.sessions import SessionFilter
 
 VIEWER: Final = Depends(require(Role.VIEWER))
+
+SESSIONS: Final = Listing("sessions", UUID)
 
 Paging = Annotated[PageQuery, Depends()]
 
@@ -52,14 +53,14 @@ def router(database: Database) -> APIRouter:
 
     @routes.get("", summary="List sessions, the newest first")
     async def list_sessions(paging: Paging, wanted: Annotated[SessionQuery, Depends()]) -> Page[SessionOut]:
-        before = paging.cursor and session_id_of(paging.cursor)
-        if paging.cursor and before is None:
-            raise Problem(422, "invalid request", "The cursor is the `next` of the page before; this one is not.")
-        stored = await sessions.listed(database.pool, wanted.filter(), before or None, paging.limit + 1)
-        found = page(stored, paging.limit, lambda each: str(each.session_id))
+        before = SESSIONS.after(paging)
+        stored = await sessions.listed(
+            database.pool, wanted.filter(), None if before is None else str(before), paging.limit + 1
+        )
+        found = SESSIONS.page(stored, paging.limit, lambda each: each.session_id)
         return Page(items=[SessionOut.model_validate(each) for each in found.items], next=found.next)
 
-    @routes.get("/{session_id}", summary="A session with its events")
+    @routes.get("/{session_id}", summary="A session with its events", responses=raises(404))
     async def get_session(session_id: str) -> SessionDetail:
         known_id = session_id_of(session_id)
         stored = known_id and await sessions.get(database.pool, known_id)

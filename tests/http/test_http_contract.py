@@ -1,0 +1,64 @@
+"""What routes really answer is what OpenAPI declares: Schemathesis with all its checks, on all services."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from chargebus_embedded import JarsUnavailableError
+from chargebus_ocppj.versions import VERSIONS
+from chargebus_testkit.fleet import Fleet, Plan
+from chargebus_testkit.system import System, services
+from chargebus_testkit.untested import Untested
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HERE = Path(__file__).parent
+PROGRAM = Path(sys.executable).parent / "schemathesis"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system() -> AsyncIterator[System]:
+    """Return a system with a station of each version, and sessions."""
+    if os.environ.get("KAFKA") == "mock":
+        pytest.skip(f"{Untested.REASON} a mock Kafka does not serve a whole system")
+    folder = Path(tempfile.mkdtemp(prefix="chargebus-http-"))
+    async with System(folder) as system:
+        try:
+            await system.start(services())
+        except JarsUnavailableError as error:
+            pytest.skip(f"{Untested.REASON} {error}")
+        async with Fleet(system, Plan("http", size=len(VERSIONS))) as fleet:
+            async with fleet.busy():
+                await fleet.progress_everywhere()
+            yield system
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def fuzz(system: System, *arguments: str) -> None:
+    """Run Schemathesis; what it finds is shown."""
+    [process] = system.processes
+    program = await asyncio.create_subprocess_exec(
+        PROGRAM,
+        "--config-file",
+        HERE / "schemathesis.toml",
+        "run",
+        f"{process.place.http_url}/openapi.json",
+        *arguments,
+        env={**os.environ, "API_KEY": system.admin_key, "SCHEMATHESIS_HOOKS": str(HERE / "exceptions.py")},
+        cwd=system.folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await program.communicate()
+    assert program.returncode == 0, said.decode()
+
+
+@pytest.mark.timeout(300)
+async def test_every_route_answers_as_it_is_declared(system):
+    await fuzz(system)
