@@ -85,6 +85,13 @@ async def lock(connection: asyncpg.Connection, partitions: Iterable[TopicPartiti
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
+async def reached(pool: asyncpg.Pool, goal: Mapping[TopicPartition, int]) -> bool:
+    """Tell whether all records before these offsets are applied."""
+    topics, numbers = _columns(goal)
+    stored = {(row["topic"], row["partition"]): row["next_offset"] for row in await pool.fetch(_READ, topics, numbers)}
+    return all(stored.get(place, 0) >= end for place, end in goal.items())
+
+
 async def advance(
     connection: asyncpg.Connection, offsets: Mapping[TopicPartition, int], outgoing: Outgoing, now: datetime
 ) -> list[int]:

@@ -102,6 +102,15 @@ class Producer:
         if batch:
             await until_done(f"publishing {len(batch)} records", lambda: self._publish(batch), KafkaError)
 
+    async def partition_of(self, topic: str, key: str) -> int:
+        """Return the partition of a topic in which the records of a key are.
+
+        Raises:
+            KafkaError: Kafka does not tell how many there are.
+        """
+        _, partitions = await self._ready([topic])
+        return _hash(key) % partitions[topic]
+
     async def _publish(self, records: list[Record]) -> None:
         async with self._in_turn:
             client, partitions = await self._ready(record.topic for record in records)

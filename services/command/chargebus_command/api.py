@@ -1,27 +1,36 @@
 """HTTP in: a command for a station, and the ledger."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 import msgspec
-from chargebus_runtime.database import Database
-from chargebus_runtime.http import Caller, Listing, Page, PageQuery, Problem, Role, raises, require
-from chargebus_runtime.waiters import Waiters
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from chargebus_runtime.http import (
+    Caller,
+    IdempotencyKey,
+    Listing,
+    Page,
+    PageQuery,
+    Problem,
+    Role,
+    raises,
+    require,
+)
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from chargebus_command import queries
 from chargebus_command.domain.state import Rules
-from chargebus_command.placing import (
-    Counter,
+from chargebus_command.errors import (
+    CommandError,
     KeyReusedError,
     MisfitError,
-    Order,
-    PlacingError,
+    NotAllowedError,
     QueueFullError,
+    UnknownCommandError,
     UnknownStationError,
 )
-from chargebus_command.queries import CommandFilter
+from chargebus_command.operations import Commands, Order
 from chargebus_command.resources import (
     ACTION,
     MAX_PAYLOAD_BYTES,
@@ -31,6 +40,7 @@ from chargebus_command.resources import (
     StateName,
     view,
 )
+from chargebus_command.store.queries import CommandFilter
 
 VIEWER: Final = Depends(require(Role.VIEWER))
 OPERATOR: Final = Depends(require(Role.OPERATOR))
@@ -41,19 +51,14 @@ _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]{1,255}$"
 
 StationId = Annotated[str, Path(pattern=_PRINTABLE, description="The station's identity")]
 CommandId = Annotated[str, Path(pattern=_PRINTABLE)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=r"^[\x21-\x7e]{1,255}$",
-        description="Repeat a call with the same key and body, and it is the same command, sent once",
-    ),
-]
 
-_PROBLEMS: Final[dict[type[PlacingError], tuple[int, str]]] = {
-    UnknownStationError: (404, "no such station"),
-    MisfitError: (422, "the command does not fit the station"),
+_PROBLEMS: Final[dict[type[CommandError], tuple[int, str]]] = {
     KeyReusedError: (422, "the idempotency key was used before"),
+    MisfitError: (422, "the command does not fit the station"),
+    NotAllowedError: (403, "not allowed"),
     QueueFullError: (429, "too many commands wait for the station"),
+    UnknownCommandError: (404, "no such command"),
+    UnknownStationError: (404, "no such station"),
 }
 
 
@@ -61,9 +66,7 @@ _PROBLEMS: Final[dict[type[PlacingError], tuple[int, str]]] = {
 class ApiParts:
     """What the routes work with; `http_wait_s` is how long a call waits for an outcome."""
 
-    database: Database
-    counter: Counter
-    waiters: Waiters
+    commands: Commands
     rules: Rules
     http_wait_s: float
 
@@ -72,7 +75,7 @@ def router(parts: ApiParts) -> APIRouter:
     """Return the routes of this service."""
     routes = APIRouter(tags=["commands"])
     _add_placing(routes, parts)
-    _add_reading(routes, parts.database)
+    _add_reading(routes, parts.commands)
     return routes
 
 
@@ -92,22 +95,22 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
         caller: Annotated[Caller, OPERATOR],
         idempotency_key: IdempotencyKey = None,
     ) -> CommandView:
-        """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain."""
+        """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain.
+
+        What concerns certificates, firmware, or the security and network of the station takes the role admin.
+        """
         _check_times(request, parts.rules)
-        order = _order(station_id, request, caller, idempotency_key)
-        try:
-            command_id = await parts.counter.place(order)
-        except PlacingError as error:
-            status, title = _PROBLEMS[type(error)]
-            raise Problem(status, title, str(error)) from error
-        placed = await (_wait_for_end(parts, command_id) if request.wait else _get(parts.database, command_id))
+        with _problems():
+            parts.commands.check_role(caller.role, request.action, request.payload)
+            order = _order(station_id, request, caller, idempotency_key)
+            placed = view(await parts.commands.place(order, parts.http_wait_s))
         if not request.wait or placed.outcome is None:
             response.status_code = 202
-        response.headers["Location"] = f"/v1/commands/{command_id}"
+        response.headers["Location"] = f"/v1/commands/{placed.command_id}"
         return placed
 
 
-def _add_reading(routes: APIRouter, database: Database) -> None:
+def _add_reading(routes: APIRouter, commands: Commands) -> None:
     @routes.get(
         "/commands/{command_id}",
         summary="A command and its outcome",
@@ -115,13 +118,14 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         responses=raises(404),
     )
     async def get_command(command_id: CommandId) -> CommandView:
-        return await _get(database, command_id)
+        with _problems():
+            return view(await commands.get(command_id))
 
     @routes.get("/commands", summary="List commands, the newest first", dependencies=[VIEWER])
     async def list_commands(
         paging: Annotated[PageQuery, Depends()], wanted: Annotated[CommandFilter, Depends(_filter)]
     ) -> Page[CommandView]:
-        return await _page(database, wanted, paging)
+        return await _page(commands, wanted, paging)
 
     @routes.get(
         "/stations/{station_id}/commands",
@@ -134,10 +138,16 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         paging: Annotated[PageQuery, Depends()],
         wanted: Annotated[CommandFilter, Depends(_filter)],
     ) -> Page[CommandView]:
-        found = await _page(database, replace(wanted, station_id=station_id), paging)
-        if not found.items and not await queries.is_station(database.pool, station_id):
-            raise Problem(404, "no such station", f"Nothing is known of a station {station_id!r}.")
-        return found
+        return await _page(commands, replace(wanted, station_id=station_id), paging)
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        status, title = _PROBLEMS[type(error)]
+        raise Problem(status, title, str(error)) from error
 
 
 def _filter(
@@ -148,28 +158,11 @@ def _filter(
     return CommandFilter(state=state, action=action, outcome=outcome)
 
 
-async def _page(database: Database, wanted: CommandFilter, paging: PageQuery) -> Page[CommandView]:
-    rows = await queries.find(database.pool, replace(wanted, below=COMMANDS.after(paging)), paging.limit + 1)
+async def _page(commands: Commands, wanted: CommandFilter, paging: PageQuery) -> Page[CommandView]:
+    with _problems():
+        rows = await commands.find(replace(wanted, below=COMMANDS.after(paging)), paging.limit + 1)
     found = COMMANDS.page(rows, paging.limit, lambda row: int(row["number"]))
     return Page(items=[view(row) for row in found.items], next=found.next)
-
-
-async def _get(database: Database, command_id: str) -> CommandView:
-    row = await queries.get(database.pool, command_id)
-    if row is None:
-        raise Problem(
-            404, "no such command", f"There is no command {command_id!r}; ended ones are kept for a while only."
-        )
-    return view(row)
-
-
-async def _wait_for_end(parts: ApiParts, command_id: str) -> CommandView:
-    async with parts.waiters.waiting(command_id) as waiter:
-        placed = await _get(parts.database, command_id)
-        if placed.outcome is not None:
-            return placed
-        await waiter.wait(parts.http_wait_s)
-    return await _get(parts.database, command_id)
 
 
 def _check_times(request: CommandRequest, rules: Rules) -> None:

@@ -1,16 +1,18 @@
 """The command service, wired: the only place where its settings are read."""
 
+from chargebus_events.topics import PRESENCE, REGISTRY
+from chargebus_runtime.caught_up import CaughtUp
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.waiters import Waiters
 
 from chargebus_command.api import ApiParts, router
-from chargebus_command.desk import Desk
+from chargebus_command.block import Queues
 from chargebus_command.handlers import Handlers
-from chargebus_command.ledger import ENDED_CHANNEL
-from chargebus_command.metrics import CommandMetrics
-from chargebus_command.placing import Counter
+from chargebus_command.metrics import Metrics
+from chargebus_command.operations import Commands
 from chargebus_command.settings import CommandSettings
-from chargebus_command.sweeper import Sweeper, SweepTimes
+from chargebus_command.store.commands import ENDED_CHANNEL
+from chargebus_command.tasks import Sweeper, SweepTimes
 
 
 def build(process: Process) -> Service:
@@ -18,15 +20,17 @@ def build(process: Process) -> Service:
     settings = process.load(CommandSettings)
     rules = settings.rules()
     database = process.database("command", "chargebus_command")
-    metrics = CommandMetrics()
-    desk = Desk(rules, metrics)
+    metrics = Metrics()
+    queues = Queues(rules, process.edges, settings.edge_silence_s, metrics)
     waiters = Waiters(database, ENDED_CHANNEL)
+    news = CaughtUp((PRESENCE, REGISTRY), database, process.kafka, process.producer)
     times = SweepTimes(settings.sweep_every_s, settings.sweep_stations, settings.census_every_s, settings.keep_days)
-    sweeper = Sweeper(database, desk, metrics, times)
+    sweeper = Sweeper(database, queues, metrics, times)
     return Service(
         "command",
         database=database,
-        consumer=Handlers(desk, metrics, process.clock).spec(),
-        routers={"/v1": router(ApiParts(database, Counter(database, desk), waiters, rules, settings.http_wait_s))},
-        tasks=(waiters.run, *sweeper.tasks),
+        consumer=Handlers(queues, metrics, process.clock, process.edges.kafka_clock).consumer(),
+        views=(process.edges.view,),
+        routers={"/v1": router(ApiParts(Commands(database, queues, waiters, news), rules, settings.http_wait_s))},
+        tasks=(waiters.run, news.run, *sweeper.tasks),
     )

@@ -12,14 +12,16 @@ A batch that is tried again may count what it counted before.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+from chargebus_ocppj.actions import lookup
+from chargebus_ocppj.versions import VERSIONS
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
 
 from chargebus_command.domain.decision import Decision
-from chargebus_command.payloads import versions_with
 
 
-class CommandMetrics:
+class Metrics:
     """The instruments of the table above."""
 
     def __init__(self) -> None:
@@ -36,9 +38,7 @@ class CommandMetrics:
         if decision.ignored:
             self._stray_deliveries.add(decision.ignored)
         for ended in decision.ended:
-            # Anybody may ask for an action that no version has; it must not become a series of its own.
-            action = ended.command.form.action if versions_with(ended.command.form.action) else "unknown"
-            self._ended.add(1, {"action": action, "outcome": ended.outcome})
+            self._ended.add(1, {"action": _known(ended.command.form.action), "outcome": ended.outcome})
             duration = ended.ended_at - ended.command.requested_at
             self._duration.record(max(duration.total_seconds(), 0.0), {"outcome": ended.outcome})
 
@@ -48,3 +48,9 @@ class CommandMetrics:
 
     def _observe_open(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(self._open.get(state, 0), {"state": state}) for state in ("queued", "sent")]
+
+
+@lru_cache(maxsize=256)
+def _known(action: str) -> str:
+    """Return an action's name: anybody may ask for one that no version has; it must not become a series of its own."""
+    return action if any(lookup(version, action, "csms") is not None for version in VERSIONS) else "unknown"

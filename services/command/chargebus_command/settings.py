@@ -12,7 +12,8 @@ class CommandSettings(ServiceSettings):
     """Each is set by the environment variable `COMMAND_<NAME>`; times are in seconds.
 
     Attributes:
-        edge_silence_s: an edge without a heartbeat for longer is taken for dead (clocks must agree to within this).
+        absent_grace_s: how long a command of another service waits for a station that is unknown or away.
+        edge_silence_s: an edge of which no heartbeat was heard for longer is taken for dead.
         answer_grace_s: how long after the answer was due the edge's own report is still waited for.
         lost_grace_s: the same after the connection was lost.
         void_s: how long a connection is left alone after its edge could not write a command there.
@@ -28,6 +29,7 @@ class CommandSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="COMMAND_", extra="ignore", frozen=True)
 
+    absent_grace_s: float = Field(default=2.0, ge=0)
     edge_silence_s: float = Field(default=10.0, gt=0)
     answer_grace_s: float = Field(default=ANSWER_GRACE_S, ge=0)
     lost_grace_s: float = Field(default=2.0, ge=0)
@@ -44,10 +46,10 @@ class CommandSettings(ServiceSettings):
     def rules(self) -> Rules:
         """Return the rules of the queue."""
         return Rules(
-            edge_silence_s=self.edge_silence_s,
+            absent_grace_s=self.absent_grace_s,
             answer_grace_s=self.answer_grace_s,
             lost_grace_s=self.lost_grace_s,
-            void_s=self.void_s,
+            avoid_s=self.void_s,
             max_waiting=self.max_waiting,
             max_timeout_s=self.max_timeout_s,
             max_ttl_s=self.max_ttl_s,

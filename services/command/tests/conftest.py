@@ -1,7 +1,7 @@
 """A command service without its process: a real database, and what it would have sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,22 +11,23 @@ import msgspec
 import pytest
 import pytest_asyncio
 from chargebus_command.api import ApiParts, router
-from chargebus_command.desk import Desk
+from chargebus_command.block import Queues
 from chargebus_command.handlers import Handlers
-from chargebus_command.ledger import ENDED_CHANNEL
-from chargebus_command.metrics import CommandMetrics
-from chargebus_command.placing import Counter
+from chargebus_command.metrics import Metrics
+from chargebus_command.operations import Commands
 from chargebus_command.settings import CommandSettings
-from chargebus_command.sweeper import Sweeper, SweepTimes
+from chargebus_command.store.commands import ENDED_CHANNEL
+from chargebus_command.tasks import Sweeper, SweepTimes
 from chargebus_events.access import ApiKey
 from chargebus_events.commands import CommandForm, CommandOutcome, CommandRequested, Delivery
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import RegisteredStation
-from chargebus_events.topics import DOWNLINK, outcomes_topic
+from chargebus_events.topics import DOWNLINK, EDGES, outcomes_topic
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
+from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
@@ -66,20 +67,41 @@ class Sent:
 
 
 @dataclass
+class News:
+    """Takes the place of CaughtUp: all is read, once what `unread` returns is applied."""
+
+    unread: Callable[[], Awaitable[object]] | None = None
+    asked_for: list[str] = field(default_factory=list)
+
+    async def with_all_of(self, key: str, within_s: float) -> bool:
+        self.asked_for.append(key)
+        if self.unread is not None:
+            await self.unread()
+        return True
+
+
+@dataclass
 class Service:
     """The parts of the service on one database."""
 
     database: Database
     sent: Sent
     time: Time
+    edges: EdgeLiveness
     handlers: Handlers
-    desk: Desk
+    queues: Queues
     sweeper: Sweeper
     waiters: Waiters
+    commands: Commands
+    news: News
     statements: list[object] = field(default_factory=list)
 
     async def apply(self, *records: Received) -> list[Record]:
-        """Apply one batch and return what it sends."""
+        """Apply one batch and return what it sends; heartbeats of edges are read beside it."""
+        for record in records:
+            if record.topic == EDGES:
+                self.edges.apply(record)
+        records = tuple(record for record in records if record.topic != EDGES)
         async with self.database.pool.acquire() as connection, connection.transaction():
             batch = Batch(records, connection, self.time(), Trace())
             with connection.query_logger(self.statements.append):
@@ -158,25 +180,35 @@ async def command_database(postgres) -> AsyncIterator[DatabaseOptions]:
 
 
 @pytest.fixture
-async def service(command_database) -> AsyncIterator[Service]:
+def absent_grace_s() -> float:
+    """Return how long a command waits for an absent station; a test may set it by a parameter of this name."""
+    return 0.0
+
+
+@pytest.fixture
+async def service(command_database, absent_grace_s) -> AsyncIterator[Service]:
     """Return the service's parts on an empty database."""
-    time, sent, metrics = Time(), Sent(), CommandMetrics()
-    settings = CommandSettings(max_waiting=5)
+    time, sent, metrics, news = Time(), Sent(), Metrics(), News()
+    settings = CommandSettings(max_waiting=5, absent_grace_s=absent_grace_s)
     database = Database(command_database, sent, time, Tracing(enabled=False))
     await database.start()
-    desk = Desk(settings.rules(), metrics)
-    times = SweepTimes(0.05, 2, 0.05, settings.keep_days)
+    edges = EdgeLiveness("test", time, lambda: time().timestamp())
+    queues = Queues(settings.rules(), edges, settings.edge_silence_s, metrics)
+    waiters = Waiters(database, ENDED_CHANNEL)
     yield Service(
         database,
         sent,
         time,
-        Handlers(desk, metrics, time),
-        desk,
-        Sweeper(database, desk, metrics, times),
-        Waiters(database, ENDED_CHANNEL),
+        edges,
+        Handlers(queues, metrics, time, edges.kafka_clock),
+        queues,
+        Sweeper(database, queues, metrics, SweepTimes(0.05, 2, 0.05, settings.keep_days)),
+        waiters,
+        Commands(database, queues, waiters, news),
+        news,
     )
     await database.outbox.settle()
-    await database.pool.execute("TRUNCATE station, edge, command, outbox, consumer_offset")
+    await database.pool.execute("TRUNCATE station, command, outbox, consumer_offset")
     await database.stop()
 
 
@@ -195,9 +227,7 @@ async def api(service, http_wait_s) -> AsyncIterator[httpx.AsyncClient]:
         ring.view.apply(received(key.record()))
     ring.view.ready.set()
 
-    parts = ApiParts(
-        service.database, Counter(service.database, service.desk), service.waiters, service.desk.rules, http_wait_s
-    )
+    parts = ApiParts(service.commands, service.queues.rules, http_wait_s)
     listening = asyncio.create_task(service.waiters.run())
     async with http_client({"/v1": router(parts)}, ring, "/v1", **as_role("operator")) as client:
         yield client

@@ -5,7 +5,9 @@ import asyncio
 import msgspec
 import pytest
 from chargebus_command.resources import MAX_PAYLOAD_BYTES
+from chargebus_command.routes import role_for
 from chargebus_events.topics import DOWNLINK
+from chargebus_runtime.http import Role
 
 RESET = {"action": "Reset", "payload": {"type": "Soft"}}
 COMMANDS = "/stations/CS-1/commands"
@@ -144,6 +146,103 @@ async def test_a_payload_that_no_station_takes_is_refused(api, service):
     answer = await api.post(COMMANDS, json={"action": "DataTransfer", "payload": payload})
 
     assert (answer.status_code, "bytes at most" in answer.json()["detail"]) == (422, True)
+
+
+async def test_a_station_of_which_the_news_are_not_read_yet_gets_its_command(api, service):
+    service.news.unread = lambda: service.come_online("CS-1")
+    answer = await api.post(COMMANDS, json={**RESET, "wait": False})
+
+    assert (answer.status_code, answer.json()["state"]) == (202, "sent")
+    assert service.news.asked_for == ["CS-1"]
+
+
+async def test_a_station_that_is_registered_and_connects_just_now_is_not_away(api, service):
+    await service.apply(service.registered("CS-1"))
+    service.news.unread = lambda: service.come_online("CS-1")
+    answer = await api.post(COMMANDS, json={**RESET, "wait": False})
+
+    assert answer.json()["state"] == "sent"
+
+
+async def test_news_are_waited_for_only_where_a_command_would_be_denied(api, service):
+    await service.apply(service.registered("CS-2"))
+    await service.come_online("CS-1")
+    await api.post(COMMANDS, json={**RESET, "wait": False})
+    await api.post("/stations/CS-2/commands", json={**RESET, "ttl_s": 60, "wait": False})
+
+    assert service.news.asked_for == []
+
+
+async def test_commands_that_come_at_the_same_time_take_one_transaction(api, service):
+    names = [f"CS-{number}" for number in range(20)]
+    await service.come_online(*names)
+    before = await service.fetch("SELECT count(*) FROM outbox")
+    await asyncio.gather(*(api.post(f"/stations/{name}/commands", json={**RESET, "wait": False}) for name in names))
+
+    assert before == [(0,)]
+    assert await service.fetch("SELECT count(DISTINCT xmin::text) < 5, count(*) FROM command") == [(True, 20)]
+
+
+async def test_a_command_that_is_denied_harms_none_of_those_that_came_with_it(api, service):
+    await service.come_online("CS-1", "CS-2")
+    calls = (
+        ("CS-1", RESET),
+        ("CS-2", {"action": "Reset", "payload": {"type": "Nonsense"}}),
+        ("NOBODY", RESET),
+        ("CS-2", RESET),
+    )
+    answers = await asyncio.gather(
+        *(api.post(f"/stations/{name}/commands", json={**body, "wait": False}) for name, body in calls)
+    )
+
+    assert [answer.status_code for answer in answers] == [202, 422, 404, 202]
+
+
+FIRMWARE = {"location": "http://x", "retrieveDate": "2026-01-01T00:00:00Z"}
+ROOT_CERTIFICATE = {"certificateType": "CSMSRootCertificate", "certificate": "x"}
+SECURITY = {
+    "component": {"name": "securityCtrlr"},
+    "variable": {"name": "BasicAuthPassword"},
+    "attributeValue": "x" * 16,
+}
+INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}, "attributeValue": "60"}
+PRIORITY = {**INTERVAL, "variable": {"name": "NetworkConfigurationPriority"}, "attributeValue": "1"}
+
+
+@pytest.mark.parametrize(
+    ("version", "command"),
+    [
+        ("2.0.1", {"action": "InstallCertificate", "payload": ROOT_CERTIFICATE}),
+        ("2.0.1", {"action": "SetVariables", "payload": {"setVariableData": [INTERVAL, SECURITY]}}),
+        ("2.0.1", {"action": "SetVariables", "payload": {"setVariableData": [PRIORITY]}}),
+        ("1.6", {"action": "ChangeConfiguration", "payload": {"key": "authorizationkey", "value": "x"}}),
+        ("1.6", {"action": "UpdateFirmware", "payload": FIRMWARE}),
+    ],
+)
+async def test_what_decides_whom_a_station_trusts_is_an_administrators(api, role_headers, service, version, command):
+    await service.come_online("CS-1", version=version)
+    body = {**command, "wait": False}
+    operator = await api.post(COMMANDS, json=body)
+    admin = await api.post(COMMANDS, json=body, headers=role_headers("admin"))
+
+    assert (operator.status_code, operator.json()["title"], admin.status_code) == (403, "not allowed", 202)
+    assert operator.json()["detail"].endswith("it needs the role admin.")
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "role"),
+    [
+        ("SetVariables", {"setVariableData": [INTERVAL]}, Role.OPERATOR),
+        ("SetVariables", {"setVariableData": "nonsense"}, Role.OPERATOR),
+        ("SetVariables", {"setVariableData": ["nonsense", {"component": 1}]}, Role.OPERATOR),
+        ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "60"}, Role.OPERATOR),
+        ("ChangeConfiguration", {"key": " SecurityProfile", "value": "3"}, Role.ADMIN),
+        ("DataTransfer", {"vendorId": "x"}, Role.OPERATOR),
+        ("SetNetworkProfile", {}, Role.ADMIN),
+    ],
+)
+def test_all_else_is_an_operators(action, payload, role):
+    assert role_for(action, payload) == role
 
 
 async def test_a_full_queue_is_told(api, service):

@@ -4,17 +4,21 @@ import asyncio
 import json
 import random
 import uuid
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 from chargebus_command.main import build
+from chargebus_command.operations import NEWS_WITHIN_S
 from chargebus_events.commands import CommandForm, CommandRequested, Delivery
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import DOWNLINK, outcomes_topic
 from chargebus_runtime.kafka import KafkaConnection, received
+from chargebus_runtime.migrations import database_url
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.readers import Readers
 from chargebus_runtime.view import Tail
@@ -82,7 +86,7 @@ async def edge(bed):
 
 
 async def until_online(bed, edge):
-    query = "SELECT 1 FROM station JOIN edge USING (slot) WHERE station_id = $1 AND connected"
+    query = "SELECT 1 FROM station WHERE station_id = $1 AND connected"
     await eventually("the station is online", lambda: bed.rows(query, edge.station_id))
 
 
@@ -160,3 +164,51 @@ async def test_a_stations_commands_go_one_by_one_in_order_and_end_once(bed, edge
 
     assert sent == [request.command_id for request in requests]
     assert ended == [(request.command_id, "answered") for request in requests]
+
+
+@asynccontextmanager
+async def consumer_held(bed):
+    """Keep the consumer, in whichever copy, from applying anything: it waits for the lock of its offsets."""
+    connection = await asyncpg.connect(database_url(bed.settings.database_url, bed.name))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM consumer_offset FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
+
+
+async def test_what_another_service_was_told_is_waited_for_before_a_command_is_denied(bed, edge):
+    """A station is registered and connected in Kafka, and our consumer lags: it is neither unknown nor away."""
+    body = {"action": "Reset", "payload": {"type": "Soft"}, "wait": False}
+    async with bed.running() as process, bed.client() as client:
+        await process.idle()
+        async with consumer_held(bed):
+            await edge.connect()
+            calling = asyncio.create_task(client.post(f"/stations/{edge.station_id}/commands", json=body))
+            done, _ = await asyncio.wait({calling}, timeout=0.5)
+        answer = await calling
+
+    assert done == set()
+    assert (answer.status_code, answer.json()["state"]) == (202, "sent")
+
+
+async def test_a_station_that_there_is_not_is_denied_as_soon_as_all_is_read(bed, edge):
+    async with bed.running() as process, bed.client() as client:
+        await process.idle()
+        started = asyncio.get_running_loop().time()
+        answer = await client.post("/stations/NOBODY/commands", json={"action": "ClearCache"})
+        took_s = asyncio.get_running_loop().time() - started
+
+    assert answer.status_code == 404
+    assert took_s < NEWS_WITHIN_S
+
+
+async def test_a_command_is_denied_in_the_end_though_the_news_are_not_read(bed, edge):
+    async with bed.running() as process, bed.client() as client:
+        await process.idle()
+        async with consumer_held(bed):
+            await edge.connect()
+            answer = await client.post(f"/stations/{edge.station_id}/commands", json={"action": "ClearCache"})
+
+    assert answer.status_code == 404

@@ -1,11 +1,11 @@
 """The rules of a station's queue, one by one."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
-from chargebus_command.domain.decision import CONNECTION_LOST, Decision, Surroundings
+from chargebus_command.domain.decision import CONNECTION_LOST, Decision, Life, Surroundings
 from chargebus_command.domain.events import (
     Asked,
     Connected,
@@ -17,10 +17,15 @@ from chargebus_command.domain.events import (
 )
 from chargebus_command.domain.forms import choose
 from chargebus_command.domain.queue import decide
-from chargebus_command.domain.state import Command, Connection, Edge, Form, Reply, Rules, Station, expiry
+from chargebus_command.domain.state import Command, Reply, Rules, Station, StationConnection, expiry
+from chargebus_events.commands import CommandForm
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 RULES = Rules()
+
+
+def form(action: str, payload: bytes = b"{}", versions: tuple[str, ...] = ()) -> CommandForm:
+    return CommandForm(action, msgspec.Raw(payload), versions)
 
 
 def later(seconds: float) -> datetime:
@@ -29,16 +34,15 @@ def later(seconds: float) -> datetime:
 
 def command(name: str, *, ttl_s: float = 0.0, timeout_s: float = 30.0, asked_at: datetime = NOW) -> Command:
     expires_at = expiry(asked_at, timeout_s, ttl_s)
-    return Command(name, "CS1", (Form("Reset", b'{"type":"Soft"}'),), "test", asked_at, expires_at, timeout_s, ttl_s)
+    return Command(name, "CS1", (form("Reset", b'{"type":"Soft"}'),), "test", asked_at, expires_at, timeout_s, ttl_s)
 
 
-def connection(epoch: int = 5, edge_epoch: int = 1) -> Connection:
-    return Connection(epoch=epoch, slot=0, edge_epoch=edge_epoch, version="1.6")
+def connection(epoch: int = 5, edge_epoch: int = 1) -> StationConnection:
+    return StationConnection(epoch=epoch, slot=0, edge_epoch=edge_epoch, version="1.6")
 
 
-def around(now: datetime = NOW, *, edges: Sequence[Edge] | None = None, misfit: str = "") -> Surroundings:
-    known = edges if edges is not None else [Edge(slot=0, epoch=1, seen_at=now)]
-    return Surroundings({edge.slot: edge for edge in known}, RULES, lambda _form, _version: misfit, now)
+def around(now: datetime = NOW, *, life: Life = "alive", misfit: str = "") -> Surroundings:
+    return Surroundings(lambda _slot, _epoch: life, RULES, lambda _form, _version: misfit, now, now)
 
 
 def online(*events: Event) -> Decision:
@@ -132,14 +136,14 @@ def test_an_unwritten_command_returns_to_the_head_of_the_queue_and_its_connectio
 
     assert returned.sent is None
     assert [c.command_id for c in returned.station.waiting] == ["a", "b"]
-    assert decide(returned.station, [], around(later(RULES.void_s - 0.001))).sent is None
+    assert decide(returned.station, [], around(later(RULES.avoid_s - 0.001))).sent is None
     assert again.sent is not None
     assert again.sent.command_id == "a"
 
 
 def test_an_unwritten_command_is_tried_again_on_a_connection_that_stays() -> None:
     returned = report(online(Asked(command("a", ttl_s=60))), "undeliverable")
-    again = decide(returned.station, [], around(later(RULES.void_s)))
+    again = decide(returned.station, [], around(later(RULES.avoid_s)))
 
     assert again.sent is not None
 
@@ -191,26 +195,32 @@ def test_a_silent_edge_ends_in_a_timeout_after_the_grace() -> None:
     assert after.ended[0].reason == "no answer within 30 s"
 
 
-@pytest.mark.parametrize(
-    "edge",
-    [
-        pytest.param(Edge(0, epoch=2, seen_at=NOW), id="restarted"),
-        pytest.param(Edge(0, epoch=1, seen_at=NOW, stopped=True), id="stopped"),
-        pytest.param(Edge(0, epoch=1, seen_at=later(-10.001)), id="silent"),
-        pytest.param(Edge(3, epoch=1, seen_at=NOW), id="unknown"),
-    ],
-)
-def test_a_station_of_an_edge_that_is_gone_is_away(edge: Edge) -> None:
+@pytest.mark.parametrize(("life", "reason"), [("over", "held the connection is gone"), ("silent", "is silent")])
+def test_a_station_of_an_edge_that_is_gone_is_away(life: Life, reason: str) -> None:
     station = Station("CS1", registered=True, connection=connection())
+    decision = decide(station, [Asked(command("a"))], around(life=life))
 
-    assert ends(decide(station, [Asked(command("a"))], around(edges=[edge]))) == [("a", "undeliverable")]
+    assert ends(decision) == [("a", "undeliverable")]
+    assert reason in decision.ended[0].reason
+
+
+def test_it_is_the_edge_of_the_connection_that_is_looked_at() -> None:
+    looked_at: list[tuple[int, int]] = []
+
+    def life(slot: int, epoch: int) -> Life:
+        looked_at.append((slot, epoch))
+        return "alive"
+
+    station = Station("CS1", registered=True, connection=connection(edge_epoch=7))
+    decide(station, [Asked(command("a"))], Surroundings(life, RULES, lambda _form, _version: "", NOW, NOW))
+
+    assert set(looked_at) == {(0, 7)}
 
 
 def test_what_is_in_flight_on_an_edge_that_died_ends_after_a_short_grace() -> None:
-    restarted = [Edge(0, epoch=2, seen_at=NOW)]
     flying = online(Asked(command("a")))
-    seen = decide(flying.station, [], around(edges=restarted))
-    over = decide(seen.station, [], around(later(RULES.lost_grace_s), edges=restarted))
+    seen = decide(flying.station, [], around(life="over"))
+    over = decide(seen.station, [], around(later(RULES.lost_grace_s), life="over"))
 
     assert seen.ended == ()
     assert ends(over) == [("a", "timed_out")]
@@ -240,11 +250,9 @@ def test_a_late_end_of_an_older_connection_does_not_evict_the_newer_one() -> Non
 
 
 def test_a_payload_that_does_not_fit_the_version_is_undeliverable_and_the_next_goes() -> None:
-    misfits = Surroundings(
-        around().edges, RULES, lambda form, _version: "does not fit" if form.payload == b"{}" else "", NOW
-    )
+    misfits = replace(around(), misfit=lambda form, _version: "does not fit" if bytes(form.payload) == b"{}" else "")
     station = Station("CS1", registered=True, connection=connection())
-    unfit = replace(command("a"), forms=(Form("Reset", b"{}"),))
+    unfit = replace(command("a"), forms=(form("Reset"),))
     decision = decide(station, [Asked(unfit), Asked(command("b"))], misfits)
 
     assert ends(decision) == [("a", "undeliverable")]
@@ -255,18 +263,54 @@ def test_a_payload_that_does_not_fit_the_version_is_undeliverable_and_the_next_g
 
 def test_the_first_form_that_suits_the_version_is_sent() -> None:
     forms = (
-        Form("A", b"{}", ("2.0.1",)),
-        Form("B", b"too much", ("1.6", "2.1")),
-        Form("C", b"{}"),
-        Form("D", b"{}", ("1.6",)),
+        form("A", versions=("2.0.1",)),
+        form("B", b"0", ("1.6", "2.1")),
+        form("C"),
+        form("D", versions=("1.6",)),
     )
 
-    def misfit(form: Form, _version: str) -> str:
-        return "breaks its schema" if form.payload == b"too much" else ""
+    def misfit(form: CommandForm, _version: str) -> str:
+        return "breaks its schema" if form.action == "B" else ""
 
     assert choose(forms, "1.6", misfit) == forms[2]
     assert choose(forms[:2], "1.6", misfit) == "breaks its schema"
     assert choose(forms[:2], "3.0", misfit) == "it is meant for OCPP 1.6 or 2.0.1 or 2.1, the station speaks 3.0"
+
+
+GRACE_S = RULES.absent_grace_s
+
+
+def patient(name: str, ttl_s: float = 0.0, timeout_s: float = 30.0) -> Command:
+    return replace(command(name, ttl_s=ttl_s, timeout_s=timeout_s), absent_until=later(GRACE_S))
+
+
+@pytest.mark.parametrize("station", [Station("CS1"), Station("CS1", registered=True)], ids=["unknown", "away"])
+def test_a_command_of_a_service_waits_a_moment_for_a_station_that_may_just_have_come(station: Station) -> None:
+    waits = decide(station, [Asked(patient("a"))], around())
+    still = decide(waits.station, [], around(later(GRACE_S - 0.001)))
+    comes = decide(
+        still.station, [Registered(registered=True), Connected(connection())], around(later(GRACE_S - 0.001))
+    )
+    over = decide(waits.station, [], around(later(GRACE_S)))
+
+    assert (waits.ended, still.ended) == ((), ())
+    assert comes.sent is not None
+    assert ends(over) == [("a", "undeliverable")]
+
+
+def test_the_grace_for_an_unknown_station_does_not_outlive_the_command() -> None:
+    waits = decide(Station("CS1"), [Asked(patient("a", timeout_s=1))], around())
+    over = decide(waits.station, [], around(later(1)))
+
+    assert ends(over) == [("a", "undeliverable")]
+    assert over.ended[0].reason == "there is no such station"
+
+
+def test_once_its_grace_is_over_a_command_that_waits_its_turn_needs_no_look_before_its_end() -> None:
+    both = online(Asked(command("a", timeout_s=60)), Asked(patient("b")))
+    later_on = decide(both.station, [], around(later(GRACE_S)))
+
+    assert [each.absent_until for each in later_on.station.waiting] == [None]
 
 
 def test_an_unknown_station_takes_no_command() -> None:

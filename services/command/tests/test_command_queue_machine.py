@@ -8,18 +8,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from chargebus_command.domain.decision import NOT_WRITTEN, Surroundings, offline_reason
+import msgspec
+from chargebus_command.domain.decision import NOT_WRITTEN, Life, Surroundings, offline_reason
 from chargebus_command.domain.events import (
     Asked,
     Connected,
     Delivered,
     DeliveryResult,
     Disconnected,
-    EdgeChanged,
     Event,
 )
 from chargebus_command.domain.queue import decide
-from chargebus_command.domain.state import Command, Connection, Edge, Form, Rules, Sent, Station, expiry
+from chargebus_command.domain.state import Command, Rules, Sent, Station, StationConnection, expiry
+from chargebus_events.commands import CommandForm
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -27,6 +28,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SLOTS = st.sampled_from([0, 1])
 RULES = Rules(max_waiting=4)
+RESET = CommandForm("Reset", msgspec.Raw(b"{}"))
+EDGE_SILENCE = timedelta(seconds=10)
 
 
 @dataclass
@@ -46,7 +49,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = START
         self.station = Station("CS1", registered=True)
-        self.edges: dict[int, Edge] = {}
+        self.edges: dict[int, tuple[int, datetime]] = {}
         self.lives = {slot: EdgeLife(epoch=slot) for slot in (0, 1)}
         self.edge_log: list[tuple[int, int]] = [(0, 0), (1, 1)]
         self.edge_read = 0
@@ -60,11 +63,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     # what happens in the world
 
-    @rule(ttl_s=st.sampled_from([0.0, 0.0, 3.0, 60.0]), timeout_s=st.sampled_from([1.0, 10.0]))
-    def ask(self, ttl_s: float, timeout_s: float) -> None:
+    @rule(ttl_s=st.sampled_from([0.0, 0.0, 3.0, 60.0]), timeout_s=st.sampled_from([1.0, 10.0]), patient=st.booleans())
+    def ask(self, ttl_s: float, timeout_s: float, patient: bool) -> None:
         expires_at = expiry(self.now, timeout_s, ttl_s)
         name = f"c{len(self.asked)}"
-        command = Command(name, "CS1", (Form("Reset", b"{}"),), "test", self.now, expires_at, timeout_s, ttl_s)
+        absent_until = self.now + timedelta(seconds=RULES.absent_grace_s) if patient else None
+        command = Command(
+            name, "CS1", (RESET,), "test", self.now, expires_at, timeout_s, ttl_s, absent_until=absent_until
+        )
         self.asked.append(command)
         self.decide(Asked(command))
 
@@ -75,7 +81,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         self.drop(slot)
         epoch = len(self.presence_log)
-        self.presence_log.append(Connected(Connection(epoch, slot, life.epoch, "1.6")))
+        self.presence_log.append(Connected(StationConnection(epoch, slot, life.epoch, "1.6")))
         life.held = epoch
 
     @rule(slot=SLOTS)
@@ -144,8 +150,8 @@ class QueueMachine(RuleBasedStateMachine):
     def read_edges(self, count: int) -> None:
         for slot, epoch in self.edge_log[self.edge_read : self.edge_read + count]:
             self.edge_read += 1
-            self.edges[slot] = Edge(slot, epoch, self.now)
-        self.decide(EdgeChanged())
+            self.edges[slot] = epoch, self.now
+        self.decide()
 
     @precondition(lambda self: self.deliveries)
     @rule(index=st.integers(0, 10), again=st.booleans())
@@ -176,7 +182,7 @@ class QueueMachine(RuleBasedStateMachine):
     def assert_again(self, slot: int) -> None:
         life = self.lives[slot]
         if life.alive and life.held is not None:
-            self.presence_log.append(Connected(Connection(life.held, slot, life.epoch, "1.6")))
+            self.presence_log.append(Connected(StationConnection(life.held, slot, life.epoch, "1.6")))
 
     # what must hold
 
@@ -232,7 +238,14 @@ class QueueMachine(RuleBasedStateMachine):
             assert offline_reason(self.station, self.around()) in {"", NOT_WRITTEN}
 
     def around(self) -> Surroundings:
-        return Surroundings(self.edges, RULES, lambda _command, _version: "", self.now)
+        return Surroundings(self.life, RULES, lambda _form, _version: "", self.now, self.now)
+
+    def life(self, slot: int, epoch: int) -> Life:
+        """Tell of an edge what the heartbeats tell that were read."""
+        newest, heard_at = self.edges.get(slot, (-1, self.now))
+        if epoch != newest:
+            return "over" if epoch < newest else "alive"
+        return "silent" if self.now - heard_at > EDGE_SILENCE else "alive"
 
     def report(self, life: EdgeLife, name: str, result: DeliveryResult) -> None:
         sent = life.awaited.pop(name).sent

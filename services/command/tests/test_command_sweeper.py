@@ -3,7 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from chargebus_command.stations import take
+import pytest
+from chargebus_command.store.stations import take
 
 
 def ends(service, records):
@@ -13,7 +14,7 @@ def ends(service, records):
 async def test_the_deadline_ends_a_command_whose_edge_says_nothing(service):
     await service.come_online("CS-1")
     await service.apply(service.request("CS-1", "a", timeout_s=10))
-    service.time.pass_s(10 + service.desk.rules.answer_grace_s)
+    service.time.pass_s(10 + service.queues.rules.answer_grace_s)
     await service.sweeper.sweep()
 
     assert ends(service, await service.settled()) == [("a", "timed_out")]
@@ -22,7 +23,7 @@ async def test_the_deadline_ends_a_command_whose_edge_says_nothing(service):
 async def test_before_the_deadline_nothing_ends(service):
     await service.come_online("CS-1")
     await service.apply(service.request("CS-1", "a", timeout_s=10))
-    service.time.pass_s(10 + service.desk.rules.answer_grace_s - 0.001)
+    service.time.pass_s(10 + service.queues.rules.answer_grace_s - 0.001)
     await service.sweeper.sweep()
 
     assert await service.settled() == []
@@ -49,7 +50,7 @@ async def test_the_next_command_follows_in_the_same_transaction(service):
 
 async def test_an_edge_that_was_silent_and_speaks_again_gets_what_waited(service):
     await service.come_online("CS-1")
-    service.time.pass_s(service.desk.rules.edge_silence_s + 1)
+    service.time.pass_s(11)
     waiting = await service.apply(service.request("CS-1", "a", ttl_s=600))
     await service.apply(service.heartbeat(offset=6, epoch=5))
     await service.sweeper.sweep()
@@ -64,7 +65,7 @@ async def test_a_connection_that_was_left_alone_is_tried_again(service):
     await service.apply(service.delivery("CS-1", "a", "undeliverable"))
     await service.sweeper.sweep()
     too_early = list(await service.settled())
-    service.time.pass_s(service.desk.rules.void_s)
+    service.time.pass_s(service.queues.rules.avoid_s)
     await service.apply(service.heartbeat(offset=6, epoch=5))
     await service.sweeper.sweep()
 
@@ -118,6 +119,34 @@ async def test_the_census_deletes_old_ends_and_nothing_else(service):
     await service.sweeper.take_census()
 
     assert await service.fetch("SELECT command_id FROM command ORDER BY number") == [("new",), ("open",)]
+
+
+@pytest.mark.parametrize("absent_grace_s", [2.0])
+@pytest.mark.parametrize("registered", [True, False])
+async def test_a_command_for_a_station_that_did_not_come_ends_when_its_grace_is_over(service, registered):
+    await service.apply(*([service.registered("CS-1")] if registered else []), service.heartbeat())
+    waiting = await service.apply(service.request("CS-1", "a"))
+    service.time.pass_s(1.999)
+    await service.sweeper.sweep()
+    too_early = list(await service.settled())
+    service.time.pass_s(0.001)
+    await service.sweeper.sweep()
+
+    assert (waiting, too_early) == ([], [])
+    assert ends(service, await service.settled()) == [("a", "undeliverable")]
+
+
+async def test_what_is_in_flight_on_an_edge_that_started_anew_is_looked_at_once(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a", timeout_s=600))
+    await service.apply(service.heartbeat(offset=20))
+    await service.sweeper.sweep()
+    due = await service.fetch("SELECT due_at FROM command")
+    service.time.pass_s(1)
+    await service.sweeper.sweep()
+
+    assert due == [(service.time() + timedelta(seconds=service.queues.rules.lost_grace_s - 1),)]
+    assert await service.fetch("SELECT due_at FROM command") == due
 
 
 async def test_the_sweeper_keeps_sweeping(service):

@@ -5,14 +5,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
-from chargebus_command.domain.state import Form
-from chargebus_command.stations import take
-from chargebus_command.tables import Tables
+from chargebus_command.store.stations import take
+from chargebus_command.store.tables import Tables
+from chargebus_events.commands import CommandForm
 from chargebus_runtime.migrations import database_url, migrate
 from chargebus_testkit.servers import execute
 from chargebus_testkit.tables import table_differences
 
+RESET = msgspec.Raw(b'{"type": "Soft"}')
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -44,9 +46,9 @@ async def test_commands_under_way_are_taken_along_by_the_migration_that_brings_f
         await connection.close()
         await execute(postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    assert station.in_flight.forms == (Form("Reset", b'{"type": "Soft"}', ("1.6", "2.1")),)
+    assert station.in_flight.forms == (CommandForm("Reset", RESET, ("1.6", "2.1")),)
     assert (station.in_flight.sent.version, station.in_flight.sent.form.action) == ("1.6", "Reset")
-    assert [each.forms for each in station.waiting] == [(Form("Reset", b'{"type": "Soft"}'),)]
+    assert [each.forms for each in station.waiting] == [(CommandForm("Reset", RESET),)]
 
 
 async def test_the_database_lets_a_station_have_one_command_in_flight_only(service):

@@ -3,7 +3,7 @@
 from chargebus_runtime.http.app import HttpParts, build_app
 from chargebus_runtime.http.callers import Authenticator, Caller, Role, require
 from chargebus_runtime.http.health import Health
-from chargebus_runtime.http.inputs import Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http.inputs import IdempotencyKey, Input, UtcDatetime, WholeNumber
 from chargebus_runtime.http.paging import Listing, Page, PageQuery
 from chargebus_runtime.http.problems import FieldError, Problem, raises
 from chargebus_runtime.http.server import HttpServer
@@ -15,6 +15,7 @@ __all__ = [
     "Health",
     "HttpParts",
     "HttpServer",
+    "IdempotencyKey",
     "Input",
     "Listing",
     "Page",

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
+from fastapi import Header
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 _RFC_3339: Final = re.compile(
@@ -45,3 +46,12 @@ WholeNumber = Annotated[int, BeforeValidator(_whole)]
 
 UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_utc)]
 """A time with any offset, as a request gives it in RFC 3339's text; it arrives in UTC."""
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Repeat a call with the same key and body, and it is the same command, sent once",
+    ),
+]
+"""The header `Idempotency-Key`, for what must not happen twice where a caller tries again."""

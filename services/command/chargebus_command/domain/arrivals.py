@@ -9,11 +9,10 @@ from chargebus_command.domain.events import (
     Connected,
     Delivered,
     Disconnected,
-    EdgeChanged,
     Event,
     Registered,
 )
-from chargebus_command.domain.state import Command, Connection, Ended, Rules, Station, Void
+from chargebus_command.domain.state import Avoided, Command, Ended, Rules, Station, StationConnection
 
 
 def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Decision:
@@ -30,8 +29,6 @@ def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Dec
             return replace(decision, station=replace(station, registered=registered))
         case Delivered():
             return _deliver(decision, event, rules, now)
-        case EdgeChanged():
-            return decision
 
 
 def _ask(decision: Decision, asked: Asked, rules: Rules, now: datetime) -> Decision:
@@ -44,7 +41,7 @@ def _ask(decision: Decision, asked: Asked, rules: Rules, now: datetime) -> Decis
     return decision.queueing((*waiting, command))
 
 
-def _connect(station: Station, connection: Connection) -> Station:
+def _connect(station: Station, connection: StationConnection) -> Station:
     known = station.connection
     if known is not None and connection.epoch < known.epoch:
         return station
@@ -71,10 +68,12 @@ def _deliver(decision: Decision, report: Delivered, rules: Rules, now: datetime)
         case "connection_lost":
             return freed.ending(Ended(command, "timed_out", now, CONNECTION_LOST))
         case "undeliverable":
-            void = Void(report.epoch, now + timedelta(seconds=rules.void_s))
+            avoided = Avoided(report.epoch, now + timedelta(seconds=rules.avoid_s))
             reason = report.reply.error_description or NOT_WRITTEN
             unsent = replace(command, sent=None)
-            return _return_to_queue(replace(freed, station=replace(freed.station, void=void)), unsent, reason, now)
+            return _return_to_queue(
+                replace(freed, station=replace(freed.station, avoided=avoided)), unsent, reason, now
+            )
 
 
 def _concerns(report: Delivered, command: Command) -> bool:

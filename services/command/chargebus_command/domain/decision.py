@@ -1,29 +1,42 @@
 """A decision about a station's queue, and what it is made with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Literal
 
-from chargebus_command.domain.state import Command, Connection, Edge, Ended, Form, Rules, Station
+from chargebus_events.commands import CommandForm
+
+from chargebus_command.domain.state import Command, Ended, Rules, Station, StationConnection
 
 CONNECTION_LOST = "connection lost before the answer"
 NOT_WRITTEN = "its edge could not write to the station"
 REFUSED = "the command service could not handle it"
 
-Misfit = Callable[[Form, str], str]
+Misfit = Callable[[CommandForm, str], str]
+Life = Literal["alive", "silent", "over"]
+
+_OFFLINE: dict[Life, str] = {
+    "alive": "",
+    "silent": "the edge that holds the connection is silent",
+    "over": "the edge that held the connection is gone",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision needs beside the station: the edges by slot, the rules, the check of a payload, and the time.
+    """What a decision needs beside the station: the edges, the rules, the check of a payload, and the time.
 
-    `misfit` says why a form cannot be sent in an OCPP version, or returns an empty string.
+    `life` tells of the edge that held a slot with an epoch whether it lives, is silent, or is no more. `misfit` says
+    why a form cannot be sent in an OCPP version, or returns an empty string. `now` is by our clock, `kafka_now` by
+    Kafka's: by that the edge judges whether what it gets is fresh.
     """
 
-    edges: Mapping[int, Edge]
+    life: Callable[[int, int], Life]
     rules: Rules
     misfit: Misfit
     now: datetime
+    kafka_now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +66,17 @@ def offline_reason(station: Station, around: Surroundings) -> str:
     connection = station.connection
     if connection is None or not connection.connected:
         return "the station is not connected"
-    if station.void is not None and station.void.epoch == connection.epoch and around.now < station.void.until:
+    avoided = station.avoided
+    if avoided is not None and avoided.epoch == connection.epoch and around.now < avoided.until:
         return NOT_WRITTEN
-    if edge_ended(connection, around.edges):
-        return "the edge that held the connection is gone"
-    if around.now - around.edges[connection.slot].seen_at > timedelta(seconds=around.rules.edge_silence_s):
-        return "the edge that holds the connection is silent"
-    return ""
+    return _OFFLINE[around.life(connection.slot, connection.edge_epoch)]
 
 
-def edge_ended(connection: Connection, edges: Mapping[int, Edge]) -> bool:
-    """Tell whether the life of the edge that announced the connection is over, or not yet known."""
-    edge = edges.get(connection.slot)
-    return edge is None or edge.stopped or edge.epoch != connection.edge_epoch
+def connection_lost(connection: StationConnection | None, epoch: int, around: Surroundings) -> bool:
+    """Tell whether the connection `epoch` is over, the newest of its station being `connection`."""
+    if connection is None or not connection.connected or connection.epoch != epoch:
+        return True
+    return around.life(connection.slot, connection.edge_epoch) == "over"
 
 
 def no_answer(command: Command) -> str:

@@ -3,16 +3,18 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from chargebus_events.commands import CommandForm
+
 from chargebus_command.domain.decision import (
     CONNECTION_LOST,
     Decision,
     Surroundings,
-    edge_ended,
+    connection_lost,
     no_answer,
     offline_reason,
 )
 from chargebus_command.domain.forms import choose
-from chargebus_command.domain.state import Command, Connection, Ended, Form, Sent
+from chargebus_command.domain.state import Command, Ended, Sent, StationConnection
 
 
 def settle(decision: Decision, around: Surroundings) -> Decision:
@@ -36,7 +38,7 @@ def _watch_flight(decision: Decision, around: Surroundings) -> Decision:
     if command is None or command.sent is None:
         return decision
     sent, reason = command.sent, no_answer(command)
-    if _connection_lost(decision.station.connection, sent, around):
+    if connection_lost(decision.station.connection, sent.epoch, around):
         nearer_at = around.now + timedelta(seconds=around.rules.lost_grace_s)
         sent, reason = replace(sent, deadline_at=min(sent.deadline_at, nearer_at)), CONNECTION_LOST
     command = replace(command, sent=sent)
@@ -45,16 +47,11 @@ def _watch_flight(decision: Decision, around: Surroundings) -> Decision:
     return replace(decision, station=replace(decision.station, in_flight=command))
 
 
-def _connection_lost(connection: Connection | None, sent: Sent, around: Surroundings) -> bool:
-    if connection is None or not connection.connected or connection.epoch != sent.epoch:
-        return True
-    return edge_ended(connection, around.edges)
-
-
 def _drop_hopeless(decision: Decision, around: Surroundings, offline: str) -> Decision:
     """End what waits in vain: of a station that is no more, too old, or not to wait while the station is away."""
     kept = []
-    for command in decision.station.waiting:
+    for waiting in decision.station.waiting:
+        command = _impatient(waiting, around)
         ended = _hopeless(command, decision, around, offline)
         if ended is None:
             kept.append(command)
@@ -63,12 +60,20 @@ def _drop_hopeless(decision: Decision, around: Surroundings, offline: str) -> De
     return decision.queueing(tuple(kept))
 
 
+def _impatient(command: Command, around: Surroundings) -> Command:
+    """Return a command without its grace for an absent station, once that is over."""
+    over = command.absent_until is not None and command.absent_until <= around.now
+    return replace(command, absent_until=None) if over else command
+
+
 def _hopeless(command: Command, decision: Decision, around: Surroundings, offline: str) -> Ended | None:
-    if not decision.station.known:
+    patient = command.absent_until is not None
+    too_old = command.expires_at <= around.now
+    if not decision.station.known and (too_old or not patient):
         return Ended(command, "undeliverable", around.now, "there is no such station")
-    if command.expires_at <= around.now:
+    if too_old:
         return Ended(command, "expired", around.now, _too_old(command))
-    if offline and command.ttl_s <= 0:
+    if offline and command.ttl_s <= 0 and not patient:
         return Ended(command, "undeliverable", around.now, offline)
     return None
 
@@ -85,7 +90,7 @@ def _send_next(decision: Decision, around: Surroundings) -> Decision:
         command, *rest = decision.station.waiting
         decision = decision.queueing(tuple(rest))
         form = choose(command.forms, connection.version, around.misfit)
-        if isinstance(form, Form):
+        if isinstance(form, CommandForm):
             return _send(decision, replace(command, sent=_sent(command, form, connection, around)))
         decision = decision.ending(Ended(command, "undeliverable", around.now, form))
     return decision
@@ -95,8 +100,8 @@ def _send(decision: Decision, command: Command) -> Decision:
     return replace(decision, station=replace(decision.station, in_flight=command), sent=command)
 
 
-def _sent(command: Command, form: Form, connection: Connection, around: Surroundings) -> Sent:
+def _sent(command: Command, form: CommandForm, connection: StationConnection, around: Surroundings) -> Sent:
     # Whole milliseconds: on its way the time is text, and the edge's report names it again.
-    sent_at = around.now.replace(microsecond=around.now.microsecond // 1000 * 1000)
-    deadline_at = sent_at + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
+    sent_at = around.kafka_now.replace(microsecond=around.kafka_now.microsecond // 1000 * 1000)
+    deadline_at = around.now + timedelta(seconds=command.timeout_s + around.rules.answer_grace_s)
     return Sent(connection.slot, connection.epoch, connection.version, form, sent_at, deadline_at)

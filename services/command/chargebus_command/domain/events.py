@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chargebus_command.domain.state import NO_REPLY, Command, Connection, Reply
+from chargebus_command.domain.state import NO_REPLY, Command, Reply, StationConnection
 
 DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
 
@@ -24,7 +24,7 @@ class Asked:
 class Connected:
     """The log of presence tells of a connection: a new one, or one that asserts itself again."""
 
-    connection: Connection
+    connection: StationConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,6 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeChanged:
-    """The edge of the station's slot started anew or stopped: time to look at what is in flight there."""
-
-
-@dataclass(frozen=True, slots=True)
 class Delivered:
     """The edge says what became of a command on connection `epoch`.
 
@@ -61,4 +56,4 @@ class Delivered:
     sent_at: datetime | None = None
 
 
-Event = Asked | Connected | Disconnected | Registered | EdgeChanged | Delivered
+Event = Asked | Connected | Disconnected | Registered | Delivered

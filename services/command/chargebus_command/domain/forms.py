@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from chargebus_events.commands import CommandForm
+
 from chargebus_command.domain.decision import Misfit
-from chargebus_command.domain.state import Form
 
 
-def choose(forms: Sequence[Form], version: str, misfit: Misfit) -> Form | str:
+def choose(forms: Sequence[CommandForm], version: str, misfit: Misfit) -> CommandForm | str:
     """Return the form to send to a station that speaks `version`, or say why there is none."""
     meant = [form for form in forms if not form.versions or version in form.versions]
     wrong = []
@@ -18,7 +19,7 @@ def choose(forms: Sequence[Form], version: str, misfit: Misfit) -> Form | str:
     return "; ".join(wrong) or _not_meant(forms, version)
 
 
-def _not_meant(forms: Sequence[Form], version: str) -> str:
+def _not_meant(forms: Sequence[CommandForm], version: str) -> str:
     others = sorted({meant for form in forms for meant in form.versions})
     if not others:
         return "nothing was given to send"

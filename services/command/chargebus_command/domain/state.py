@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from chargebus_events.commands import ANSWER_GRACE_S
+import msgspec
+from chargebus_events.commands import ANSWER_GRACE_S, CommandForm
 
 Outcome = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class StationConnection:
     """The newest connection of a station that presence told of; `connected` is False once that one ended.
 
     `epoch` orders a station's connections, `edge_epoch` names the life of the edge that holds the slot.
@@ -24,38 +25,22 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
-    """The life that a slot is known to be in; `seen_at` is its last heartbeat."""
-
-    slot: int
-    epoch: int
-    seen_at: datetime
-    stopped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A command in the words of the OCPP versions it names (none: any that takes it); `payload` is raw JSON."""
-
-    action: str
-    payload: bytes
-    versions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
-    """In which form, and on which connection, a command went out, and until when its end is waited for."""
+    """In which form, and on which connection, a command went out, and until when its end is waited for.
+
+    `sent_at` is by Kafka's clock, `deadline_at` by ours.
+    """
 
     slot: int
     epoch: int
     version: str
-    form: Form
+    form: CommandForm
     sent_at: datetime
     deadline_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Void:
+class Avoided:
     """A connection on which a command could not be written: nothing is sent there before `until`."""
 
     epoch: int
@@ -66,12 +51,13 @@ class Void:
 class Command:
     """A command that has not ended; `sent` is None while it is queued.
 
-    Of `forms`, the first that suits the station's version is sent. It is not sent at or after `expires_at`.
+    Of `forms`, the first that suits the station's version is sent. It is not sent at or after `expires_at`. Until
+    `absent_until` a station that is unknown or away may be one of which we have not heard yet: so long it waits for it.
     """
 
     command_id: str
     station_id: str
-    forms: tuple[Form, ...]
+    forms: tuple[CommandForm, ...]
     requester: str
     requested_at: datetime
     expires_at: datetime
@@ -79,10 +65,11 @@ class Command:
     ttl_s: float
     intent: str = ""
     subject: str = ""
+    absent_until: datetime | None = None
     sent: Sent | None = None
 
     @property
-    def form(self) -> Form:
+    def form(self) -> CommandForm:
         """The form that was sent; before that, the first of them stands for all."""
         if self.sent is not None:
             return self.sent.form
@@ -100,7 +87,7 @@ class Reply:
 
 
 NO_REPLY = Reply()
-NO_FORM = Form("", b"null")
+NO_FORM = CommandForm("", msgspec.Raw(b"null"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +108,8 @@ class Station:
 
     station_id: str
     registered: bool = False
-    connection: Connection | None = None
-    void: Void | None = None
+    connection: StationConnection | None = None
+    avoided: Avoided | None = None
     in_flight: Command | None = None
     waiting: tuple[Command, ...] = ()
 
@@ -142,19 +129,19 @@ class Rules:
     """The times and bounds of the queue.
 
     Attributes:
-        edge_silence_s: an edge without a heartbeat for longer is taken for dead.
+        absent_grace_s: how long a command of another service waits for a station that is unknown or away.
         answer_grace_s: how long after the answer was due the edge's own report is still waited for.
         lost_grace_s: the same after the connection was lost.
-        void_s: how long a connection is left alone after its edge could not write a command there.
+        avoid_s: how long a connection is left alone after its edge could not write a command there.
         max_waiting: queued commands a station may have.
         max_timeout_s: the longest that a station may take to answer.
         max_ttl_s: the longest that a command may wait for its station.
     """
 
-    edge_silence_s: float = 10.0
+    absent_grace_s: float = 2.0
     answer_grace_s: float = ANSWER_GRACE_S
     lost_grace_s: float = 2.0
-    void_s: float = 10.0
+    avoid_s: float = 10.0
     max_waiting: int = 100
     max_timeout_s: float = 600.0
     max_ttl_s: float = 30 * 24 * 3600.0

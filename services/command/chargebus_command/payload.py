@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 
+from chargebus_events.commands import CommandForm
 from chargebus_ocppj.actions import lookup
 from chargebus_ocppj.errors import OcppError
 from chargebus_ocppj.schemas import validate_call
 from chargebus_ocppj.versions import VERSIONS, Version
 
-from chargebus_command.domain.state import Form
-
 _BY_NAME: dict[str, Version] = {version: version for version in VERSIONS}
 
 
-def misfit(form: Form, version: str) -> str:
+def misfit(form: CommandForm, version: str) -> str:
     """Say why the CSMS cannot send this form of a command in `version`, or return an empty string."""
-    return payload_misfit(version, form.action, form.payload)
+    return payload_misfit(version, form.action, bytes(form.payload))
 
 
 def payload_misfit(version: str, action: str, payload: bytes) -> str:

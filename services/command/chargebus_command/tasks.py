@@ -11,21 +11,26 @@ from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.service import Hook
 from chargebus_runtime.tasks import DueWork, every
 
-from chargebus_command import stations
-from chargebus_command.desk import Case, Desk
-from chargebus_command.metrics import CommandMetrics
-from chargebus_command.records import outgoing
+from chargebus_command.block import Queues, Situation
+from chargebus_command.metrics import Metrics
+from chargebus_command.store import stations
 
-# A command is due when its deadline or its life is over, or when it waits while its station could take it: an edge
-# that was silent speaks again, or a connection that was left alone may be tried again. Nothing announces those two.
+# A command is due when its deadline or its life is over; when it waits while its station could take it: an edge that
+# was silent speaks again, or a connection that was left alone may be tried again; or when it was sent through an edge
+# that is no more. No record announces those three.
 _DUE = """
 SELECT station_id FROM command WHERE state <> 'ended' AND due_at <= $1
 UNION
-SELECT c.station_id FROM command AS c JOIN station AS s USING (station_id) JOIN edge AS e ON e.slot = s.slot
-WHERE c.state <> 'ended' AND c.state = 'queued' AND s.connected AND e.epoch = s.edge_epoch AND NOT e.stopped
-    AND e.seen_at >= $2 AND (s.void_epoch IS DISTINCT FROM s.epoch OR s.void_until <= $1)
+SELECT c.station_id FROM command AS c JOIN station AS s USING (station_id)
+    JOIN unnest($2::int[], $3::bigint[]) AS living (slot, epoch) ON living.slot = s.slot AND living.epoch = s.edge_epoch
+WHERE c.state <> 'ended' AND c.state = 'queued' AND s.connected
+    AND (s.avoided_epoch IS DISTINCT FROM s.epoch OR s.avoided_until <= $1)
     AND NOT EXISTS (SELECT FROM command AS f WHERE f.station_id = c.station_id AND f.state = 'sent')
-LIMIT $3
+UNION
+SELECT c.station_id FROM command AS c JOIN station AS s USING (station_id)
+    JOIN unnest($4::int[], $5::bigint[]) AS over (slot, before) ON over.slot = s.slot AND s.edge_epoch < over.before
+WHERE c.state <> 'ended' AND c.state = 'sent' AND c.due_at > $6
+LIMIT $7
 """
 _COUNT = "SELECT state, count(*) AS open FROM command WHERE state <> 'ended' GROUP BY state"
 _PRUNE = """
@@ -49,9 +54,9 @@ class SweepTimes:
 class Sweeper:
     """Looks after what no record announces."""
 
-    def __init__(self, database: Database, desk: Desk, metrics: CommandMetrics, times: SweepTimes) -> None:
+    def __init__(self, database: Database, queues: Queues, metrics: Metrics, times: SweepTimes) -> None:
         self._database = database
-        self._desk = desk
+        self._queues = queues
         self._metrics = metrics
         self._times = times
         self._due = DueWork(database, times.sweep_stations, self._take, self._carry_out)
@@ -77,16 +82,20 @@ class Sweeper:
 
     async def _take(self, tx: Transaction, limit: int) -> Sequence[str]:
         """Return stations with something due that no other copy looks after, locked."""
-        silent_since = tx.now - timedelta(seconds=self._desk.rules.edge_silence_s)
-        rows = await tx.connection.fetch(_DUE, tx.now, silent_since, limit)
+        living, ended = _columns(self._queues.living_edges()), _columns(self._queues.ended_edges())
+        soon = tx.now + timedelta(seconds=self._queues.rules.lost_grace_s)
+        rows = await tx.connection.fetch(_DUE, tx.now, *living, *ended, soon, limit)
         return await stations.lock_free(tx.connection, [row["station_id"] for row in rows]) if rows else []
 
     async def _carry_out(self, tx: Transaction, station_ids: Sequence[str]) -> int:
         """Decide for stations; return for how many of them that moved something."""
         taken = await stations.take(tx.connection, station_ids)
-        case = Case(taken, await stations.load_edges(tx.connection), tx.now)
-        decisions = (await self._desk.carry_out(tx.connection, case)).values()
+        decisions = (await self._queues.carry_out(tx.connection, Situation(taken, tx.now))).values()
         for decision in decisions:
-            for record in outgoing(decision):
+            for record in self._queues.records(decision):
                 tx.send(record)
         return sum(1 for decision in decisions if decision.ended or decision.sent is not None)
+
+
+def _columns(edges: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [slot for slot, _ in edges], [epoch for _, epoch in edges]

@@ -1,5 +1,6 @@
 """What callers read of the ledger: one command, and pages of them, the newest first."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import asyncpg
@@ -10,8 +11,8 @@ SELECT command_id, number, station_id, action, payload, version, requester, requ
     ttl_s, state, sent_at, outcome, ended_at, reason, reply, error_code, error_description, error_details
 FROM command
 """
-_ONE = _COLUMNS + "WHERE command_id = $1"
-_STATION = "SELECT FROM station WHERE station_id = $1"
+_SOME = _COLUMNS + "WHERE command_id = ANY($1::text[])"
+_STATION = "SELECT FROM station WHERE station_id = $1 AND (registered OR epoch IS NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class CommandFilter:
     below: int | None = None
 
 
-async def get(pool: asyncpg.Pool, command_id: str) -> asyncpg.Record | None:
-    """Return one command."""
-    return await pool.fetchrow(_ONE, command_id)
+async def get(pool: asyncpg.Pool, command_ids: Collection[str]) -> dict[str, asyncpg.Record]:
+    """Return those of the commands that there are."""
+    return {row["command_id"]: row for row in await pool.fetch(_SOME, list(command_ids))}
 
 
 async def find(pool: asyncpg.Pool, wanted: CommandFilter, limit: int) -> list[asyncpg.Record]:

@@ -1,4 +1,4 @@
-"""The tables: stations and where they are, the edges, and the ledger of commands."""
+"""The tables: stations and where they are, and the ledger of commands."""
 
 from datetime import datetime
 from typing import Any
@@ -28,8 +28,9 @@ class Tables(SQLModel, registry=registry()):
 class StationRow(Tables, table=True):
     """A station: whether it is registered, and its newest connection as presence tells it.
 
-    Whoever decides about its commands holds a lock on this row. `void_epoch` is a connection that is left alone
-    until `void_until`, because its edge could not write a command there.
+    Whoever decides about its commands holds a lock on this row. It may be of a station that was asked for and never
+    heard of. `avoided_epoch` is a connection that is left alone until `avoided_until`, because its edge could not write
+    a command there.
     """
 
     __tablename__ = "station"
@@ -41,28 +42,18 @@ class StationRow(Tables, table=True):
     slot: int | None
     edge_epoch: int | None = Field(sa_type=_BIG)
     version: str
-    void_epoch: int | None = Field(sa_type=_BIG)
-    void_until: datetime | None = Field(sa_type=_TIME)
-
-
-class EdgeRow(Tables, table=True):
-    """The life that an edge's slot is in, and its last heartbeat."""
-
-    __tablename__ = "edge"
-
-    slot: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    epoch: int = Field(sa_type=_BIG)
-    seen_at: datetime = Field(sa_type=_TIME)
-    stopped: bool
+    avoided_epoch: int | None = Field(sa_type=_BIG)
+    avoided_until: datetime | None = Field(sa_type=_TIME)
 
 
 class CommandRow(Tables, table=True):
     """A command, from its request to its one outcome.
 
-    `number` is its place in the order of all commands; `state` is queued, sent or ended. `due_at` is when time ends
-    it: `expires_at` while it is queued, the deadline of its answer once it is sent. `forms` are kept until it ended;
-    `action`, `payload` and `version` are those of the form that was sent, of the first one before that (no version
-    yet). `awaited`: an HTTP call may be waiting for its end. `reply` and `error_*` are what the station said.
+    `number` is its place in the order of all commands; `state` is queued, sent or ended. `due_at` is when time does
+    something about it: at `expires_at`, or before at `absent_until`, if it waits so long for a station that is unknown
+    or away; at the deadline of its answer, once it is sent. `open_forms` are kept until it ended; `action`, `payload`
+    and `version` are those of the form that was sent, of the first one before that (no version yet). `awaited`: an HTTP
+    call may be waiting for its end. `reply` and `error_*` are what the station said.
     """
 
     __tablename__ = "command"
@@ -83,7 +74,7 @@ class CommandRow(Tables, table=True):
     requester: str
     intent: str = Field(sa_column_kwargs=_EMPTY)
     subject: str = Field(sa_column_kwargs=_EMPTY)
-    forms: str | None = Field(sa_type=_JSON)
+    open_forms: list[Any] | None = Field(sa_type=_JSON)
     action: str
     payload: str
     version: str = Field(sa_column_kwargs=_EMPTY)
@@ -92,6 +83,7 @@ class CommandRow(Tables, table=True):
     timeout_s: float
     ttl_s: float
     expires_at: datetime = Field(sa_type=_TIME)
+    absent_until: datetime | None = Field(sa_type=_TIME)
     idempotency_key: str | None = Field(sa_type=_ID)
     fingerprint: str
     awaited: bool
