@@ -8,7 +8,7 @@ that agrees with what its station did, nothing is parked, no outbox row is left,
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -131,7 +131,8 @@ class _Check:
         if not stations:
             return []
         told = _outcomes(await self.log.read(*map(outcomes_topic, ASKING_SERVICES)), stations)
-        asked_for = {*expected.commands, *told, *_requests(await self.log.read(COMMANDS), stations)}
+        requested = _requests(await self.log.read(COMMANDS), stations)
+        asked_for = {*expected.commands, *told, *requested, *[name async for name in self._in_ledger(stations)]}
         heard = _heard(expected.histories)
         found = []
         for command_id in sorted(asked_for):
@@ -141,6 +142,12 @@ class _Check:
         return found + [
             stranger for history in expected.histories for stranger in against_commands.strangers(history, asked_for)
         ]
+
+    async def _in_ledger(self, stations: Iterable[str]) -> AsyncIterator[str]:
+        """Yield the commands that the ledger has of stations: those of HTTP go over no topic."""
+        for station_id in stations:
+            async for command in self.api.items(f"/v1/stations/{station_id}/commands"):
+                yield command["command_id"]
 
     async def _ledger(self, command_id: str) -> Json | None:
         response = await self.api.request("GET", f"/v1/commands/{command_id}")
