@@ -49,3 +49,16 @@ async def test_each_path_of_a_service_reaches_it(service, monkeypatch, tmp_path)
 def test_a_path_of_nobody_is_sent_nowhere():
     assert gateway("/v1/nothing") is None
     assert gateway("/v1/stationsx") is None
+
+
+def test_what_the_gateway_refuses_itself_is_a_problem_too():
+    handled = dict(re.findall(r"error_page ([0-9 ]+?)(?: =503)? @(\w+);", CONF.read_text()))
+    assert set(" ".join(handled).split()) == {"404", "413", "502", "504"}
+    for status, place in handled.items():
+        answer = re.search(
+            rf"location @{place} \{{\s+default_type application/problem\+json;(.*?)\}}'", CONF.read_text(), re.DOTALL
+        )
+        told = "503" if place == "away" else status
+        assert answer is not None
+        assert f"return {told} " in answer[1]
+        assert f'"status":{told}' in answer[1]
