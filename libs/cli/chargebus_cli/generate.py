@@ -27,9 +27,8 @@ _BLOCK: Final = re.compile(
 )
 
 
-# Services of several subjects have a contract of their own in pyproject.toml; command does not keep to the plan yet.
+# Services of several subjects have a contract of their own in pyproject.toml.
 WITH_SUBJECTS: Final = ("device", "edge", "session")
-NOT_YET: Final = ("command",)
 
 
 class BlockError(ValueError):
@@ -87,7 +86,7 @@ def _quoted(names: Iterator[str] | Sequence[str]) -> Iterator[str]:
 
 
 def _floor_plan(_root: Path) -> Iterator[str]:
-    yield from _quoted(service.package for service in RUNNING if service.name not in (*WITH_SUBJECTS, *NOT_YET))
+    yield from _quoted(service.package for service in RUNNING if service.name not in WITH_SUBJECTS)
 
 
 def _with_database(_root: Path) -> Iterator[str]:

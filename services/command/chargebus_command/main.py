@@ -21,16 +21,17 @@ def build(process: Process) -> Service:
     rules = settings.rules()
     database = process.database("command", "chargebus_command")
     metrics = Metrics()
-    queues = Queues(rules, process.edges, settings.edge_silence_s, metrics)
+    queues = Queues(rules, process.edges, settings.grace.edge_silence_s, metrics)
     waiters = Waiters(database, ENDED_CHANNEL)
     news = CaughtUp((PRESENCE, REGISTRY), database, process.kafka, process.producer)
-    times = SweepTimes(settings.sweep_every_s, settings.sweep_stations, settings.census_every_s, settings.keep_days)
+    sweep = settings.sweep
+    times = SweepTimes(sweep.sweep_every_s, sweep.sweep_stations, sweep.census_every_s, sweep.keep_days)
     sweeper = Sweeper(database, queues, metrics, times)
     return Service(
         "command",
         database=database,
         consumer=Handlers(queues, metrics, process.clock, process.edges.kafka_clock).consumer(),
         views=(process.edges.view,),
-        routers={"/v1": router(ApiParts(Commands(database, queues, waiters, news), rules, settings.http_wait_s))},
+        routers={"/v1": router(ApiParts(Commands(database, queues, waiters, news), rules, settings.grace.http_wait_s))},
         tasks=(waiters.run, news.run, *sweeper.tasks),
     )

@@ -33,6 +33,7 @@ from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
+from chargebus_testkit.settings import grouped
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -189,7 +190,7 @@ def absent_grace_s() -> float:
 async def service(command_database, absent_grace_s) -> AsyncIterator[Service]:
     """Return the service's parts on an empty database."""
     time, sent, metrics, news = Time(), Sent(), Metrics(), News()
-    settings = CommandSettings(max_waiting=5, absent_grace_s=absent_grace_s)
+    settings = grouped(CommandSettings, max_waiting=5, absent_grace_s=absent_grace_s)
     database = Database(command_database, sent, time, Tracing(enabled=False))
     await database.start()
     edges = EdgeLiveness("test", time, lambda: time().timestamp())
