@@ -96,6 +96,11 @@ class Database:
             raise RuntimeError(f"the database {self.name} is not started")
         return self._outbox
 
+    @property
+    def may_hold_s(self) -> float:
+        """How long a transaction may wait for something else before it goes on, and surely still has its locks."""
+        return self._options.silent_s / 2
+
     async def migrate(self) -> None:
         """Create the database if it is missing and bring it to its newest revision; waits for the server."""
         await until_done(

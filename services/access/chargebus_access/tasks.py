@@ -21,8 +21,6 @@ from chargebus_access.store import keys
 
 log = logging.getLogger(__name__)
 
-_PUBLISH_TIMEOUT_S = 20
-
 
 class Publisher(Protocol):
     """The part of the runtime's producer that is needed here."""
@@ -57,7 +55,7 @@ class KeyKeeper:
         """
         async with self._database.pool.acquire() as connection, connection.transaction():
             records = corrections(await keys.lock(connection), self._topic.values)
-            await asyncio.wait_for(self._publisher.publish(records), _PUBLISH_TIMEOUT_S)
+            await asyncio.wait_for(self._publisher.publish(records), self._database.may_hold_s)
         if records:
             log.warning("%s: put %d records right", API_KEYS, len(records))
             self._metrics.repairs.add(len(records))

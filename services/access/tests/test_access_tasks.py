@@ -9,6 +9,7 @@ from chargebus_access.store import keys
 from chargebus_events.access import revoked
 from chargebus_events.record import Received
 from chargebus_events.topics import API_KEYS
+from chargebus_runtime.database import Database
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ async def test_a_topic_that_starts_anew_is_filled_again(access, made):
 
 
 async def test_while_kafka_is_away_nothing_is_held_and_the_next_comparison_puts_it_right(access, made, monkeypatch):
-    monkeypatch.setattr("chargebus_access.tasks._PUBLISH_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(Database, "may_hold_s", 0.05)
     publish, away = access.topic.publish, asyncio.Event()
     access.topic.publish = lambda _records: away.wait()
     await asyncio.wait_for(access.keeper.compare(), 10)

@@ -1,5 +1,7 @@
 """The registry topic says what the database says, whatever happened to it."""
 
+import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -10,6 +12,8 @@ from chargebus_device.registration.tasks import RegistryKeeper, RegistryLog
 from chargebus_events.record import Received, Record
 from chargebus_events.registry import ONBOARDING_KEY, RegisteredStation, removed
 from chargebus_events.topics import REGISTRY
+from chargebus_runtime.database import Database
+from chargebus_runtime.telemetry import Tracing
 
 
 class Topic:
@@ -131,6 +135,38 @@ async def test_two_copies_that_mend_at_once_agree(device, topic, keeper):
     await other.compare()
 
     assert set(topic.compacted) == {"A", "B"}
+
+
+async def test_kafka_that_is_away_ends_nothing_and_the_next_try_fills_the_topic(device, topic, keeper, monkeypatch):
+    await register(device, "A")
+    monkeypatch.setattr(Database, "may_hold_s", 0.05)
+    publish, tries = topic.publish, []
+
+    async def away_at_first(records) -> None:
+        tries.append(records)
+        await (asyncio.Event().wait() if len(tries) == 1 else publish(records))
+
+    topic.publish = away_at_first
+    running = asyncio.create_task(keeper.run())
+    async with asyncio.timeout(10):
+        while "A" not in topic.compacted and not running.done():
+            await asyncio.sleep(0.01)
+    running.cancel()
+
+    assert set(topic.compacted) == {"A"}
+
+
+async def test_a_station_is_locked_for_as_long_as_its_record_is_on_its_way(device, topic, device_database):
+    await register(device, "A")
+    database = Database(replace(device_database, silent_s=0.6), device.sent, device.time, Tracing(enabled=False))
+    await database.start()
+    topic.publish = lambda _records: asyncio.Event().wait()
+    keeper = RegistryKeeper(database, topic, topic.log, Metrics())
+
+    with pytest.raises(TimeoutError):  # its own end, not that of the database, which would have let go of the lock
+        await keeper.mend(["A"])
+
+    await database.stop()
 
 
 async def test_a_topic_that_starts_anew_is_compared_again(device, topic):

@@ -19,7 +19,7 @@ from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, Register
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime.away import CONFLICT, is_away
 from chargebus_runtime.database import Database
-from chargebus_runtime.retry import until_done
+from chargebus_runtime.retry import Passing, until_done
 from chargebus_runtime.view import View
 
 from chargebus_device.metrics import Metrics
@@ -28,7 +28,8 @@ from chargebus_device.registration.store import onboarding, registry, stations
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
-_PUBLISH_TIMEOUT_S = 20
+# TimeoutError: Kafka takes nothing now. Everything that is locked is let go of until the next try.
+_PASSING: tuple[Passing, ...] = (is_away, TimeoutError, *CONFLICT)
 
 
 class Publisher(Protocol):
@@ -103,14 +104,14 @@ class RegistryKeeper:
 
     async def run(self) -> None:
         """Compare once, then look after suspect keys until cancelled."""
-        await until_done("comparing the registry", self.compare, is_away, *CONFLICT)
+        await until_done("comparing the registry", self.compare, *_PASSING)
         while True:
             await self._topic.news.wait()
             suspects = self._topic.take_suspects()
-            await until_done("mending the registry", functools.partial(self.mend, suspects), is_away, *CONFLICT)
+            await until_done("mending the registry", functools.partial(self.mend, suspects), *_PASSING)
             if self._topic.restarted:
                 self._topic.restarted = False
-                await until_done("comparing the registry", self.compare, is_away, *CONFLICT)
+                await until_done("comparing the registry", self.compare, *_PASSING)
 
     async def compare(self) -> None:
         """Look at every key of which topic and database say different things."""
@@ -126,11 +127,14 @@ class RegistryKeeper:
         """Publish what the database says of those keys of which the topic says something else.
 
         Their rows are locked until Kafka has the records: what changes after that is published after that.
+
+        Raises:
+            TimeoutError: Kafka does not take the records while the locks surely hold.
         """
         for some in _chunks(sorted(keys)):
             async with self._database.pool.acquire() as connection, connection.transaction():
                 records = await self._differing(connection, some)
-                await asyncio.wait_for(self._publisher.publish(records), _PUBLISH_TIMEOUT_S)
+                await asyncio.wait_for(self._publisher.publish(records), self._database.may_hold_s)
             if records:
                 log.warning("%s: put %d records right", REGISTRY, len(records))
                 self._metrics.registry_repairs.add(len(records))
