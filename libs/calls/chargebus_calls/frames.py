@@ -7,6 +7,7 @@
 | the row cannot read it, and nobody waits | parked; where it is readable and says what cannot be: logged and counted |
 | no row, and the station waits for this service | CALLERROR NotSupported |
 | no row otherwise | a sign of life |
+| it is no frame | parked |
 | our code fails on it | parked; CALLERROR InternalError where the station waits |
 
 Spec: OCPP-J 1.6 4.2.3; OCPP 2.0.1 and 2.1 Part 4, 4.3
@@ -122,7 +123,7 @@ class Frames:
     def _read(self, batch: Batch, record: Received) -> Call[Any] | None:
         """Read a frame; one that no block decides is dealt with here."""
         row, waited_for = self._treatment_of(record)
-        if row is None and not waited_for:
+        if row is None and not waited_for and "ocpp_action" in record.headers:  # most are such: they need not be read
             return None
         frame = Frame.read(record)
         if isinstance(row, Fixed):

@@ -166,6 +166,14 @@ async def test_an_action_without_a_row_is_not_supported_where_the_station_waits(
     assert (kinds(sent), code(sent[0])) == ([ERROR], "NotSupported")
 
 
+async def test_a_record_that_is_no_frame_is_raised_and_so_parked_and_nobody_is_told():
+    bed = Bed()
+    garbage = Received(frames_topic("session"), 0, 1, "cs-1", b"{}", {})
+    with pytest.raises(KeyError):
+        await bed.apply(garbage)
+    assert bed.frames.refuse(garbage, "why") == ()
+
+
 async def test_a_fixed_answer_needs_no_block():
     bed = Bed()
     [sent] = await bed.apply(bed.received("DataTransfer", {"vendorId": "x"}))
