@@ -141,7 +141,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         tp = TopicPartition(hole.topic, hole.partition)
         await self._move(tp, hole.start, hole.end, hole)
-        self._next[tp] = hole.end
+        self.advanced({tp: hole.end})
 
     def verify(self, stored: Mapping[TopicPartition, int]) -> None:
         """Check stored offsets, locked, against ours: larger ones were applied by another copy, smaller ones are stale.
@@ -154,7 +154,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise StaleOffsetError(f"{tp.topic}[{tp.partition}]: stored {offset}, read from {self._next.get(tp)}")
 
     def advanced(self, new: Mapping[TopicPartition, int]) -> None:
-        """Note what a committed batch stored."""
+        """Note what a committed transaction stored; of a partition that was taken from us meanwhile, nothing."""
         for tp, offset in new.items():
             if tp in self._next:
                 self._next[tp] = offset

@@ -527,6 +527,21 @@ async def test_a_hole_is_written_with_the_offset_that_it_was_seen_at_and_waits_f
         assert await process._degraded() == {}
 
 
+async def test_a_partition_that_is_taken_away_while_a_hole_is_written_is_sought_anew(bench: Bench) -> None:
+    async with bench.running() as process:
+        await process.producer.publish(numbers(bench, 1))
+        await eventually(has_rows(bench, 1))
+        positions = process._positions[bench.counter.name]
+        tp = TopicPartition(bench.counter.topic.name, 0)
+        async with process._services[0].database.pool.acquire() as other, other.transaction():
+            await other.execute("SELECT FROM consumer_offset WHERE partition = 0 FOR UPDATE")
+            leaping = asyncio.create_task(positions.leap(Hole(tp.topic, tp.partition, 1, 9, "seen before that")))
+            await asyncio.wait([leaping], timeout=0.3)
+            await positions.on_partitions_revoked([tp])
+        await leaping
+        assert positions.current([tp]) == {}
+
+
 @pytest.mark.real_broker
 async def test_a_service_that_is_new_to_a_log_whose_beginning_is_gone_reads_what_is_left(bench: Bench) -> None:
     producer = Producer(KafkaConnection(bench.settings))
