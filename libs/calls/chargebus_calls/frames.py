@@ -83,7 +83,7 @@ class Frames:
         self._unread_wait_s = unread_wait_s
         self._metrics = Metrics(service)
         self._treat = lru_cache(maxsize=_ACTIONS_KEPT)(_treatment(routes))
-        _check(routes, self._blocks)
+        _check(self._own, routes, self._blocks)
 
     async def apply(self, batch: Batch, records: Sequence[Received]) -> None:
         """Read the frames of a batch, let each block decide its own, answer."""
@@ -177,15 +177,20 @@ def _treatment(routes: Routes) -> Callable[[bytes, bytes], _Treatment]:
     return treatment
 
 
-def _check(routes: Routes, blocks: Mapping[type[Block[Any, Any]], Block[Any, Any]]) -> None:
-    """Find at the start what the first frame of an action would find.
+def _check(own: str, routes: Routes, blocks: Mapping[type[Block[Any, Any]], Block[Any, Any]]) -> None:
+    """Find at the start what the first frame of an action would find, or only its station: that nobody answers.
 
     Raises:
-        ValueError: a row names a block that is not there, or an action that its version does not have.
+        ValueError: a row names a block that is not there, or an action that its version does not have; or it answers
+            what the edge answers, or does not answer what the edge leaves to this service.
     """
     for (version, action), row in routes.items():
-        if lookup(version, action) is None:
+        listed = lookup(version, action)
+        if listed is None:
             raise ValueError(f"{action} is no call of stations in OCPP {version}")
+        answers = isinstance(row, Fixed) or row.answer is not None
+        if frames_topic(listed.service) == own and answers != (listed.answered_by == "service"):
+            raise ValueError(f"{action} of OCPP {version}: its answer comes from {listed.answered_by}; its row differs")
         if isinstance(row, Row) and row.block not in blocks:
             raise ValueError(f"{action} of OCPP {version} needs a {row.block.__name__}, and the service has none")
 

@@ -238,6 +238,19 @@ def test_a_table_with_an_action_that_its_version_lacks_is_refused_at_the_start()
         Frames("session", {("1.6", "TransactionEvent"): Fixed(b"{}")}, [], lambda: NOW)
 
 
+@pytest.mark.parametrize(
+    ("service", "action", "row"),
+    [
+        ("session", "Authorize", Row(read, Deciding)),
+        ("metering", "MeterValues", Row(read, Deciding, answer)),
+        ("metering", "MeterValues", Fixed(b"{}")),
+    ],
+)
+def test_a_table_that_leaves_a_station_without_its_answer_or_gives_it_two_is_refused_at_the_start(service, action, row):
+    with pytest.raises(ValueError, match=f"{action} of OCPP 1.6: its answer comes from"):
+        Frames(service, {("1.6", action): row}, [Deciding()], lambda: NOW)
+
+
 def test_an_answer_of_a_row_that_the_edge_answers_is_our_mistake():
     frame = Frame("cs-1", "1.6", "MeterValues", "m", 0, 7, 1, b"{}", NOW)
     with pytest.raises(TypeError, match="the edge answers MeterValues"):
