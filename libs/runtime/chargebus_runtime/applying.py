@@ -81,24 +81,27 @@ class Applying:
         more = f" (and {len(reasons) - 1} more partitions)" if len(reasons) > 1 else ""
         return reasons[0] + more if reasons else None
 
-    async def apply(self, records: Records) -> None:
+    async def apply(self, records: Records) -> set[TopicPartition]:
         """Apply records, in order per partition; those that our code cannot handle are parked.
 
+        Returns:
+            The partitions that stopped, as more was to be parked than may be; all else is applied.
+
         Raises:
-            NotAppliedError: something is away or in the way, or more was to be parked than may be; what could be
-                applied is.
+            NotAppliedError: something is away or in the way; what could be applied is.
         """
         taken = [record for group in records.values() for record in group]
         ends = {tp: group[-1].offset + 1 for tp, group in records.items()}
         failure = await self._try(taken, ends)
-        if failure is not None:
-            if not self._stuck:  # else it was told
-                log.error("%s cannot apply %d records", self._parts.service, len(taken), exc_info=failure)
-            await self._apply_around(Pieces(taken))
+        if failure is None:
+            return set()
+        if not self._stuck:  # else it was told
+            log.error("%s cannot apply %d records", self._parts.service, len(taken), exc_info=failure)
+        return await self._apply_around(Pieces(taken))
 
-    async def _apply_around(self, pieces: Pieces) -> None:
+    async def _apply_around(self, pieces: Pieces) -> set[TopicPartition]:
         """Apply what can be applied in pieces as large as can be; park what cannot, or leave its partition there."""
-        left = None
+        left = set()
         while piece := pieces.next():
             failure = await self._try(piece, _ends(piece))
             if failure is None:
@@ -108,10 +111,10 @@ class Applying:
                 if await self._parked(guilty, failure):
                     pieces.pass_over()
                 else:
-                    left = TopicPartition(guilty.topic, guilty.partition)
-                    pieces.leave(left)
-        if left is not None:
-            raise NotAppliedError(self._stuck[left].why)
+                    tp = TopicPartition(guilty.topic, guilty.partition)
+                    left.add(tp)
+                    pieces.leave(tp)
+        return left
 
     async def _try(self, taken: Sequence[Received], ends: Mapping[TopicPartition, int]) -> Exception | None:
         """Apply records together; return why that cannot be, if it is their or their handler's fault.

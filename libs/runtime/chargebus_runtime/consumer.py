@@ -7,7 +7,7 @@ after an idle poll (docs/decisions). The database's offsets are the truth: see `
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -29,6 +29,7 @@ from chargebus_runtime.gathering import Gathering, Patience, Records, no_patienc
 from chargebus_runtime.kafka import check_alive, received
 from chargebus_runtime.positions import Positions, StaleOffsetError
 from chargebus_runtime.progress import Progress
+from chargebus_runtime.retry import BACKOFF
 from chargebus_runtime.telemetry import Tracing, metrics
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,8 @@ class Consumer:
         self._progress = Progress()
         self._client: AIOKafkaConsumer | None = None
         self._stopping = False
+        self._stops = 0  # batches in a row that left a partition where it stood
+        self._resume_at = 0.0
         self._idle = asyncio.Event()
         self._committed_at = time.monotonic()
         self._committed: dict[TopicPartition, int] = {}
@@ -149,6 +152,8 @@ class Consumer:
         check_alive(client)
         if await self._positions.establish(client):
             self._gathering.forget()  # everything is read anew
+        if self._stops and time.monotonic() >= self._resume_at:
+            client.resume(*client.paused())
         taken = await client.getmany(timeout_ms=self._poll_ms(), max_records=self._parts.batch_records)
         self._gathering.add(
             {tp: [received(record) for record in records] for tp, records in taken.items()}, time.monotonic()
@@ -166,9 +171,22 @@ class Consumer:
         if not records:
             return
         await self._check_holes(records)
-        await self._applying.apply(records)
+        stopped = await self._applying.apply(records)
+        if stopped:
+            self._pause(client, stopped)
+        elif self._applying.stuck is None:
+            self._stops = 0
         self._progress.made()
         self._follow(client)
+
+    def _pause(self, client: AIOKafkaConsumer, stopped: Iterable[TopicPartition]) -> None:
+        """Let partitions rest that stopped, for longer each time; the others go on."""
+        for tp, offset in self._positions.current(stopped).items():
+            client.seek(tp, offset)
+            client.pause(tp)
+        metrics().retries.add(1, {"service": self._parts.service})
+        self._resume_at = time.monotonic() + BACKOFF.delay_s(self._stops)
+        self._stops += 1
 
     def _poll_ms(self) -> int:
         wait_s = self._gathering.wait_s(time.monotonic())

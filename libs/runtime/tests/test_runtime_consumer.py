@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import MAX_RECORD_BYTES, TOPICS, Topic
-from chargebus_runtime import consumer, offsets, parking
+from chargebus_runtime import consumer, offsets, parking, progress
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.consumer import ConsumerSpec
@@ -29,6 +29,7 @@ from chargebus_runtime.positions import StaleOffsetError
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.progress import Progress
+from chargebus_runtime.retry import Backoff
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.telemetry import metrics
 from chargebus_runtime.topics import ensure_topics
@@ -331,6 +332,23 @@ async def test_a_partition_that_is_stuck_holds_up_no_other_and_is_parked_once_ot
         assert bench.counter.name not in await process._not_ready()
     assert sorted(await bench.rows()) == [("mad", "at last"), ("sane", "good")]
     assert await parked(bench) == [b"bad"] * (IN_A_ROW + 2)
+
+
+async def test_the_others_go_on_at_their_own_pace_while_a_partition_that_stopped_rests(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (consumer, progress):
+        monkeypatch.setattr(module, "BACKOFF", Backoff(60, 60))
+    bench.counter.poison = "bad"
+    async with bench.running() as process:
+        topic = bench.counter.topic.name
+        await process.producer.publish([Record(topic, "mad", b"bad", partition=0) for _ in range(IN_A_ROW + 2)])
+        await eventually(lambda: reason_is(process, bench, "had to be parked"))
+        for count in (1, 2):
+            await process.producer.publish([Record(topic, "sane", b"%d" % count, partition=1)])
+            await eventually(has_rows(bench, count))
+        assert await reason_is(process, bench, "had to be parked")
+    assert len(await parked(bench)) == IN_A_ROW
 
 
 async def test_an_error_in_refuse_harms_one_answer_and_no_more(bench: Bench, counted: list[dict[str, str]]) -> None:
