@@ -31,6 +31,7 @@ _TORN: Final[dict[type[BaseException], tuple[str, ...]]] = {
 CONFLICT: Final[tuple[type[BaseException], ...]] = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,  # where an operator has set lock_timeout
     asyncpg.InvalidCachedStatementError,
     asyncpg.OutdatedSchemaCacheError,
 )

@@ -226,6 +226,7 @@ async def test_what_is_parked_stands_in_health_with_the_last_reason_until_it_is_
         asyncpg.CannotConnectNowError("away"),
         asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
         asyncpg.DeadlockDetectedError("conflict"),
+        asyncpg.LockNotAvailableError("canceling statement due to lock timeout"),
         asyncpg.ReadOnlySQLTransactionError("a failover"),
         ConnectionResetError("gone"),
     ],
