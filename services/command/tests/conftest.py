@@ -194,7 +194,7 @@ async def service(command_database, absent_grace_s) -> AsyncIterator[Service]:
     database = Database(command_database, sent, time, Tracing(enabled=False))
     await database.start()
     edges = EdgeLiveness("test", time, lambda: time().timestamp())
-    queues = Queues(settings.rules(), edges, settings.edge_silence_s, metrics)
+    queues = Queues(settings.rules(), edges, settings.grace.edge_silence_s, metrics)
     waiters = Waiters(database, ENDED_CHANNEL)
     yield Service(
         database,
@@ -203,7 +203,7 @@ async def service(command_database, absent_grace_s) -> AsyncIterator[Service]:
         edges,
         Handlers(queues, metrics, time, edges.kafka_clock),
         queues,
-        Sweeper(database, queues, metrics, SweepTimes(0.05, 2, 0.05, settings.keep_days)),
+        Sweeper(database, queues, metrics, SweepTimes(0.05, 2, 0.05, settings.sweep.keep_days)),
         waiters,
         Commands(database, queues, waiters, news),
         news,
