@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Annotated
 
+import asyncpg
 import httpx
 import pytest
 from chargebus_events.access import ApiKey, revoked
@@ -53,6 +54,10 @@ def router() -> APIRouter:
     @routes.get("/crash")
     async def crash() -> None:
         raise RuntimeError("secret details")
+
+    @routes.get("/in-the-way")
+    async def in_the_way() -> None:
+        raise asyncpg.DeadlockDetectedError("deadlock detected")
 
     @routes.get("/away")
     async def away() -> None:
@@ -185,6 +190,12 @@ async def test_our_own_fault_shows_no_details(client):
     answer = await client.get("/v1/crash")
     assert answer.status_code == 500
     assert "secret details" not in answer.text
+
+
+async def test_two_calls_in_each_others_way_are_no_fault_of_the_server(client):
+    answer = await client.get("/v1/in-the-way")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "at this moment" in answer.json()["detail"]
 
 
 async def test_a_server_that_is_away_is_no_fault_of_the_call(client):

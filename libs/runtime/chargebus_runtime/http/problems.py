@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from chargebus_runtime.away import MAYBE_AWAY, is_away
+from chargebus_runtime.away import CONFLICT, MAYBE_AWAY, is_away
 
 log = logging.getLogger(__name__)
 
@@ -149,10 +149,15 @@ async def _on_http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_away(_request: Request, error: Exception) -> JSONResponse:
-    if not is_away(error):
+    """Say that the next try may do: a server does not answer, or two calls were in each other's way."""
+    if isinstance(error, CONFLICT):
+        log.warning("a call failed, as another was in its way: %r", error)
+        detail = "Another call changed the same at this moment. Try again."
+    elif is_away(error):
+        log.warning("a call failed, as a server does not answer: %r", error)
+        detail = "A server that this call needs does not answer. Try again in a moment."
+    else:
         raise error
-    log.warning("a call failed, as a server does not answer: %r", error)
-    detail = "A server that this call needs does not answer. Try again in a moment."
     return Problem(503, "not available", detail).response()
 
 
