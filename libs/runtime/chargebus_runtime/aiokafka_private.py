@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-__all__ = ["SelfClosingBatchBuilder", "ended_task", "mend_torn_connections"]
+__all__ = ["SelfClosingBatchBuilder", "ended_task", "mend_torn_connections", "partition_count", "refresh"]
 
 _UNCOMPRESSED: Final = 0
 _SENDS: Final = ("send", "_send_sasl_token")
@@ -69,3 +69,21 @@ def _broken_if_closed(send: Callable[..., Any]) -> Callable[..., Any]:
             raise KafkaConnectionError(f"Connection at {connection.host}:{connection.port} broken: {error}") from error
 
     return checked
+
+
+def partition_count(producer: AIOKafkaProducer, topic: str) -> int:
+    """Return how many partitions a topic has, 0 where the client does not know it (yet, or any more)."""
+    return len(producer.client.cluster.partitions_for_topic(topic) or ())
+
+
+async def refresh(producer: AIOKafkaProducer, topic: str) -> None:
+    """Ask Kafka once for the partitions of a topic; the client's own way asks ten times a second for half a minute.
+
+    Raises:
+        TopicAuthorizationFailedError: we may not see it.
+    """
+    client = producer.client
+    client.add_topic(topic)
+    await client.force_metadata_update()
+    if topic in client.cluster.unauthorized_topics:
+        raise TopicAuthorizationFailedError(topic)

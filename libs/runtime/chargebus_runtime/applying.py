@@ -217,8 +217,7 @@ class Applying:
     async def _publish(self, ids: list[int], batch: Batch) -> None:
         if not ids:
             return
-        outgoing = [record for group in batch.outgoing.values() for record in group]
-        task = self._parts.database.outbox.send_soon(ids, outgoing)
+        task = self._parts.database.outbox.send_soon(ids, list(batch.outgoing.values()))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
         if len(self._publishing) >= _PUBLISHING_AT_ONCE:

@@ -1,7 +1,7 @@
 """A service's own PostgreSQL database: its pool, its migrations, and transactions that send records."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,12 +15,14 @@ from chargebus_runtime import outbox
 from chargebus_runtime.away import MAYBE_AWAY, is_away
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.migrations import BehindError, check_revision, database_url, migrate
-from chargebus_runtime.outbox import Outbox
+from chargebus_runtime.outbox import Outbox, OutboxOptions
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.telemetry import Tracing
 
 _ANSWER_WITHIN_S: Final = 2.0
+PUBLISHED_WITHIN_S: Final = 5.0
+"""How long a call waits until Kafka has what it sent, before it answers all the same."""
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Transaction:
     now: datetime
     tracing: Tracing
     outgoing: list[Record] = field(default_factory=list)
+    committed: "Sequence[asyncio.Future[None]] | None" = None  # since the commit: what is done when the records are out
 
     def send(self, record: Record) -> None:
         """Send a record after the commit.
@@ -39,6 +42,19 @@ class Transaction:
             RecordTooLargeError: it can never go out.
         """
         self.outgoing.append(self.tracing.carry_current(outbox.check_size(record)))
+
+    async def published(self, within_s: float = PUBLISHED_WITHIN_S) -> bool:
+        """Wait, after the commit, until Kafka has all that was sent; whoever is told then may rely on it.
+
+        Returns:
+            Whether it has within the time. If not, nothing is lost: what is committed goes out when it can.
+        """
+        if self.committed is None:
+            raise RuntimeError("the transaction is not committed")
+        pending: set[asyncio.Future[None]] = set()
+        if self.committed:
+            _, pending = await asyncio.wait(self.committed, timeout=within_s)
+        return not pending
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,11 @@ class Database:
         return database_url(self._options.server_url, self._options.name)
 
     @property
+    def started(self) -> bool:
+        """Whether the pool is open."""
+        return self._pool is not None
+
+    @property
     def pool(self) -> asyncpg.Pool:
         """The connections; for reading, and for writing where nothing is sent."""
         if self._pool is None:
@@ -115,12 +136,14 @@ class Database:
             f"starting on {self.name}", lambda: check_revision(self.url, self._options.migrations), BehindError, is_away
         )
         self._pool = await until_done(f"connecting to {self.name}", self._connect, is_away)
-        self._outbox = Outbox(self._pool, self._producer)
+        options = OutboxOptions(self.name.removeprefix("chargebus_"), self.may_hold_s)
+        self._outbox = Outbox(self._pool, self._producer, options)
 
     async def stop(self) -> None:
         """Close the pool; statements under way may end first."""
         if self._pool is None:
             return
+        self.outbox.stop()
         try:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
@@ -149,10 +172,11 @@ class Database:
         async with self.writing() as connection:
             transaction = Transaction(connection, now, self._tracing)
             yield transaction
-            records = {outbox.FROM_HTTP: transaction.outgoing} if transaction.outgoing else {}
+            records = {self.outbox.from_http: transaction.outgoing} if transaction.outgoing else {}
             ids = await outbox.insert(connection, outbox.Outgoing(records), now)
+        transaction.committed = [self.outbox.watch(row) for row in ids]
         if ids:
-            self.outbox.send_soon(ids, transaction.outgoing)
+            self.outbox.send_soon(ids, [transaction.outgoing])
 
     async def answers(self) -> bool:
         """Tell whether the database answers, at once; it does not before `start`."""
@@ -165,10 +189,8 @@ class Database:
         return True
 
     async def tend_outbox(self) -> None:
-        """Delete sent rows and, now and then, send what crashes left behind; call it every second."""
-        await self.outbox.delete_sent()
-        if self._clock().second % outbox.SWEEP_AFTER.seconds == 0:
-            await self.outbox.sweep(self._clock())
+        """Delete what was sent and send what waits; call it every second."""
+        await self.outbox.tend(self._clock())
 
     async def _connect(self) -> asyncpg.Pool:
         # Nothing sets session state, so a returned connection needs no reset: that saves a round trip each time.

@@ -1,24 +1,39 @@
 """The outbox: records are written in the transaction that decides them, and go out after its commit.
 
-They are sent from memory; the rows are for the case that the process dies in between.
+They are sent from memory; the rows are for what cannot be sent then, or not in time: the process dies in between, Kafka
+is away, a topic is missing or forbidden. What can be sent of a row is sent at once and taken out of it; the rest waits
+in the database, not in memory, and goes out in order when it can (`backlog`). A destination that cannot be written to
+holds up nothing else.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 import asyncpg
 import msgspec
 from chargebus_events.record import Record
 
-from chargebus_runtime.producer import Producer, excess
+from chargebus_runtime.away import MAYBE_AWAY
+from chargebus_runtime.backlog import Backlog
+from chargebus_runtime.partition_sender import PATIENCE_S
+from chargebus_runtime.producer import Answer, Destination, Objection, Refused, Sending, excess
 from chargebus_runtime.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 SWEEP_AFTER = timedelta(seconds=15)
+OLD_AFTER_S: Final = 30.0
+"""How long records may wait before that stands in the service's health."""
+
+_ROWS_AT_ONCE = 20
+_PIECES_A_SWEEP = 50
+_REASONS = 3
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])
@@ -28,15 +43,27 @@ INSERT INTO outbox (source_topic, source_partition, records, created_at)
 SELECT topic, partition, records, $4 FROM unnest($1::text[], $2::int[], $3::bytea[]) AS o (topic, partition, records)
 RETURNING id
 """
+_SHRINK = """
+UPDATE outbox SET records = n.records FROM unnest($1::bigint[], $2::bytea[]) AS n (id, records) WHERE outbox.id = n.id
+"""
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+# What this copy left itself may be skipped where it is locked: it is being deleted. A new owner waits for the old one.
+_OURS = """
+SELECT id, records FROM outbox WHERE id BETWEEN $1 AND $2 AND (
+    source_topic = '' AND source_partition = $3
+    OR (source_topic, source_partition) IN (SELECT topic, part FROM unnest($4::text[], $5::int[]) AS p (topic, part))
+) ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED
+"""
 _LEFT_BEHIND = """
 SELECT id, records FROM outbox JOIN unnest($1::text[], $2::int[]) AS p (topic, partition)
-ON source_topic = p.topic AND source_partition = p.partition ORDER BY id
+ON source_topic = p.topic AND source_partition = p.partition WHERE id > $3 ORDER BY id LIMIT $4 FOR UPDATE OF outbox
 """
 _UNSWEPT = """
-SELECT id, records FROM outbox WHERE source_topic = '' AND created_at < $1
-ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
+SELECT id, records FROM outbox
+WHERE source_topic = '' AND source_partition <> $1 AND created_at < $2 AND id > $3
+ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
 """
+_OLDEST = "SELECT created_at, records FROM outbox ORDER BY id LIMIT 1"
 
 
 class RecordTooLargeError(ValueError):
@@ -55,7 +82,6 @@ def check_size(record: Record) -> Record:
 
 
 Source = tuple[str, int]
-FROM_HTTP: Source = ("", 0)
 
 
 def pack(records: Sequence[Record]) -> bytes:
@@ -89,23 +115,82 @@ async def insert(connection: asyncpg.Connection, outgoing: Outgoing, now: dateti
     return [row["id"] for row in rows]
 
 
-class Outbox:
-    """Sends what one database's transactions left to send, and deletes what was sent."""
+class Producing(Protocol):
+    """What an outbox needs of the process's producer."""
 
-    def __init__(self, pool: asyncpg.Pool, producer: Producer) -> None:
+    async def look_up(self, topics: Collection[str], within_s: float) -> None:
+        """Find out which partitions topics have; one that is just being made is waited for."""
+
+    async def ask(self, topics: Collection[str], within_s: float) -> None:
+        """Ask Kafka once which partitions topics have."""
+
+    def destination(self, record: Record) -> Destination:
+        """Return where a record goes."""
+        ...
+
+    def take(self, records: Sequence[Record], objection: Objection) -> Sending:
+        """Take records to send."""
+        ...
+
+
+@dataclass(frozen=True)
+class OutboxOptions:
+    """Whose outbox it is, and how long its rows may be locked while records go out."""
+
+    service: str
+    locked_s: float
+
+
+Rows = Mapping[int, Sequence[Record]]
+
+
+class _Result(NamedTuple):
+    """Rows of which nothing is left, and what is left of rows that hold more in the database."""
+
+    gone: list[int]
+    shrunk: dict[int, list[Record]]
+
+    def shrunk_columns(self) -> tuple[list[int], list[bytes]]:
+        return list(self.shrunk), [pack(records) for records in self.shrunk.values()]
+
+
+class Outbox:
+    """Sends what one database's transactions left to send, and deletes what was sent.
+
+    A row is in hand from its commit until Kafka has answered for it; no other row of this copy holds anything that
+    was sent.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, producer: Producing, options: OutboxOptions) -> None:
         self._pool = pool
         self._producer = producer
+        self._options = options
+        self.from_http: Source = ("", 1 + secrets.randbelow(2**31 - 1))  # tells the copies apart
+        self._sources: Sequence[Source] = ()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sending: set[int] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self._in_hand: set[int] = set()
         self._sent: list[int] = []
+        self._left: dict[int, list[Record]] = {}  # what is left of rows that hold more in the database
+        self._watched: WeakValueDictionary[int, asyncio.Future[None]] = WeakValueDictionary()
+        self._backlog = Backlog()
+        self._catching_up = asyncio.Lock()
+        self._swept_to = 0
+        self._sweep_at = 0.0
+        self._old: str | None = None
 
-    def send_soon(self, ids: list[int], records: Sequence[Record]) -> "asyncio.Task[None]":
-        """Publish committed records in the background; their rows are deleted later, see `take_sent`."""
-        self._sending.update(ids)
-        task = asyncio.create_task(self._send(ids, records))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def send_soon(self, ids: Sequence[int], groups: Sequence[Sequence[Record]]) -> "asyncio.Task[None]":
+        """Publish the records of committed rows in the background; the rows are deleted later, see `take_sent`.
+
+        The task ends when Kafka has answered for them, or did not in time: it is then no longer waited for.
+        """
+        self._in_hand.update(ids)
+        return self._start(self._send(dict(zip(ids, groups, strict=True))), self._tasks)
+
+    def watch(self, row: int) -> "asyncio.Future[None]":
+        """Return what is done once all records of a row that is just being sent have gone out."""
+        future = self._watched[row] = asyncio.get_running_loop().create_future()
+        return future
 
     def take_sent(self) -> list[int]:
         """Return the ids of rows whose records went out, for the caller to delete in its next transaction."""
@@ -132,40 +217,227 @@ class Outbox:
         self._sent += ids
 
     async def send_left_behind(self, sources: Sequence[Source]) -> None:
-        """Send what a crash left of the given source partitions; called before their first batch.
+        """Send what a crash left of the given source partitions, as far as it can be sent; the rest waits.
 
-        What this process is sending itself, or has sent, does not go out again.
+        Called before their first batch. From then on they are this copy's, and no others.
         """
-        found = await self._pool.fetch(_LEFT_BEHIND, [topic for topic, _ in sources], [part for _, part in sources])
-        rows = [row for row in found if row["id"] not in self._sending and row["id"] not in self._sent]
-        if not rows:
-            return
-        log.info("sending %d outbox rows that an earlier owner of the partitions left behind", len(rows))
-        for row in rows:
-            await self._producer.publish(unpack(row["records"]))
-        await self._pool.execute(_DELETE, [row["id"] for row in rows])
-        metrics().outbox_recovered.add(len(rows))
+        self._sources = list(sources)
+        blocked: dict[Destination, str] = {}
+        last, sent = 0, 0
+        while True:
+            piece = _LEFT_BEHIND, *_columns(sources), last
+            seen, gone = await self._resend_some(piece, blocked, ours=True)
+            sent += gone
+            if len(seen) < _ROWS_AT_ONCE:
+                break
+            last = seen[-1]
+        if sent:
+            log.info("sent %d outbox rows that an earlier owner of the partitions left behind", sent)
+            metrics().outbox_recovered.add(sent)
+
+    def release(self, sources: Sequence[Source]) -> None:
+        """Leave what waits of some source partitions to their next owner."""
+        self._sources = [source for source in self._sources if source not in sources]
+
+    async def tend(self, now: datetime) -> None:
+        """Delete what was sent, send what waits, and what crashes of other copies left behind; call it every second."""
+        await self.delete_sent()
+        await self._write_left()
+        await self._catch_up()
+        if asyncio.get_running_loop().time() >= self._sweep_at:
+            self._sweep_at = asyncio.get_running_loop().time() + SWEEP_AFTER.total_seconds()
+            await self.sweep(now)
+        await self._measure(now)
 
     async def sweep(self, now: datetime) -> None:
-        """Send what crashed HTTP calls or timers left behind; any copy of the service may."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_UNSWEPT, now - SWEEP_AFTER)
-            if not rows:
-                return
-            for row in rows:
-                await self._producer.publish(unpack(row["records"]))
-            await connection.execute(_DELETE, [row["id"] for row in rows])
-        metrics().outbox_recovered.add(len(rows))
+        """Send what crashed HTTP calls or timers of other copies left behind; any copy of the service may.
+
+        At most a thousand rows are looked at; the next sweep goes on from there.
+        """
+        blocked: dict[Destination, str] = {}
+        sent = 0
+        for _ in range(_PIECES_A_SWEEP):
+            piece = _UNSWEPT, self.from_http[1], now - SWEEP_AFTER, self._swept_to
+            seen, gone = await self._resend_some(piece, blocked, ours=False)
+            sent += gone
+            self._swept_to = seen[-1] if len(seen) == _ROWS_AT_ONCE else 0
+            if not self._swept_to:
+                break
+        if sent:
+            metrics().outbox_recovered.add(sent)
 
     async def settle(self) -> None:
-        """Wait until all that is being sent is sent and its rows are deleted."""
+        """Wait until all that is being sent is sent, or waits in its rows."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
         await self.delete_sent()
+        await self._write_left()
 
-    async def _send(self, ids: list[int], records: Sequence[Record]) -> None:
+    def stop(self) -> None:
+        """Wait for no more answers; whatever has none is in its rows."""
+        for task in self._late:
+            task.cancel()
+
+    def trouble(self) -> str | None:
+        """Say what has waited for too long to be sent and why, or None."""
+        return self._old
+
+    async def _send(self, rows: Rows) -> None:
+        sending = self._producer.take([record for group in rows.values() for record in group], self._backlog.objection)
+        await sending.answered(PATIENCE_S)
+        if sending.all_sent:
+            self._note_sent(rows)
+            return
+        looked_up = self._backlog.unknown()
+        self._conclude_ours(rows, sending)
+        for topic in self._backlog.unknown() - looked_up:
+            self._start(self._learn(topic), self._tasks)
+
+    async def _learn(self, topic: str) -> None:
+        """Look up a topic that is new to this process, or to its new Kafka client, and send what waits for it."""
+        await self._producer.look_up([topic], PATIENCE_S)
         try:
-            await self._producer.publish(records)
-            self._sent += ids
-        finally:
-            self._sending.difference_update(ids)
+            await self._catch_up()
+        except MAYBE_AWAY as error:
+            log.warning("the outbox of %s waits: %r", self._options.service, error)
+
+    def _note_sent(self, rows: Iterable[int]) -> None:
+        self._in_hand.difference_update(rows)
+        self._sent += rows
+        if self._watched:
+            self._tell(rows)
+
+    def _tell(self, rows: Iterable[int]) -> None:
+        for row in rows:
+            future = self._watched.pop(row, None)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    def _conclude_ours(self, rows: Rows, sending: Sending) -> None:
+        result = self._conclude(rows, sending, ours=True)
+        self._note_sent(result.gone)
+        self._left.update(result.shrunk)
+
+    def _conclude(self, rows: Rows, sending: Sending, *, ours: bool) -> "_Result":
+        """Note what became of rows; those without an answer stay, or come, in hand."""
+        gone: list[int] = []
+        shrunk: dict[int, list[Record]] = {}
+        start = 0
+        for row, records in rows.items():
+            part = sending.part(start, start + len(records))
+            start += len(records)
+            outcomes = list(zip(records, part.outcomes(), strict=True))
+            left = [record for record, outcome in outcomes if isinstance(outcome, Refused)]
+            if ours:
+                self._defer(row, outcomes)
+            if any(outcome is Answer.LATE for _, outcome in outcomes):
+                self._follow(row, records, part, ours=ours)
+                continue
+            self._in_hand.discard(row)
+            if not left:
+                gone.append(row)
+            elif len(left) < len(records):
+                shrunk[row] = left
+        return _Result(gone, shrunk)
+
+    def _defer(self, row: int, outcomes: Iterable[tuple[Record, Answer | Refused]]) -> None:
+        for record, outcome in outcomes:
+            if isinstance(outcome, Refused):
+                self._backlog.defer(self._producer.destination(record), row, outcome.reason)
+
+    def _follow(self, row: int, records: Sequence[Record], part: Sending, *, ours: bool) -> None:
+        """Keep a row in hand until Kafka has answered: it must not be sent twice because the answer is late."""
+
+        async def see_off() -> None:
+            await part.answered()
+            if ours:
+                self._conclude_ours({row: records}, part)
+            else:
+                self._note_sent(self._conclude({row: records}, part, ours=False).gone)
+
+        self._in_hand.add(row)
+        self._start(see_off(), self._late)
+
+    def _start(self, work: Coroutine[None, None, None], tasks: "set[asyncio.Task[None]]") -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name=f"outbox of {self._options.service}")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    async def _write_left(self) -> None:
+        """Take out of the rows what was sent of them."""
+        left, self._left = self._left, {}
+        if not left:
+            return
+        try:
+            await self._pool.execute(_SHRINK, list(left), [pack(records) for records in left.values()])
+        except BaseException:
+            self._left = left | self._left
+            raise
+
+    async def _catch_up(self) -> None:
+        """Send what waits, in order, until nothing is left or nothing more can be sent."""
+        blocked: dict[Destination, str] = {}
+        async with self._catching_up:
+            while (span := self._backlog.span(but_not=blocked)) is not None:
+                piece = _OURS, *span, self.from_http[1], *_columns(self._sources)
+                seen, _ = await self._resend_some(piece, blocked, ours=True)
+                last = seen[-1] if len(seen) == _ROWS_AT_ONCE else span[1]
+                self._backlog.passed(span[0], last, but_not=blocked)
+
+    async def _resend_some(
+        self, piece: Sequence[object], blocked: dict[Destination, str], *, ours: bool
+    ) -> tuple[list[int], int]:
+        """Send what can be sent of a piece of the rows, which are locked meanwhile.
+
+        Args:
+            piece: the query for them and its arguments, but for the limit.
+            blocked: where nothing can be sent to, as found out so far; grows.
+            ours: whether what cannot be sent is this copy's to send later.
+
+        Returns:
+            The ids of the rows, and how many are gone.
+        """
+        query, *arguments = piece
+        async with self._pool.acquire() as connection, connection.transaction():
+            found = await connection.fetch(query, *arguments, _ROWS_AT_ONCE)
+            not_to_send = self._in_hand.union(self._sent)
+            rows = {
+                row["id"]: self._left.get(row["id"]) or unpack(row["records"])
+                for row in found
+                if row["id"] not in not_to_send
+            }
+            result = await self._resend(rows, blocked, ours=ours)
+            for row in (*result.gone, *result.shrunk):
+                self._left.pop(row, None)
+            await connection.execute(_DELETE, result.gone)
+            await connection.execute(_SHRINK, *result.shrunk_columns())
+        self._tell(result.gone)
+        return [row["id"] for row in found], len(result.gone)
+
+    async def _resend(self, rows: Rows, blocked: dict[Destination, str], *, ours: bool) -> "_Result":
+        records = [record for group in rows.values() for record in group]
+        topics = {record.topic for record in records if Destination(record.topic) not in blocked}
+        await self._producer.ask(topics, self._options.locked_s / 2)
+        sending = self._producer.take(records, lambda topic, partition: blocked.get(Destination(topic, partition), ""))
+        await sending.answered(self._options.locked_s)
+        for record, outcome in zip(records, sending.outcomes(), strict=True):
+            if isinstance(outcome, Refused):
+                blocked[self._producer.destination(record)] = outcome.reason
+        return self._conclude(rows, sending, ours=ours)
+
+    async def _measure(self, now: datetime) -> None:
+        """Find out for how long the oldest row has waited."""
+        row = await self._pool.fetchrow(_OLDEST)
+        age_s = 0.0 if row is None else max(0.0, (now - row["created_at"]).total_seconds())
+        metrics().outbox_age.set(age_s, {"service": self._options.service})
+        if row is None or age_s < OLD_AFTER_S:
+            self._old = None
+            return
+        topics = ", ".join(sorted({record.topic for record in unpack(row["records"])}))
+        why = "; ".join(self._backlog.reasons()[:_REASONS]) or topics
+        self._old = f"records have waited for {age_s:.0f} s to be sent: {why}"
+
+
+def _columns(sources: Sequence[Source]) -> tuple[list[str], list[int]]:
+    return [topic for topic, _ in sources], [partition for _, partition in sources]

@@ -6,10 +6,11 @@ appended to a batch that the client already has, and a batch costs them once.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerClosed
@@ -20,6 +21,12 @@ from chargebus_runtime.aiokafka_private import SelfClosingBatchBuilder
 log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
+
+PATIENCE_S: Final = 5.0
+"""How long Kafka may take to acknowledge before a partition is taken for one that cannot be written to now."""
+
+MOST_BATCHES: Final = 64
+"""How many batches may wait for one partition: some 16 MiB, however long Kafka is away."""
 
 
 class Sent(NamedTuple):
@@ -45,6 +52,7 @@ class ProducerBatch:
     """Records of one partition that go to the broker as one batch; `ended` becomes None, or the error."""
 
     def __init__(self) -> None:
+        self.begun_at = time.monotonic()
         self.builder = SelfClosingBatchBuilder(_BATCH_BYTES)
         self.ended: asyncio.Future[KafkaError | None] = asyncio.get_running_loop().create_future()
         self._outgoing: list[OutgoingRecord | None] = []
@@ -84,7 +92,7 @@ class PartitionSender:
         self._failed = failed
         self._newest: ProducerBatch | None = None
         self._batches: deque[ProducerBatch] = deque()  # what the client does not have yet
-        self._on_the_way: set[ProducerBatch] = set()
+        self._on_the_way: dict[ProducerBatch, None] = {}  # oldest first
         self._task: asyncio.Task[None] | None = None
 
     def add(self, record: Record, outgoing: OutgoingRecord | None) -> ProducerBatch:
@@ -94,11 +102,21 @@ class PartitionSender:
             return batch
         batch = self._newest = ProducerBatch()
         batch.add(record, outgoing)
-        self._on_the_way.add(batch)
+        self._on_the_way[batch] = None
         self._batches.append(batch)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"sender to {self._tp.topic}[{self._tp.partition}]")
         return batch
+
+    def objection(self) -> str:
+        """Say why no more should wait for this partition now; empty if it may."""
+        oldest = next(iter(self._on_the_way), None)
+        if oldest is None:
+            return ""
+        if len(self._on_the_way) >= MOST_BATCHES:
+            return f"{len(self._on_the_way)} batches wait for it"
+        silent_s = time.monotonic() - oldest.begun_at
+        return f"Kafka has acknowledged nothing for {silent_s:.0f} s" if silent_s > PATIENCE_S else ""
 
     async def empty(self) -> None:
         """Wait until the client has all."""
@@ -142,7 +160,7 @@ class PartitionSender:
     def _let_end(self, batch: ProducerBatch) -> bool:
         """Let a batch end; False if it has ended before."""
         was_on_the_way = batch in self._on_the_way
-        self._on_the_way.discard(batch)
+        self._on_the_way.pop(batch, None)
         return was_on_the_way
 
 

@@ -52,6 +52,7 @@ class Positions(ConsumerRebalanceListener):  # type: ignore[misc]
         for tp in revoked:
             self._next.pop(tp, None)
             self._assigned.discard(tp)
+        self._parts.database.outbox.release(list(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Note new partitions; they are read only once `establish` has sought to their stored offsets."""

@@ -8,6 +8,8 @@ import importlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +58,9 @@ class Process:
         self.failed = asyncio.Event()
         self._readers = Readers(self.kafka, name)
         self._services: list[Service] = []
+        self._started: list[Service] = []
+        self._stopping = False
+        self._listening: socket.socket | None = None
         self._positions: dict[str, Positions] = {}
         self._consumers: list[tuple[Consumer, asyncio.Task[None]]] = []
         self._consuming: dict[str, Consumer] = {}
@@ -85,9 +90,17 @@ class Process:
         Raises:
             PortTakenError: the HTTP port is in use.
         """
-        listening = _listen(self.settings.http_host, self.settings.http_port)
+        try:
+            await self._start(builds)
+        except BaseException:
+            with suppress(Exception):  # it was logged; why the start failed is what counts
+                await self.stop()
+            raise
+
+    async def _start(self, builds: Sequence[Build]) -> None:
+        self._listening = _listen(self.settings.http_host, self.settings.http_port)
         self._services = [build(self) for build in builds]
-        self._serve(listening)
+        self._serve(self._listening)
         await self.producer.start()
         await self._readers.start()
         for service in self._services:
@@ -98,6 +111,7 @@ class Process:
         await self._read()
         self.edges.export()
         for service in self._services:
+            self._started.append(service)
             await service.start()
             for task in service.tasks:
                 self._spawn(task, f"task of {service.name}")
@@ -105,24 +119,41 @@ class Process:
             await self._consume(service)
 
     async def stop(self) -> None:
-        """Stop in order: drain, answer HTTP, finish batches, send what is committed, close."""
-        for service in self._services:
-            await service.drain()
+        """Stop in order: drain, answer HTTP, finish batches, send what is committed, close.
+
+        What was not started is passed over. A step that fails keeps none of the others from being taken.
+
+        Raises:
+            Exception: the first that a step failed with.
+        """
+        self._stopping = True
+        steps: list[Hook] = [
+            *(service.drain for service in self._started),
+            self._end_http,
+            self._end_tasks,
+            *(partial(_settle, database) for database in self._databases() if database.started),
+            self._readers.stop,
+            self.producer.stop,
+            *(database.stop for database in self._databases()),
+        ]
+        failures = [failure for step in steps if (failure := await _failure_of(step)) is not None]
+        self.telemetry.stop()
+        if failures:
+            raise failures[0]
+
+    async def _end_http(self) -> None:
         if self._http is not None:
             server, serving = self._http
             server.request_stop()
-            await serving
+            await asyncio.gather(serving, return_exceptions=True)  # how it ended was told when it did
+        if self._listening is not None:
+            self._listening.close()
+
+    async def _end_tasks(self) -> None:
         for consumer, _ in self._consumers:
             consumer.stop()
         await _end([task for _, task in self._consumers], within_s=_STOP_WITHIN_S)
         await _end(self._tasks, within_s=0)
-        for database in self._databases():
-            await _settle(database)
-        await self._readers.stop()
-        await self.producer.stop()
-        for database in self._databases():
-            await database.stop()
-        self.telemetry.stop()
 
     async def idle(self) -> None:
         """Wait until the newest poll of each consumer found nothing and all is sent; for tests."""
@@ -141,7 +172,9 @@ class Process:
             degraded=self._degraded,
         )
         server = HttpServer(build_app(parts), self.settings.http_host, self.settings.http_port)
-        self._http = (server, asyncio.create_task(server.serve(sockets=[listening]), name="http"))
+        serving = asyncio.create_task(_serve_until_stopped(server, listening), name="HTTP server")
+        serving.add_done_callback(self._on_http_end)
+        self._http = (server, serving)
 
     async def _read(self) -> None:
         """Start views and tails and wait until they are ready: nobody is served from half a table."""
@@ -185,6 +218,12 @@ class Process:
             log.critical("the %s died", task.get_name(), exc_info=task.exception())
             self.failed.set()
 
+    def _on_http_end(self, task: "asyncio.Task[None]") -> None:
+        """Let the process end when nobody can call it any more, or ask for its health."""
+        if not self._stopping:
+            log.critical("the HTTP server has ended, and so does the process", exc_info=_error_of(task))
+            self.failed.set()
+
     async def _not_ready(self) -> dict[str, list[str]]:
         found = {}
         if not self.key_ring.view.ready.is_set():
@@ -213,6 +252,8 @@ class Process:
             if service.database is None or not await service.database.answers():
                 continue
             warnings = [*await _holes(service.database), *await _parked(service.name, service.database)]
+            if (waiting := service.database.outbox.trouble()) is not None:
+                warnings.append(waiting)
             if warnings:
                 found.setdefault(service.name, []).extend(warnings)
         return found
@@ -229,6 +270,27 @@ async def _holes(database: Database) -> list[str]:
 async def _parked(service: str, database: Database) -> list[str]:
     count, reason = await parking.count(database.pool)
     return [f"{count} parked (chargebus parked list {service}), the last: {parking.in_short(reason)}"] if count else []
+
+
+async def _serve_until_stopped(server: HttpServer, listening: socket.socket) -> None:
+    try:
+        await server.serve(sockets=[listening])
+    except SystemExit as error:  # uvicorn's way to say that it cannot start, which would end the event loop
+        raise RuntimeError("the HTTP server cannot start") from error
+
+
+def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return None if task.cancelled() else task.exception()
+
+
+async def _failure_of(step: Hook) -> Exception | None:
+    """Take a step of the stop; return what it failed with."""
+    try:
+        await step()
+    except Exception as error:
+        log.exception("a step of the stop failed: %r", step)
+        return error
+    return None
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"], within_s: float) -> None:

@@ -13,6 +13,7 @@ Metrics of the runtime (each with attributes `service` and, where it says so, `t
 | chargebus.runtime.retries | {batch} | batches tried again, as a server was away, in conflict, or a partition stopped |
 | chargebus.runtime.holes | {hole} | holes found in the log |
 | chargebus.runtime.unreadable | {record} | records that a process cannot read and passed over, by topic |
+| chargebus.runtime.outbox.age | s | for how long the oldest record of the outbox has waited to be sent |
 | chargebus.runtime.outbox.recovered | {row} | outbox rows that a crash had left behind and that went out |
 | chargebus.runtime.http.duration | s | HTTP requests, by route, method and status |
 | chargebus.runtime.clock.skew | s | how far a clock is ahead of Kafka's, by `process`: this one, and each edge |
@@ -57,6 +58,7 @@ class RuntimeMetrics:
         self.retries = meter.create_counter("chargebus.runtime.retries", "{batch}")
         self.holes = meter.create_counter("chargebus.runtime.holes", "{hole}")
         self.unreadable = meter.create_counter("chargebus.runtime.unreadable", "{record}")
+        self.outbox_age = meter.create_gauge("chargebus.runtime.outbox.age", "s")
         self.outbox_recovered = meter.create_counter("chargebus.runtime.outbox.recovered", "{row}")
         self.http_duration = meter.create_histogram("chargebus.runtime.http.duration", "s")
 

@@ -294,6 +294,27 @@ async def reason_is(process: Process, bench: Bench, words: str) -> bool:
     return words in " ".join((await process._not_ready()).get(bench.counter.name, []))
 
 
+@pytest.mark.real_broker
+async def test_an_output_topic_that_is_missing_stops_no_batch_and_gets_its_records_in_order_once_it_is_made(
+    bench: Bench,
+) -> None:
+    bench.counter.out = Topic(f"{bench.counter.name}.later", "station", bench.counter.name, (), 2)
+    values = [b"%d" % number for number in range(20)]
+    async with bench.running() as process:
+        for count, value in enumerate(values, 1):  # each is a batch of its own
+            await process.producer.publish([Record(bench.counter.topic.name, "s", value)])
+            await eventually(has_rows(bench, count))
+        assert await process._not_ready() == {}
+        await ensure_topics(process.kafka, [bench.counter.out], 1)
+
+        async def all_there() -> bool:
+            return len(await bench.read(bench.counter.out.name)) >= len(values)
+
+        await eventually(all_there)
+    assert [record.value for record in await bench.read(bench.counter.out.name)] == values
+    assert await bench.rows("SELECT id FROM outbox") == []
+
+
 async def test_a_table_that_the_service_may_not_write_to_stops_it_until_the_grant_is_there(bench: Bench) -> None:
     async with bench.running() as process:
         await bench.rows("ALTER TABLE consumer_offset ADD CHECK (next_offset = 0)")  # neither applied nor parked

@@ -57,6 +57,7 @@ class KeyOperations:
             if not await keys.insert(tx.connection, made.stored):
                 raise KeyIdTakenError("By chance the new key's id was taken; try again.")
             tx.send(made.stored.key.record())
+        await tx.published()
         self.metrics.created.add(1, {"role": wanted.role})
         return made
 
@@ -77,6 +78,7 @@ class KeyOperations:
                 raise LastAdminError("Nobody could manage API keys; create another admin key first.")
             await keys.revoke(tx.connection, replace(stored, revoked_at=tx.now))
             tx.send(revoked(key_id))
+        await tx.published()
         self.metrics.revoked.add(1, {"role": stored.key.role})
 
 

@@ -1,6 +1,6 @@
 """An access service without its process: a real database, and a topic that the test plays."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from chargebus_runtime.keys import KeyRing
 from chargebus_runtime.telemetry import Tracing
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
+from chargebus_testkit.producer import KeepingProducer
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -38,18 +39,16 @@ class Time:
 
 
 @dataclass
-class Topic:
+class Topic(KeepingProducer):
     """Takes the place of `access.keys`: what is published is read by all views at once."""
 
     readers: list[KeyLog | KeyRing] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.records.append(record)
-            value = Received(record.topic, 0, len(self.records), record.key, record.value, dict(record.headers))
-            for reader in self.readers:
-                reader.view.apply(value)
+    def keep(self, record: Record) -> None:
+        super().keep(record)
+        value = Received(record.topic, 0, len(self.records), record.key, record.value, dict(record.headers))
+        for reader in self.readers:
+            reader.view.take(value)
 
 
 @dataclass
@@ -82,7 +81,7 @@ async def access(access_database) -> AsyncIterator[Access]:
     time, metrics, key_log = Time(), Metrics(), KeyLog()
     ring = KeyRing(time)
     ring.view.ready.set()
-    topic = Topic([key_log, ring])
+    topic = Topic(readers=[key_log, ring])
     database = Database(access_database, topic, time, Tracing(enabled=False))
     await database.start()
     yield Access(database, topic, time, key_log, ring, KeyKeeper(database, topic, key_log, metrics), metrics)

@@ -33,6 +33,7 @@ from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
+from chargebus_testkit.producer import KeepingProducer
 from chargebus_testkit.settings import grouped
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -55,16 +56,14 @@ class Time:
 
 
 @dataclass
-class Sent:
-    """Takes the place of the Kafka producer and keeps what it was given; `on_record` sees each record."""
+class Sent(KeepingProducer):
+    """A producer of which `on_record` sees each record."""
 
-    records: list[Record] = field(default_factory=list)
     on_record: Callable[[Record], None] = lambda _record: None
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.records.append(record)
-            self.on_record(record)
+    def keep(self, record: Record) -> None:
+        super().keep(record)
+        self.on_record(record)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """A device service without its process: a real database, and what it would have sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from chargebus_runtime.keys import KeyRing, format_key
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
+from chargebus_testkit.producer import KeepingProducer
 
 FRAMES = frames_topic("device")
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -56,21 +57,11 @@ class Time:
 
 
 @dataclass
-class Sent:
-    """Takes the place of the Kafka producer and keeps what it was given."""
-
-    records: list[Record] = field(default_factory=list)
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        self.records += records
-
-
-@dataclass
 class Device:
     """The parts of the service on one database."""
 
     database: Database
-    sent: Sent
+    sent: KeepingProducer
     time: Time
     consumed: ConsumerSpec
     heard: EdgeLiveness
@@ -138,7 +129,7 @@ async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
 @pytest.fixture
 async def device(device_database) -> AsyncIterator[Device]:
     """Return the service's parts on an empty database."""
-    time, sent, metrics = Time(), Sent(), Metrics()
+    time, sent, metrics = Time(), KeepingProducer(), Metrics()
     database = Database(device_database, sent, time, Tracing(enabled=False))
     await database.start()
     heard = EdgeLiveness("device", time, lambda: time().timestamp())

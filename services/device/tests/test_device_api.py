@@ -1,5 +1,6 @@
 """Stations and the onboarding policy over HTTP."""
 
+import asyncio
 import json
 
 import msgspec
@@ -7,6 +8,8 @@ import pytest
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime import secrets
+from chargebus_runtime.partition_sender import ProducerBatch
+from chargebus_runtime.producer import Sending
 
 BOOT = b'{"chargePointVendor":"Acme","chargePointModel":"One","chargePointSerialNumber":"SN-7"}'
 
@@ -348,3 +351,27 @@ async def test_roles(api, role_headers, role, call, allowed):
     answer = await api.request(method, path, json={"unknown_stations": "accept"}, headers=role_headers(role))
 
     assert (answer.status_code != 403) is allowed
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        ("POST /stations", {"station_id": "NEW"}),
+        ("POST /stations/bulk", {"stations": [{"station_id": "NEW"}]}),
+        ("POST /stations/CS-1/password", None),
+        ("PATCH /stations/CS-1", {"registration": "rejected"}),
+        ("DELETE /stations/CS-1", None),
+        ("PUT /onboarding", {"unknown_stations": "pending"}),
+    ],
+)
+async def test_what_is_answered_stands_in_the_topic_that_edges_read(api, device, role_headers, call, body):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    batch = ProducerBatch()
+    device.sent.take = lambda records, _objection: Sending([batch] * len(records))
+
+    asking = asyncio.create_task(api.request(*call.split(), json=body, headers=role_headers("admin")))
+    await asyncio.sleep(0.3)
+    assert not asking.done()
+
+    batch.acknowledge(0, 0)
+    assert (await asyncio.wait_for(asking, 5)).is_success

@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.block import settle
 from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
 from chargebus_testkit.databases import migrated_database
+from chargebus_testkit.producer import KeepingProducer
 from msgspec.json import decode
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -98,16 +99,6 @@ def answer() -> Callable[..., bytes]:
 
 
 @dataclass
-class Sent:
-    """Takes the place of the Kafka producer and keeps what it was given."""
-
-    records: list[Record] = field(default_factory=list)
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        self.records += records
-
-
-@dataclass
 class Applied:
     """What a batch sent."""
 
@@ -136,7 +127,7 @@ class Service:
     """The parts of the service on one database."""
 
     database: Database
-    sent: Sent
+    sent: KeepingProducer
     commanding: Commanding
     consumed: ConsumerSpec
     now: datetime = NOON
@@ -186,8 +177,8 @@ async def migrated(postgres) -> AsyncIterator[DatabaseOptions]:
 
 
 @pytest.fixture
-async def database(migrated) -> AsyncIterator[tuple[Database, Sent]]:
-    sent = Sent()
+async def database(migrated) -> AsyncIterator[tuple[Database, KeepingProducer]]:
+    sent = KeepingProducer()
     database = Database(migrated, sent, lambda: NOON, Tracing(enabled=False))
     await database.start()
     await database.pool.execute(EMPTY)

@@ -84,7 +84,9 @@ def _station_routes(database: Database) -> APIRouter:
             if registered is None:
                 raise _unknown(station_id)
             tx.send(registered.record())
-            return await _detail(tx.connection, station_id)
+            detail = await _detail(tx.connection, station_id)
+        await tx.published()
+        return detail
 
     @routes.delete(
         "/{station_id}",
@@ -98,6 +100,7 @@ def _station_routes(database: Database) -> APIRouter:
             if not await stations.remove(tx.connection, station_id):
                 raise _unknown(station_id)
             tx.send(removed(station_id))
+        await tx.published()
 
     return routes
 

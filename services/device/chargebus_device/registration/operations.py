@@ -32,7 +32,10 @@ class BulkLimits:
 
 
 class Registrar:
-    """Registers stations. Passwords that operators chose are hashed one at a time: scrypt must not take the machine."""
+    """Registers stations; once it has, they are in the topic that edges read, unless Kafka is away.
+
+    Passwords that operators chose are hashed one at a time: scrypt must not take the machine.
+    """
 
     def __init__(self, database: Database, limits: BulkLimits) -> None:
         self._database = database
@@ -46,6 +49,7 @@ class Registrar:
             created = await stations.register(tx.connection, [_new(wanted, password)], tx.now)
             for registered in created:
                 tx.send(registered.record())
+        await tx.published()
         return password if created else None
 
     async def register_many(self, wanted: Sequence[object]) -> list[BulkItem]:
@@ -75,6 +79,7 @@ class Registrar:
             if registered is None:
                 return None
             tx.send(registered.record())
+        await tx.published()
         return password
 
     async def set_onboarding(
@@ -94,6 +99,7 @@ class Registrar:
                 stored = secrets.hash_generated(shown)
             policy = await onboarding.save(tx.connection, unknown_stations, stored, tx.now)
             tx.send(policy.record())
+        await tx.published()
         return policy, shown
 
     async def _register_all(self, new: Sequence[NewStation]) -> set[str]:
@@ -103,6 +109,7 @@ class Registrar:
             created = await stations.register(tx.connection, new, tx.now)
             for registered in created:
                 tx.send(registered.record())
+        await tx.published()
         return {registered.station_id for registered in created}
 
     async def _password(self, chosen: str | None) -> Password:
