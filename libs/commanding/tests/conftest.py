@@ -19,6 +19,7 @@ from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.migrations import migrate
 from chargebus_runtime.telemetry import Trace, Tracing
+from chargebus_testkit.producer import KeepingProducer
 from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent / "asking_migrations"
@@ -40,21 +41,11 @@ class Time:
 
 
 @dataclass
-class Sent:
-    """Takes the place of the Kafka producer and keeps what it was given."""
-
-    records: list[Record] = field(default_factory=list)
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        self.records += records
-
-
-@dataclass
 class Asking:
     """A service that asks, with one intent, "reset": it notes the outcomes that it is told of."""
 
     database: Database
-    sent: Sent
+    sent: KeepingProducer
     time: Time
     told: list[list[Outcome]] = field(default_factory=list)
     reply: Record | None = None
@@ -101,7 +92,7 @@ async def asking_database(postgres) -> AsyncIterator[DatabaseOptions]:
 
 @pytest.fixture
 async def asking(asking_database) -> AsyncIterator[Asking]:
-    time, sent = Time(), Sent()
+    time, sent = Time(), KeepingProducer()
     database = Database(asking_database, sent, time, Tracing(enabled=False))
     await database.start()
     await database.pool.execute("TRUNCATE asked_command, outbox")
