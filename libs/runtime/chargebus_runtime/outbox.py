@@ -63,7 +63,8 @@ SELECT id, records FROM outbox
 WHERE source_topic = '' AND source_partition <> $1 AND created_at < $2 AND id > $3
 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
 """
-_OLDEST = "SELECT created_at, records FROM outbox ORDER BY id LIMIT 1"
+_OLDEST = "SELECT created_at FROM outbox ORDER BY id LIMIT 1"
+_OLDEST_RECORDS = "SELECT records FROM outbox ORDER BY id LIMIT 1"
 
 
 class RecordTooLargeError(ValueError):
@@ -283,6 +284,15 @@ class Outbox:
         return self._old
 
     async def _send(self, rows: Rows) -> None:
+        try:
+            await self._send_now(rows)
+        except Exception:  # a fault of our own: the rows are not lost, and are tried again like any that wait
+            log.exception("the outbox of %s broke on %d rows", self._options.service, len(rows))
+            self._in_hand.difference_update(rows)
+            for row, records in rows.items():
+                self._defer(row, [(record, Refused("sending it failed, see the log")) for record in records])
+
+    async def _send_now(self, rows: Rows) -> None:
         sending = self._producer.take([record for group in rows.values() for record in group], self._backlog.objection)
         await sending.answered(PATIENCE_S)
         if sending.all_sent:
@@ -428,15 +438,19 @@ class Outbox:
 
     async def _measure(self, now: datetime) -> None:
         """Find out for how long the oldest row has waited."""
-        row = await self._pool.fetchrow(_OLDEST)
-        age_s = 0.0 if row is None else max(0.0, (now - row["created_at"]).total_seconds())
+        created_at = await self._pool.fetchval(_OLDEST)
+        age_s = 0.0 if created_at is None else max(0.0, (now - created_at).total_seconds())
         metrics().outbox_age.set(age_s, {"service": self._options.service})
-        if row is None or age_s < OLD_AFTER_S:
+        if created_at is None or age_s < OLD_AFTER_S:
             self._old = None
-            return
-        topics = ", ".join(sorted({record.topic for record in unpack(row["records"])}))
-        why = "; ".join(self._backlog.reasons()[:_REASONS]) or topics
-        self._old = f"records have waited for {age_s:.0f} s to be sent: {why}"
+        else:
+            why = "; ".join(self._backlog.reasons()[:_REASONS]) or await self._oldest_topics()
+            self._old = f"records have waited for {age_s:.0f} s to be sent: {why}"
+
+    async def _oldest_topics(self) -> str:
+        """Name the topics of the oldest row: it is another copy's, or its answer is late."""
+        records = await self._pool.fetchval(_OLDEST_RECORDS)
+        return ", ".join(sorted({record.topic for record in unpack(records)})) if records else "for what has gone now"
 
 
 def _columns(sources: Sequence[Source]) -> tuple[list[str], list[int]]:

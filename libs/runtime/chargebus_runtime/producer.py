@@ -159,14 +159,15 @@ class Producer:
         unknown = client.hand_over(records)
         if not unknown:
             return
-        errors = await _gathered({topic: client.look_up(topic) for topic in {each.record.topic for each in unknown}})
-        failed = [each for each in unknown if each.record.topic in errors]
+        by_topic: dict[str, list[OutgoingRecord]] = {}
+        for outgoing in unknown:
+            by_topic.setdefault(outgoing.record.topic, []).append(outgoing)
+        errors = await _gathered({topic: client.hand_over_once_known(topic, by_topic[topic]) for topic in by_topic})
+        failed = [outgoing for topic in errors for outgoing in by_topic[topic]]
         if len(failed) == len(records):
-            raise errors[failed[0].record.topic]
+            raise next(iter(errors.values()))
         for outgoing in failed:
             outgoing.told(errors[outgoing.record.topic])
-        for outgoing in client.hand_over([each for each in unknown if each.record.topic not in errors]):
-            outgoing.told(UnknownTopicOrPartitionError(outgoing.record.topic))  # it went as it came
 
     async def send(self, record: Record) -> Sent:
         """Send one record and wait for Kafka's acknowledgement.
@@ -337,6 +338,16 @@ class _Client:
             self._missing[topic] = repr(error)
             raise
         self._missing[topic] = "Kafka does not have the topic"
+
+    async def hand_over_once_known(self, topic: str, records: Sequence[OutgoingRecord]) -> None:
+        """Take records of a topic that is to be looked up.
+
+        Raises:
+            KafkaError: Kafka does not tell its partitions; none was taken.
+        """
+        await self.look_up(topic)
+        for outgoing in self.hand_over(records):
+            outgoing.told(UnknownTopicOrPartitionError(topic))  # it went as it came
 
     def hand_over(self, records: Sequence[OutgoingRecord]) -> list[OutgoingRecord]:
         """Take records, whose senders are told what became of them; return those whose topic is not known."""

@@ -15,6 +15,7 @@ from chargebus_runtime import partition_sender
 from chargebus_runtime.clock import utc_now
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.outbox import pack
+from chargebus_runtime.producer import Sending
 from chargebus_runtime.telemetry import Tracing
 from chargebus_runtime.topics import ensure_topics
 from chargebus_testkit.servers import execute
@@ -266,6 +267,19 @@ async def test_who_sent_may_wait_until_it_is_in_kafka_for_so_long(bed):
     await bed.until_empty()
     assert await published
     assert await bed.values(bed.missing) == [b"2"]
+
+
+async def test_what_our_own_code_breaks_on_is_told_and_tried_again(bed, monkeypatch, caplog):
+    async def break_down(_sending, _within_s):
+        raise LookupError("not today")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Sending, "answered", break_down)
+        await bed.commit((bed.good, b"1"))
+        await bed.outbox.settle()
+    assert "not today" in caplog.text
+    await bed.until_empty()
+    assert set(await bed.values(bed.good)) == {b"1"}
 
 
 async def test_nothing_is_published_before_the_commit(bed):

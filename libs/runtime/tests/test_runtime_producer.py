@@ -109,6 +109,31 @@ async def test_an_address_that_is_not_there_is_told(topic, producer):
         await producer.send(Record(topic, "k", b"", partition=PARTITIONS))
 
 
+@pytest.mark.real_broker
+async def test_a_topic_that_is_missing_holds_up_no_record_of_another(kafka, kafka_connection, topic, producer):
+    missing = f"missing{uuid.uuid4().hex[:8]}"
+    records = [Noting(Record(name, "k", b"handed over")) for name in (topic, missing, topic)]
+    handing_over = asyncio.create_task(producer.hand_over(records))
+    await until_told([records[0], records[2]])
+    assert records[1].results == []
+    await asyncio.wait_for(handing_over, 20)
+    assert isinstance(records[1].results[0], UnknownTopicOrPartitionError)
+
+    publishing = asyncio.create_task(producer.publish([Record(name, "k", b"published") for name in (missing, topic)]))
+    async with asyncio.timeout(20):
+        while b"published" not in await values_of(kafka, topic):
+            await asyncio.sleep(0.05)
+    assert not publishing.done()
+    await ensure_topics(kafka_connection, [Topic(missing, "key", "test", (), PARTITIONS, "delete")], 1)
+    await asyncio.wait_for(publishing, 20)
+    assert await values_of(kafka, topic) == [b"handed over", b"handed over", b"published"]
+    assert await values_of(kafka, missing) == [b"published"]
+
+
+async def values_of(kafka, topic):
+    return [each.value for records in (await log_of(kafka, topic)).values() for each in records]
+
+
 async def test_stopping_sends_what_was_handed_over(kafka_connection, kafka, topic):
     producer = Producer(kafka_connection)
     await producer.start()
