@@ -19,11 +19,11 @@ from chargebus_embedded.jars import KAFKA_VERSION
 
 from chargebus_bench.bed import Bed
 from chargebus_bench.machine import this_machine
-from chargebus_bench.report import costs, heaviest, memory_line, save, table
-from chargebus_bench.results import Memory, Report, Result, Round, compared, result
+from chargebus_bench.report import commands_line, costs, heaviest, memory_line, save, table
+from chargebus_bench.results import Memory, Report, Result, Round, command_figures, compared, result
 from chargebus_bench.scenarios import BOOTS, SCENARIOS, STATION_SCENARIOS, Scenario, measure, measure_boots
 from chargebus_bench.spine.bed import running_spine
-from chargebus_bench.system_bed import SystemBed, running_system
+from chargebus_bench.system_bed import COMMAND, SystemBed, running_system
 
 DEFAULT_FOLDER = Path("docs/benchmarks")
 
@@ -119,6 +119,9 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         _tell("The spine", measured.spine)
     _tell("The whole system", measured.results)
     _say(memory_line(measured.memory))
+    commands = command_figures(measured.results, COMMAND)
+    if commands is not None:
+        _say(commands_line(commands))
     return Report(
         measured_at=measured_at.isoformat(timespec="seconds"),
         commit=_commit(),
@@ -129,6 +132,7 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         memory=measured.memory,
         results=measured.results,
         spine=measured.spine,
+        commands=commands,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from chargebus_bench.results import Memory, Report, Result
+from chargebus_bench.results import CommandFigures, Memory, Report, Result
 from chargebus_bench.usage import CLIENT
 
 _HEAD = ("scenario", "in flight", "calls/s", "of spine", "of reference", "p50 ms", "p99 ms", "failed", "catch-up s")
@@ -36,6 +36,15 @@ def memory_line(memory: Memory) -> str:
         f"{memory.connections} idle connections: {memory.kib_per_connection} KiB each in the edge "
         f"({memory.edge_mib_without} MiB before, {memory.edge_mib_with} MiB after; "
         f"{beside}the reference: {memory.reference_kib_per_connection} KiB)"
+    )
+
+
+def commands_line(figures: CommandFigures) -> str:
+    """Return what commands over HTTP cost and take."""
+    return (
+        f"a command over HTTP costs {figures.http_cpu_ms} ms of CPU in `command`, {figures.http_cpu_of_kafka} times "
+        f"one on Kafka ({figures.kafka_cpu_ms} ms); of 20 at once one takes {figures.twenty_ms} ms, "
+        f"{figures.twenty_of_one} times one alone ({figures.one_ms} ms)"
     )
 
 

@@ -69,8 +69,23 @@ class Memory(msgspec.Struct, frozen=True):
     reference_kib_per_connection: float
 
 
+class CommandFigures(msgspec.Struct, frozen=True):
+    """What a command over HTTP costs beside one on Kafka, and how long one of twenty takes beside one alone.
+
+    CPU is that of the process `command`, with twenty in flight; a latency is the median. The ratios are what two
+    machines can be compared by.
+    """
+
+    http_cpu_ms: float
+    kafka_cpu_ms: float
+    http_cpu_of_kafka: float
+    one_ms: float
+    twenty_ms: float
+    twenty_of_one: float
+
+
 class Report(msgspec.Struct, frozen=True):
-    """All of it, as it is saved; `spine` is empty if it was not measured."""
+    """All of it, as it is saved; `spine` is empty if it was not measured, `commands` is None."""
 
     measured_at: str
     commit: str
@@ -81,6 +96,7 @@ class Report(msgspec.Struct, frozen=True):
     memory: Memory
     results: list[Result]
     spine: list[Result]
+    commands: CommandFigures | None = None
 
 
 def together(rounds: Sequence[Round]) -> Round:
@@ -128,6 +144,23 @@ def compared(found: Result, spine: Sequence[Result]) -> Result:
     """Return the figures compared with the spine's, if it answered anything in the same scenario."""
     calls_s = next((result.calls_s for result in spine if result.title == found.title), 0.0)
     return msgspec.structs.replace(found, of_spine=round(found.calls_s / calls_s, 2) if calls_s else None)
+
+
+def command_figures(results: Sequence[Result], process: str) -> CommandFigures | None:
+    """Return how commands over HTTP and on Kafka compare; None if any of the scenarios is missing or got no answer."""
+    found = {each.title: each for each in results if each.calls}
+    if not {"command_http/1", "command_http/20", "command/20"} <= found.keys():
+        return None
+    one, twenty, kafka = found["command_http/1"], found["command_http/20"], found["command/20"]
+    http_ms, kafka_ms = (each.cpu_s_per_thousand.get(process, 0.0) for each in (twenty, kafka))
+    return CommandFigures(
+        http_cpu_ms=round(http_ms, 2),
+        kafka_cpu_ms=round(kafka_ms, 2),
+        http_cpu_of_kafka=round(http_ms / kafka_ms, 2) if kafka_ms else 0.0,
+        one_ms=one.p50_ms,
+        twenty_ms=twenty.p50_ms,
+        twenty_of_one=round(twenty.p50_ms / one.p50_ms, 2),
+    )
 
 
 def percentile(values: Sequence[float], share: float) -> float:

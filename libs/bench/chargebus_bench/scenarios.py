@@ -81,6 +81,7 @@ COMMAND_SCENARIOS: tuple[Scenario[SystemBed], ...] = (
     Scenario("command_http", 1, _HTTP, _commands_over_http),
     Scenario("command_http", 20, _HTTP, _commands_over_http),
     Scenario("command", 1, _KAFKA, _commands),
+    Scenario("command", 20, _KAFKA, _commands),
     Scenario("command", 200, _KAFKA, _commands),
 )
 

@@ -7,8 +7,18 @@ import pytest
 from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine, this_machine
 from chargebus_bench.reference import reference
-from chargebus_bench.report import costs, heaviest, memory_line, save, table
-from chargebus_bench.results import Cost, Memory, Report, Round, compared, percentile, result
+from chargebus_bench.report import commands_line, costs, heaviest, memory_line, save, table
+from chargebus_bench.results import (
+    CommandFigures,
+    Cost,
+    Memory,
+    Report,
+    Round,
+    command_figures,
+    compared,
+    percentile,
+    result,
+)
 from chargebus_bench.scenarios import STATION_SCENARIOS
 
 COST = Cost(cores={"edge": 0.5, "client": 0.1}, cpu_s={"edge": 2.0, "client": 0.2}, catch_up_s=1.5)
@@ -84,6 +94,25 @@ def test_nothing_answered_is_told_and_divides_nothing():
 
 def test_the_reference_has_a_figure_for_everything_that_a_spine_can_do():
     assert set(reference().calls_s) == {"boots/100", *(scenario.title for scenario in STATION_SCENARIOS)}
+
+
+def commands(cpu_s: dict[str, float], slower: float = 1.0) -> list[Round]:
+    seen = measured()
+    seen.latencies = array("d", (slower * seconds for seconds in seen.latencies))
+    return [Round(seen, Cost(cores={"command": 0.5}, cpu_s=cpu_s, catch_up_s=0.0))]
+
+
+def test_commands_over_http_are_compared_with_those_on_kafka_and_twenty_with_one():
+    results = [
+        result("command_http", 1, commands({"command": 1.0})),
+        result("command_http", 20, commands({"command": 0.6}, slower=3)),
+        result("command", 20, commands({"command": 0.2})),
+    ]
+    figures = command_figures(results, "command")
+    assert figures == CommandFigures(3.0, 1.0, 3.0, 51.0, 153.0, 3.0)
+    assert "3.0 times one on Kafka (1.0 ms)" in commands_line(figures)
+    assert "153.0 ms, 3.0 times one alone (51.0 ms)" in commands_line(figures)
+    assert command_figures(results[1:], "command") is None
 
 
 def test_tables_are_aligned_and_hold_every_scenario():

@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from chargebus_commanding import Asked, KeyReusedError, Outcome
 from chargebus_commanding.http import tell
-from chargebus_runtime.http import Problem, Role, raises, require
-from fastapi import APIRouter, Depends, Header, Path, Response
+from chargebus_runtime.http import IdempotencyKey, Problem, Role, raises, require
+from fastapi import APIRouter, Depends, Path, Response
 
 from chargebus_session.remote.domain import START
 from chargebus_session.remote.errors import (
@@ -20,14 +20,6 @@ from chargebus_session.remote.resources import IntentOut, StartIn, StopIn, Waiti
 from chargebus_session.transactions.api import session_id_of
 
 OPERATOR: Final = Depends(require(Role.OPERATOR))
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=r"^[\x21-\x7e]{1,255}$",
-        description="Repeat a call with the same key and body, and it is the same command, sent once",
-    ),
-]
 
 _ON_ITS_WAY: Final[dict[int | str, dict[str, object]]] = {
     202: {"model": IntentOut, "description": "On its way; the command is at Location"}
