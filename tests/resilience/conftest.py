@@ -1,4 +1,7 @@
-"""One system in real processes for all scenarios, and what each scenario begins and ends with: the checker."""
+"""A system in real processes for all scenarios of a group, and what each begins and ends with: the checker.
+
+Three groups run side by side, on a system each: what is killed, what is away for long or doubled, and what goes on.
+"""
 
 import os
 import shutil
@@ -61,6 +64,7 @@ async def scenario(system: System, checker: Checker) -> Scenario:
     @asynccontextmanager
     async def run(plan: Plan) -> AsyncIterator[Fleet]:
         await assert_sound(Expected())
+        await checker.begin()
         async with Fleet(system, plan) as fleet:
             yield fleet
             await fleet.settle()

@@ -17,7 +17,11 @@ from chargebus_testkit.fleet import Fleet, Plan
 from chargebus_testkit.log import Log
 from chargebus_testkit.system import System
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(120),
+    pytest.mark.xdist_group("going on"),
+]
 
 IMPATIENT_S = 1.0
 

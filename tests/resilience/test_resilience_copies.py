@@ -3,7 +3,11 @@
 import pytest
 from chargebus_testkit.fleet import Plan
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("away or doubled"),
+]
 
 
 @pytest.mark.parametrize("service", ["session", "command", "metering"])

@@ -6,7 +6,11 @@ from chargebus_testkit.fleet import Plan
 from chargebus_testkit.switchboard import Switchboard
 from chargebus_testkit.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("away or doubled"),
+]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -3,7 +3,11 @@
 import pytest
 from chargebus_testkit.fleet import Plan
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("killed"),
+]
 
 
 async def test_nothing_is_killed(scenario):

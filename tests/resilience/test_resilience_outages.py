@@ -4,7 +4,11 @@ import pytest
 from chargebus_testkit.fleet import Plan
 from chargebus_testkit.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("away or doubled"),
+]
 
 RESENT = 5
 

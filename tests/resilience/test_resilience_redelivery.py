@@ -15,7 +15,11 @@ from chargebus_events.topics import (
 from chargebus_testkit.fleet import Plan
 from chargebus_testkit.log import Log
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("going on"),
+]
 
 OUTCOMES = outcomes_topic("session")
 FRAMES = tuple(frames_topic(service) for service in ("session", "metering", "device"))

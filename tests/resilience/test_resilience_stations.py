@@ -6,7 +6,11 @@ import pytest
 from chargebus_station.faults import Fault
 from chargebus_testkit.fleet import Plan
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("going on"),
+]
 
 TIMES = 3
 

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 _PAGE: Final = 500
 _TIMEOUT_S: Final = 60.0
+_LIMITS: Final = httpx.Limits(keepalive_expiry=1)  # a server that ends an idle connection just then would be no answer
 
 
 class ApiError(AssertionError):
@@ -34,7 +35,7 @@ class Api:
     def __init__(self, places: Callable[[], Sequence[Place]], key: str) -> None:
         self._places = places
         headers = {"X-API-Key": key} if key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT_S)
+        self._client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT_S, limits=_LIMITS)
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         """Call a path such as `/v1/tokens` and return whatever is answered."""

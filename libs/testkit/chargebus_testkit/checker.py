@@ -8,12 +8,13 @@ that agrees with what its station did, nothing is parked, no outbox row is left,
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 import msgspec
+from aiokafka import TopicPartition
 from chargebus_events.record import Received
 from chargebus_events.topics import ASKING_SERVICES, COMMANDS, EDGES, outcomes_topic
 from chargebus_station.history import CommandEntry, History
@@ -22,11 +23,17 @@ from chargebus_testkit import against_commands, against_readings, against_sessio
 from chargebus_testkit.against_commands import CommandFacts
 from chargebus_testkit.api import Api, ApiError, Json
 from chargebus_testkit.leftovers import Standing
-from chargebus_testkit.log import Log
+from chargebus_testkit.log import EVERYTHING, Log
 from chargebus_testkit.system import System
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SETTLE_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.2
+_AT_ONCE: Final = 8
+_OUTCOMES: Final = tuple(map(outcomes_topic, ASKING_SERVICES))
+_OF_COMMANDS: Final = (COMMANDS, *_OUTCOMES)
 _OPEN: Final = ("queued", "sent")
 
 
@@ -50,11 +57,17 @@ class Checker:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._since: Mapping[TopicPartition, int] = EVERYTHING
+
+    async def begin(self) -> None:
+        """Have later checks read what was told of commands from here on: nobody asks for earlier ones."""
+        async with Log(self._system.kafka_connection) as log:
+            self._since = await log.ends(_OF_COMMANDS)
 
     async def objections(self, expected: Expected, within_s: float = SETTLE_WITHIN_S) -> list[str]:
         """Return what is wrong with the system, in words."""
         async with Log(self._system.kafka_connection) as log, self._system.api() as api:
-            return await _Check(self._system, log, api).objections(expected, within_s)
+            return await _Check(self._system, log, api, self._since).objections(expected, within_s)
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class _Check:
     system: System
     log: Log
     api: Api
+    since: Mapping[TopicPartition, int]
 
     async def objections(self, expected: Expected, within_s: float) -> list[str]:
         crashed = [f"{process.name} ended by itself" for process in self.system.processes if process.crashed]
@@ -72,8 +86,7 @@ class _Check:
         found = await self._settle(within_s)
         found += [leftovers.say(one) for one in await leftovers.parked(self.log) if _id(one) not in expected.parked]
         found += leftovers.holes(await self._standings())
-        for history in expected.histories:
-            found += await self._transactions(history)
+        found += [one for objections in await _each(self._transactions, expected.histories) for one in objections]
         return found + await self._commands(expected)
 
     async def _settle(self, within_s: float) -> list[str]:
@@ -130,24 +143,26 @@ class _Check:
         stations = {history.station_id for history in expected.histories}
         if not stations:
             return []
-        told = _outcomes(await self.log.read(*map(outcomes_topic, ASKING_SERVICES)), stations)
-        requested = _requests(await self.log.read(COMMANDS), stations)
-        asked_for = {*expected.commands, *told, *requested, *[name async for name in self._in_ledger(stations)]}
+        told = _outcomes(await self._told(*_OUTCOMES), stations)
+        requested = _requests(await self._told(COMMANDS), stations)
+        in_ledger = [name for names in await _each(self._in_ledger, stations) for name in names]
+        asked_for = {*expected.commands, *told, *requested, *in_ledger}
         heard = _heard(expected.histories)
         found = []
-        for command_id in sorted(asked_for):
-            ledger = await self._ledger(command_id)
+        ids = sorted(asked_for)
+        for command_id, ledger in zip(ids, await _each(self._ledger, ids), strict=True):
             entries = heard.get(command_id, [])
             found += against_commands.compare(CommandFacts(command_id, ledger, told.get(command_id, []), entries))
         return found + [
             stranger for history in expected.histories for stranger in against_commands.strangers(history, asked_for)
         ]
 
-    async def _in_ledger(self, stations: Iterable[str]) -> AsyncIterator[str]:
-        """Yield the commands that the ledger has of stations: those of HTTP go over no topic."""
-        for station_id in stations:
-            async for command in self.api.items(f"/v1/stations/{station_id}/commands"):
-                yield command["command_id"]
+    async def _in_ledger(self, station_id: str) -> list[str]:
+        """Return the commands that the ledger has of a station: those of HTTP go over no topic."""
+        return [command["command_id"] for command in await self._list(f"/v1/stations/{station_id}/commands")]
+
+    async def _told(self, *topics: str) -> Sequence[Received]:
+        return await self.log.read(*topics, since=self.since)
 
     async def _ledger(self, command_id: str) -> Json | None:
         response = await self.api.request("GET", f"/v1/commands/{command_id}")
@@ -158,6 +173,19 @@ class _Check:
 
     async def _list(self, path: str, **query: object) -> list[Json]:
         return [item async for item in self.api.items(path, **query)]
+
+
+async def _each(look: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]:
+    """Look at each item, a few at once."""
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def take(item: T) -> R:
+        async with turns:
+            return await look(item)
+
+    async with asyncio.TaskGroup() as looking:
+        tasks = [looking.create_task(take(item)) for item in items]
+    return [task.result() for task in tasks]
 
 
 def _outcomes(records: Iterable[Received], stations: Container[str]) -> Mapping[str, list[Json]]:

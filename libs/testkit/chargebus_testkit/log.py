@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from chargebus_events.record import Received
@@ -14,6 +14,10 @@ from chargebus_runtime.kafka import KafkaConnection, received
 from chargebus_testkit.partitions import SYSTEM_TOPICS
 
 _POLL_MS = 500
+_FETCH_MS = 20  # a fetch under way holds up the next one, of what is read next
+
+EVERYTHING: Final[Mapping[TopicPartition, int]] = {}
+"""Since when a log is read that is read from its beginning."""
 
 
 class Log:
@@ -27,40 +31,52 @@ class Log:
     def __init__(self, connection: KafkaConnection, topics: Mapping[str, Topic] = SYSTEM_TOPICS) -> None:
         self._topics = topics
         self._options = connection.client_options()
-        self._client = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
+        self._client = AIOKafkaConsumer(
+            **self._options, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=_FETCH_MS
+        )
 
     async def ends(self, topics: Collection[str]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
         ends: Mapping[TopicPartition, int] = await self._client.end_offsets(self._partitions(topics))
         return ends
 
-    async def read(self, *topics: str) -> Sequence[Received]:
-        """Return everything that stands in topics now, each partition in its order."""
+    async def read(self, *topics: str, since: Mapping[TopicPartition, int] = EVERYTHING) -> Sequence[Received]:
+        """Return what stands in topics now, each partition in its order: all, or what came `since` ends told before."""
         client, partitions = self._client, self._partitions(topics)
-        client.assign(partitions)
         begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
-        for tp in partitions:
-            client.seek(tp, begins[tp])
+        begins = {tp: max(begins[tp], since.get(tp, 0)) for tp in partitions}
         left = {tp for tp in partitions if begins[tp] < ends[tp]}
+        for tp in left:
+            client.seek(tp, begins[tp])
+        client.resume(*left)
         found: list[Received] = []
         while left:
             for tp, records in (await client.getmany(*left, timeout_ms=_POLL_MS)).items():
                 found += [received(record) for record in records if record.offset < ends[tp]]
-            left = {tp for tp in left if await client.position(tp) < ends[tp]}
+            done = {tp for tp in left if await client.position(tp) >= ends[tp]}
+            client.pause(*done)
+            left -= done
         return found
 
     async def produce(self, records: Sequence[Received]) -> None:
-        """Put records into the partitions that they came from once more, one after the other."""
+        """Put records into the partitions that they came from once more, each partition in the order given."""
         async with AIOKafkaProducer(**self._options, acks="all") as producer:
+            sending = []
             for record in records:
                 headers = list(record.headers.items())
-                await producer.send_and_wait(
-                    record.topic, record.value, record.key.encode(), partition=record.partition, headers=headers
+                sending.append(
+                    await producer.send(
+                        record.topic, record.value, record.key.encode(), partition=record.partition, headers=headers
+                    )
                 )
+            await asyncio.gather(*sending)
 
     async def __aenter__(self) -> Self:
-        """Connect."""
+        """Connect; all partitions are known from the start, and none is fetched before it is read."""
         await self._client.start()
+        partitions = self._partitions(self._topics)
+        self._client.assign(partitions)
+        self._client.pause(*partitions)
         return self
 
     async def __aexit__(

@@ -69,6 +69,12 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, object] | None, object]:
+    """Have a worker's report go over its line to xdist, which takes no lone surrogates; tests log some."""
+    return _encodable((yield))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, keep a list of what could not be tested, and own the session's servers or know who does."""
     config.addinivalue_line("markers", f"{REAL_BROKER}: needs what only a real Kafka broker does")
@@ -233,3 +239,15 @@ async def make_bed(
     yield make
     for bed in beds:
         await bed.close()
+
+
+def _encodable(value: object) -> object:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _encodable(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_encodable(each) for each in value]
+        case _:
+            return value

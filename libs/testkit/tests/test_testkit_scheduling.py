@@ -1,38 +1,65 @@
-"""What shares a system, or is marked as a group, stays in one worker and in order; all else goes to whoever is free."""
+"""A group stays in one worker, in order; all else goes to whoever is free. A report may hold whatever a test logs."""
 
-import subprocess
-import sys
+from types import SimpleNamespace
 
-SETTINGS = """
-[pytest]
-asyncio_default_fixture_loop_scope = function
-"""
-TESTS = """
-import os, pathlib, time, pytest
+import pytest
+from chargebus_testkit import plugin
+from chargebus_testkit.scheduling import Scheduling
+from xdist.remote import Producer
 
-@pytest.fixture
-def system():
-    pass
-
-@pytest.mark.parametrize("number", range(12))
-def test_where(number{argument}):
-    time.sleep(0.05)
-    with pathlib.Path(__file__).with_suffix(".log").open("a") as log:
-        log.write(f"{{os.environ['PYTEST_XDIST_WORKER']}} {{number}}\\n")
-"""
+GROUPED = [f"tests/whole/test_it.py::test_it[{number}]" for number in range(8)]
+FREE = [f"tests/free/test_it.py::test_it[{number}]" for number in range(8)]
 
 
-def test_what_shares_a_system_has_one_worker_and_the_rest_is_dealt_out(tmp_path):
-    (tmp_path / "pytest.ini").write_text(SETTINGS)
-    for folder, argument in (("whole", ", system"), ("free", "")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / f"test_{folder}.py").write_text(TESTS.format(argument=argument))
+class Worker:
+    """Takes the place of a worker's controller."""
 
-    command = (sys.executable, "-m", "pytest", "-n", "3", "-p", "chargebus_testkit.plugin", ".")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.given: list[int] = []
+        self.shutting_down = False
 
-    assert done.returncode == 0, done.stdout
-    whole, free = ((tmp_path / name / f"test_{name}.log").read_text().split() for name in ("whole", "free"))
-    assert len(set(whole[::2])) == 1
-    assert [int(number) for number in whole[1::2]] == list(range(12))
-    assert len(set(free[::2])) > 1
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_a_group_has_one_worker_and_the_rest_is_dealt_out(pytestconfig):
+    workers, ids = [Worker(name) for name in ("first", "second", "third")], [*FREE, *GROUPED]
+    config = SimpleNamespace(
+        getvalue=lambda _name: ["popen"] * len(workers), option=SimpleNamespace(loadscopereorder=True)
+    )
+    scheduling = Scheduling(config, Producer("test", enabled=False), dict.fromkeys(GROUPED, "whole"))
+    for worker in workers:
+        scheduling.add_node(worker)
+        scheduling.add_node_collection(worker, ids)
+
+    scheduling.schedule()
+
+    given = [[ids[index] for index in worker.given] for worker in workers]
+    assert GROUPED in given
+    assert all(set(one) <= set(FREE) for one in given if one != GROUPED)
+    assert sum(bool(one) for one in given) == len(workers)
+
+
+@pytest.mark.parametrize(("fixture", "group"), plugin._SHARED.items())
+def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, tmp_path):
+    marks: list[object] = []
+    item = SimpleNamespace(
+        fixturenames=[fixture],
+        path=tmp_path / "e2e" / "test_it.py",
+        get_closest_marker=lambda _name: None,
+        add_marker=marks.append,
+    )
+
+    plugin.pytest_collection_modifyitems([item])
+
+    assert [mark.args for mark in marks if getattr(mark, "name", "") == "xdist_group"] == [(group or "e2e",)]
+
+
+def test_a_workers_report_can_be_sent_whatever_it_holds():
+    told = plugin._encodable({"sections": [("Captured log", "a lone \ud800")], "duration": 1.5})
+
+    assert told == {"sections": [["Captured log", "a lone \\ud800"]], "duration": 1.5}
