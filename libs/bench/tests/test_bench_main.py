@@ -5,6 +5,8 @@ import pytest
 from chargebus_bench.main import main, parse, spine_bed
 from chargebus_bench.results import Report
 
+pytestmark = pytest.mark.server
+
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),

@@ -16,6 +16,8 @@ import psutil
 import pytest
 from chargebus_embedded import free_port
 
+pytestmark = pytest.mark.server
+
 PROGRAM = Path(sysconfig.get_path("scripts")) / "chargebus"
 FLEET = 3
 PATIENCE_S = 120

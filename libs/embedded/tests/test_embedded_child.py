@@ -62,6 +62,7 @@ def shell(tmp_path: Path, script: str) -> Command:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
+@pytest.mark.server
 def test_kill_9_of_the_parent_ends_broker_database_and_guards(tmp_path):
     with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

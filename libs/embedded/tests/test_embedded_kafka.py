@@ -7,6 +7,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from chargebus_embedded import EmbeddedKafka, PortTakenError, StartError, free_port
 
+pytestmark = pytest.mark.server
+
 TOPIC = "kept"
 
 

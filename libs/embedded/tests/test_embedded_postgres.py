@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from chargebus_embedded import EmbeddedPostgres, StartError
 
+pytestmark = pytest.mark.server
+
 # What containers take from root by default, beside other things: to read and pass every folder.
 WITHOUT_ALL_FOLDERS = ("setpriv", "--bounding-set=-dac_read_search", "--")
 

@@ -5,7 +5,7 @@ test uses keys of its own there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from aiokafka import ConsumerRebalanceListener
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from chargebus_embedded import free_port
 from chargebus_events.access import ApiKey
 from chargebus_events.record import Received, Record
@@ -75,16 +75,19 @@ class ProcessUnderTest(Process):
 class Bed:
     """One service on the session's servers; it may be started and stopped as often as wanted.
 
+    It begins where the log ends at its first start: what other tests wrote is none of its business.
+
     Args:
-        build: the service's.
+        build: the service's; a test may change what it returns.
         kafka: the session's; every declared topic is there.
         postgres: the session's.
     """
 
     def __init__(self, build: Build, kafka: KafkaServer, postgres: PostgresServer) -> None:
-        self._build = build
+        self.build = build
         self.name = f"{build.__module__.partition('.')[0]}_{uuid4().hex[:12]}"
         self._made = False
+        self.topics: tuple[str, ...] = ()
         self.settings = RuntimeSettings(
             kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=free_port()
         )
@@ -95,12 +98,16 @@ class Bed:
         return f"http://{self.settings.http_host}:{self.settings.http_port}/v1"
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[ProcessUnderTest]:
-        """Run the service; its database and its keys are made at the first start, and kept."""
-        process = ProcessUnderTest(self.settings, self.name)
+    async def running(self, **settings: object) -> AsyncIterator[ProcessUnderTest]:
+        """Run the service, or a copy of it beside the first; its database and its keys are made once, and kept.
+
+        Args:
+            settings: of the process, where they differ from the bed's own.
+        """
+        process = ProcessUnderTest(self.settings.model_copy(update=settings), self.name)
         if not self._made:
-            await self._make(self._build(process).database)
-        await process.start([self._build])
+            await self._make(process)
+        await process.start([self.build])
         try:
             yield process
         finally:
@@ -137,13 +144,34 @@ class Bed:
         """Drop the database."""
         await drop(self.settings.database_url, self.name)
 
-    async def _make(self, database: Database | None) -> None:
-        if database is not None:
-            await create_migrated(self.settings.database_url, self.name, database.options.migrations)
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Return where the log of what the service consumes ends."""
+        async with Log(KafkaConnection(self.settings), TOPICS) as log:
+            return await log.ends(self.topics)
+
+    async def caught_up(self) -> bool:
+        """Tell whether everything is applied that stands in the log."""
+        ends = await self.ends()
+        stored = set(await self.rows("SELECT topic, partition, next_offset FROM consumer_offset"))
+        return {(tp.topic, tp.partition, end) for tp, end in ends.items()} == stored
+
+    async def _make(self, process: ProcessUnderTest) -> None:
+        service = self.build(process)
+        if service.database is not None:
+            await create_migrated(self.settings.database_url, self.name, service.database.options.migrations)
+        if service.consumer is not None:
+            self.topics = service.consumer.topics
+            await self._begin_here(await process.kafka.cluster_id())
         secret, now = secrets.hash_generated(_SECRET), datetime.now(UTC)
         keys = [ApiKey(self._key_id(role), "test", role, secret, now) for role in ("viewer", "operator", "admin")]
         await self.publish(*(key.record() for key in keys))
         self._made = True
+
+    async def _begin_here(self, cluster_id: str) -> None:
+        for tp, end in (await self.ends()).items():
+            await self.rows(
+                "INSERT INTO consumer_offset VALUES ($1, $2, $3, $4)", tp.topic, tp.partition, end, cluster_id
+            )
 
     def _key_id(self, role: str) -> str:
         return f"{self.name.replace('_', '-')}-{role}"

@@ -14,6 +14,7 @@ async def until_answered(client, status):
     )
 
 
+@pytest.mark.road
 async def test_keys_work_from_creation_to_revocation(make_bed, tmp_path, monkeypatch):
     path = tmp_path / "admin.key"
     monkeypatch.setenv("ACCESS_ADMIN_KEY_FILE", str(path))

@@ -111,6 +111,7 @@ async def outcomes(bed, edge, count):
     return [(json.loads(record.value)["command_id"], json.loads(record.value)["outcome"]) for record in found]
 
 
+@pytest.mark.road
 async def test_an_operators_command_goes_to_the_edge_and_its_answer_comes_back(bed, edge):
     async with bed.running(), bed.client() as client:
         await edge.connect()

@@ -50,6 +50,7 @@ def bench(make_bed, monkeypatch) -> Bench:
     return Bench(make_bed(build), f"CS-{uuid4().hex[:12]}")
 
 
+@pytest.mark.road
 async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench, eventually):
     async with bench.running() as client:
         created = await client.post("/stations", json={"station_id": bench.station_id, "registration": "pending"})

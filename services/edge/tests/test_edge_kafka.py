@@ -113,6 +113,7 @@ async def edge(kafka, topics):
         yield edge
 
 
+@pytest.mark.road
 async def test_an_answered_frame_is_in_kafka(edge, kafka):
     station_id = await edge.register()
     async with edge.connect(station_id) as socket:

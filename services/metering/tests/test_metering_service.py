@@ -67,6 +67,7 @@ def bench(make_bed) -> Bench:
     return Bench(make_bed(build))
 
 
+@pytest.mark.road
 async def test_readings_go_from_frames_and_sessions_to_the_topic_and_to_http(bench: Bench) -> None:
     stop = {"transactionId": 77, "meterStop": 3000, "timestamp": "2024-05-01T12:30:00Z"}
     async with bench.running() as process:

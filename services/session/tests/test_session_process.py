@@ -37,6 +37,7 @@ async def take(consumer, station_id, count):
     return found
 
 
+@pytest.mark.road
 async def test_frames_are_answered_and_told_once_though_they_come_twice(make_bed, kafka):
     bed = make_bed(build)
     station_id = f"CS-{uuid.uuid4().hex[:8]}"
