@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     ConsumerStoppedError,
     IllegalStateError,
@@ -103,6 +103,7 @@ class Consumer:
         self._progress = Progress()
         self._client: AIOKafkaConsumer | None = None
         self._stopping = False
+        self._waking: asyncio.Timeout | None = None
         self._stops = 0  # batches in a row that left a partition where it stood
         self._resume_at = 0.0
         self._idle = asyncio.Event()
@@ -125,8 +126,11 @@ class Consumer:
         return stalled
 
     def stop(self) -> None:
-        """End `run` after the batch under way."""
+        """End `run` after the batch under way; a poll that waits for records ends at once."""
         self._stopping = True
+        waking, self._waking = self._waking, None
+        if waking is not None:
+            waking.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, client: AIOKafkaConsumer) -> None:
         """Take batches until stopped; waits for Kafka and the database as long as they are away."""
@@ -154,7 +158,7 @@ class Consumer:
             self._gathering.forget()  # everything is read anew
         if self._stops and time.monotonic() >= self._resume_at:
             client.resume(*client.paused())
-        taken = await client.getmany(timeout_ms=self._poll_ms(), max_records=self._parts.batch_records)
+        taken = await self._poll(client)
         self._gathering.add(
             {tp: [received(record) for record in records] for tp, records in taken.items()}, time.monotonic()
         )
@@ -187,6 +191,24 @@ class Consumer:
         metrics().retries.add(1, {"service": self._parts.service})
         self._resume_at = time.monotonic() + BACKOFF.delay_s(self._stops)
         self._stops += 1
+
+    async def _poll(self, client: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Take what there is, or what comes until the poll's time is over or `stop` wakes it."""
+        if self._stopping:
+            return {}
+        try:
+            async with asyncio.timeout(None) as waking:
+                self._waking = waking
+                taken: dict[TopicPartition, list[ConsumerRecord]] = await client.getmany(
+                    timeout_ms=self._poll_ms(), max_records=self._parts.batch_records
+                )
+                return taken
+        except TimeoutError:
+            if not waking.expired():
+                raise
+            return {}
+        finally:
+            self._waking = None
 
     def _poll_ms(self) -> int:
         wait_s = self._gathering.wait_s(time.monotonic())

@@ -699,6 +699,19 @@ async def test_what_kafka_holds_as_committed_is_all_that_was_applied_when_a_serv
     assert await committed(bench, 3)
 
 
+async def test_a_poll_that_waits_for_records_ends_when_the_service_stops(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_IDLE_S", 60.0)
+    async with bench.running() as process:
+        ((consuming, running),) = process._consumers
+        await process.idle()
+
+        consuming.stop()
+
+        await asyncio.wait_for(running, 20)
+
+
 async def test_records_sent_in_a_rolled_back_transaction_never_go_out(bench: Bench) -> None:
     async with bench.running() as process:
         database = process._services[0].database
