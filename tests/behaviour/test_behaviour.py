@@ -35,7 +35,7 @@ def waited_for(service, bed):
 
 
 async def applied(bed):
-    await eventually("all is applied", bed.caught_up, within_s=60)
+    await eventually(bed.caught_up, within_s=60, what="all is applied")
 
 
 async def answers(bed, station):
@@ -147,10 +147,10 @@ async def test_a_database_that_goes_and_comes_is_waited_for(service, bed, postgr
 
         await line.cut()
         await bed.publish(*samples(bed, [while_away]))
-        await eventually("not ready", process._not_ready)
+        await eventually(process._not_ready, what="not ready")
         await line.mend()
         await applied(bed)
-        await eventually("ready", process._not_ready, lambda reasons: not reasons)
+        await eventually(process._not_ready, lambda reasons: not reasons, what="ready")
         assert not process.failed.is_set()
         await process.idle()
 
@@ -179,11 +179,11 @@ async def test_a_topic_that_is_missing_holds_up_what_goes_there_and_nothing_else
         await bed.publish(*samples(bed, [other]))
         await applied(bed)
         answered = [ANSWER] * waited_for(service, bed)
-        await eventually("others are answered", lambda: answers(bed, other), lambda found: found == answered)
+        await eventually(lambda: answers(bed, other), lambda found: found == answered, what="others are answered")
         assert await bed.rows("SELECT count(*) > 0 FROM outbox") == [(True,)]
         assert not process.failed.is_set()
 
         await ensure_topics(KafkaConnection(bed.settings), [missing], replication=1)
         await eventually(
-            "what waited went out", lambda: bed.rows("SELECT id FROM outbox"), lambda rows: not rows, within_s=60
+            lambda: bed.rows("SELECT id FROM outbox"), lambda rows: not rows, within_s=60, what="what waited went out"
         )

@@ -74,7 +74,7 @@ async def test_undeliverable_and_expired(system, api, station):
         shown = await api.call("GET", f"/v1/stations/{station.config.station_id}")
         return shown["connection"]["connected"]
 
-    await eventually("the loss noticed", connected, lambda is_connected: not is_connected)
+    await eventually(connected, lambda is_connected: not is_connected, what="the loss noticed")
     undeliverable = await outcome(api, station)
     expired = await outcome(api, station, ttl_s=1)
     station.mend()
@@ -94,7 +94,7 @@ async def test_a_command_waits_for_its_station(api, station):
     async def ended():
         return await api.call("GET", f"/v1/commands/{asked.json()['command_id']}")
 
-    found = await eventually("the command ended", ended, lambda command: command["outcome"])
+    found = await eventually(ended, lambda command: command["outcome"], what="the command ended")
     assert asked.status_code == 202
     assert asked.headers["Location"] == f"/v1/commands/{found['command_id']}"
     assert found["outcome"] == "answered"

@@ -84,7 +84,7 @@ async def test_an_unknown_station_is_accepted_if_the_policy_says_so(system, api,
     await until_let_in(system.ocpp_url, "NEWCOMER1", password)
 
     async with station(system, "NEWCOMER1", password) as newcomer:
-        await until("accepted", lambda: newcomer.online)
+        await until(lambda: newcomer.online, what="accepted")
 
     assert (await api.call("GET", "/v1/stations/NEWCOMER1"))["registration"] == "accepted"
 
@@ -94,12 +94,12 @@ async def test_an_unknown_station_is_pending_until_an_operator_accepts_it(system
     await until_let_in(system.ocpp_url, "NEWCOMER2", password)
 
     async with station(system, "NEWCOMER2", password) as newcomer:
-        await until("pending", lambda: newcomer.registration is Status.PENDING)
+        await until(lambda: newcomer.registration is Status.PENDING, what="pending")
         shown = await api.call("GET", "/v1/stations/NEWCOMER2")
         await api.call("PATCH", "/v1/stations/NEWCOMER2", {"registration": "accepted"})
         trigger = {"requestedMessage": "BootNotification"}
         triggered = await api.command("NEWCOMER2", "TriggerMessage", trigger)
-        await until("accepted", lambda: newcomer.online)
+        await until(lambda: newcomer.online, what="accepted")
 
     assert shown["registration"] == "pending"
     assert triggered.json()["outcome"] == "answered"
@@ -114,7 +114,7 @@ async def new_key(system, api, role: str):
     async def look() -> int:
         return (await client.request("GET", "/v1/stations")).status_code
 
-    await eventually("the key known", look, lambda status: status == 200)
+    await eventually(look, lambda status: status == 200, what="the key known")
     return made, client
 
 
@@ -163,6 +163,6 @@ async def test_an_operator_makes_no_keys_and_a_revoked_key_opens_nothing(system,
         async def look() -> int:
             return (await operator.request("GET", "/v1/stations")).status_code
 
-        revoked = await eventually("the key revoked", look, lambda status: status == 401)
+        revoked = await eventually(look, lambda status: status == 401, what="the key revoked")
 
     assert (refused.status_code, revoked) == (403, 401)

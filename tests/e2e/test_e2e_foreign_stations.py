@@ -73,7 +73,7 @@ async def meter_values(api: Api, session: dict[str, object], count: int) -> list
         answer = await api.request("GET", path)
         return [value["value"] for value in answer.json().get("items", [])]
 
-    return await eventually(f"{count} readings", look, lambda values: len(values) >= count)
+    return await eventually(look, lambda values: len(values) >= count, what=f"{count} readings")
 
 
 class Station16(ChargePoint16):

@@ -15,7 +15,7 @@ async def test_garbage_from_some_stations_while_all_charge(system):
         async with fleet.busy():
             for name in GARBAGE:
                 for station in culprits:
-                    await until("online", lambda station=station: station.online)
+                    await until(lambda station=station: station.online, what="online")
                     await station.send_garbage(name)
             await fleet.progress_everywhere()
         await fleet.rest()

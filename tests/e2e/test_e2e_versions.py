@@ -46,9 +46,9 @@ async def test_a_2_1_station_is_started_and_stopped_from_afar(system, api):
             found = await api.call("GET", "/v1/sessions", remote_start_id=start["remote_start_id"])
             return found["items"]
 
-        (active,) = await eventually("a session of the remote start", session, bool)
+        (active,) = await eventually(session, bool, what="a session of the remote start")
         stop = await api.call("POST", f"/v1/sessions/{active['session_id']}/stop", {"wait": True})
-        await until("the transaction over", lambda: all(entry.settled for entry in station.history.transactions))
+        await until(lambda: all(entry.settled for entry in station.history.transactions), what="the transaction over")
         await fleet.rest()
 
         assert (start["status"], stop["status"]) == ("Accepted", "Accepted")
@@ -64,7 +64,7 @@ async def test_statuses_and_boots_of_all_versions_are_shown(system, api):
                 shown = await api.call("GET", f"/v1/stations/{station_id}")
                 return [evse["status"] for evse in shown["evses"]]
 
-            assert await eventually("both EVSEs free", evses, lambda found: len(found) == 2) == ["Available"] * 2
+            assert await eventually(evses, lambda found: len(found) == 2, what="both EVSEs free") == ["Available"] * 2
             shown = await api.call("GET", f"/v1/stations/{station.config.station_id}")
             assert shown["connection"]["connected"] is True
             assert shown["connection"]["version"] == station.config.version
@@ -81,15 +81,15 @@ async def test_an_offline_start_with_a_blocked_token_is_recorded_and_not_billed(
         station_id, version, system.ocpp_url, passwords[station_id], local_tokens=(token,), network=IMPATIENT
     )
     async with Station(config, ScaledClock(60)) as station:
-        await until("online", lambda: station.online)
+        await until(lambda: station.online, what="online")
         station.cut()
         visit = station.visit(DriverVisit(1, VEHICLE, IdToken(token), stay_s=100_000))
-        await until("charging", lambda: station.history.transactions)
+        await until(lambda: station.history.transactions, what="charging")
         station.mend()
         entry = await visit
-        await until("all answered", lambda: station.settled)
+        await until(lambda: station.settled, what="all answered")
         station.cut()
-        await until("offline", lambda: not station.connected)
+        await until(lambda: not station.connected, what="offline")
 
     assert await Checker(system).objections(Expected([station.history])) == []
     (session,) = (await api.call("GET", "/v1/sessions", station_id=station_id))["items"]

@@ -84,6 +84,6 @@ async def test_a_frozen_edge_neither_speaks_for_its_old_stations_nor_evicts_them
 
         await fleet.progress(10)
         await fleet.commands(10)
-        connected = await eventually("all connected", lambda: presence(system, fleet), all)
+        connected = await eventually(lambda: presence(system, fleet), all, what="all connected")
         assert connected
         assert fleet.connections == connections, "the old edge must not take the stations from the new one"

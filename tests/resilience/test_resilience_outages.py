@@ -26,7 +26,7 @@ async def test_session_is_away_until_every_station_has_resent_often(system, scen
         connections = fleet.connections
 
         await system["session"].kill()
-        await until("messages resent", lambda: most_often_sent(fleet) > RESENT, within_s=120)
+        await until(lambda: most_often_sent(fleet) > RESENT, within_s=120, what="messages resent")
         await system["session"].start()
 
         await fleet.progress(20)

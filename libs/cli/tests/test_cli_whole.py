@@ -5,8 +5,7 @@ import re
 import signal
 import subprocess
 import sysconfig
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx
 import psutil
 import pytest
 from chargebus_embedded import free_port
+from chargebus_testkit.waiting import sleep_until
 
 pytestmark = pytest.mark.server
 
@@ -67,13 +67,6 @@ def until_printed(process: subprocess.Popen[str], text: str) -> Iterator[str]:
     pytest.fail(f"it ended with code {process.wait()} before it said {text!r}")
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 def ctrl_c(run: Run) -> int:
     """End it as a terminal would: the whole process group gets SIGINT."""
     os.killpg(run.process.pid, signal.SIGINT)
@@ -85,8 +78,8 @@ def ctrl_c(run: Run) -> int:
 def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
     data = tmp_path / "data"
     with running(data) as first:
-        until(lambda: len(first.get("/v1/stations?connected=true")) == FLEET)
-        until(lambda: first.get("/v1/sessions") != [])
+        sleep_until(lambda: len(first.get("/v1/stations?connected=true")) == FLEET, PATIENCE_S)
+        sleep_until(lambda: first.get("/v1/sessions") != [], PATIENCE_S)
         tokens = {token["id_token"]: token for token in first.get("/v1/tokens")}
         assert tokens["DEMOBLOCKED"]["blocked"]
         assert tokens["DEMOEXPIRED"]["expires_at"]
@@ -106,7 +99,7 @@ def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
             line for line in first.printed if "admin API key" in line
         ]
         assert kept <= {session["session_id"] for session in second.get("/v1/sessions?limit=500")}
-        until(lambda: len(second.get("/v1/stations?connected=true")) == FLEET)
+        sleep_until(lambda: len(second.get("/v1/stations?connected=true")) == FLEET, PATIENCE_S)
         assert ctrl_c(second) == 0
 
 
@@ -118,7 +111,10 @@ def test_kill_9_leaves_no_process_behind(tmp_path):
 
         run.process.kill()
 
-        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family))
+        sleep_until(
+            lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family),
+            PATIENCE_S,
+        )
 
 
 @pytest.mark.timeout(400)

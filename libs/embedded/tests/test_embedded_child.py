@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chargebus_embedded.child import Child, Command
+from chargebus_testkit.waiting import sleep_until
 
 PARENT = """
 import asyncio, sys
@@ -50,13 +50,6 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def until(condition: Callable[[], bool], within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def shell(tmp_path: Path, script: str) -> Command:
     return Command("sh", ("/bin/sh", "-c", script), tmp_path, tmp_path / "child.log", os.environ)
 
@@ -72,12 +65,12 @@ def test_kill_9_of_the_parent_ends_broker_database_and_guards(tmp_path):
 
         parent.kill()
 
-    until(lambda: not any(map(alive, family)))
+    sleep_until(lambda: not any(map(alive, family)))
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
     child = Child(shell(tmp_path, "trap '' TERM; echo ready; while :; do sleep 1; done"))
-    until(lambda: child.log_mentions("ready"))
+    sleep_until(lambda: child.log_mentions("ready"))
 
     asyncio.run(child.stop(grace_s=0.2))
 
@@ -86,7 +79,7 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path):
 
 def test_a_paused_child_does_nothing_until_it_is_resumed(tmp_path):
     child = Child(shell(tmp_path, "while :; do echo tick; done"))
-    until(lambda: child.log_mentions("tick"))
+    sleep_until(lambda: child.log_mentions("tick"))
     log = tmp_path / "child.log"
 
     asyncio.run(child.pause())
@@ -95,14 +88,14 @@ def test_a_paused_child_does_nothing_until_it_is_resumed(tmp_path):
     assert log.stat().st_size == written
 
     child.resume()
-    until(lambda: log.stat().st_size > written)
+    sleep_until(lambda: log.stat().st_size > written)
     asyncio.run(child.kill())
 
 
 def test_a_child_gets_the_stop_signal_it_asks_for(tmp_path):
     command = shell(tmp_path, "trap 'echo politely; exit 0' USR1; echo ready; while :; do sleep 0.05; done")
     child = Child(replace(command, stop=signal.SIGUSR1))
-    until(lambda: child.log_mentions("ready"))
+    sleep_until(lambda: child.log_mentions("ready"))
 
     asyncio.run(child.stop())
 
@@ -112,7 +105,7 @@ def test_a_child_gets_the_stop_signal_it_asks_for(tmp_path):
 def test_the_log_of_the_start_before_is_kept_beside(tmp_path):
     for word in ("first", "second"):
         child = Child(shell(tmp_path, f"echo {word}"))
-        until(lambda child=child: not child.running)
+        sleep_until(lambda child=child: not child.running)
 
     assert (tmp_path / "child.log").read_text() == "second\n"
     assert (tmp_path / "child.log.1").read_text() == "first\n"

@@ -33,6 +33,7 @@ from chargebus_runtime.retry import Backoff
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.telemetry import metrics
 from chargebus_runtime.topics import ensure_topics
+from chargebus_testkit.waiting import eventually
 
 MIGRATIONS = Path(__file__).parent / "counter_migrations"
 
@@ -135,12 +136,6 @@ async def bench(kafka, postgres, monkeypatch, unused_tcp_port) -> Bench:
     keys = TOPICS["access.keys"]
     await ensure_topics(Process(settings).kafka, [*topics, keys], 1)
     return bench
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
-    async with asyncio.timeout(within_s):
-        while not await check():
-            await asyncio.sleep(0.05)
 
 
 def has_rows(bench: Bench, count: int) -> Callable[[], Awaitable[bool]]:

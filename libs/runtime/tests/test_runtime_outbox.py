@@ -66,7 +66,7 @@ class Bed:
         return await self.database.pool.fetchval("SELECT count(*) FROM outbox")
 
     async def until_empty(self):
-        await eventually("the outbox is empty", self.rows, lambda rows: rows == 0)
+        await eventually(self.rows, lambda rows: rows == 0, what="the outbox is empty")
 
     async def values(self, topic):
         """Return what stands in a topic."""
@@ -84,7 +84,7 @@ class Bed:
         return found
 
     async def until_there(self, topic, values):
-        await eventually(f"{values} stand in {topic}", lambda: self.values(topic), lambda seen: seen == values)
+        await eventually(lambda: self.values(topic), lambda seen: seen == values, what=f"{values} stand in {topic}")
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ async def test_what_an_earlier_owner_left_for_a_missing_topic_keeps_nobody_from_
 
     assert await bed.values(bed.good) == [b"1", b"2"]
     await bed.make(bed.missing)
-    await eventually("only the row of another copy is left", bed.rows, lambda rows: rows == 1)
+    await eventually(bed.rows, lambda rows: rows == 1, what="only the row of another copy is left")
     assert await bed.values(bed.missing) == [b"1", b"2"]
     assert await bed.values(bed.good) == [b"1", b"2"]
 

@@ -104,21 +104,21 @@ class Fleet:
 
     async def online(self) -> None:
         """Wait until all stations are connected and accepted."""
-        await until("all stations online", lambda: all(station.online for station in self.stations))
+        await until(lambda: all(station.online for station in self.stations), what="all stations online")
 
     async def offline(self) -> None:
         """Wait until no station is connected."""
-        await until("all stations offline", lambda: not any(station.connected for station in self.stations))
+        await until(lambda: not any(station.connected for station in self.stations), what="all stations offline")
 
     async def commands(self, count: int) -> None:
         """Wait until the stations have answered so many more commands."""
         goal = self.answered_commands + count
-        await until(f"{count} more commands", lambda: self.answered_commands >= goal)
+        await until(lambda: self.answered_commands >= goal, what=f"{count} more commands")
 
     async def progress(self, transactions: int) -> None:
         """Wait until the system has answered the end of so many more transactions."""
         goal = self.delivered + transactions
-        await until(f"{transactions} more transactions delivered", lambda: self.delivered >= goal)
+        await until(lambda: self.delivered >= goal, what=f"{transactions} more transactions delivered")
 
     async def progress_everywhere(self) -> None:
         """Wait until the system has answered the end of one more transaction of each station."""
@@ -127,12 +127,12 @@ class Fleet:
         def everywhere() -> bool:
             return all(_delivered(station) > before[id(station)] for station in self.stations)
 
-        await until("a transaction of each station delivered", everywhere)
+        await until(everywhere, what="a transaction of each station delivered")
 
     async def live_on(self, transactions: int) -> None:
         """Wait until so many more transactions were ended, whether anybody has answered or not."""
         goal = self.ended + transactions
-        await until(f"{transactions} more transactions ended", lambda: self.ended >= goal)
+        await until(lambda: self.ended >= goal, what=f"{transactions} more transactions ended")
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
@@ -169,7 +169,7 @@ class Fleet:
         for station in self.stations:
             station.unplug(operators.EVSE)
         try:
-            await until("all is answered", lambda: all(map(_settled, self.stations)), _SETTLED_WITHIN_S)
+            await until(lambda: all(map(_settled, self.stations)), _SETTLED_WITHIN_S, what="all is answered")
         except NeverError as error:
             waiting = "\n".join(_plight(station) for station in self.stations if not _settled(station))
             raise NeverError(f"{error}\n{waiting}") from None

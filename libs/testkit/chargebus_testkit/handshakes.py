@@ -33,4 +33,4 @@ async def until_let_in(ocpp_url: str, station_id: str, password: str) -> None:
     async def look() -> int:
         return await handshake(ocpp_url, station_id, password)
 
-    await eventually(f"{station_id} let in", look, lambda status: status == SWITCHED)
+    await eventually(look, lambda status: status == SWITCHED, what=f"{station_id} let in")

@@ -1,11 +1,14 @@
 """The fixtures give what they promise: real servers, a database of one's own, topics."""
 
+import asyncio
+
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from chargebus_events.topics import TOPICS
 from chargebus_runtime.migrations import database_url
+from chargebus_testkit.waiting import NeverError, eventually, until
 
 
 async def test_a_database_is_empty_and_ones_own(make_database):
@@ -63,3 +66,11 @@ async def test_a_migrated_database_is_a_copy_and_ones_own(make_migrated, postgre
         await connection.execute("DROP TABLE here")
         await connection.close()
         assert found == "here"
+
+
+async def test_what_never_comes_is_told_by_what_was_waited_for_and_seen():
+    with pytest.raises(NeverError, match=r"the end of the world; seen last: 7"):
+        await eventually(lambda: asyncio.sleep(0, 7), lambda seen: seen == 8, 0.1, what="the end of the world")
+    never = False
+    with pytest.raises(NeverError, match=r"until\(lambda: never"):
+        await until(lambda: never, 0.1)

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.real_broker
 
 async def until_answered(client, status):
     return await eventually(
-        f"answered with {status}", lambda: client.get("/api-keys"), lambda answer: answer.status_code == status
+        lambda: client.get("/api-keys"), lambda answer: answer.status_code == status, what=f"answered with {status}"
     )
 
 

@@ -87,7 +87,7 @@ async def edge(bed):
 
 async def until_online(bed, edge):
     query = "SELECT 1 FROM station WHERE station_id = $1 AND connected"
-    await eventually("the station is online", lambda: bed.rows(query, edge.station_id))
+    await eventually(lambda: bed.rows(query, edge.station_id), what="the station is online")
 
 
 async def outcomes(bed, edge, count):

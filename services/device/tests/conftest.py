@@ -1,6 +1,5 @@
 """A device service without its process: a real database, and what it would have sent."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -174,18 +173,6 @@ def as_role(role: str) -> dict[str, str]:
 def role_headers():
     """Return the maker of a caller's headers."""
     return as_role
-
-
-@pytest.fixture
-def eventually():
-    """Return a wait for a condition that the service brings about by itself."""
-
-    async def wait(condition, within_s: float = 20) -> None:
-        async with asyncio.timeout(within_s):
-            while not await condition():
-                await asyncio.sleep(0.05)
-
-    return wait
 
 
 @pytest.fixture

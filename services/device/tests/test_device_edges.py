@@ -133,7 +133,7 @@ async def test_two_copies_that_sweep_at_once_tell_each_end_once(fleet):
     assert await told(fleet) == [("A", 40, False), ("B", 41, False), ("C", 42, False)]
 
 
-async def test_nobody_is_declared_dead_before_there_was_time_to_hear_of_him(device, eventually):
+async def test_nobody_is_declared_dead_before_there_was_time_to_hear_of_him(device):
     await device.apply(device.presence(40))
     await device.database.pool.execute("INSERT INTO edge VALUES (3, 5, false, $1)", device.time() - timedelta(hours=1))
     running = asyncio.create_task(device.life.run())

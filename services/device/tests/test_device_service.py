@@ -16,6 +16,7 @@ from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.registry import RegisteredStation, removed
 from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY, STATION_EVENTS
 from chargebus_testkit.bed import Bed, ProcessUnderTest
+from chargebus_testkit.waiting import eventually
 
 SLOT = 30
 
@@ -51,7 +52,7 @@ def bench(make_bed, monkeypatch) -> Bench:
 
 
 @pytest.mark.road
-async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench, eventually):
+async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench):
     async with bench.running() as client:
         created = await client.post("/stations", json={"station_id": bench.station_id, "registration": "pending"})
         assert created.status_code == 201
@@ -69,7 +70,7 @@ async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench, ev
     assert msgspec.json.decode(registered.value, type=RegisteredStation).registration == "pending"
 
 
-async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench, eventually):
+async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench):
     async with bench.running() as client:
         await client.post("/stations", json={"station_id": bench.station_id})
         producer = bench.process.producer
@@ -97,7 +98,7 @@ async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench, eventua
     assert {event["epoch"] for event in told} == {connection.offset}
 
 
-async def test_a_registry_that_lost_a_station_gets_it_back_and_one_that_has_too_many_is_cleaned(bench, eventually):
+async def test_a_registry_that_lost_a_station_gets_it_back_and_one_that_has_too_many_is_cleaned(bench):
     ghost = RegisteredStation(f"{bench.station_id}-ghost", "accepted", "hash", datetime.now(UTC))
     async with bench.running() as client:
         await client.post("/stations", json={"station_id": bench.station_id})
@@ -114,7 +115,7 @@ async def test_a_registry_that_lost_a_station_gets_it_back_and_one_that_has_too_
     assert (await spectre.newest(REGISTRY))[-1].value is None
 
 
-async def test_late_presence_of_an_old_connection_is_fenced(bench, eventually):
+async def test_late_presence_of_an_old_connection_is_fenced(bench):
     async with bench.running() as client:
         await client.post("/stations", json={"station_id": bench.station_id})
         producer, now = bench.process.producer, datetime.now(UTC)

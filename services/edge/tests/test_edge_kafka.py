@@ -23,6 +23,7 @@ from chargebus_runtime.secrets import generate_password, hash_generated
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
 from chargebus_testkit.settings import grouped
+from chargebus_testkit.waiting import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -63,12 +64,6 @@ SECURITY_EVENT = (
 async def beat(socket):
     await socket.send('[2,"hb","Heartbeat",{}]')
     assert json.loads(await asyncio.wait_for(socket.recv(), 20))[:2] == [3, "hb"]
-
-
-async def until(condition, seconds=20):
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import PRESENCE
+from chargebus_testkit.waiting import until
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -664,9 +665,3 @@ async def test_draining_ends_while_kafka_is_away(run_edge, monkeypatch):
         socket = await edge.connect("CP1")
         await asyncio.wait_for(edge.wired.service.drain(), 5)
         await socket.wait_closed()
-
-
-async def until(condition, seconds=5):
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)

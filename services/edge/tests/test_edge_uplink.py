@@ -16,6 +16,7 @@ from chargebus_edge.log.topic_queue import RECORD_BYTES
 from chargebus_edge.log.uplink import Uplink
 from chargebus_events.record import Record
 from chargebus_runtime.producer import Sent
+from chargebus_testkit.waiting import until
 
 
 class Taking:
@@ -60,12 +61,6 @@ async def uplink():
 
 def record(name, topic="topic"):
     return Record(topic, name, b"")
-
-
-async def until(condition):
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def settle():

@@ -11,6 +11,7 @@ import pytest
 from chargebus_edge.rpc import websocket
 from chargebus_events.commands import Command, Delivery
 from chargebus_events.presence import Presence
+from chargebus_testkit.waiting import until
 from websockets.exceptions import ConnectionClosed
 
 CLOSE, TEXT, BINARY, CONTINUATION, PING, PONG = 0x88, 0x81, 0x82, 0x80, 0x89, 0x8A
@@ -151,9 +152,3 @@ async def test_a_fleet_that_comes_back_at_once_queues(edge):
     with ExitStack() as fleet:
         for _ in range(120):  # nobody accepts meanwhile: this test does not let the edge run
             fleet.enter_context(sockets.create_connection(("127.0.0.1", port), timeout=0.5))
-
-
-async def until(condition, seconds=5):
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)

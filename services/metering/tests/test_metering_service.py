@@ -49,7 +49,7 @@ class Bench:
         return sorted(item["value"] for item in response.json()["items"]) if response.status_code == 200 else []
 
     async def eventually_stored(self, *expected: float) -> None:
-        await eventually(f"{expected} stored", self.stored, lambda stored: stored == list(expected))
+        await eventually(self.stored, lambda stored: stored == list(expected), what=f"{expected} stored")
 
     async def published(self, topic: str) -> list[Received]:
         """Return this test's records of a topic."""
