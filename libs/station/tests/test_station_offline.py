@@ -168,7 +168,7 @@ async def test_a_message_that_was_answered_can_be_sent_again(csms, start, versio
         station.faults.arm(Fault.RESEND_ANSWERED, START[version])
         station.faults.arm(Fault.REPEAT_ANSWERED, STOP[version])
         entry = await station.visit(VISIT)
-        await station.until(lambda: station.settled)
+        await station.until(lambda: station.settled and len(entry.messages[-1].answers) == 2)
     started, stopped = entry.messages[0], entry.messages[-1]
     assert len(set(started.message_ids)) == len(started.answers) == 2
     assert len(stopped.message_ids) == len(stopped.answers) == 2
