@@ -258,7 +258,7 @@ async def test_a_command_with_two_outcomes(system, command_id, objections):
 
     found = await objections()
 
-    assert any(command_id in objection and "has 2 outcomes" in objection for objection in found)
+    assert any(command_id in objection and "has 2 outcomes" in objection for objection in found), found
 
 
 def _received(record: Record) -> Received:

@@ -10,6 +10,9 @@ from chargebus_runtime.migrations import database_url
 from chargebus_runtime.offsets import Hole, record_hole
 from chargebus_runtime.settings import RuntimeSettings
 
+# Databases and topics under their names as declared: no other test may use them meanwhile.
+pytestmark = pytest.mark.xdist_group("declared topics")
+
 
 @pytest.fixture
 async def settings(postgres):

@@ -21,6 +21,9 @@ from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.settings import RuntimeSettings
 
+# Databases and topics under their names as declared: no other test may use them meanwhile.
+pytestmark = pytest.mark.xdist_group("declared topics")
+
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 FRAMES = "ocpp.frames.device"
 

@@ -8,7 +8,7 @@ when the session ends. Tests share them, and run side by side: take a fresh data
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -108,8 +108,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del config.stash[_SERVERS]
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark what needs a server, and what has to stay in one worker."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a server, and what has to stay in one worker; workers begin with what may take long."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_may_take_s, reverse=True)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if not _SERVER_FIXTURES.isdisjoint(fixtures):
@@ -239,6 +241,11 @@ async def make_bed(
     yield make
     for bed in beds:
         await bed.close()
+
+
+def _may_take_s(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return mark.args[0] if mark is not None and mark.args else 0
 
 
 def _encodable(value: object) -> object:

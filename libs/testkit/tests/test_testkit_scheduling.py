@@ -45,7 +45,7 @@ def test_a_group_has_one_worker_and_the_rest_is_dealt_out(pytestconfig):
 
 
 @pytest.mark.parametrize(("fixture", "group"), plugin._SHARED.items())
-def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, tmp_path):
+def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, tmp_path, pytestconfig):
     marks: list[object] = []
     item = SimpleNamespace(
         fixturenames=[fixture],
@@ -54,9 +54,24 @@ def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, 
         add_marker=marks.append,
     )
 
-    plugin.pytest_collection_modifyitems([item])
+    plugin.pytest_collection_modifyitems(pytestconfig, [item])
 
     assert [mark.args for mark in marks if getattr(mark, "name", "") == "xdist_group"] == [(group or "e2e",)]
+
+
+def test_workers_begin_with_what_may_take_long():
+    items = [
+        SimpleNamespace(name=name, fixturenames=[], get_closest_marker={"timeout": mark}.get)
+        for name, mark in (
+            ("short", None),
+            ("long", pytest.mark.timeout(300).mark),
+            ("middle", pytest.mark.timeout(150).mark),
+        )
+    ]
+
+    plugin.pytest_collection_modifyitems(SimpleNamespace(workerinput={}), items)
+
+    assert [item.name for item in items] == ["long", "middle", "short"]
 
 
 def test_a_workers_report_can_be_sent_whatever_it_holds():
