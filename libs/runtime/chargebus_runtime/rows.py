@@ -171,9 +171,9 @@ def _conversion(column: "sa.Column[Any]") -> Callable[[Any], Any] | None:
     return _json_text if _is_json(column) else None
 
 
-def _array_literal(values: Iterable[object]) -> str:
-    """Return an array as PostgreSQL writes it."""
-    return "{" + ",".join(map(_quoted, values)) + "}"
+def _array_literal(values: Collection[object]) -> str:
+    """Return an array as PostgreSQL writes it; most are empty."""
+    return "{" + ",".join(map(_quoted, values)) + "}" if values else "{}"
 
 
 def _quoted(value: object) -> str:

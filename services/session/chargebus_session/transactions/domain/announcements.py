@@ -7,7 +7,8 @@ is active: that is what `meter.values` is for.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from chargebus_events import public
 from chargebus_events.record import Record
@@ -17,9 +18,18 @@ from chargebus_session.transactions.domain.events import Kind
 from chargebus_session.transactions.domain.sessions import Session, Summary, summarize
 from chargebus_session.transactions.domain.state import Change, Recorded
 
-_BODY: Final = frozenset(public.Session.__struct_fields__) - {"updated_at", "authorization"}
-_SUMMARIZED: Final = tuple(name for name in Summary.__struct_fields__ if name in _BODY)
-_KEPT: Final = tuple(_BODY.difference(_SUMMARIZED))
+_FIELDS: Final = public.Session.__struct_fields__
+_SUMMARIZED: Final = frozenset(Summary.__struct_fields__)
+_NAMED_OTHERWISE: Final = {"authorization": "summary.token_status"}
+_NOW: Final = _FIELDS.index("updated_at")
+
+
+def _path(name: str) -> str:
+    """Return where a change has what the public event calls `name`."""
+    return _NAMED_OTHERWISE.get(name, f"summary.{name}" if name in _SUMMARIZED else f"session.{name}")
+
+
+_values: Final = attrgetter(*(_path(name) for name in _FIELDS if name != "updated_at"))
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "Started": public.SESSION_STARTED,
@@ -34,7 +44,7 @@ def announcement(change: Change, now: datetime) -> Record | None:
     if fact is None:
         return None
     kind, name = fact
-    body = _body(change.session, change.summary, now)
+    body = _body(change, now)
     return public.event(_TYPES[kind], f"{change.session.session_id}/{name}", SOURCE, now, body)
 
 
@@ -73,7 +83,8 @@ def _shown(summary: Summary) -> tuple[object, ...]:
     )
 
 
-def _body(session: Session, summary: Summary, now: datetime) -> public.Session:
+def _body(change: Change, now: datetime) -> public.Session:
     """Return the event's body: what the session and its summary have under the same names."""
-    found = {name: getattr(summary, name) for name in _SUMMARIZED} | {name: getattr(session, name) for name in _KEPT}
-    return public.Session(**found, updated_at=now, authorization=summary.token_status)
+    values: list[Any] = [*_values(change)]
+    values.insert(_NOW, now)
+    return public.Session(*values)
