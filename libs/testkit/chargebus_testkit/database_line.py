@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from chargebus_embedded import free_port
 
-_CHUNK = 64 * 1024
+from chargebus_testkit.switchboard import pipe
 
 
 class DatabaseLine:
@@ -52,7 +52,7 @@ class DatabaseLine:
         ends = {writer, far_writer}
         self._connections |= ends
         try:
-            await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
+            await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
         finally:
             self._connections -= ends
 
@@ -61,15 +61,3 @@ class DatabaseLine:
         if "host" in query:
             return await asyncio.open_unix_connection(f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}")
         return await asyncio.open_connection(self._parts.hostname, self._parts.port)
-
-
-async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass on what comes, and the end of it."""
-    try:
-        while data := await source.read(_CHUNK):
-            sink.write(data)
-            await sink.drain()
-    except OSError:
-        pass
-    finally:
-        sink.transport.abort()

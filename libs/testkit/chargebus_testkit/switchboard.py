@@ -36,8 +36,8 @@ class Switchboard:
         """Cut every connection."""
         if self._server is not None:
             self._server.close()
-        for pipe in self._pipes:
-            pipe.cancel()
+        for passing in self._pipes:
+            passing.cancel()
         await asyncio.gather(*self._pipes, return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,12 +47,12 @@ class Switchboard:
             writer.transport.abort()
             return
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            pipe = asyncio.create_task(_pipe(source, sink))
-            self._pipes.add(pipe)
-            pipe.add_done_callback(self._pipes.discard)
+            passing = asyncio.create_task(pipe(source, sink))
+            self._pipes.add(passing)
+            passing.add_done_callback(self._pipes.discard)
 
 
-async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Pass on what comes, and the end of it."""
     try:
         while data := await source.read(_CHUNK):
