@@ -7,11 +7,11 @@ import msgspec
 from chargebus_ocppj.timestamps import format_timestamp
 
 
-class Answer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class AnswerPayload(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A response: members in the order of the schema, those without a value left out."""
 
 
-encode: Callable[[Answer], bytes] = msgspec.json.Encoder().encode
+encode: Callable[[AnswerPayload], bytes] = msgspec.json.Encoder().encode
 
 
 def timestamp(at: datetime | None) -> str | None:

@@ -6,7 +6,7 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer
+from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.domain import Authorize, IdToken, Judgement, id_token
 
 ID_TAG_LIMIT: Final = 20
@@ -19,7 +19,7 @@ class _Authorize(Payload, frozen=True):
     id_tag: str
 
 
-class IdTagInfo(Answer, frozen=True):
+class IdTagInfo(AnswerPayload, frozen=True):
     """What a station is told of an idTag."""
 
     expiry_date: str | None = None
@@ -27,7 +27,7 @@ class IdTagInfo(Answer, frozen=True):
     status: str = ""
 
 
-class IdTagAnswer(Answer, frozen=True):
+class IdTagAnswer(AnswerPayload, frozen=True):
     """An answer that holds nothing else."""
 
     id_tag_info: IdTagInfo | None = None

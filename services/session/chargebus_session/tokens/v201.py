@@ -7,7 +7,7 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer
+from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.domain import Authorize, IdToken, Judgement, id_token
 
 CENTRAL: Final = "Central"
@@ -27,12 +27,12 @@ class _Authorize(Payload, frozen=True):
     iso15118_certificate_hash_data: msgspec.Raw = msgspec.Raw()
 
 
-class _GroupIdToken(Answer, frozen=True):
+class _GroupIdToken(AnswerPayload, frozen=True):
     id_token: str
     type: str
 
 
-class IdTokenInfo(Answer, frozen=True):
+class IdTokenInfo(AnswerPayload, frozen=True):
     """What a station is told of a token."""
 
     status: str
@@ -40,7 +40,7 @@ class IdTokenInfo(Answer, frozen=True):
     group_id_token: _GroupIdToken | None = None
 
 
-class _Authorized(Answer, frozen=True):
+class _Authorized(AnswerPayload, frozen=True):
     id_token_info: IdTokenInfo
     certificate_status: str | None = None
 

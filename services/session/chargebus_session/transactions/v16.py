@@ -10,7 +10,7 @@ from chargebus_ocppj.payloads import Payload, clean, reader
 from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer
+from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.domain import id_token
 from chargebus_session.tokens.v16 import IdTagAnswer, IdTagInfo, id_tag_info, read_token
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
@@ -36,7 +36,7 @@ class _StopTransaction(Payload, frozen=True):
     reason: str = ""
 
 
-class _StartAnswer(Answer, frozen=True):
+class _StartAnswer(AnswerPayload, frozen=True):
     id_tag_info: IdTagInfo
     transaction_id: int
 

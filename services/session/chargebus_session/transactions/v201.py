@@ -6,7 +6,7 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
-from chargebus_session.payload import Answer
+from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
 from chargebus_session.transactions.domain.events import Event, Kind, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report
@@ -65,7 +65,7 @@ class _TransactionEvent(Payload, frozen=True):
     meter_value: tuple[_MeterValue, ...] = ()
 
 
-class _TransactionEventAnswer(Answer, frozen=True):
+class _TransactionEventAnswer(AnswerPayload, frozen=True):
     id_token_info: IdTokenInfo | None = None
 
 
