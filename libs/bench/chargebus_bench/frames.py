@@ -3,7 +3,6 @@
 import base64
 
 CALL_RESULT = b"[3,"
-CALL_ERROR = b"[4,"
 CALL = b"[2,"
 
 SUBPROTOCOL = "ocpp1.6"

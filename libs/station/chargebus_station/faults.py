@@ -43,10 +43,6 @@ class Faults:
         key = (fault, action)
         self._armed[key] = self._armed.get(key, 0) + times
 
-    def disarm(self) -> None:
-        """Behave again."""
-        self._armed.clear()
-
     def take(self, fault: Fault, action: str, kind: str = "") -> bool:
         """Whether to do it wrong now; counts it."""
         for name in (f"{action}/{kind}", action, ANY):

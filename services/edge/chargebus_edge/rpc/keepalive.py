@@ -6,7 +6,6 @@ from chargebus_edge.rpc.limits import ConnectionLimits
 
 Step = Literal["wait", "ping", "half-open", "silent"]
 PING: Final = "ping"
-WAIT: Final = "wait"
 
 
 class KeepAlive:

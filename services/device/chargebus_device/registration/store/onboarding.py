@@ -13,7 +13,6 @@ ON CONFLICT (singleton) DO UPDATE SET
     updated_at = GREATEST(excluded.updated_at, onboarding.updated_at + interval '1 microsecond')
 RETURNING updated_at
 """
-_OUTDATE = "UPDATE onboarding SET updated_at = $1 WHERE updated_at < $1"
 
 
 async def load(connection: asyncpg.Connection) -> OnboardingPolicy | None:
