@@ -45,12 +45,15 @@ def transaction(fleet: Fleet):
     return next(entry for entry in entries if entry.settled and entry.energy_wh)
 
 
-@pytest.fixture
-def command_id(fleet: Fleet) -> str:
-    """Return a command that was asked for over HTTP, so that no outcome of it was told, and answered."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def command_id(system: System, fleet: Fleet) -> str:
+    """Return a command of the command API, so that no outcome of it was told, and that was answered."""
+    connection = await system.connect("command")
+    asked = await connection.fetch("SELECT command_id FROM command WHERE requester = 'http'")
+    await connection.close()
+    of_http = {row["command_id"] for row in asked}
     entries = [entry for station in fleet.stations for entry in station.history.commands]
-    asked = set(fleet.expected.commands)
-    return next(entry.message_id for entry in entries if entry.answered is not None and entry.message_id in asked)
+    return next(entry.message_id for entry in entries if entry.answered is not None and entry.message_id in of_http)
 
 
 @pytest.fixture

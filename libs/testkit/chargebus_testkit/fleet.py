@@ -166,13 +166,17 @@ class Fleet:
         Raises:
             NeverError: some were not in time; the message says which stations wait for what.
         """
-        for station in self.stations:
-            station.unplug(operators.EVSE)
         try:
-            await until(lambda: all(map(_settled, self.stations)), _SETTLED_WITHIN_S, what="all is answered")
+            await until(self._everybody_left, _SETTLED_WITHIN_S, what="all is answered")
         except NeverError as error:
             waiting = "\n".join(_plight(station) for station in self.stations if not _settled(station))
             raise NeverError(f"{error}\n{waiting}") from None
+
+    def _everybody_left(self) -> bool:
+        """Unplug what operators started, and tell whether all is over: a start of theirs may come seconds later."""
+        for station in self.stations:
+            station.unplug(operators.EVSE)
+        return all(map(_settled, self.stations))
 
     async def __aenter__(self) -> Self:
         """Register the stations and their tokens, switch them on, wait until they are online."""
