@@ -15,11 +15,15 @@ BEHIND = "earlier records wait for it"
 
 @dataclass
 class _Span:
-    """The ids of the first and the newest row in which records wait, and why they could not be sent."""
+    """The ids of the first and the newest row in which records wait, and why they could not be sent.
+
+    `since` is the first of those that came while the rows were being looked through: that look may have missed it.
+    """
 
     first: int
     newest: int
     reason: str
+    since: int | None
 
 
 class Backlog:
@@ -47,25 +51,35 @@ class Backlog:
         """Note that a record waits in a row."""
         span = self._spans.get(destination)
         if span is None:
-            self._spans[destination] = _Span(row, row, reason)
+            self._spans[destination] = _Span(row, row, reason, row)
             self._topics[destination.topic] += 1
             return
         span.first = min(span.first, row)
         span.newest = max(span.newest, row)
+        span.since = row if span.since is None else min(span.since, row)
         if reason != BEHIND:
             span.reason = reason
 
-    def span(self, but_not: Container[Destination]) -> tuple[int, int] | None:
-        """Return which rows are to be looked through for all destinations but some; None if there are none."""
+    def holds(self, row: int) -> bool:
+        """Tell whether a row is among those that will be looked through."""
+        return any(span.first <= row <= span.newest for span in self._spans.values())
+
+    def begin(self, but_not: Container[Destination]) -> tuple[int, int] | None:
+        """Return which rows are to be looked through now, for all destinations but some; None if there are none."""
         spans = [span for destination, span in self._spans.items() if destination not in but_not]
+        for span in spans:
+            span.since = None
         return (min(span.first for span in spans), max(span.newest for span in spans)) if spans else None
 
     def passed(self, first: int, last: int, but_not: Container[Destination]) -> None:
-        """Note that nothing is left in the rows from `first` to `last`, but for some destinations."""
+        """Note that nothing was left in the rows from `first` to `last`, but for some destinations.
+
+        What was deferred since the look at them began stays.
+        """
         for destination, span in list(self._spans.items()):
             if destination in but_not or not first <= span.first <= last:
                 continue
-            span.first = last + 1
+            span.first = last + 1 if span.since is None else min(last + 1, span.since)
             if span.first > span.newest:
                 del self._spans[destination]
                 self._topics -= Counter([destination.topic])

@@ -63,6 +63,14 @@ SELECT id, records FROM outbox
 WHERE source_topic = '' AND source_partition <> $1 AND created_at < $2 AND id > $3
 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
 """
+# A commit whose answer got lost, or a caller that was cancelled right after it: nobody was told of the row.
+_WAITING = """
+SELECT id FROM outbox WHERE created_at < $1 AND (
+    source_topic = '' AND source_partition = $2
+    OR (source_topic, source_partition) IN (SELECT topic, part FROM unnest($3::text[], $4::int[]) AS p (topic, part))
+) ORDER BY id LIMIT 1000
+"""
+_RECORDS = "SELECT id, records FROM outbox WHERE id = ANY($1::bigint[])"
 _OLDEST = "SELECT created_at FROM outbox ORDER BY id LIMIT 1"
 _OLDEST_RECORDS = "SELECT records FROM outbox ORDER BY id LIMIT 1"
 
@@ -248,6 +256,7 @@ class Outbox:
         if asyncio.get_running_loop().time() >= self._sweep_at:
             self._sweep_at = asyncio.get_running_loop().time() + SWEEP_AFTER.total_seconds()
             await self.sweep(now)
+            await self._find_forgotten(now)
         await self._measure(now)
 
     async def sweep(self, now: datetime) -> None:
@@ -266,6 +275,14 @@ class Outbox:
                 break
         if sent:
             metrics().outbox_recovered.add(sent)
+
+    async def _find_forgotten(self, now: datetime) -> None:
+        """Have rows of this copy sent that it does not know of."""
+        waiting = await self._pool.fetch(_WAITING, now - SWEEP_AFTER, self.from_http[1], *_columns(self._sources))
+        known = self._in_hand.union(self._sent)
+        forgotten = [row["id"] for row in waiting if row["id"] not in known and not self._backlog.holds(row["id"])]
+        for row in await self._pool.fetch(_RECORDS, forgotten) if forgotten else ():
+            self._defer(row["id"], [(record, Refused("nobody knew of it")) for record in unpack(row["records"])])
 
     async def settle(self) -> None:
         """Wait until all that is being sent is sent, or waits in its rows."""
@@ -389,7 +406,7 @@ class Outbox:
         """Send what waits, in order, until nothing is left or nothing more can be sent."""
         blocked: dict[Destination, str] = {}
         async with self._catching_up:
-            while (span := self._backlog.span(but_not=blocked)) is not None:
+            while (span := self._backlog.begin(but_not=blocked)) is not None:
                 piece = _OURS, *span, self.from_http[1], *_columns(self._sources)
                 seen, _ = await self._resend_some(piece, blocked, ours=True)
                 last = seen[-1] if len(seen) == _ROWS_AT_ONCE else span[1]

@@ -300,3 +300,12 @@ async def test_records_that_wait_for_too_long_are_told_with_the_topic_that_canno
     await bed.until_empty()
     await bed.database.tend_outbox()
     assert bed.outbox.trouble() is None
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+async def test_a_row_that_nobody_was_told_of_goes_out_in_time(bed, taken_over):
+    source = ("some.topic", 3) if taken_over else bed.outbox.from_http
+    await bed.outbox.send_left_behind([("some.topic", 3)])
+    await bed.insert(source, (bed.good, b"1"))
+    await bed.until_empty()
+    assert await bed.values(bed.good) == [b"1"]
