@@ -1,10 +1,12 @@
 """`chargebus run`: the whole system with its own servers and a fleet, twice on the same folder, ended by Ctrl-C."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sysconfig
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import psutil
 import pytest
 from chargebus_embedded import free_port
 from chargebus_testkit.waiting import sleep_until
+from websockets.sync.client import connect
 
 pytestmark = pytest.mark.server
 
@@ -30,6 +33,7 @@ class Run:
     process: subprocess.Popen[str]
     printed: list[str]
     api: httpx.Client
+    stations: str
 
     def get(self, path: str) -> list[dict[str, object]]:
         return self.api.get(path).raise_for_status().json()["items"]
@@ -50,7 +54,7 @@ def running(data: Path, fleet: int = FLEET) -> Iterator[Run]:
         printed = list(until_printed(process, "Ctrl-C stops everything"))
         (key,) = re.findall(r"admin API key\s+(cbk_\S+)", "".join(printed))
         with httpx.Client(base_url=f"http://127.0.0.1:{http}", headers={"X-API-Key": key}, timeout=30) as api:
-            yield Run(process, printed, api)
+            yield Run(process, printed, api, f"ws://127.0.0.1:{ocpp}/ocpp")
     finally:
         process.kill()
         process.wait()
@@ -115,6 +119,27 @@ def test_kill_9_leaves_no_process_behind(tmp_path):
             lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family),
             PATIENCE_S,
         )
+
+
+@pytest.mark.timeout(200)
+def test_its_log_tells_of_a_frame_that_is_refused(tmp_path):
+    data = tmp_path / "data"
+    with running(data, fleet=0) as run:
+        new = run.api.post("/v1/stations", json={"station_id": "S1"}).raise_for_status().json()
+        credentials = b64encode(f"S1:{new['password']}".encode()).decode()
+        with connect(
+            f"{run.stations}/S1",
+            subprotocols=["ocpp1.6"],
+            additional_headers={"Authorization": f"Basic {credentials}"},
+        ) as station:
+            station.send('[2,"1","Nonsense",{}]')
+            assert json.loads(station.recv(PATIENCE_S))[:3] == [4, "1", "NotImplemented"]
+
+        log = data / "chargebus.log"
+        sleep_until(lambda: "S1: refused: " in log.read_text(), PATIENCE_S)
+        (line,) = [line for line in log.read_text().splitlines() if "S1: refused: " in line]
+        assert "'Nonsense' is not an action of OCPP 1.6" in line
+        assert " WARNING chargebus_edge" in line
 
 
 @pytest.mark.timeout(400)

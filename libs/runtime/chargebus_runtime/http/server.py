@@ -13,7 +13,14 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(
-                app, host, port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5
+                app,
+                host,
+                port,
+                log_config=None,  # its own would close the log file of the process
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
             )
         )
 
