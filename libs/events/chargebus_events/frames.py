@@ -15,6 +15,11 @@ SEND = "chargebus.ocpp.send.v1"
 ANSWER = "chargebus.ocpp.answer.v1"
 ERROR = "chargebus.ocpp.error.v1"
 
+DEVIATIONS_HEADER = "ocpp_deviations"
+"""On a frame that breaks its schema but is understood: in what ways, as libs/ocppj writes it; no header: in none."""
+REFUSED_HEADER = "ocpp_refused"
+"""On a frame that its edge refused with a CALLERROR, and keeps as it was about a transaction: an `RpcError`."""
+
 
 class Frame(msgspec.Struct, frozen=True):
     """A CALL or SEND from a station, as the edge put it on Kafka.
