@@ -3,20 +3,15 @@
 Three groups run side by side, on a system each: what is killed, what is away for long or doubled, and what goes on.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from chargebus_embedded import JarsUnavailableError
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.fleet import Fleet, Plan
+from chargebus_testkit.running import running_system
 from chargebus_testkit.system import System
-from chargebus_testkit.untested import Untested
 
 # A minute of a fleet's life in a few seconds.
 QUICKLY = {
@@ -35,16 +30,8 @@ Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    if os.environ.get("KAFKA") == "mock":
-        pytest.skip(f"{Untested.REASON} a mock Kafka cannot be killed")
-    folder = Path(tempfile.mkdtemp(prefix="chargebus-system-"))
-    async with System(folder, QUICKLY) as system:
-        try:
-            await system.start()
-        except JarsUnavailableError as error:
-            pytest.skip(f"{Untested.REASON} {error}")
+    async with running_system(QUICKLY) as system:
         yield system
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
