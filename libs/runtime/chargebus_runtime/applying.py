@@ -192,8 +192,7 @@ class Applying:
         started = time.monotonic()
         database = self._parts.database
         trace = self._parts.tracing.batch(self._parts.service, taken)
-        sent = database.outbox.take_sent()
-        try:
+        with database.outbox.deleting() as sent:
             async with database.writing() as connection:
                 stored = await offsets.lock(connection, ends)
                 self._positions.verify(stored)
@@ -203,9 +202,6 @@ class Applying:
                     await handle(batch)
                 new = {tp: max(end, stored[tp]) for tp, end in ends.items()}
                 ids = await offsets.advance(connection, new, Outgoing(batch.outgoing, sent), batch.now)
-        except BaseException:
-            database.outbox.give_back(sent)
-            raise
         self._positions.advanced(new)
         for tp in [tp for tp, stuck in self._stuck.items() if new.get(tp, 0) > stuck.offset]:
             log.warning("%s goes on with %s[%d]", self._parts.service, tp.topic, tp.partition)

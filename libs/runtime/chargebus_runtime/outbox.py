@@ -9,7 +9,8 @@ holds up nothing else.
 import asyncio
 import logging
 import secrets
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
@@ -180,6 +181,7 @@ class Outbox:
         self._late: set[asyncio.Task[None]] = set()
         self._in_hand: set[int] = set()
         self._sent: list[int] = []
+        self._deleting: set[int] = set()
         self._left: dict[int, list[Record]] = {}  # what is left of rows that hold more in the database
         self._watched: WeakValueDictionary[int, asyncio.Future[None]] = WeakValueDictionary()
         self._backlog = Backlog()
@@ -189,7 +191,7 @@ class Outbox:
         self._old: str | None = None
 
     def send_soon(self, ids: Sequence[int], groups: Sequence[Sequence[Record]]) -> "asyncio.Task[None]":
-        """Publish the records of committed rows in the background; the rows are deleted later, see `take_sent`.
+        """Publish the records of committed rows in the background; the rows are deleted later, see `deleting`.
 
         The task ends when Kafka has answered for them, or did not in time: it is then no longer waited for.
         """
@@ -201,10 +203,21 @@ class Outbox:
         future = self._watched[row] = asyncio.get_running_loop().create_future()
         return future
 
-    def take_sent(self) -> list[int]:
-        """Return the ids of rows whose records went out, for the caller to delete in its next transaction."""
+    @contextmanager
+    def deleting(self) -> Iterator[list[int]]:
+        """Hand out the ids of rows whose records went out, to be deleted by whatever is done within.
+
+        If that fails they are kept for the next time; until it has ended nobody sends them again.
+        """
         sent, self._sent = self._sent, []
-        return sent
+        self._deleting.update(sent)
+        try:
+            yield sent
+        except BaseException:
+            self._sent += sent
+            raise
+        finally:
+            self._deleting.difference_update(sent)
 
     async def delete_sent(self) -> None:
         """Delete the rows whose records went out, where no transaction comes by to do it.
@@ -212,18 +225,9 @@ class Outbox:
         Raises:
             asyncpg.PostgresError, OSError: the database is away; nothing is forgotten.
         """
-        sent = self.take_sent()
-        if not sent:
-            return
-        try:
-            await self._pool.execute(_DELETE, sent)
-        except BaseException:
-            self.give_back(sent)
-            raise
-
-    def give_back(self, ids: list[int]) -> None:
-        """Take back ids of `take_sent` that were not deleted after all."""
-        self._sent += ids
+        with self.deleting() as sent:
+            if sent:
+                await self._pool.execute(_DELETE, sent)
 
     async def send_left_behind(self, sources: Sequence[Source]) -> None:
         """Send what a crash left of the given source partitions, as far as it can be sent; the rest waits.
@@ -276,10 +280,14 @@ class Outbox:
         if sent:
             metrics().outbox_recovered.add(sent)
 
+    def _known(self) -> set[int]:
+        """Return the rows that are being sent, or were sent and are not deleted yet."""
+        return self._in_hand.union(self._sent, self._deleting)
+
     async def _find_forgotten(self, now: datetime) -> None:
         """Have rows of this copy sent that it does not know of."""
         waiting = await self._pool.fetch(_WAITING, now - SWEEP_AFTER, self.from_http[1], *_columns(self._sources))
-        known = self._in_hand.union(self._sent)
+        known = self._known()
         forgotten = [row["id"] for row in waiting if row["id"] not in known and not self._backlog.holds(row["id"])]
         for row in await self._pool.fetch(_RECORDS, forgotten) if forgotten else ():
             self._defer(row["id"], [(record, Refused("nobody knew of it")) for record in unpack(row["records"])])
@@ -426,19 +434,26 @@ class Outbox:
             The ids of the rows, and how many are gone.
         """
         query, *arguments = piece
-        async with self._pool.acquire() as connection, connection.transaction():
-            found = await connection.fetch(query, *arguments, _ROWS_AT_ONCE)
-            not_to_send = self._in_hand.union(self._sent)
-            rows = {
-                row["id"]: self._left.get(row["id"]) or unpack(row["records"])
-                for row in found
-                if row["id"] not in not_to_send
-            }
-            result = await self._resend(rows, blocked, ours=ours)
-            for row in (*result.gone, *result.shrunk):
-                self._left.pop(row, None)
-            await connection.execute(_DELETE, result.gone)
-            await connection.execute(_SHRINK, *result.shrunk_columns())
+        result = _Result([], {})
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                found = await connection.fetch(query, *arguments, _ROWS_AT_ONCE)
+                known = self._known()
+                rows = {
+                    row["id"]: self._left.get(row["id"]) or unpack(row["records"])
+                    for row in found
+                    if row["id"] not in known
+                }
+                result = await self._resend(rows, blocked, ours=ours)
+                for row in (*result.gone, *result.shrunk):
+                    self._left.pop(row, None)
+                await connection.execute(_DELETE, result.gone)
+                await connection.execute(_SHRINK, *result.shrunk_columns())
+        except BaseException:  # Kafka has what was sent, whatever becomes of the transaction
+            self._note_sent(result.gone)
+            if ours:
+                self._left.update(result.shrunk)
+            raise
         self._tell(result.gone)
         return [row["id"] for row in found], len(result.gone)
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -309,3 +310,30 @@ async def test_a_row_that_nobody_was_told_of_goes_out_in_time(bed, taken_over):
     await bed.insert(source, (bed.good, b"1"))
     await bed.until_empty()
     assert await bed.values(bed.good) == [b"1"]
+
+
+@pytest.mark.real_broker
+async def test_what_was_sent_again_is_not_sent_a_third_time_if_its_row_cannot_be_deleted_at_once(bed, monkeypatch):
+    await bed.commit((bed.missing, b"1"))
+    assert await bed.rows() == 1
+    await bed.make(bed.missing)
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox_module, "_DELETE", "DELETE FROM outbox WHERE no_column = ANY($1::bigint[])")
+        await eventually(lambda: bed.values(bed.missing), what="it is sent again")
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await bed.database.tend_outbox()
+    await bed.until_empty()
+    assert await bed.values(bed.missing) == [b"1"]
+
+
+async def test_a_row_that_is_just_being_deleted_is_not_sent_again(bed):
+    await bed.commit((bed.good, b"1"))
+    await bed.outbox.settle()
+    async with bed.database.transaction() as tx:
+        tx.send(Record(bed.good, "key", b"2"))
+    await bed.until_there(bed.good, [b"1", b"2"])
+    with bed.outbox.deleting() as sent:
+        assert len(sent) == 1
+        await bed.outbox.send_left_behind([bed.outbox.from_http])
+    assert await bed.values(bed.good) == [b"1", b"2"]
+    await bed.until_empty()
