@@ -71,7 +71,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Energy in Wh of the station's register; `gaps` are inclusive ranges of `seqNo` that never arrived (OCPP 2.x).
     `billable` is False for a session without a valid token. `missing` holds `started` while the station has not
-    reported the start; `flags` says what is odd.
+    reported the start; `flags` says what is odd. `energy_source` says what `energy_wh` was made of.
     """
 
     session_id: str
@@ -97,6 +97,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     gaps: tuple[tuple[int, int], ...] = ()
     missing: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    energy_source: str = ""
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):

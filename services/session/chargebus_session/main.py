@@ -29,16 +29,17 @@ def build(process: Process) -> Service:
     return Service(
         SERVICE,
         database=database,
-        consumer=consumed(commanding, Metrics(), process.clock),
+        consumer=consumed(commanding, Metrics(), process.clock, settings.max_power_w),
         views=(process.edges.view,),
         routers={"/v1": router(database, commanding, settings)},
         tasks=commanding.tasks,
     )
 
 
-def consumed(commanding: Commanding, metrics: Metrics, clock: Clock) -> ConsumerSpec:
+def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, max_power_w: float) -> ConsumerSpec:
     """Return what the service consumes: stations' calls, and how the commands ended that it asked for."""
-    return consumer(Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics)], clock), commanding)
+    frames = Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics, max_power_w)], clock)
+    return consumer(frames, commanding)
 
 
 def router(database: Database, commanding: Commanding, settings: SessionSettings) -> APIRouter:

@@ -4,15 +4,19 @@ from chargebus_runtime.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from chargebus_session.transactions.domain.energy import MAX_POWER_W
+
 
 class SessionSettings(ServiceSettings):
     """What an operator may change, each by the environment variable `SESSION_<NAME>`.
 
     A remote start or stop waits `remote_ttl_s` for a station that is busy or just reconnecting, then it is given up:
-    it must not fire when nobody stands there any more. One bulk call may register `bulk_tokens`.
+    it must not fire when nobody stands there any more. One bulk call may register `bulk_tokens`. Energy that an EVSE of
+    `max_power_w` cannot have given in the time is not believed.
     """
 
     model_config = SettingsConfigDict(env_prefix="SESSION_", extra="ignore", frozen=True)
 
     remote_ttl_s: float = Field(default=5.0, ge=0, le=60)
     bulk_tokens: int = Field(default=10_000, ge=1)
+    max_power_w: float = Field(default=MAX_POWER_W, ge=1_000, le=100_000_000)

@@ -84,6 +84,7 @@ class SessionRow(Tables, table=True):
     meter_start_wh: float | None
     meter_stop_wh: float | None
     energy_wh: float | None
+    energy_source: str
     stop_reason: str
     charging_state: str
     remote_start_id: int | None = Field(sa_type=_BIG)

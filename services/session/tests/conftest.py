@@ -28,6 +28,7 @@ from chargebus_session.remote.routes import OUTCOMES
 from chargebus_session.tokens.block import Authorizations, TokenState
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.block import settle
+from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.producer import KeepingProducer
@@ -194,4 +195,4 @@ async def service(database, tokens) -> Service:
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
-    return Service(opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON))
+    return Service(opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON, MAX_POWER_W))

@@ -226,7 +226,7 @@ def test_a_number_used_twice_loses_nothing_and_is_marked():
     summary = summarize(fold_of(event(0, "Started"), event(1, "Updated"), event(1, "Ended")))
 
     assert summary.state == "ended"
-    assert summary.flags == ("sequence_number_reused",)
+    assert summary.flags == ("energy_unknown", "sequence_number_reused")
 
 
 def test_the_charging_state_is_the_newest_by_number():
@@ -242,4 +242,4 @@ def test_a_stop_without_a_reason_is_local():
 def test_a_clock_that_went_back_is_marked():
     fold = fold_of(event(0, "Started"), event(1, "Ended", at=NOON - timedelta(hours=2)))
 
-    assert summarize(fold).flags == ("clock_went_back",)
+    assert summarize(fold).flags == ("clock_went_back", "energy_unknown")

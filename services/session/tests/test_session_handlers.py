@@ -245,7 +245,7 @@ async def test_E01_FR_08_a_transaction_id_used_again_is_marked_told_and_logged(s
     applied = [await service.apply(*batch) for batch in batches]
 
     [(session_id, flags, gaps)] = await service.rows("SELECT session_id::text, flags, gaps FROM charging_session")
-    assert (flags, gaps) == (["transaction_id_reused"], "[]")
+    assert (flags, gaps) == (["energy_unknown", "transaction_id_reused"], "[]")
     assert [name.removeprefix(session_id) for each in applied for name in each.ids(SESSION_EVENTS)] == [
         "/0/Started",
         "/2/Ended",
@@ -253,7 +253,7 @@ async def test_E01_FR_08_a_transaction_id_used_again_is_marked_told_and_logged(s
         "/1/Updated",
     ]
     [*_, (kind, marked), _] = [told for each in applied for told in each.events]
-    assert (kind, marked.state, marked.flags) == ("updated", "ended", ("transaction_id_reused",))
+    assert (kind, marked.state, marked.flags) == ("updated", "ended", ("energy_unknown", "transaction_id_reused"))
     assert caplog.text.count("is marked transaction_id_reused") == 1
     assert await service.rows("SELECT count(*) FROM session_event") == [(3,)]
 

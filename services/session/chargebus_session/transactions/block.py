@@ -34,10 +34,14 @@ class Reported:
 
 
 class Transactions(Block[Report, Reported]):
-    """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out."""
+    """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out.
 
-    def __init__(self, metrics: Metrics) -> None:
+    `max_power_w` is the largest power of an EVSE.
+    """
+
+    def __init__(self, metrics: Metrics, max_power_w: float) -> None:
         self._metrics = metrics
+        self._max_power_w = max_power_w
         self._transaction_ids = identities.TransactionIds()
 
     async def load(self, batch: Batch, calls: Sequence[Call[Report]]) -> Reported:
@@ -48,7 +52,7 @@ class Transactions(Block[Report, Reported]):
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)
         issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)
-        return Reported(TransactionState(known, issue))
+        return Reported(TransactionState(known, issue, self._max_power_w))
 
     def decide(self, state: Reported, call: Call[Report]) -> Answer:
         """Decide an event; one that came before gets its first answer."""

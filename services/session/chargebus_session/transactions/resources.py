@@ -15,7 +15,7 @@ class SessionOut(BaseModel):
     Times are the station's, but for `created_at` and `updated_at`. `begun_at` is the start, or the earliest time known
     while the start is missing. `authorization` is what the station was told about the token. `gaps` are inclusive
     ranges of sequence numbers that never came, `missing` holds `started` while no start was reported, and `flags` say
-    what is odd.
+    what is odd. `energy_source` says what `energy_wh` was made of, empty while it is unknown.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -37,6 +37,7 @@ class SessionOut(BaseModel):
     meter_start_wh: float | None
     meter_stop_wh: float | None
     energy_wh: float | None
+    energy_source: str
     stop_reason: str
     charging_state: str
     remote_start_id: int | None

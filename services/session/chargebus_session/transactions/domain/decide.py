@@ -84,7 +84,7 @@ def _mark(state: TransactionState, session: Session, event: Event, flag: str) ->
 def _add(state: TransactionState, report: Report, session: Session | None) -> Recorded:
     event = _with_remote_start(state, report)
     judgement = None if event.token is None else _judge(state, session, report, event.token)
-    fold = merge(session.fold if session else None, event, judgement)
+    fold = merge(session.fold if session else Fold(event.at, max_power_w=state.max_power_w), event, judgement)
     after = _new(state, report, fold) if session is None else _updated(session, event, fold)
     return Recorded(session, after, summarize(fold), event, judgement)
 

@@ -12,6 +12,7 @@ import msgspec
 
 from chargebus_session.tokens.domain import Judgement
 from chargebus_session.transactions.domain import registers
+from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import Event
 from chargebus_session.transactions.domain.registers import Registers
 
@@ -58,7 +59,10 @@ class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fal
 
 
 class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order."""
+    """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order.
+
+    `max_power_w` is the largest power of the place, as it was known when the transaction was first heard of.
+    """
 
     first_at: datetime
     seen: tuple[tuple[int, int], ...] = ()
@@ -72,6 +76,7 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     remote_start: NumberMark | None = None
     registers: Registers = {}
     flags: tuple[str, ...] = ()
+    max_power_w: float = MAX_POWER_W
 
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
@@ -97,6 +102,7 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
         remote_start=_first(known.remote_start, _number_mark(event, event.remote_start_id)),
         registers=registers.read(known.registers, event) if event.samples else known.registers,
         flags=_flags(known, event),
+        max_power_w=known.max_power_w,
     )
 
 

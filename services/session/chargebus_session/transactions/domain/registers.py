@@ -1,16 +1,26 @@
-"""Owns the energy of a transaction: the register readings that bound it, per place where they were taken."""
+"""Owns what is kept of a transaction's register readings, per place where they were taken.
 
+It is bounded, and the same whatever order the readings come in and however often: each field is the first, the last,
+the lowest or the highest of something, and `some` are those whose rank is the smallest.
+"""
+
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from chargebus_session.transactions.domain.events import BEGIN, END, Event
+from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
 
-_PREFERRED: Final = ("Outlet", "Cable", "EV", "Inlet", "Body")
+KEPT: Final = 12
+"""How many readings are kept beside those at the ends: all of a short transaction, a fair choice of a long one's."""
+
+_PREFERRED: Final = ("Outlet", "Cable", "EV", "Inlet", "Body", "Upstream")
+"""From the car's side of the outlet to what may measure other EVSEs as well."""
 _TAKEN_WITH_THE_EVENT: Final = frozenset({"Sample.Periodic", "Trigger"})
 """Contexts of a reading as of its message; others, such as Sample.Clock, may have been kept for long."""
+_MIX: Final = 2_654_435_761  # spreads neighbours over 32 bits (Knuth, The Art of Computer Programming 6.4)
 
 
 class Reading(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
@@ -27,7 +37,8 @@ class Register(msgspec.Struct, frozen=True, omit_defaults=True):
     """The readings that matter of one register.
 
     `begin` and `end` are marked as such by their context; `opening` and `closing` have none that tells, and came with
-    the events that started and ended the transaction; `first` and `last` are those of all.
+    the events that started and ended the transaction; `first` and `last` are those of all. `lowest` is the lowest above
+    zero, `highest` the highest, None where that is the first and the last one; `some` are in the order of time.
     """
 
     first: Reading
@@ -36,6 +47,9 @@ class Register(msgspec.Struct, frozen=True, omit_defaults=True):
     end: Reading | None = None
     opening: Reading | None = None
     closing: Reading | None = None
+    lowest: Reading | None = None
+    highest: Reading | None = None
+    some: tuple[Reading, ...] = ()
 
     def bounds(self) -> tuple[Reading | None, Reading | None]:
         """Return the reading at the start and the one at the end, None for the one that is not known yet.
@@ -48,10 +62,20 @@ class Register(msgspec.Struct, frozen=True, omit_defaults=True):
             return start, stop
         return (None, stop) if at_end is not None and at_start is None else (start, None)
 
-    def readings(self) -> Iterator[Reading]:
-        """Return those that are known, some of them twice."""
-        known = (self.first, self.last, self.begin, self.end, self.opening, self.closing)
-        return (reading for reading in known if reading is not None)
+    def is_bounded(self) -> bool:
+        """Tell whether the readings at the start and at the end are known as such."""
+        return (self.begin or self.opening) is not None and (self.end or self.closing) is not None
+
+    def readings(self) -> list[Reading]:
+        """Return those that are known, in the order of time."""
+        found = [*self.some]
+        marked = (self.first, self.last, self.begin, self.end, self.opening, self.closing, self.lowest, self.highest)
+        for reading in marked:
+            if reading is not None:
+                place = bisect_left(found, reading)
+                if place == len(found) or found[place] != reading:
+                    found.insert(place, reading)
+        return found
 
 
 Registers = dict[str, Register]
@@ -66,15 +90,7 @@ def read(registers: Registers, event: Event) -> Registers:
     for sample in event.samples:
         reading = Reading(sample.at, event.number, event.step, sample.index, sample.wh)
         register = read_so_far.get(sample.location) or Register(reading, reading)
-        kind = event.kind if sample.context in _TAKEN_WITH_THE_EVENT else None
-        read_so_far[sample.location] = Register(
-            first=min(register.first, reading),
-            last=max(register.last, reading),
-            begin=_earlier(register.begin, reading) if sample.context == BEGIN else register.begin,
-            end=_later(register.end, reading) if sample.context == END else register.end,
-            opening=_earlier(register.opening, reading) if kind == "Started" else register.opening,
-            closing=_later(register.closing, reading) if kind == "Ended" else register.closing,
-        )
+        read_so_far[sample.location] = _with(register, reading, sample, event)
     return read_so_far
 
 
@@ -85,12 +101,29 @@ def contradict(registers: Registers, event: Event) -> bool:
     return any(kept.get((event.number, event.step, sample.index), sample.wh) != sample.wh for sample in event.samples)
 
 
-def chosen(registers: Registers) -> Register | None:
-    """Return the register that a transaction is measured by: the one nearest to the car's side of the outlet."""
-    for location in _PREFERRED:
-        if location in registers:
-            return registers[location]
-    return registers[min(registers)] if registers else None
+def in_order(registers: Registers) -> Iterator[Register]:
+    """Return the registers, the one that a transaction is measured by first if it tells the energy, and so on."""
+    if len(registers) == 1:  # the usual case
+        yield from registers.values()
+        return
+    yield from (registers[location] for location in _PREFERRED if location in registers)
+    yield from (registers[location] for location in sorted(registers) if location not in _PREFERRED)
+
+
+def _with(register: Register, reading: Reading, sample: Sample, event: Event) -> Register:
+    kind = event.kind if sample.context in _TAKEN_WITH_THE_EVENT else None
+    first, last = min(register.first, reading), max(register.last, reading)
+    return Register(
+        first=first,
+        last=last,
+        begin=_earlier(register.begin, reading) if sample.context == BEGIN else register.begin,
+        end=_later(register.end, reading) if sample.context == END else register.end,
+        opening=_earlier(register.opening, reading) if kind == "Started" else register.opening,
+        closing=_later(register.closing, reading) if kind == "Ended" else register.closing,
+        lowest=_lowest(register, reading, first),
+        highest=_highest(register, reading, last),
+        some=_some(register.some, reading),
+    )
 
 
 def _earlier(known: Reading | None, reading: Reading) -> Reading:
@@ -99,3 +132,39 @@ def _earlier(known: Reading | None, reading: Reading) -> Reading:
 
 def _later(known: Reading | None, reading: Reading) -> Reading:
     return reading if known is None else max(known, reading)
+
+
+def _lowest(register: Register, reading: Reading, first: Reading) -> Reading | None:
+    known = register.lowest or register.first
+    if reading.wh > 0 and (known.wh <= 0 or (reading.wh, reading) < (known.wh, known)):
+        known = reading
+    return None if known.wh <= 0 or known is first or known == first else known
+
+
+def _highest(register: Register, reading: Reading, last: Reading) -> Reading | None:
+    known = register.highest or register.last
+    if (reading.wh, reading) > (known.wh, known):
+        known = reading
+    return None if known is last or known == last else known
+
+
+def _some(known: tuple[Reading, ...], reading: Reading) -> tuple[Reading, ...]:
+    if not known or known[-1] < reading:  # the usual case
+        some = (*known, reading)
+    elif reading in known:
+        return known
+    else:
+        some = tuple(sorted((*known, reading)))
+    if len(some) <= KEPT:
+        return some
+    worst = max(some, key=_rank)
+    return tuple(each for each in some if each is not worst)
+
+
+def _rank(reading: Reading) -> int:
+    """Return what decides which readings are kept: nothing that has to do with when or in which order they came."""
+    at = reading.at
+    place = (
+        hash(reading.wh) + (reading.number * 251 + reading.index) * 3607 + (at.hour * 60 + at.minute) * 61 + at.second
+    )
+    return place * _MIX & 0xFFFFFFFF

@@ -5,12 +5,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from chargebus_session.transactions.domain import registers
-from chargebus_session.transactions.domain.events import Event
+from chargebus_session.transactions.domain.energy import Energy, Span, measured
+from chargebus_session.transactions.domain.events import CLOCKLESS, Event
 from chargebus_session.transactions.domain.fold import Fold, gaps
-from chargebus_session.transactions.domain.registers import Reading
 
-METER_WENT_BACK: Final = "meter_went_back"
 CLOCK_WENT_BACK: Final = "clock_went_back"
 TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
 USUAL_REASON: Final = "Local"
@@ -75,6 +73,7 @@ class Summary(msgspec.Struct, frozen=True):
     meter_start_wh: float | None
     meter_stop_wh: float | None
     energy_wh: float | None
+    energy_source: str
     stop_reason: str
     charging_state: str
     remote_start_id: int | None
@@ -86,15 +85,13 @@ class Summary(msgspec.Struct, frozen=True):
 def summarize(fold: Fold) -> Summary:
     """Return what the events add up to.
 
-    Energy is never negative: where a meter went back it is unknown, and the session is marked.
-
     Spec: OCPP 1.6 4.10 and 2.0.1 TransactionType.stoppedReason (may only be left out when the reason is Local)
     """
     token = fold.token
     started_at = fold.started.at if fold.started else None
     ended_at = fold.ended.at if fold.ended else None
-    meter_start_wh, meter_stop_wh = _meter(fold)
-    energy_wh = _difference(meter_start_wh, meter_stop_wh)
+    lasted = duration(started_at, ended_at)
+    energy = measured(fold.registers, Span(fold.ended is not None, lasted, _is_clockless(fold), fold.max_power_w))
     return Summary(
         state="ended" if fold.ended else "active",
         begun_at=started_at or fold.first_at,
@@ -107,15 +104,16 @@ def summarize(fold: Fold) -> Summary:
         token_key=token.key if token else "",
         token_status=token.status if token else "",
         billable=token is not None and token.billable,
-        meter_start_wh=meter_start_wh,
-        meter_stop_wh=meter_stop_wh,
-        energy_wh=None if energy_wh is None or energy_wh < 0 else energy_wh,
+        meter_start_wh=energy.meter_start_wh,
+        meter_stop_wh=energy.meter_stop_wh,
+        energy_wh=energy.energy_wh,
+        energy_source=energy.source,
         stop_reason=_stop_reason(fold),
         charging_state=fold.charging.text if fold.charging else "",
         remote_start_id=fold.remote_start.value if fold.remote_start else None,
         gaps=gaps(fold.seen),
         missing=() if fold.started else ("started",),
-        flags=_flags(fold, energy_wh, duration(started_at, ended_at)),
+        flags=_flags(fold, energy, lasted),
     )
 
 
@@ -124,18 +122,8 @@ def duration(started_at: datetime | None, ended_at: datetime | None) -> timedelt
     return None if started_at is None or ended_at is None else ended_at - started_at
 
 
-def _meter(fold: Fold) -> tuple[float | None, float | None]:
-    register = registers.chosen(fold.registers)
-    start, stop = register.bounds() if register else (None, None)
-    return _wh(start), _wh(stop)
-
-
-def _wh(reading: Reading | None) -> float | None:
-    return None if reading is None else reading.wh
-
-
-def _difference(start_wh: float | None, stop_wh: float | None) -> float | None:
-    return None if start_wh is None or stop_wh is None else round(stop_wh - start_wh, 3)
+def _is_clockless(fold: Fold) -> bool:
+    return bool(fold.flags) and not CLOCKLESS.isdisjoint(fold.flags)
 
 
 def _stop_reason(fold: Fold) -> str:
@@ -144,10 +132,8 @@ def _stop_reason(fold: Fold) -> str:
     return USUAL_REASON if fold.ended else ""
 
 
-def _flags(fold: Fold, energy_wh: float | None, lasted: timedelta | None) -> tuple[str, ...]:
-    found = [*fold.flags]
-    if energy_wh is not None and energy_wh < 0:
-        found.append(METER_WENT_BACK)
+def _flags(fold: Fold, energy: Energy, lasted: timedelta | None) -> tuple[str, ...]:
+    found = {*fold.flags, *energy.flags}
     if lasted is not None and lasted < timedelta(0):
-        found.append(CLOCK_WENT_BACK)
+        found.add(CLOCK_WENT_BACK)
     return tuple(sorted(found))

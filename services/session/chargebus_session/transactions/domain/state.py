@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from chargebus_session.tokens.domain import Judgement, Token
+from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import Event, Kind, corrected
 from chargebus_session.transactions.domain.sessions import Reference, Report, Session, Summary
 
@@ -89,11 +90,13 @@ class Issue(msgspec.Struct, frozen=True):
 class TransactionState:
     """The state that a batch's decisions are made on, one after the other.
 
-    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought.
+    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `max_power_w` is
+    the largest power of an EVSE.
     """
 
-    def __init__(self, known: Known, issue: Issue) -> None:
+    def __init__(self, known: Known, issue: Issue, max_power_w: float = MAX_POWER_W) -> None:
         self.issue = issue
+        self.max_power_w = max_power_w
         self.changes: list[Change] = []
         self.recorded: list[Recorded] = []
         self.judged: list[Judgement] = []

@@ -1,0 +1,212 @@
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import msgspec
+import pytest
+from chargebus_session.transactions.domain.events import Event, Sample
+from chargebus_session.transactions.domain.fold import Fold, merge
+from chargebus_session.transactions.domain.registers import KEPT
+from chargebus_session.transactions.domain.sessions import summarize
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+IMPLAUSIBLE = ("energy_from_readings", "energy_implausible")
+RESTARTED = ("energy_from_readings", "meter_restarted")
+WENT_BACK = ("energy_from_readings", "meter_went_back")
+
+
+def transaction(*readings_wh, minutes_apart=10.0, begin="Transaction.Begin", end="Transaction.End", **more):
+    """The events of a transaction with one reading each, the last one its end."""
+    last = len(readings_wh) - 1
+    for number, wh in enumerate(readings_wh):
+        kind, context = ("Started", begin) if number == 0 else ("Updated", "Sample.Periodic")
+        if number == last:
+            kind, context = "Ended", end
+        at = NOON + timedelta(minutes=minutes_apart * number)
+        samples = () if wh is None else (Sample(at, float(wh), context, "Outlet", 0),)
+        yield Event(number, kind, at, NOON, samples=samples, **more)
+
+
+def summary_of(events, fold=None):
+    for event in events:
+        fold = merge(fold, event, None)
+    return summarize(fold)
+
+
+def shown(*readings_wh, **more):
+    summary = summary_of(transaction(*readings_wh, **more))
+    return summary.energy_wh, summary.energy_source, summary.flags
+
+
+def test_a_register_that_rises_as_it_can_tells_the_energy():
+    assert shown(1000, 3000, 5500) == (4500, "register", ())
+
+
+def test_a_meter_that_was_not_ready_at_the_begin_counts_from_its_first_credible_reading():
+    assert shown(0, 909_948, 910_031) == (83, "readings", IMPLAUSIBLE)
+    assert shown(0, 0, 0, 4_075_900, 4_075_950, 4_076_000) == (100, "readings", IMPLAUSIBLE)
+
+
+def test_what_no_power_explains_and_no_reading_corrects_is_no_energy():
+    assert shown(0, 4_076_000, minutes_apart=60) == (None, "", ("energy_implausible",))
+
+
+def test_much_energy_in_much_time_is_energy():
+    assert shown(0, 4_000_000, minutes_apart=60 * 10) == (4_000_000, "register", ())
+
+
+def test_the_largest_power_of_the_place_decides():
+    events = tuple(transaction(0, 900_000, minutes_apart=60))
+
+    assert summary_of(events).energy_wh is None
+    assert summary_of(events, Fold(NOON, max_power_w=1e6)).energy_wh == 900_000
+
+
+def test_without_a_clock_an_hour_stands_for_the_time_between_two_readings():
+    clockless = {"flags": ("clock_implausible",), "minutes_apart": 60 * 24 * 365}
+
+    assert shown(0, 909_948, 910_031, **clockless) == (83, "readings", ("clock_implausible", *IMPLAUSIBLE))
+    assert shown(100, 60_000, **clockless) == (59_900, "register", ("clock_implausible",))
+
+
+def test_a_reading_of_another_year_explains_nothing():
+    started, *rest = transaction(0, 909_948, 910_031)
+    [sample] = started.samples
+    strange = msgspec.structs.replace(sample, at=NOON.replace(year=1970))
+
+    summary = summary_of((msgspec.structs.replace(started, samples=(strange,)), *rest))
+
+    assert (summary.energy_wh, summary.flags) == (83, IMPLAUSIBLE)
+
+
+def test_a_meter_that_restarts_is_worth_what_its_rising_parts_tell():
+    assert shown(0, 40, 90, 153, 0, 30, 62) == (215, "readings", RESTARTED)
+    assert shown(1000, 9000, 1001) == (8000, "readings", WENT_BACK)
+    assert shown(0, 153, 62) == (153, "readings", WENT_BACK)
+
+
+def test_a_meter_that_restarts_and_comes_further_than_before_is_seen():
+    assert shown(0, 3000, 6000, 0, 4000, 8000) == (14_000, "readings", RESTARTED)
+
+
+def test_a_register_that_rolls_over_is_worth_at_least_its_rising_parts():
+    assert shown(999_990_000, 999_999_000, 500, 9500) == (18_000, "readings", RESTARTED)
+
+
+def test_an_end_of_zero_is_no_reading_of_the_end():
+    assert shown(900_000, 905_000, 906_000, 0) == (6000, "readings", WENT_BACK)
+
+
+def test_a_meter_that_went_back_and_no_reading_between_is_no_energy():
+    assert shown(900, 100) == (None, "", ("meter_went_back",))
+
+
+@pytest.mark.parametrize("wrong", [[0], [0, 0, 0], [910_000_000], [0, 910_000_000, 0]])
+def test_a_value_that_its_neighbours_contradict_is_no_reading(wrong):
+    assert shown(1000, 1500, *wrong, 2000, 2500) == (1500, "register", ())
+
+
+def test_a_value_rounded_down_is_no_meter_that_went_back():
+    assert shown(1000, 1509.6, 1500) == (500, "register", ())
+
+
+def test_a_meter_that_never_was_ready_is_no_energy_but_what_it_says():
+    assert shown(0, 909_948, 0) == (None, "", ("energy_implausible", "meter_went_back"))
+
+
+def test_an_end_without_a_reading_is_counted_to_the_last_one_and_marked():
+    assert shown(1000, 3000, 5000, None) == (4000, "readings", ("energy_from_readings",))
+
+
+def test_a_start_without_a_reading_is_counted_from_the_first_one_and_marked():
+    assert shown(None, 3000, 5000) == (2000, "readings", ("energy_from_readings",))
+
+
+@pytest.mark.parametrize("readings_wh", [(None, None), (1000, None), (None, 5000)])
+def test_an_end_whose_energy_nobody_knows_says_so(readings_wh):
+    assert shown(*readings_wh) == (None, "", ("energy_unknown",))
+
+
+def test_nothing_is_missing_while_a_transaction_goes_on():
+    started, updated, _ended = transaction(1000, 3000, 5000)
+
+    assert summary_of((started,)).flags == summary_of((started, updated)).flags == ()
+
+
+def test_what_comes_after_the_end_is_not_of_the_transaction():
+    late = Event(
+        9, "Updated", NOON, NOON, samples=(Sample(NOON + timedelta(days=3), 25e6, "Sample.Clock", "Outlet", 0),)
+    )
+
+    summary = summary_of((*transaction(0, 1000, 2000), late))
+
+    assert (summary.energy_wh, summary.flags) == (2000, ())
+
+
+def test_another_place_is_asked_where_the_outlet_does_not_tell():
+    inlet = (
+        Event(3, "Updated", NOON, NOON, samples=(Sample(NOON, 70.0, "Transaction.Begin", "Inlet", 0),)),
+        Event(4, "Updated", NOON, NOON, samples=(Sample(NOON, 95.0, "Transaction.End", "Inlet", 0),)),
+    )
+
+    summary = summary_of((*transaction(0, 4_000_000), *inlet))
+
+    assert (summary.meter_start_wh, summary.energy_wh) == (70, 25)
+
+
+def test_all_readings_of_a_transaction_may_come_with_its_end():
+    samples = tuple(Sample(NOON + timedelta(minutes=m), 100.0 * m, "Sample.Periodic", "Outlet", m) for m in range(60))
+    updated = Event(1, "Updated", NOON, NOON, samples=samples[30:31])
+    ended = Event(2, "Ended", NOON + timedelta(minutes=60), NOON, samples=samples)
+
+    assert summary_of((updated, ended, Event(0, "Started", NOON, NOON, samples=samples[:1]))).energy_wh == 5900
+
+
+def test_the_readings_of_a_long_transaction_take_no_more_room_than_those_of_a_short_one():
+    fold = None
+    for event in transaction(*range(0, 100_000, 100)):
+        fold = merge(fold, event, None)
+
+    [register] = fold.registers.values()
+    assert len(register.some) == KEPT
+    assert len(msgspec.msgpack.encode(fold)) < 700
+
+
+def test_a_long_transaction_whose_meter_restarts_is_seen():
+    energy_wh, source, flags = shown(*range(0, 50_000, 100), *range(0, 80_000, 100), minutes_apart=1)
+
+    assert (source, flags) == ("readings", RESTARTED)
+    assert 80_000 < energy_wh < 130_000
+
+
+readings = st.lists(st.sampled_from([0, 10, 20, 500, 1000, 1500, 9000, 909_948, 910_031]), min_size=2, max_size=6)
+
+
+@given(readings)
+def test_the_order_of_arrival_makes_no_difference(readings_wh):
+    events = tuple(transaction(*readings_wh))
+
+    assert len({summary_of(order) for order in list(permutations(events))[:120]}) == 1
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=KEPT + 1, max_size=60), st.randoms())
+def test_which_readings_are_kept_does_not_depend_on_the_order_either(readings_wh, random):
+    events = list(transaction(*readings_wh))
+    in_order = summary_of(events)
+    random.shuffle(events)
+
+    assert summary_of(events) == in_order
+
+
+@given(readings)
+def test_an_end_without_energy_always_says_why(readings_wh):
+    energy_wh, source, flags = shown(*readings_wh)
+
+    assert (energy_wh is None) == (source == "")
+    assert energy_wh is not None or flags
+
+
+@given(st.lists(st.integers(0, 9000), min_size=2, max_size=40).map(sorted))
+def test_a_register_that_only_rises_is_never_doubted(readings_wh):
+    assert shown(*readings_wh) == (readings_wh[-1] - readings_wh[0], "register", ())

@@ -1,0 +1,69 @@
+"""How much was charged: registers that cannot have run so are not billed without a mark."""
+
+import pytest
+from chargebus_testkit.raw import v16, v201
+from chargebus_testkit.raw.times import ago
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def energy(session):
+    return session["energy_wh"], session["energy_source"], session["flags"]
+
+
+async def charge(station, *readings_wh, **started):
+    """Say a transaction whose readings come ten minutes after another, the last one with its end."""
+    last = len(readings_wh) - 1
+    for number, wh in enumerate(readings_wh):
+        at = ago(10 * (last - number + 1))
+        if number == 0:
+            await station.call("TransactionEvent", v201.started("t", 0, at, wh, **started))
+        elif number == last:
+            await station.call("TransactionEvent", v201.ended("t", number, at, wh))
+        else:
+            await station.call("TransactionEvent", v201.updated("t", number, at, wh))
+
+
+async def test_a_begin_of_zero_that_no_power_explains(raw_station, ended_sessions):
+    async with raw_station("2.0.1") as station:
+        await charge(station, 0, 909_948, 910_031, offline=True)
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (83, "readings", ["energy_from_readings", "energy_implausible"])
+
+
+async def test_a_meter_start_of_zero_that_no_power_explains(raw_station, ended_sessions):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(60), 0))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(5), 4_076_000))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (None, "", ["energy_implausible"])
+
+
+@pytest.mark.parametrize(
+    ("readings_wh", "energy_wh", "flag"),
+    [
+        ((1000, 9000, 1001), 8000, "meter_went_back"),
+        ((0, 60, 153, 0, 62), 215, "meter_restarted"),
+        ((900, 5000, 0), 4100, "meter_went_back"),
+    ],
+)
+async def test_a_meter_that_falls_in_the_middle(raw_station, ended_sessions, readings_wh, energy_wh, flag):
+    async with raw_station("2.0.1") as station:
+        await charge(station, *readings_wh)
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (energy_wh, "readings", ["energy_from_readings", flag])
+
+
+async def test_an_end_without_energy_says_why(raw_station, ended_sessions):
+    async with raw_station("1.6") as station:
+        await station.call("StopTransaction", v16.stop(4711, ago(5), 5000))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (None, "", ["energy_unknown"])
