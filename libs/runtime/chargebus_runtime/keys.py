@@ -1,6 +1,7 @@
 """API keys, known to every process from the compacted topic `access.keys`, checked without a look-up."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -69,7 +70,12 @@ class KeyRing:
             if scheme.lower() != "bearer" or not token.startswith(PREFIX + "_"):
                 return None
             presented = token.strip()
-        return self.caller(presented)
+        try:
+            return self.caller(presented)
+        except Problem as problem:
+            if problem.status != HTTPStatus.UNAUTHORIZED or not await self.view.catch_up():
+                raise
+        return self.caller(presented)  # one that was made just now may not have been read yet
 
     def caller(self, presented: str) -> Caller:
         """Return who presents this key.

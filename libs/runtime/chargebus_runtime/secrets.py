@@ -7,12 +7,18 @@ with scrypt.
 
 import hashlib
 import hmac
+import re
 import secrets as random_source
+from collections.abc import Iterator
+from typing import Final
 
 _FAST = "sha256"
 _SLOW = "scrypt"
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 _HEX_FORM_BYTES = 20  # an AuthorizationKey of OCPP 1.6 is 20 bytes, written as 40 hexadecimal digits
+_HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,32}")
+_RAW_BYTES: Final = range(8, 33)  # what hexadecimal digits of an allowed length stand for
+_ENDINGS: Final = b"\r\n\0"
 
 
 def generate_password() -> str:
@@ -30,9 +36,18 @@ def hash_generated(secret: str) -> str:
 
 
 def hash_chosen(secret: str) -> str:
-    """Return the stored form of a secret that a person chose; takes about 50 ms of CPU."""
+    """Return the stored form of a secret that a person chose; takes about 50 ms of CPU.
+
+    One of hexadecimal digits is a key: it is kept in lower case, for `verify` takes it in either.
+    """
     salt = random_source.token_hex(16)
-    return f"{_SLOW}${salt}${_slow(salt, secret.encode())}"
+    chosen = secret.encode()
+    return f"{_SLOW}${salt}${_slow(salt, chosen.lower() if _HEXADECIMAL.fullmatch(chosen) else chosen)}"
+
+
+def fingerprint(stored: str) -> str:
+    """Return a name for a stored form, by which it can be spoken of where the form itself is not shown."""
+    return hashlib.sha256(stored.encode()).hexdigest()[:16]
 
 
 def is_slow(stored: str) -> bool:
@@ -43,13 +58,26 @@ def is_slow(stored: str) -> bool:
 def verify(secret: bytes, stored: str) -> bool:
     """Compare in constant time; an empty or unknown stored form matches nothing.
 
-    The 20 raw bytes that a 1.6 station makes of its hexadecimal AuthorizationKey match that key as well.
+    What stations make of the same secret matches as well: hexadecimal digits in either case, the bytes that they stand
+    for (Spec: OCPP 1.6 security whitepaper, AuthorizationKey), and a line end or NUL after it.
     """
-    forms = [secret]
-    if len(secret) == _HEX_FORM_BYTES:
-        forms += [secret.hex().encode(), secret.hex().upper().encode()]
-    matches = [_matches(form, stored) for form in forms]
-    return any(matches)
+    return any(_matches(form, stored) for form in _forms(secret, all_of_them=not is_slow(stored)))
+
+
+def _forms(secret: bytes, *, all_of_them: bool) -> Iterator[bytes]:
+    """Yield what a secret may stand for, each once; where each costs a slow hash, only what it looks like."""
+    forms: dict[bytes, None] = {}
+    for ending in dict.fromkeys((secret, secret.rstrip(_ENDINGS))):
+        forms[ending] = None
+        if _HEXADECIMAL.fullmatch(ending):
+            forms |= dict.fromkeys((ending.lower(), ending.upper(), bytes.fromhex(ending.decode())))
+        elif len(ending) in _RAW_BYTES and (all_of_them or not _is_text(ending)):
+            forms |= dict.fromkeys((ending.hex().encode(), ending.hex().upper().encode()))
+    yield from forms
+
+
+def _is_text(secret: bytes) -> bool:
+    return secret.isascii() and secret.decode("ascii").isprintable()
 
 
 def _matches(secret: bytes, stored: str) -> bool:

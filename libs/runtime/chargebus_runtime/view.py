@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from math import inf
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from chargebus_events.record import Received
 
 from chargebus_runtime.kafka import check_alive, received
@@ -19,6 +21,11 @@ _POLL_MS = 1000
 _RECORDS_AT_ONCE = 2000
 
 _UNREAD_KEYS = 1000
+
+ASK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.01
+_CATCH_UP_WITHIN_S: Final = 3.0
+_MOST_WAITING: Final = 2000
 
 Apply = Callable[[Received], None]
 
@@ -44,6 +51,30 @@ class View:
     unreadable: Apply = pass_over
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _unread: dict[str, str] = field(default_factory=dict)
+    _client: AIOKafkaConsumer | None = None
+    _next_question: "asyncio.Task[bool] | None" = None
+    _asked_at: float = -inf
+    _waiting: int = 0
+
+    async def catch_up(self) -> bool:
+        """Wait until all that stands in the topic now is applied; return whether it is known to be.
+
+        To be asked where something is about to be denied: what a caller was told elsewhere may rely on it. Kafka is
+        asked at most every `ASK_EVERY_S`, for all who came before that; too many at once learn nothing. A view that
+        nobody reads has nothing to catch up with.
+        """
+        if self._client is None:
+            return True
+        if self._waiting >= _MOST_WAITING:
+            return False
+        question = self._next_question
+        if question is None:
+            question = self._next_question = asyncio.create_task(self._ask(self._client), name=f"end of {self.topic}")
+        self._waiting += 1
+        try:
+            return await asyncio.shield(question)
+        finally:
+            self._waiting -= 1
 
     def take(self, record: Received) -> None:
         """Apply a record, whatever it is."""
@@ -65,6 +96,7 @@ class View:
 
     async def run(self, client: AIOKafkaConsumer) -> None:
         """Read until cancelled."""
+        self._client = client
         goal = await _ends(client, client.assignment())
         while not self.ready.is_set():
             if await _reached(client, goal):
@@ -79,6 +111,20 @@ class View:
         for records in (await _poll(client)).values():
             for record in records:
                 self.take(received(record))
+
+    async def _ask(self, client: AIOKafkaConsumer) -> bool:
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(self._asked_at + ASK_EVERY_S - now())
+        self._asked_at, self._next_question = now(), None  # who comes from now on asks again
+        try:
+            async with asyncio.timeout(_CATCH_UP_WITHIN_S):
+                goal = await client.end_offsets(client.assignment())
+                while not await _reached(client, goal):  # noqa: ASYNC110 - another task reads, and may rest in between
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        except (KafkaError, ConsumerStoppedError, TimeoutError) as error:
+            log.warning("%s: whether all of it was read is not known: %r", self.topic, error)
+            return False
+        return True
 
     def _report(self, record: Received, error: Exception) -> None:
         where = f"{record.topic}[{record.partition}]@{record.offset}"

@@ -11,7 +11,7 @@ from chargebus_runtime.http import declared, docs, methods, problems
 from chargebus_runtime.http.callers import Authenticator
 from chargebus_runtime.http.checks import CheckedCall
 from chargebus_runtime.http.health import Health, health_router
-from chargebus_runtime.http.layers import BoundedBody, HeadAsGet, Measured
+from chargebus_runtime.http.layers import BoundedBody, HeadAsGet, Measured, SlashesInside
 from chargebus_runtime.telemetry import Tracing
 
 
@@ -61,4 +61,5 @@ def build_app(parts: HttpParts) -> FastAPI:
     app.add_middleware(BoundedBody)
     app.add_middleware(Measured, tracing=parts.tracing)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(SlashesInside)
     return app

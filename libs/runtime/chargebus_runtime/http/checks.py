@@ -13,6 +13,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Path, Query
 from fastapi.routing import APIRoute
 
+from chargebus_runtime.http.layers import restore_slashes
 from chargebus_runtime.http.problems import FieldError, Problem, malformed
 
 _JSON: Final = re.compile(r"application/([^;]+\+)?json", re.ASCII | re.IGNORECASE)
@@ -52,6 +53,7 @@ class CheckedCall:
         """
         if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
             raise Problem(422, "invalid request", "The address has a NUL character (%00).")
+        restore_slashes(request.scope)
         route: APIRoute = request.scope["route"]
         errors = list(_wrong(request, self._parameters(route)))
         if errors:

@@ -1,10 +1,12 @@
 """What lies around the app: measuring, HEAD, and how large a body may be."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from fastapi import HTTPException
 from opentelemetry import trace as otel_trace
@@ -74,6 +76,36 @@ class HeadAsGet:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
+_SLASH_INSIDE: Final = "\ufdd0"  # no character: nobody's name has it
+_ENCODED_SLASH: Final = re.compile(rb"%2[Ff]")
+
+
+class SlashesInside:
+    """Keeps an encoded slash (%2F) within its part of the path, where ASGI's decoded path would part it there.
+
+    Spec: RFC 3986 2.2 (a reserved character and its encoded form differ)
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        raw: bytes = scope.get("raw_path") or b""
+        if scope["type"] == "http" and _ENCODED_SLASH.search(raw):
+            path = unquote_to_bytes(_ENCODED_SLASH.sub(_SLASH_INSIDE.encode(), raw.partition(b"?")[0]))
+            scope = {**scope, "path": path.decode("utf-8", "replace")}
+        await self._app(scope, receive, send)
+
+
+def restore_slashes(scope: Scope) -> None:
+    """Give the parameters of a path the slashes that `SlashesInside` kept in them."""
+    parameters: dict[str, object] = scope["path_params"]
+    for name, value in parameters.items():
+        if isinstance(value, str) and _SLASH_INSIDE in value:
+            parameters[name] = value.replace(_SLASH_INSIDE, "/")
 
 
 class BoundedBody:
