@@ -32,6 +32,7 @@ class Refusal:
 
 REFUSALS: Final = (
     Refusal("only what a list gave is a cursor of it", "invalid request", "query.cursor"),
+    Refusal("which characters nobody sees, no pattern says", "invalid request", "body.station_id"),
     Refusal(
         "a key that expired before it was made opens nothing: which times have passed, no schema knows",
         "expired already",

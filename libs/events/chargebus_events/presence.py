@@ -19,7 +19,9 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station's newest connection, or its end.
 
     `epoch` is None in the record that announces a connection: its offset is the epoch. A connection's end, and a
-    connection that asserts itself again, carry it. `at` is when it began, was last heard, or ended.
+    connection that asserts itself again, carry it. `at` is when it began, was last heard, or ended. `credential` is the
+    fingerprint of the stored form that the station's password matched; `deviations` say in which way its opening
+    request was not as the specification has it.
     """
 
     station_id: str
@@ -31,6 +33,8 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = ""
     security_profile: int = 1
     remote_address: str = ""
+    credential: str = ""
+    deviations: tuple[str, ...] = ()
 
     def record(self) -> Record:
         """Return the presence as a record for `ocpp.presence`."""

@@ -11,14 +11,18 @@ from chargebus_events.topics import REGISTRY
 STATION_TYPE = "chargebus.station.registered.v1"
 ONBOARDING_TYPE = "chargebus.onboarding.policy.v1"
 
-ONBOARDING_KEY = "/onboarding"  # no station has a slash in its identity
+ONBOARDING_KEY = "/onboarding"  # no station's identity begins with a slash
 
 Registration = Literal["accepted", "pending", "rejected"]
 UnknownStations = Literal["refuse", "pending", "accept"]
 
 
 class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A station's credentials and state; `versions` empty means any; `password_hash` as `secrets.hash_*` made it."""
+    """A station's credentials and state; `versions` empty means any; `password_hash` as `secrets.hash_*` made it.
+
+    `newer_password_hashes`, oldest first, are of passwords that the station may use as well: with the first use of one,
+    those older than it end.
+    """
 
     station_id: str
     registration: Registration
@@ -26,6 +30,7 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     updated_at: datetime
     security_profile: int = 1
     versions: tuple[str, ...] = ()
+    newer_password_hashes: tuple[str, ...] = ()
 
     def record(self) -> Record:
         """Return the station as a record for `station.registry`."""

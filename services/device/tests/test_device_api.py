@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -54,9 +55,56 @@ async def test_A00_FR_205_a_chosen_password_has_16_to_40_printable_characters(ap
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("station_id", ["", "x" * 49, "with space", "slash/", "colon:", "ümlaut", "newline\n"])
-async def test_a_station_id_that_no_url_could_carry_is_refused(api, station_id):
+@pytest.mark.parametrize(
+    "station_id",
+    [
+        "",
+        "x" * 256,
+        " ",
+        " before",
+        "behind ",
+        "/onboarding",
+        ".",
+        "..",
+        "newline\n",
+        "nul\0",
+        "right to left \u202e",
+        "invisible\u200b",
+        "decomposed u\u0308",
+        "line\u2028",
+    ],
+)
+async def test_a_station_id_that_no_url_could_carry_or_nobody_could_read_is_refused(api, station_id):
     assert (await api.post("/stations", json={"station_id": station_id})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "station_id",
+    ["RDAM 123", "RDAM:123", "a/b", "slash/", "Ladesäule", "充电桩", "x" * 255, "50%|+?#&", "%2F", "a\ufffdb", "bulk"],
+)
+async def test_any_other_identity_is_registered_shown_and_addressed_percent_encoded(api, device, station_id):
+    path = f"/stations/{quote(station_id, safe='')}"
+    created = await api.post("/stations", json={"station_id": station_id})
+    assert (created.status_code, created.headers["Location"]) == (201, f"/v1{path}")
+    assert (await station(device, station_id)).station_id == station_id
+    assert (await api.get(path)).json()["station_id"] == station_id
+    assert (await api.patch(path, json={"name": "found"})).json()["name"] == "found"
+    assert (await api.post(f"{path}/password")).json()["station_id"] == station_id
+    assert station_id in await listed(api)
+    assert (await api.delete(path)).status_code == 204
+    assert (await api.get(path)).status_code == 404
+
+
+async def test_identities_of_all_kinds_come_page_by_page(api):
+    ids = ["a", "a/b", "a b", "ä", "充电桩", "a:b", "Z"]
+    for station_id in ids:
+        await api.post("/stations", json={"station_id": station_id})
+    found, cursor = [], None
+    while cursor is not None or not found:
+        page = (await api.get("/stations", params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        found += [item["station_id"] for item in page["items"]]
+        cursor = page["next"]
+    assert found == sorted(ids, key=str.encode)
 
 
 async def test_what_an_operator_gives_is_kept_and_published(api, device):
@@ -97,7 +145,7 @@ async def test_in_bulk_each_station_stands_for_itself(api, device):
     stations = [
         {"station_id": "new-1"},
         {"station_id": "known"},
-        {"station_id": "not an id"},
+        {"station_id": "not an id\n"},
         {"station_id": "new-2", "password": "chosen by operator"},
         {"station_id": "new-1", "registration": "rejected"},
         "nonsense",
@@ -111,7 +159,7 @@ async def test_in_bulk_each_station_stands_for_itself(api, device):
     assert results == [
         ("new-1", "created"),
         ("known", "exists"),
-        ("not an id", "invalid"),
+        ("not an id\n", "invalid"),
         ("new-2", "created"),
         ("new-1", "exists"),
         (None, "invalid"),
@@ -220,7 +268,7 @@ async def test_a_station_shows_its_boot_connection_evses_and_connectors(api, dev
         for e, c, s in reports
     ]
     await device.apply(
-        device.presence(40, version="2.0.1", remote_address="10.0.0.1"),
+        device.presence(40, version="2.0.1", remote_address="10.0.0.1", deviations=("forgiven",)),
         device.frame(
             "BootNotification",
             b'{"chargingStation":{"vendorName":"Acme","model":"Two"},"reason":"PowerUp"}',
@@ -234,6 +282,7 @@ async def test_a_station_shows_its_boot_connection_evses_and_connectors(api, dev
 
     assert found["connection"]["connected"] is True
     assert found["connection"]["remote_address"] == "10.0.0.1"
+    assert found["connection"]["deviations"] == ["forgiven"]
     assert found["connection"]["last_seen_at"] == "2025-03-01T12:00:00Z"
     assert (found["boot"]["vendor"], found["boot"]["reason"], found["boot"]["version"]) == ("Acme", "PowerUp", "2.0.1")
     assert found["status"] == "Occupied"

@@ -81,7 +81,14 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     process.edges.follow(slot.hear)
     health = KafkaHealth(HealthLimits(settings.kafka.stall_s, settings.kafka.dark_s))
     credentials = Credentials(monotonic)
-    admission = Admission(obstacles, changes.registry, credentials, lambda: len(connections) >= listen.max_connections)
+    registry_view = View(REGISTRY, changes.registry.apply, unreadable=changes.registry.refuse)
+    admission = Admission(
+        obstacles,
+        changes.registry,
+        credentials,
+        crowded=lambda: len(connections) >= listen.max_connections,
+        newest=registry_view.catch_up,
+    )
     parts = ConnectionParts(
         slot=settings.slot,
         uplink=uplink,
@@ -99,6 +106,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
         return OcppConnection(station, terms, socket, parts)
 
     def opened(connection: OcppConnection) -> None:
+        changes.registry.used(connection.station.station_id, connection.station.credential)
         connections.open(connection)
         changes.review(connection)  # the registry may have changed during the handshake
 
@@ -130,7 +138,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     service = Service(
         "edge",
         views=(
-            View(REGISTRY, changes.registry.apply, unreadable=changes.registry.refuse),
+            registry_view,
             View(PRESENCE, reader.apply, PRESENCE_PACE_S, unreadable=reader.fence),
             process.edges.view,
         ),

@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import msgspec
 import pytest
 from chargebus_edge.door import handshake
 from chargebus_events.registry import OnboardingPolicy, removed
-from chargebus_runtime.secrets import hash_chosen, hash_generated
+from chargebus_runtime.secrets import fingerprint, hash_chosen, hash_generated
+from chargebus_testkit.waiting import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"
@@ -30,19 +33,36 @@ PASSWORD = "0123456789abcdef0123456789abcdef01234567"
         ("/ocpp/a%2Bb+c", "a+b+c"),
         ("/ocpp/A*b-c_d=e+f|g@h.i", "A*b-c_d=e+f|g@h.i"),
         (f"/ocpp/{'x' * 48}", "x" * 48),
-        (f"/ocpp/{'x' * 49}", None),
+        (f"/ocpp/{'x' * 255}", "x" * 255),
+        (f"/ocpp/{'x' * 256}", None),
+        ("/CP1", "CP1"),
+        ("///charger", "charger"),
+        ("ws://csms.example/CP1", "CP1"),
+        ("/ocpp/RDAM%20123", "RDAM 123"),
+        ("/ocpp/%20CP1%20", "CP1"),
+        ("/ocpp/RDAM%3A123", "RDAM:123"),
+        ("/ocpp/RDAM:123", "RDAM:123"),
+        ("/ocpp/a%2Fb", "a/b"),
+        ("/ocpp/100%25", "100%"),
+        ("/ocpp/Lade%C3%A4ule", "Lade\u00e4ule"),
+        ("/ocpp/Lade%c3%a4ule", "Lade\u00e4ule"),
+        ("/ocpp/Ladea%CC%88ule", "Lade\u00e4ule".replace("ea\u0308", "e\u00e4")),
+        ("/ocpp/Lade%E4ule", "Lade\u00e4ule"),
+        ("/ocpp/%E5%85%85%E7%94%B5%E6%A1%A9", "\u5145\u7535\u6869"),
         ("/ocpp/", None),
         ("/ocpp", None),
         ("/", None),
         ("", None),
-        ("///charger", None),
         ("/ocppCP1", None),
         ("/ocpp/a/b", None),
-        ("/ocpp/a%2Fb", None),
-        ("/ocpp/a%20b", None),
+        ("/steve/CP1", None),
+        ("/ocpp/%2Fonboarding", None),
+        ("/ocpp/%2E%2E", None),
+        ("/ocpp/..", None),
+        ("/ocpp/%20", None),
         ("/ocpp/a%00", None),
-        ("/ocpp/%C3%A9", None),
         ("/ocpp/CP1%0A", None),
+        ("/ocpp/a%E2%80%AEb", None),
         ("ws://[/ocpp/CP1", None),
     ],
 )
@@ -53,7 +73,60 @@ def test_identity_is_the_last_part_of_the_path_decoded_and_checked(target, ident
 def test_A00_FR_205_a_password_is_bytes_and_need_not_be_text():
     secret = bytes(range(256))
     header = "Basic " + base64.b64encode(b"CP1:" + secret).decode()
-    assert handshake.basic([header]) == ("CP1", secret)
+    assert handshake.password(handshake.basic([header]), "CP1") == secret
+
+
+@pytest.mark.parametrize(
+    ("user", "station_id"),
+    [
+        ("CP1", "CP1"),
+        ("cp1", "CP1"),
+        ("CP1 ", "CP1"),
+        ("RDAM 123", "RDAM 123"),
+        ("RDAM%20123", "RDAM 123"),
+        ("RDAM:123", "RDAM:123"),
+        ("RDAM%3a123", "RDAM:123"),
+        ("a:b:c", "a:b:c"),
+        ("Lade\u00e4ule", "Lade\u00e4ule"),
+        ("Ladea\u0308ule", "Lade\u00e4ule"),
+        ("Lade%C3%84ule", "Lade\u00e4ule"),
+    ],
+)
+def test_the_user_is_the_identity_however_it_is_written(user, station_id):
+    assert handshake.password(user.encode() + b":pass:word", station_id) == b"pass:word"
+
+
+def test_the_user_may_be_in_the_alphabet_of_rfc_2617():
+    assert handshake.password("Lade\u00e4ule:x".encode("latin-1"), "Lade\u00e4ule") == b"x"
+
+
+@pytest.mark.parametrize("user", ["CP2", "", "CP", "CP11", "RDAM", "CP1:"])
+def test_A00_FR_204_another_user_is_not_the_station(user):
+    assert handshake.password(user.encode() + b":CP1", "CP1") is None or user == "CP1:"
+
+
+def test_the_identity_tells_which_colon_ends_the_user():
+    assert handshake.password(b"A:B:C", "A") == b"B:C"
+    assert handshake.password(b"A:B:C", "A:B") == b"C"
+    assert handshake.password(b"A:B", "A:B") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic Q1AxOns/fj5+fn4=",
+        "basic Q1AxOns/fj5+fn4=",
+        "BASIC Q1AxOns/fj5+fn4=",
+        "Basic   Q1AxOns/fj5+fn4=  ",
+        "Basic\tQ1AxOns/fj5+fn4=",
+        "Basic Q1AxOns/fj5+fn4",
+        "Basic Q1AxOns_fj5-fn4=",
+        "Basic Q1AxOns_fj5-fn4",
+        "Basic Q1AxOns/ fj5+fn4=",
+    ],
+)
+def test_base64_is_understood_without_padding_in_both_alphabets_and_folded(header):
+    assert handshake.basic(["Bearer x", header]) == b"CP1:{?~>~~~"
 
 
 @pytest.mark.parametrize("header", ["Basic !!!", "Basic", "Bearer abc", "", "Basic " + base64.b64encode(b"x").decode()])
@@ -67,6 +140,36 @@ def test_the_newest_allowed_version_is_chosen_whatever_the_order_of_the_offers()
     assert handshake.choose(["ocpp2.1", "ocpp2.0.1", "ocpp1.6"], ("1.6", "2.0.1")) == "ocpp2.0.1"
     assert handshake.choose(["ocpp2.0", "soap"], ()) is None
     assert handshake.choose(["ocpp2.1"], ("1.6",)) is None
+
+
+@pytest.mark.parametrize(
+    ("offers", "versions", "speech"),
+    [
+        (["OCPP1.6"], ("1.6",), ("1.6", "OCPP1.6")),
+        (["ocpp1.6J"], ("1.6",), ("1.6", "ocpp1.6J")),
+        (["ocpp1.6j", "mqtt"], (), ("1.6", "ocpp1.6j")),
+        (["ocpp-1.6"], ("1.6", "2.0.1"), ("1.6", "ocpp-1.6")),
+        (["OCPP 2.0.1"], ("2.0.1",), ("2.0.1", "OCPP 2.0.1")),
+        (["ocpp201"], ("2.0.1",), ("2.0.1", "ocpp201")),
+        (["ocpp1_6", "OCPP2.0.1"], (), ("2.0.1", "OCPP2.0.1")),
+        (["ocpp1_6", "OCPP2.0.1"], ("1.6",), ("1.6", "ocpp1_6")),
+        (["1.6"], ("1.6",), ("1.6", "1.6")),
+        (['"ocpp1.6"'], ("1.6",), ("1.6", '"ocpp1.6"')),
+        (["ocpp"], ("1.6",), ("1.6", "ocpp")),
+        ([], ("1.6",), ("1.6", "")),
+        ([], (), None),
+        ([], ("1.6", "2.0.1"), None),
+        (["ocpp"], (), None),
+        (["ocpp"], ("1.6", "2.0.1"), None),
+        (["OCPP1.6"], ("2.0.1",), None),
+        (["ocpp1.5"], ("1.6",), None),
+        (["ocpp2.0"], ("2.0.1",), None),
+        (["ocpp9.9"], ("1.6",), None),
+        (["soap", "json"], ("1.6",), None),
+    ],
+)
+def test_a_near_miss_of_a_subprotocol_is_taken_where_the_registration_allows_it(offers, versions, speech):
+    assert handshake.guess(offers, versions) == speech
 
 
 def test_offers_are_read_leniently():
@@ -87,9 +190,43 @@ async def test_a_registered_station_comes_in_with_its_password(edge):
         assert socket.subprotocol == "ocpp1.6"
 
 
+@pytest.mark.parametrize("offers", [["OCPP1.6"], ["ocpp1.6J"], None])
+async def test_a_near_miss_is_answered_in_the_stations_own_words_and_told(edge, offers):
+    edge.register("CP2", versions=("1.6",))
+    async with edge.connect("CP2", subprotocols=offers) as socket:
+        assert socket.subprotocol == (offers[0] if offers else None)
+        await socket.send('[2,"a","Heartbeat",{}]')
+        assert '"currentTime"' in await socket.recv()
+    told = decode_presence(edge)[0]
+    assert told["version"] == "1.6"
+    assert told["deviations"] == [
+        f"the subprotocol {offers[0]!r} was taken for OCPP 1.6" if offers else "no subprotocol was taken for OCPP 1.6"
+    ]
+    assert edge.edge.server._parts.counts.events["near_miss"] == 1
+
+
+@pytest.mark.parametrize(
+    "station_id", ["RDAM 123", "RDAM:123", "Lade\u00e4ule 7", "\u5145\u7535\u6869", "a/b", "x" * 255, "50%|+?#"]
+)
+async def test_any_identity_comes_in_and_is_named_in_full(edge, station_id):
+    edge.register(station_id)
+    async with edge.connect(station_id, path=f"/ocpp/{quote(station_id, safe='')}") as socket:
+        await socket.send('[2,"a","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]')
+        (frame,) = await edge.published("device", 1)
+    assert frame.key == station_id
+    assert dict(frame.headers)["ce_subject"] == station_id.encode()
+
+
 @pytest.mark.parametrize(
     "secret",
-    [PASSWORD, bytes.fromhex(PASSWORD)],
+    [
+        PASSWORD,
+        PASSWORD.upper(),
+        f"{PASSWORD}\n",
+        f"{PASSWORD}\r\n",
+        bytes.fromhex(PASSWORD),
+        bytes.fromhex(PASSWORD) + b"\0",
+    ],
 )
 async def test_a_password_matches_as_text_and_as_the_bytes_of_its_hex_form(edge, secret):
     async with edge.connect("CP1", password=secret):
@@ -285,11 +422,138 @@ async def test_a_new_registration_status_reaches_the_protocol(edge):
 # Chosen passwords: chosen passwords wait their turn
 
 
-async def test_a_chosen_password_is_checked_in_turn_and_remembered(edge):
+async def test_a_wrong_chosen_password_is_told_to_be_wrong_each_time_and_the_right_one_comes_in(edge):
     edge.register("CP2", password_hash=hash_chosen("correct horse"))
-    assert (await status_of(edge.connect("CP2", password="wrong"))).status_code == 401
-    again = await status_of(edge.connect("CP2", password="wrong"))
-    assert again.status_code == 401
-    later = await status_of(edge.connect("CP2", password="wronger"))
-    assert later.status_code == 503
-    assert int(later.headers["Retry-After"]) >= 1
+    for wrong in ("wrong", "wrong", "wronger"):
+        assert (await status_of(edge.connect("CP2", password=wrong))).status_code == 401
+    async with edge.connect("CP2", password="correct horse"):
+        pass
+
+
+async def test_of_many_guesses_at_once_those_that_cannot_be_checked_in_time_are_told_to_come_again(edge):
+    edge.register("CP2", password_hash=hash_chosen("correct horse"))
+    answers = await asyncio.gather(*(status_of(edge.connect("CP2", password=f"guess {n}")) for n in range(4)))
+    assert {answer.status_code for answer in answers} == {401, 503}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status_code == 503)
+
+
+async def test_a_password_that_changes_while_it_is_checked_is_checked_again(edge):
+    edge.register("CP2", password_hash=hash_chosen("the one before"))
+    connecting = asyncio.ensure_future(status_of(edge.connect("CP2", password="a wrong one")))
+    await until(lambda: edge.edge.credentials._turns, what="a check under way")
+    edge.register("CP2", password_hash=hash_chosen("the one after"))
+    assert (await connecting).status_code == 401
+
+
+# Nobody is turned away for what an edge has not read yet
+
+
+@pytest.fixture
+def behind(edge, monkeypatch):
+    """Let the edge read the rest of the registry only when it is asked to: `behind(write)` is what it has not read."""
+    unread = []
+
+    async def newest():
+        while unread:
+            unread.pop(0)()
+        return True
+
+    admit_with(edge, monkeypatch, newest)
+    return unread.append
+
+
+def admit_with(edge, monkeypatch, newest):
+    parts = edge.edge.server._parts
+    monkeypatch.setattr(edge.edge.server, "_parts", replace(parts, admission=replace(parts.admission, newest=newest)))
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        lambda edge: edge.register("CP9"),
+        lambda edge: policy(edge, "accept"),
+    ],
+    ids=["registered", "onboarded"],
+)
+async def test_a_station_that_connects_at_once_after_it_was_registered_comes_in(edge, behind, news):
+    behind(lambda: news(edge))
+    async with edge.connect("CP9") as socket:
+        assert socket.subprotocol == "ocpp1.6"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"password_hash": hash_generated("another")},
+        {"password_hash": hash_chosen("another")},
+        {"security_profile": 2},
+        {"versions": ("2.0.1",)},
+    ],
+    ids=["password", "chosen password", "profile", "version"],
+)
+async def test_a_station_that_was_changed_just_now_is_held_to_what_it_is_now(edge, behind, before):
+    edge.register("CP9", **before)
+    behind(lambda: edge.register("CP9"))
+    async with edge.connect("CP9") as socket:
+        assert socket.subprotocol == "ocpp1.6"
+
+
+async def test_while_it_is_not_known_whether_the_registry_was_read_nobody_is_told_to_be_unknown(edge, monkeypatch):
+    async def unknown():
+        return False
+
+    admit_with(edge, monkeypatch, unknown)
+    answer = await status_of(edge.connect("nobody"))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+# Several passwords
+
+
+OLD, NEW, NEWER = (hash_generated(word * 10) for word in ("old ", "new ", "newer "))
+
+
+@pytest.fixture
+def changing(edge):
+    """A station whose password is being changed, twice."""
+    edge.register("CP2", password_hash=OLD, newer_password_hashes=(NEW, NEWER))
+    return edge
+
+
+@pytest.mark.parametrize(
+    ("word", "stored"), [("old ", OLD), ("new ", NEW), ("newer ", NEWER)], ids=["old", "new", "newer"]
+)
+async def test_a_station_may_use_any_of_its_passwords_and_the_log_tells_which(changing, word, stored):
+    async with changing.connect("CP2", password=word * 10):
+        await changing.kafka.until("ocpp.presence", 1)
+    assert decode_presence(changing)[0]["credential"] == fingerprint(stored)
+
+
+@pytest.mark.parametrize(("used", "ended"), [("new ", ["old "]), ("newer ", ["old ", "new "]), ("old ", [])])
+async def test_those_older_than_the_one_that_was_used_end_at_once(changing, used, ended):
+    async with changing.connect("CP2", password=used * 10):
+        await changing.kafka.until("ocpp.presence", 1)
+    for word in ("old ", "new ", "newer "):
+        if word in ended:
+            assert (await status_of(changing.connect("CP2", password=word * 10))).status_code == 401
+
+
+async def test_a_new_password_beside_the_old_one_keeps_the_socket(edge):
+    async with edge.connect("CP1") as socket:
+        await edge.kafka.until("ocpp.presence", 1)
+        edge.register("CP1", newer_password_hashes=(NEW,))
+        await socket.send('[2,"a","Heartbeat",{}]')
+        assert '"currentTime"' in await socket.recv()
+
+
+async def test_who_came_in_by_a_password_that_ended_is_closed_and_no_other(changing):
+    async with changing.connect("CP2", password="new " * 10) as socket:
+        await changing.kafka.until("ocpp.presence", 1)
+        changing.register("CP2", password_hash=NEW, newer_password_hashes=(NEWER,))
+        await socket.send('[2,"a","Heartbeat",{}]')
+        assert '"currentTime"' in await socket.recv()
+        changing.register("CP2", password_hash=NEWER)
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd.code == 1008

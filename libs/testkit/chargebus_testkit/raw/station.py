@@ -3,23 +3,18 @@
 import asyncio
 import base64
 import itertools
-import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 from chargebus_ocppj.versions import SUBPROTOCOLS, Version
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from chargebus_testkit.raw import v16, v201
 from chargebus_testkit.raw.socket import Frame, Json, RawSocket, SocketClosedError
 
-_LET_IN_WITHIN_S: Final = 15.0
-_AGAIN_S: Final = 0.02
 _SUBPROTOCOL: Final = {version: name for name, version in SUBPROTOCOLS.items()}
 _BOOTS: Final[Mapping[Version, Any]] = {"1.6": v16.boot, "2.0.1": v201.boot, "2.1": v201.boot}
 
@@ -52,7 +47,7 @@ class RawStation:
         return self._sockets[-1]
 
     async def connect(self, subprotocols: tuple[str, ...] | None = None, **headers: str) -> RawSocket:
-        """Open a socket beside those that are open; an edge that does not know the station yet is asked again.
+        """Open a socket beside those that are open.
 
         Args:
             subprotocols: to offer, by default that of the version; empty for none.
@@ -63,24 +58,16 @@ class RawStation:
         """
         offered = (_SUBPROTOCOL[self.version],) if subprotocols is None else subprotocols
         sent = {"Authorization": self.authorization, **{name.replace("_", "-"): text for name, text in headers.items()}}
-        deadline = time.monotonic() + _LET_IN_WITHIN_S
-        while True:
-            try:
-                connection = await connect(
-                    f"{self._ocpp_url}/{quote(self.station_id, safe='')}",
-                    subprotocols=[Subprotocol(name) for name in offered] or None,
-                    additional_headers=sent,
-                    compression=None,
-                    max_size=None,
-                    ping_interval=None,
-                )
-            except InvalidStatus as refused:
-                if refused.response.status_code != HTTPStatus.UNAUTHORIZED or time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(_AGAIN_S)
-            else:
-                self._sockets.append(RawSocket(connection, self.replies))
-                return self.socket
+        connection = await connect(
+            f"{self._ocpp_url}/{quote(self.station_id, safe='')}",
+            subprotocols=[Subprotocol(name) for name in offered] or None,
+            additional_headers=sent,
+            compression=None,
+            max_size=None,
+            ping_interval=None,
+        )
+        self._sockets.append(RawSocket(connection, self.replies))
+        return self.socket
 
     async def boot(self, **more: object) -> Json:
         """Send a BootNotification; `more` are members of it."""

@@ -14,7 +14,7 @@ class Connection(msgspec.Struct, frozen=True):
     """A station's newest connection.
 
     `present` is what presence says last, `connected` what follows from it and from the life of edge `edge_epoch`
-    on `slot`.
+    on `slot`; `deviations` tell in which way its opening request was not as the specification has it.
     """
 
     station_id: str
@@ -26,6 +26,7 @@ class Connection(msgspec.Struct, frozen=True):
     version: str = ""
     security_profile: int = 1
     remote_address: str = ""
+    deviations: tuple[str, ...] = ()
     changed_at: datetime | None = None
 
 
@@ -85,6 +86,7 @@ def _opened(
         version=presence.version,
         security_profile=presence.security_profile,
         remote_address=presence.remote_address,
+        deviations=presence.deviations,
         changed_at=presence.at,
     )
     was, now = (current.connected, current.epoch), (opened.connected, opened.epoch)

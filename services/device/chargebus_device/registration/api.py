@@ -1,6 +1,7 @@
 """Owns what comes in over HTTP: stations and the onboarding policy."""
 
 from typing import Annotated, Final
+from urllib.parse import quote
 
 import asyncpg
 from chargebus_events.registry import Registration, removed
@@ -10,7 +11,7 @@ from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, rais
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from chargebus_device.registration import resources
-from chargebus_device.registration.domain import STATION_ID, Change
+from chargebus_device.registration.domain import Change
 from chargebus_device.registration.errors import RegistrationError, TooManyPasswordsError, TooManyStationsError
 from chargebus_device.registration.operations import Registrar
 from chargebus_device.registration.resources import (
@@ -28,7 +29,7 @@ from chargebus_device.registration.resources import (
 from chargebus_device.registration.store import onboarding, stations
 from chargebus_device.statuses.domain import Status
 
-StationId = Annotated[str, Path(pattern=STATION_ID, description="The station's identity")]
+StationId = Annotated[str, Path(description="The station's identity, percent-encoded in UTF-8, a slash in it too")]
 
 STATIONS: Final = Listing("stations", str)
 
@@ -115,7 +116,7 @@ def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
         if password is None:
             detail = f"There is a station {wanted.station_id} already; change it with PATCH."
             raise Problem(409, "station exists", detail)
-        response.headers["Location"] = f"/v1/stations/{wanted.station_id}"
+        response.headers["Location"] = f"/v1/stations/{quote(wanted.station_id, safe='')}"
         async with database.pool.acquire() as connection:
             created = await _detail(connection, wanted.station_id)
         return StationCreated(**created.model_dump(), password=password.shown)

@@ -1,13 +1,7 @@
 """Owns what it takes to register a station."""
 
-from typing import Final
-
 import msgspec
 from chargebus_events.registry import Registration
-
-STATION_ID: Final = r"^[A-Za-z0-9*\-_=+|@.]{1,48}$"
-"""What a station may be called. Spec: OCPP 2.0.1 Part 4, 3.1.1 and identifierString, without the colon that would
-end the user name of HTTP Basic authentication."""
 
 
 class NewStation(msgspec.Struct, frozen=True):

@@ -9,14 +9,26 @@ from typing import Annotated, Any, Literal
 import asyncpg
 import msgspec
 from chargebus_events.registry import Registration, UnknownStations
+from chargebus_ocppj import identities
 from chargebus_ocppj.versions import Version
 from chargebus_runtime.http import Input, WholeNumber
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
-from chargebus_device.registration.domain import STATION_ID
 from chargebus_device.statuses.domain import STATION, Place, Status, evse_status, station_status
 
-StationId = Annotated[str, StringConstraints(pattern=STATION_ID)]
+
+def _identity(given: str) -> str:
+    if (objection := identities.objection(given)) is not None:
+        raise ValueError(objection)
+    return given
+
+
+# The pattern says most of it; what else is no character, no pattern can say.
+StationId = Annotated[
+    str,
+    StringConstraints(max_length=identities.MAX_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
+    AfterValidator(_identity),
+]
 ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$")]
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
@@ -27,7 +39,7 @@ Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50, json_schema_
 class StationIn(Input):
     """A station to register."""
 
-    station_id: StationId = Field(description="The identity in the station's OCPP URL")
+    station_id: StationId = Field(description="The identity in the station's OCPP URL, decoded")
     password: ChosenPassword | None = Field(
         default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
     )
@@ -141,12 +153,14 @@ class ConnectionOut(BaseModel):
     """The newest connection; `changed_at` is when it opened or ended.
 
     `last_seen_at` is the newest sign of life that is known: a few minutes behind the station's messages at most.
+    `deviations` tell what its opening request was forgiven.
     """
 
     connected: bool
     version: str = ""
     security_profile: int | None = None
     remote_address: str = ""
+    deviations: list[str] = []
     changed_at: datetime | None = None
     last_seen_at: datetime | None = None
 
@@ -235,6 +249,7 @@ def _connection(row: asyncpg.Record) -> ConnectionOut:
         version=row["version"] or "",
         security_profile=row["used_security_profile"],
         remote_address=row["remote_address"] or "",
+        deviations=row["deviations"] or [],
         changed_at=row["changed_at"],
         last_seen_at=row["last_seen_at"],
     )

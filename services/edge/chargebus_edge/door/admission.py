@@ -1,12 +1,15 @@
 """Who is let in: the decision about one opening handshake, and the HTTP status of a refusal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from chargebus_ocppj.versions import SUBPROTOCOLS
+
 from chargebus_edge.door import handshake
-from chargebus_edge.door.credentials import Credentials, Verdict
+from chargebus_edge.door.credentials import Checked, Credentials, Verdict
+from chargebus_edge.door.handshake import Speech
 from chargebus_edge.door.registry import Registry, Terms
 from chargebus_edge.log.obstacles import Obstacles
 
@@ -26,11 +29,16 @@ class OpeningRequest:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A station that is let in; without a subprotocol it is let in only to be told that."""
+    """A station that is let in; without a `speech` it is let in only to be told that.
+
+    `stored` is the stored form of the password that it used; `deviations` say what it was forgiven.
+    """
 
     station_id: str
     terms: Terms
-    subprotocol: str | None
+    speech: Speech | None
+    stored: str = ""
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,23 @@ _WRONG_PASSWORD = Refusal(HTTPStatus.UNAUTHORIZED, "wrong password", _NO_CREDENT
 _LOW_PROFILE = Refusal(HTTPStatus.FORBIDDEN, "security profile too low")
 
 
+_CHANGES: Final = 3
+"""How often the registry may change during a handshake before the station is told to come again."""
+
+
 @dataclass(frozen=True)
 class Admission:
-    """Decides who comes in. `crowded` tells whether the edge holds as many stations as it may."""
+    """Decides who comes in. `crowded` tells whether the edge holds as many stations as it may.
+
+    `newest` waits until all that the registry says now is read, and tells whether it is: only then somebody is turned
+    away for what it says, for what an operator was told about a station holds for whoever connects after that.
+    """
 
     obstacles: Obstacles
     registry: Registry
     credentials: Credentials
     crowded: Callable[[], bool]
+    newest: Callable[[], Awaitable[bool]]
 
     async def admit(self, request: OpeningRequest) -> Admitted | Refusal:
         """Decide about a handshake.
@@ -73,32 +90,42 @@ class Admission:
         station_id = handshake.identity(request.target)
         if station_id is None:
             return _NO_STATION
-        terms = self.registry.find(station_id)
-        refusal = await self._authenticate(station_id, terms, request)
-        if refusal is not None or terms is None:
-            return refusal or _UNKNOWN
-        if terms.security_profile > request.security_profile:
-            return _LOW_PROFILE
-        offers = handshake.offered(request.protocols)
-        return Admitted(station_id, terms, handshake.choose(offers, terms.versions))
-
-    async def _authenticate(self, station_id: str, terms: Terms | None, request: OpeningRequest) -> Refusal | None:
-        presented = handshake.basic(request.authorization)
-        if presented is None:
+        credentials = handshake.basic(request.authorization)
+        if credentials is None:
             return _NO_CREDENTIALS
-        user, secret = presented
-        if not handshake.is_user(user, station_id):
-            return _WRONG_USER
+        secret = handshake.password(credentials, station_id)
+        return _WRONG_USER if secret is None else await self._admit(station_id, secret, request)
+
+    async def _admit(self, station_id: str, secret: bytes, request: OpeningRequest) -> Admitted | Refusal:
+        is_newest = False
+        for _ in range(_CHANGES):
+            terms = self.registry.find(station_id)
+            decision = await self._decide(station_id, secret, terms, request)
+            if not is_newest and _denies(decision):
+                is_newest = await self.newest()
+                if not is_newest:
+                    return self._later("registry not read")
+            if self.registry.find(station_id) == terms:
+                return decision if isinstance(decision, Refusal) else self._obstacle() or decision
+        return self._later("registry changes")
+
+    async def _decide(
+        self, station_id: str, secret: bytes, terms: Terms | None, request: OpeningRequest
+    ) -> Admitted | Refusal:
         if terms is None:
             return _UNKNOWN
-        verdict = self.credentials.check_now(station_id, secret, terms.password_hash)
-        if verdict is None:
-            verdict = await self.credentials.check_slowly(station_id, secret, terms.password_hash)
-            if self.registry.find(station_id) != terms:
-                verdict = Verdict.LATER  # the registry changed meanwhile
-        if verdict is Verdict.LATER:
+        checked = await self._check(station_id, secret, terms)
+        if checked.verdict is Verdict.LATER:
             return self._later("password checks full")
-        return _WRONG_PASSWORD if verdict is Verdict.WRONG else self._obstacle()
+        if checked.verdict is Verdict.WRONG:
+            return _WRONG_PASSWORD
+        if terms.security_profile > request.security_profile:
+            return _LOW_PROFILE
+        return _admitted(station_id, terms, checked.stored, handshake.offered(request.protocols))
+
+    async def _check(self, station_id: str, secret: bytes, terms: Terms) -> Checked:
+        checked = self.credentials.check_now(station_id, secret, terms.passwords)
+        return checked or await self.credentials.check_slowly(station_id, secret, terms.passwords)
 
     def _obstacle(self) -> Refusal | None:
         if self.obstacles.first is not None:
@@ -107,3 +134,22 @@ class Admission:
 
     def _later(self, reason: str) -> Refusal:
         return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, (("Retry-After", self.obstacles.retry_after()),))
+
+
+def _denies(decision: Admitted | Refusal) -> bool:
+    """Tell whether a station is turned away for what the registry says."""
+    if isinstance(decision, Admitted):
+        return decision.speech is None
+    return decision.status is not HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _admitted(station_id: str, terms: Terms, stored: str, offers: Sequence[str]) -> Admitted:
+    """Let a station in with what it is to speak."""
+    subprotocol = handshake.choose(offers, terms.versions)
+    if subprotocol is not None:
+        return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), stored)
+    guessed = handshake.guess(offers, terms.versions)
+    if guessed is None:
+        return Admitted(station_id, terms, None, stored)
+    offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"
+    return Admitted(station_id, terms, guessed, stored, (f"{offered} was taken for OCPP {guessed.version}",))

@@ -5,16 +5,26 @@ from collections.abc import Callable
 import msgspec
 from chargebus_events.record import Received
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, Registration
+from chargebus_runtime.secrets import fingerprint
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """What an edge asks of a station that connects, and what the station is then; `versions` empty means any."""
+    """What an edge asks of a station that connects, and what the station is then; `versions` empty means any.
+
+    `newer`, oldest first, are the stored forms of passwords that it may use instead of the one of `password_hash`.
+    """
 
     password_hash: str
     registration: Registration
     versions: tuple[str, ...] = ()
     security_profile: int = 1
     onboarding: bool = False
+    newer: tuple[str, ...] = ()
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """The stored forms of all passwords that let the station in, newest first."""
+        return (*self.newer[::-1], self.password_hash)
 
 
 _ONBOARDING_STATUS: dict[str, Registration] = {"pending": "pending", "accept": "accepted"}
@@ -40,6 +50,19 @@ class Registry:
     def find(self, station_id: str) -> Terms | None:
         """Return on what terms a station may connect, or None if it may not."""
         return self._stations.get(station_id, self._onboarding)
+
+    def used(self, station_id: str, credential: str) -> None:
+        """End the passwords of a station that are older than the one it used, of which `credential` is the fingerprint.
+
+        The registry will say so, too: whoever keeps it learns of the use from the log of presence.
+        """
+        terms = self._stations.get(station_id)
+        if terms is None:
+            return
+        for age, stored in enumerate(terms.newer):
+            if fingerprint(stored) == credential:
+                newer = terms.newer[age + 1 :]
+                self._stations[station_id] = msgspec.structs.replace(terms, password_hash=stored, newer=newer)
 
     def apply(self, record: Received) -> None:
         """Take a record of the topic.
@@ -76,6 +99,10 @@ class Registry:
         else:
             station = _read_station(value)
             self._stations[station_id] = Terms(
-                station.password_hash, station.registration, station.versions, station.security_profile
+                station.password_hash,
+                station.registration,
+                station.versions,
+                station.security_profile,
+                newer=station.newer_password_hashes,
             )
         self._changed(station_id)

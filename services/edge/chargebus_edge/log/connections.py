@@ -241,6 +241,8 @@ class Connections(Generic[C]):
             version=station.version,
             security_profile=station.security_profile,
             remote_address=station.remote_address,
+            credential=station.credential,
+            deviations=station.deviations,
         ).record()
 
     def _end_in_log(self, station_id: str, epoch: int) -> None:

@@ -12,12 +12,14 @@ from chargebus_edge.log.frames import Answer
 
 
 class Station(msgspec.Struct, frozen=True):
-    """Who connected, and how."""
+    """Who connected, and how: see `Presence`, which tells it to others."""
 
     station_id: str
     version: Version
     security_profile: int = 1
     remote_address: str = ""
+    credential: str = ""
+    deviations: tuple[str, ...] = ()
 
 
 class Ending(Enum):

@@ -1,5 +1,7 @@
 """What a change of the registry does to the connections that are open."""
 
+from chargebus_runtime.secrets import fingerprint
+
 from chargebus_edge.door.registry import Registry, Terms
 from chargebus_edge.log.connections import Connections
 from chargebus_edge.log.stations import Ending
@@ -35,8 +37,8 @@ class RegistryChanges:
 def _objection(connection: OcppConnection, terms: Terms) -> str:
     """Return why a connection cannot stay on new terms, or an empty string."""
     before = connection.terms
-    if terms.password_hash != before.password_hash:
-        return "the password was changed"
+    if connection.station.credential not in map(fingerprint, terms.passwords):
+        return "the password has ended"
     if terms.registration == "rejected" and connection.protocol.registration != "rejected":
         return "the station is rejected"
     if terms.versions and connection.station.version not in terms.versions:

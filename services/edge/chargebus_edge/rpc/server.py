@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 
-from chargebus_ocppj.versions import SUBPROTOCOLS
 from chargebus_runtime.process import PortTakenError
+from chargebus_runtime.secrets import fingerprint
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
@@ -18,6 +18,7 @@ from websockets.http11 import Request, Response
 from chargebus_edge.counts import Counts
 from chargebus_edge.door import handshake
 from chargebus_edge.door.admission import Admission, Admitted, OpeningRequest
+from chargebus_edge.door.handshake import Speech
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.stations import Station
 from chargebus_edge.rpc.connection import OcppConnection
@@ -125,12 +126,26 @@ class StationServer:
             return
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._parts.counts.refuse_handshake("not a WebSocket", f"{request.path} from {_address(socket)}")
-        elif admitted.subprotocol is None:
+        elif admitted.speech is None:
             self._parts.counts.refuse_handshake("no subprotocol", f"{request.path} from {_address(socket)}")
         else:
-            response.headers["Sec-WebSocket-Protocol"] = admitted.subprotocol
-            socket.speak(admitted.subprotocol)
-            socket.owner = self._parts.connect(_station(admitted, admitted.subprotocol, socket), admitted.terms, socket)
+            self._begin(socket, admitted, admitted.speech, response)
+
+    def _begin(self, socket: StationSocket, admitted: Admitted, speech: Speech, response: Response) -> None:
+        if speech.subprotocol:
+            response.headers["Sec-WebSocket-Protocol"] = speech.subprotocol
+            socket.speak(speech.subprotocol)
+        for deviation in admitted.deviations:
+            self._parts.counts.note("near_miss", admitted.station_id, deviation)
+        station = Station(
+            admitted.station_id,
+            speech.version,
+            admitted.terms.security_profile,
+            _address(socket),
+            fingerprint(admitted.stored),
+            admitted.deviations,
+        )
+        socket.owner = self._parts.connect(station, admitted.terms, socket)
 
     async def _handle(self, socket: ServerConnection) -> None:
         """Serve one socket until it is gone.
@@ -145,11 +160,6 @@ class StationServer:
         if not connection.ended:
             self._parts.opened(connection)
             await socket.wait_closed()
-
-
-def _station(admitted: Admitted, subprotocol: str, socket: ServerConnection) -> Station:
-    version = SUBPROTOCOLS[subprotocol]
-    return Station(admitted.station_id, version, admitted.terms.security_profile, _address(socket))
 
 
 def _address(socket: ServerConnection) -> str:

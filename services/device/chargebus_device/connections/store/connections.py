@@ -103,4 +103,5 @@ async def _sweep(
 
 
 def _connection(row: asyncpg.Record) -> Connection:
-    return Connection(**{name: row[name] for name in Connection.__struct_fields__})
+    kept = {name: row[name] for name in Connection.__struct_fields__}
+    return Connection(**kept | {"deviations": tuple(kept["deviations"])})

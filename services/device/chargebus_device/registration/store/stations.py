@@ -49,7 +49,7 @@ SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.l
        s.updated_at, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
        b.meter_serial_number, b.version AS boot_version, b.told, b.booted_at,
        COALESCE(c.connected, false) AS connected, c.version, c.security_profile AS used_security_profile,
-       c.remote_address, c.changed_at, c.last_seen_at
+       c.remote_address, c.deviations, c.changed_at, c.last_seen_at
 FROM station s LEFT JOIN boot b USING (station_id) LEFT JOIN connection c USING (station_id)
 """
 _EXISTING = "SELECT station_id FROM station WHERE station_id = ANY($1)"
