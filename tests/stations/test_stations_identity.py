@@ -1,13 +1,12 @@
 """Which transaction a message belongs to, and whether it came again."""
 
 import pytest
-from chargebus_testkit.raw import v201
+from chargebus_testkit.raw import v16, v201
 from chargebus_testkit.raw.times import ago
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.xfail(strict=True, reason="it came again is decided by a number alone")
 async def test_two_drivers_with_one_transaction_id(raw_station, ended_sessions):
     async with raw_station("2.0.1") as station:
         await station.call("TransactionEvent", v201.started("1", 0, ago(60), 0, "ALICE"))
@@ -21,3 +20,45 @@ async def test_two_drivers_with_one_transaction_id(raw_station, ended_sessions):
         found = await ended_sessions(station, count=2)
 
     assert [(session["id_token"], session["energy_wh"]) for session in found] == [("ALICE", 2000), ("BOB", 5000)]
+
+
+async def test_two_drivers_with_one_transaction_id_and_equal_numbers_sent_again_in_the_end(raw_station, ended_sessions):
+    alice = [v201.started("1", 0, ago(60), 0, "ALICE"), v201.ended("1", 1, ago(50), 2000)]
+    bob = [v201.started("1", 0, ago(40), 2000, "BOB"), v201.ended("1", 1, ago(20), 7000)]
+    async with raw_station("2.0.1") as station:
+        first = [await station.call("TransactionEvent", request) for request in alice]
+        await station.boot()
+        first += [await station.call("TransactionEvent", request) for request in bob]
+        again = [await station.call("TransactionEvent", request | {"offline": True}) for request in (*alice, *bob)]
+
+        found = await ended_sessions(station, count=2)
+
+    assert again == first
+    assert [(session["id_token"], session["energy_wh"]) for session in found] == [("ALICE", 2000), ("BOB", 5000)]
+    assert [session["flags"] for session in found] == [["transaction_id_reused"]] * 2
+
+
+@pytest.mark.parametrize("number", [2, 7])
+async def test_another_end_of_a_transaction_does_not_replace_the_first_one(raw_station, ended_sessions, api, number):
+    async with raw_station("2.0.1") as station:
+        await station.call("TransactionEvent", v201.started("t", 0, ago(60), 0))
+        await station.call("TransactionEvent", v201.ended("t", 2, ago(50), 2000))
+        await station.call("TransactionEvent", v201.ended("t", number, ago(10), 25_750_000))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["energy_wh"], session["flags"]) == (2000, ["settled_before"])
+    shown = await api.call("GET", f"/v1/sessions/{session['session_id']}")
+    assert sorted(event["counts"] for event in shown["events"]) == [False, True, True]
+
+
+async def test_another_stop_of_a_transaction_does_not_replace_the_first_one(raw_station, ended_sessions):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(60), 0))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(50), 2000))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(50), 2000))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(10), 25_750_000))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["energy_wh"], session["flags"]) == (2000, ["settled_before"])

@@ -5,7 +5,7 @@
 | chargebus.session.judgements | {judgement} | tokens judged, by `status` |
 | chargebus.session.events | {event} | new events of transactions, by `kind` (Started, Updated, Ended) |
 | chargebus.session.duplicates | {event} | events that came again and got their first answer |
-| chargebus.session.contradictions | {event} | of those, the ones that were not what came first |
+| chargebus.session.contradictions | {event} | new events that had the number and kind of another one |
 | chargebus.session.flags | {session} | marks that sessions got, by `flag` (meter_went_back, …) |
 """
 

@@ -97,13 +97,18 @@ class SessionRow(Tables, table=True):
 
 
 class EventRow(Tables, table=True):
-    """An event of a transaction as it first came, and what it was answered: a resent one gets the same."""
+    """An event of a transaction as it first came, and what it was answered: a resent one, by `content`, gets the same.
+
+    One that does not count is kept, and changes nothing but the session's flags. Events from before contents were kept
+    have an empty one.
+    """
 
     __tablename__ = "session_event"
 
     session_id: UUID = Field(primary_key=True)
     number: int = Field(primary_key=True, sa_type=_BIG)
     kind: str = Field(primary_key=True)
+    content: str = Field(primary_key=True)
     occurred_at: datetime = Field(sa_type=_TIME)
     received_at: datetime = Field(sa_type=_TIME)
     trigger: str
@@ -112,6 +117,7 @@ class EventRow(Tables, table=True):
     reason: str
     id_token: str
     token_status: str
+    counts: bool
     answer: bytes
 
 

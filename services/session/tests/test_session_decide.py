@@ -69,14 +69,27 @@ def test_the_same_start_of_another_station_is_another_transaction(state, say):
     assert b'"transactionId":1002' in say(state, "StartTransaction", START, station_id="CS2")
 
 
-def test_a_second_stop_gets_the_first_answer_and_changes_nothing(state, say):
+def test_a_resent_stop_gets_the_first_answer_and_changes_nothing(state, say):
+    say(state, "StartTransaction", START)
+    stop = STOP.replace(b'"meterStop"', b'"idTag":"good","meterStop"')
+    say(state, "StopTransaction", stop)
+
+    again = say(state, "StopTransaction", stop.replace(b"13:00:00Z", b"15:00:00.0+02:00"))
+
+    assert again == b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"}}'
+    assert (len(state.changes), state.contradictions) == (2, [])
+
+
+def test_a_second_stop_that_says_otherwise_changes_nothing_but_is_marked(state, say):
     say(state, "StartTransaction", START)
     say(state, "StopTransaction", STOP.replace(b'"meterStop"', b'"idTag":"good","meterStop"'))
 
     again = say(state, "StopTransaction", STOP.replace(b"1500", b"9999").replace(b"13:00", b"14:00"))
 
-    assert again == b'{"idTagInfo":{"parentIdTag":"FAMILY","status":"Accepted"}}'
-    assert state.recorded[-1].summary.meter_stop_wh == 1500
+    assert again == b"{}"
+    first, second = state.recorded[1:]
+    assert (second.counts, second.summary.flags) == (False, ("clock_implausible", "settled_before"))
+    assert msgspec.structs.replace(second.summary, flags=first.summary.flags) == first.summary
     assert [(each.session.transaction_id, each.about) for each in state.contradictions] == [("1001", "time")]
 
 
@@ -377,34 +390,176 @@ def test_plugging_in_first_is_no_way_round_a_single_token(state, say):
     assert b"ConcurrentTx" in answer
 
 
-def test_E01_FR_08_a_transaction_id_used_again_after_the_end_is_marked_once(state, say):
-    later = event(0, "Started").replace(b"T12:0", b"T18:0")
-    first = say(state, "TransactionEvent", event(0, "Started"), "2.0.1")
-    say(state, "TransactionEvent", event(1, "Ended"), "2.0.1")
-    for _ in range(2):
-        assert say(state, "TransactionEvent", later, "2.0.1") == first
+def metered(wh, context="Transaction.Begin"):
+    return b',"meterValue":[{"timestamp":"2025-06-01T12:00:00Z","sampledValue":[{"value":%d,"context":"%s"}]}]' % (
+        wh,
+        context.encode(),
+    )
 
-    marked = state.changes[-1]
-    assert (len(state.changes), len(state.recorded)) == (3, 2)
-    assert marked.summary.flags == ("energy_unknown", "transaction_id_reused")
-    assert (marked.summary.state, marked.summary.started_at) == ("ended", state.recorded[-1].summary.started_at)
+
+def began(wh, id_tag):
+    return metered(wh) + token(id_tag)
+
+
+def ended(wh):
+    return metered(wh, "Transaction.End")
+
+
+def later(payload):
+    """Return an event as of six hours later."""
+    return payload.replace(b"T12:0", b"T18:0")
+
+
+def of_each(state):
+    """What became of each session: who, how much, and the flags."""
+    newest = {change.session.session_id: change.summary for change in state.changes}
+    return [(each.token_key, each.energy_wh, each.flags) for each in newest.values()]
+
+
+@pytest.fixture
+def tell(state, say, noon):
+    """Settle an event that comes in the evening: `tell(event(0, "Started"))`."""
+    return lambda payload: say(state, "TransactionEvent", payload, "2.0.1", at=noon + 8 * HOUR)
+
+
+REUSED = ("transaction_id_reused",)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_E01_FR_08_a_start_after_an_end_is_another_transaction_whatever_its_number(state, tell, last):
+    alice = [event(0, "Started", more=began(0, "good")), event(2, "Ended", more=ended(2000))]
+    bob = [event(0, "Started", more=began(2000, "card")), *(event(number, "Updated") for number in range(1, last))]
+    bob = list(map(later, [*bob, event(last, "Ended", more=ended(7000))]))
+    first = [tell(payload) for payload in (*alice, *bob)]
+
+    assert of_each(state) == [("good", 2000, REUSED), ("card", 5000, REUSED)]
+    changed = len(state.changes)
+    assert [tell(payload) for payload in (*alice, *bob)] == first
+    assert len(state.changes) == changed
+
+
+def test_a_start_that_finds_another_one_under_its_id_is_another_transaction_though_that_has_no_end(state, tell):
+    for payload in (event(0, "Started", more=began(0, "good")), later(event(0, "Started", more=began(2000, "card")))):
+        tell(payload)
+    tell(event(3, "Ended", more=ended(2000)))
+    tell(later(event(3, "Ended", more=ended(7000))))
+
+    assert of_each(state) == [("good", 2000, REUSED), ("card", 5000, REUSED)]
+
+
+def test_a_clock_that_is_behind_after_a_boot_does_not_mix_two_transactions(state, tell):
+    alice = [event(0, "Started", more=began(0, "good")), event(1, "Ended", more=ended(2000))]
+    bob = [event(0, "Started", more=began(2000, "card")).replace(b"T12:00", b"T11:00")]
+    bob += [event(1, "Updated", more=metered(2500, "Sample.Periodic")), later(event(2, "Ended", more=ended(7000)))]
+    for payload in (*alice, *bob):
+        tell(payload)
+
+    assert [found[:2] for found in of_each(state)] == [("good", 2000), ("card", 5000)]
+
+
+def test_an_event_of_an_earlier_transaction_of_the_id_finds_its_place_by_time(state, tell):
+    for payload in (
+        event(0, "Started", more=began(0, "good")),
+        event(3, "Ended", more=ended(2000)),
+        later(event(0, "Started", more=began(2000, "card"))),
+        event(1, "Updated", more=b',"offline":true'),
+        later(event(1, "Updated")),
+    ):
+        tell(payload)
+
+    assert [recorded.session.session_id for recorded in state.recorded][2:] == ["session-2", "session-1", "session-2"]
+    assert state.recorded[3].summary.gaps == ((2, 2),)
+
+
+@pytest.mark.parametrize("number", [1, 3, 9])
+def test_what_comes_long_after_the_end_does_not_count_and_is_marked(state, tell, number):
+    tell(event(0, "Started", more=began(0, "good")))
+    tell(event(3, "Ended"))
+    tell(later(event(number, "Updated", more=metered(9000, "Sample.Periodic"))))
+
+    assert state.recorded[-1].counts is False
+    assert state.recorded[-1].summary.meter_stop_wh is None
+    assert state.recorded[-1].summary.flags == ("energy_unknown", "identity_in_doubt")
+
+
+def test_what_comes_right_after_the_end_belongs_to_it(state, tell):
+    for number, kind in ((0, "Started"), (3, "Ended"), (4, "Updated")):
+        tell(event(number, kind))
+
+    assert state.recorded[-1].summary.flags == ("energy_unknown",)
+
+
+def test_an_end_from_before_the_start_under_a_number_that_was_there_does_not_end_it(state, tell):
+    tell(later(event(0, "Started")))
+    tell(event(0, "Ended"))
+
+    assert (state.changes[-1].summary.state, state.changes[-1].summary.flags) == ("active", ("identity_in_doubt",))
 
 
 @pytest.mark.parametrize(
-    ("before", "again"),
+    ("again", "flags"),
     [
-        (event(1, "Ended"), event(0, "Started")),
-        (event(1, "Ended"), event(0, "Started").replace(b"2025-06-01T", b"today ")),
-        (event(1, "Ended"), event(1, "Ended").replace(b"T12:0", b"T18:0")),
-        (event(1, "Updated"), event(0, "Started").replace(b"T12:0", b"T18:0")),
+        (event(1, "Ended"), ()),
+        (event(1, "Ended", more=b',"offline":true'), ()),
+        (later(event(1, "Ended")), ("settled_before",)),
+        (later(event(5, "Ended", more=ended(25_750_000))), ("settled_before",)),
+        (event(0, "Started", more=b',"offline":true'), ()),
+        (event(0, "Started", trigger="Authorized"), ("identity_in_doubt",)),
     ],
 )
-def test_a_transaction_id_is_not_used_again_by_what_else_comes_twice(state, say, before, again):
-    for payload in (event(0, "Started"), before, again):
-        say(state, "TransactionEvent", payload, "2.0.1")
+def test_what_comes_after_an_end_is_the_same_only_if_it_says_the_same(state, tell, again, flags):
+    tell(event(0, "Started", more=metered(0)))
+    if b"Started" in again:
+        again = (
+            again.replace(b"}}", b"}" + metered(0) + b"}")
+            if b"offline" not in again
+            else again[:-1] + metered(0) + b"}"
+        )
+    tell(event(1, "Ended", more=ended(2000)))
+    if b"Ended" in again and b"meterValue" not in again:
+        again = again[:-1] + ended(2000) + b"}"
+    tell(again)
 
-    assert state.duplicates == 1
-    assert "transaction_id_reused" not in state.changes[-1].summary.flags
+    assert state.changes[-1].summary.flags == flags
+    assert (state.changes[-1].summary.energy_wh, len({change.session.session_id for change in state.changes})) == (
+        2000,
+        1,
+    )
+
+
+def test_another_event_under_the_same_number_counts_and_is_marked(state, tell):
+    tell(event(0, "Started"))
+    tell(event(1, "Updated"))
+    charging = event(1, "Updated").replace(b'"tx"', b'"tx","chargingState":"Charging"')
+    tell(charging)
+
+    assert (len(state.recorded), state.recorded[-1].summary.charging_state) == (3, "Charging")
+    assert state.recorded[-1].summary.flags == ("sequence_number_reused",)
+
+
+def test_members_in_another_order_and_a_moment_written_otherwise_are_the_same_event(state, tell):
+    tell(event(0, "Started"))
+    again = (
+        b'{"transactionInfo":{"transactionId":"tx"},"seqNo":0,"triggerReason":"Trigger","offline":true,'
+        b'"timestamp":"2025-06-01T14:00:00.000+02:00","eventType":"Started"}'
+    )
+    tell(again)
+
+    assert (state.duplicates, len(state.recorded)) == (1, 1)
+
+
+def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transaction_of_its_id(state, tell):
+    start, end = (
+        event(number, kind).replace(b"2025-06-01", b"1970-01-01") for number, kind in ((0, "Started"), (1, "Ended"))
+    )
+    for payload in (start, start, end, end, start):
+        tell(payload)
+
+    assert [(recorded.session.session_id, recorded.event.kind) for recorded in state.recorded] == [
+        ("session-1", "Started"),
+        ("session-1", "Ended"),
+        ("session-2", "Started"),
+    ]
 
 
 def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(state, say):

@@ -27,14 +27,16 @@ samples = st.lists(
 
 @st.composite
 def events(draw):
-    """One transaction: distinct events, not always complete."""
-    kinds = [(0, "Started"), *((n, "Updated") for n in range(1, 6)), (6, "Ended"), (3, "Ended")]
+    """One transaction: distinct events, not always complete, in the order of their times; it ends once."""
+    kinds = [(0, "Started"), *((n, "Updated") for n in range(1, 6)), (6, "Ended")]
     chosen = draw(st.lists(st.sampled_from(kinds), min_size=1, unique=True))
+    moments = sorted(draw(st.lists(times, min_size=7, max_size=7)))
     return [
         Event(
             number=number,
             kind=kind,
-            at=draw(times),
+            content=f"{number}/{kind}",
+            at=moments[number],
             received_at=NOON,
             token=draw(st.sampled_from([None, id_token("good"), id_token("blocked"), id_token("who")])),
             starts=draw(st.booleans()),
@@ -44,7 +46,7 @@ def events(draw):
             reason=draw(st.sampled_from(["", "Remote", "EVDisconnected"])) if kind == "Ended" else "",
             remote_start_id=draw(st.sampled_from([None, 5, 6])),
             samples=draw(samples),
-            flags=draw(st.sampled_from([(), ("clock_implausible",)])),
+            flags=() if kind == "Started" else draw(st.sampled_from([(), ("clock_implausible",)])),
         )
         for number, kind in chosen
     ]

@@ -84,6 +84,7 @@ class Transactions(Block[Report, Reported]):
         self._metrics.recorded(each.event.kind for each in state.recorded)
         if state.duplicates:
             self._metrics.duplicates.add(state.duplicates)
+        if state.contradictions:
             self._metrics.contradictions.add(len(state.contradictions))
 
 
@@ -105,7 +106,7 @@ def settle(state: TransactionState, call: Call[Report]) -> tuple[Answer, Sequenc
 def _log(contradiction: Contradiction) -> None:
     session, event = contradiction.session, contradiction.event
     log.warning(
-        "station %s sent event %d (%s) of session %s again with another %s; the first one counts",
+        "station %s sent event %d (%s) of session %s again with another %s",
         session.station_id,
         event.number,
         event.kind,

@@ -55,7 +55,11 @@ class SessionOut(BaseModel):
 
 
 class EventOut(BaseModel):
-    """An event of a session as the station first sent it; `seq_no` counts in the station's order."""
+    """An event of a session as the station first sent it; `seq_no` counts in the station's order.
+
+    One that does not count came after what settled the session and said otherwise, or may be another transaction's: it
+    changed nothing but the session's flags.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,6 +73,7 @@ class EventOut(BaseModel):
     reason: str
     id_token: str
     authorization: str = Field(validation_alias="token_status")
+    counts: bool
 
 
 class SessionDetail(SessionOut):

@@ -7,7 +7,6 @@ from typing import Final
 
 from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
-from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_session import payload
 from chargebus_session.payload import AnswerPayload
@@ -16,7 +15,7 @@ from chargebus_session.tokens.v16 import IdTagAnswer, IdTagInfo, id_tag_info, re
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report, issued
 from chargebus_session.transactions.domain.state import Recorded
-from chargebus_session.transactions.payload import Whole, moment
+from chargebus_session.transactions.payload import Whole, fingerprint, moment, moment_text
 
 VERSION: Final = "1.6"
 
@@ -53,6 +52,8 @@ def start_transaction(frame: Frame) -> Report:
     request = _read_start(frame.payload)
     at, flags = moment(request.timestamp, frame.received_at)
     token = read_token(request.id_tag)
+    when = moment_text(request.timestamp)
+    start = f"{request.connector_id}/{when}/{token.key}/{request.meter_start:.15g}"
     event = Event(
         number=0,
         kind="Started",
@@ -64,8 +65,8 @@ def start_transaction(frame: Frame) -> Report:
         connector_id=min(request.connector_id, 1),
         samples=(Sample(at, request.meter_start, BEGIN, "Outlet", 0),),
         flags=flags,
+        content=fingerprint(start),
     )
-    start = f"{request.connector_id}/{_moment(request.timestamp)}/{token.key}/{request.meter_start:.15g}"
     return Report(frame.station_id, VERSION, Reference(start=start), event)
 
 
@@ -81,20 +82,25 @@ def transaction_started(_report: Report, recorded: Recorded) -> bytes:
 def stop_transaction(frame: Frame) -> Report:
     """Read a StopTransaction request.
 
+    Its content is what it settles: stations leave out transactionData when it was too long the first time.
+
     Spec: OCPP 1.6 4.10 (no reason means Local, no idTag that the station stopped by itself)
     """
     request = _read_stop(frame.payload)
     at, flags = moment(request.timestamp, frame.received_at)
     id_tag = clean(request.id_tag)
+    token = id_token(id_tag) if id_tag else None
+    reason = clean(request.reason)
     event = Event(
         number=1,
         kind="Ended",
         at=at,
         received_at=frame.received_at,
-        token=id_token(id_tag) if id_tag else None,
-        reason=clean(request.reason),
+        token=token,
+        reason=reason,
         samples=(Sample(at, request.meter_stop, END, "Outlet", 0),),
         flags=flags,
+        content=fingerprint((moment_text(request.timestamp), request.meter_stop, token.key if token else "", reason)),
     )
     return Report(frame.station_id, VERSION, _stopped(request), event)
 
@@ -119,12 +125,4 @@ def _stopped(request: _StopTransaction) -> Reference:
     unknown = f"unknown/{number}"
     if number > 0:
         return Reference((issued(str(number)), unknown), str(number))
-    return Reference((f"{unknown}/{_moment(request.timestamp)}/{request.meter_stop:.15g}",), str(number))
-
-
-def _moment(text: str) -> str:
-    """Return a timestamp for comparing: the same for the same moment however it is written."""
-    try:
-        return parse_timestamp(text).isoformat()
-    except ValueError:
-        return clean(text)
+    return Reference((f"{unknown}/{moment_text(request.timestamp)}/{request.meter_stop:.15g}",), str(number))

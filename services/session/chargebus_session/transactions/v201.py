@@ -9,9 +9,9 @@ from chargebus_session import payload
 from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
 from chargebus_session.transactions.domain.events import Event, Kind, Sample
-from chargebus_session.transactions.domain.sessions import Reference, Report
+from chargebus_session.transactions.domain.sessions import Reference, Report, of_station
 from chargebus_session.transactions.domain.state import Recorded
-from chargebus_session.transactions.payload import Whole, moment
+from chargebus_session.transactions.payload import Whole, fingerprint, members, moment, moment_text
 
 IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
 WATT_HOUR: Final = "Wh"
@@ -76,8 +76,8 @@ _NOTHING: Final = payload.encode(_TransactionEventAnswer())
 def transaction_event(frame: Frame) -> Report:
     """Read a TransactionEvent request.
 
-    Its identity is the transaction and its seqNo and event type: a station that counts anew after a restart must not
-    lose the end of a transaction to an update that had the same number.
+    Its identity is its content, not its seqNo alone: a station that counts anew after a restart must not lose an event
+    to one that had the same number.
 
     Spec: OCPP 2.0.1 E01.FR.07, E01.FR.08
     """
@@ -100,9 +100,24 @@ def transaction_event(frame: Frame) -> Report:
         remote_start_id=info.remote_start_id,
         samples=_samples(request, frame) if request.meter_value else (),
         flags=flags,
+        content=_content(frame),
     )
     transaction_id = clean(info.transaction_id)
-    return Report(frame.station_id, frame.version, Reference((f"station/{transaction_id}",), transaction_id), event)
+    return Report(frame.station_id, frame.version, Reference((of_station(transaction_id),), transaction_id), event)
+
+
+def _content(frame: Frame) -> str:
+    """Return what stands for an event's content: all that was sent, but for what a station changes as it sends again.
+
+    Spec: OCPP 2.0.1 TransactionEventRequest.offline (set for what is sent later)
+    """
+    content = members(frame.payload)
+    content.pop("offline", None)
+    meter_values = content.get("meterValue")
+    for stamped in (content, *(meter_values if isinstance(meter_values, list) else ())):
+        if isinstance(stamped, dict) and isinstance(stamped.get("timestamp"), str):
+            stamped["timestamp"] = moment_text(stamped["timestamp"])
+    return fingerprint(content)
 
 
 def transaction_noted(_report: Report, recorded: Recorded) -> bytes:

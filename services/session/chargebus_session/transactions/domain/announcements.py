@@ -40,7 +40,7 @@ _TYPES: Final[Mapping[Kind, str]] = {
 
 def announcement(change: Change, now: datetime) -> Record | None:
     """Return the record that tells of a change, None where there is nothing to tell."""
-    fact = _event(change) if isinstance(change, Recorded) else _mark(change)
+    fact = _event(change) if isinstance(change, Recorded) and change.counts else _mark(change)
     if fact is None:
         return None
     kind, name = fact
@@ -58,7 +58,8 @@ def _event(recorded: Recorded) -> tuple[Kind, str] | None:
     event = recorded.event
     if event.kind == "Updated" and not _is_news(recorded.before, recorded.summary):
         return None
-    return event.kind, f"{event.number}/{event.kind}"
+    name = f"{event.number}/{event.kind}"
+    return event.kind, f"{name}/{event.content}" if recorded.again else name
 
 
 def _mark(change: Change) -> tuple[Kind, str] | None:

@@ -1,18 +1,26 @@
 """Owns the decisions: what an event does to its session, and what its token is told."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from chargebus_session.tokens.domain import IdToken, Judgement, judge
 from chargebus_session.transactions.domain import registers
-from chargebus_session.transactions.domain.events import CLOCKLESS, TIMESTAMP_UNREADABLE, Event
+from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event
 from chargebus_session.transactions.domain.fold import Fold, flagged, merge
-from chargebus_session.transactions.domain.sessions import TRANSACTION_ID_REUSED, Report, Session, issued, summarize
+from chargebus_session.transactions.domain.identity import meant, objection, starts_anew
+from chargebus_session.transactions.domain.sessions import (
+    TRANSACTION_ID_REUSED,
+    Report,
+    Session,
+    issued,
+    reused_prefix,
+    summarize,
+)
 from chargebus_session.transactions.domain.state import (
     Change,
     Contradiction,
-    FirstAnswer,
     Recorded,
     TransactionState,
     Use,
@@ -20,6 +28,7 @@ from chargebus_session.transactions.domain.state import (
 
 _TIME: Final = "time"
 _METER_VALUE: Final = "meter value"
+_CONTENT: Final = "content"
 
 
 def record(state: TransactionState, report: Report) -> Recorded | bytes:
@@ -32,61 +41,71 @@ def record(state: TransactionState, report: Report) -> Recorded | bytes:
 
     Spec: OCPP 1.6 4.8, 4.10 (never left unanswered), errata 3.18 (transactionId -1); OCPP 2.0.1 E01.FR.11, E13
     """
-    session = state.session(report.station_id, report.reference)
-    if session and _starts_anew(session, report):
-        _give_up_start(state, session)
-        session = None
-    first = session and state.first_answer(session, report.event)
-    if session and first:
-        state.duplicates += 1
-        _compare(state, session, first, report.event)
-        return first.payload
+    event = report.event
+    named = state.sessions(report.station_id, report.reference)
+    for known in named:
+        first = state.first_answer(known, event)
+        if first is not None and not starts_anew(known, event):
+            state.duplicates += 1
+            return first.payload
+    if report.reference.start:
+        return _start(state, report, named)
+    session = meant(named, event)
+    if session is None:
+        return _begin(state, report, named)
     return _add(state, report, session)
 
 
-def _starts_anew(session: Session, report: Report) -> bool:
-    """Tell whether a start that equals a known one is another: without a clock they are all alike.
-
-    It is the same one, sent again, only as long as the station may lack our answer. To end the transaction it had to
-    have it, for the id.
-    """
-    if not report.reference.start or session.fold.ended is None:
-        return False
-    return not CLOCKLESS.isdisjoint(report.event.flags)
+def _start(state: TransactionState, report: Report, known: Sequence[Session]) -> Recorded:
+    """Begin a transaction whose id we issue; one that equals it and is over leaves to it what identifies a start."""
+    for session in known:
+        state.change(Change(session, msgspec.structs.replace(session, start=""), summarize(session.fold)))
+    return _add(state, report, None)
 
 
-def _give_up_start(state: TransactionState, session: Session) -> None:
-    """Leave what identifies a start to the next one."""
-    state.change(Change(session, msgspec.structs.replace(session, start=""), summarize(session.fold)))
+def _begin(state: TransactionState, report: Report, known: Sequence[Session]) -> Recorded:
+    """Begin a transaction whose id the station made up; where that is another one's, both are marked and told apart."""
+    if not known:
+        return _add(state, report, None)
+    for session in known:
+        if session.is_current:
+            _leave_id(state, session, report.event)
+    begun = _add(state, report, None)
+    fold = flagged(begun.session.fold, TRANSACTION_ID_REUSED)
+    session = msgspec.structs.replace(begun.session, fold=fold)
+    return msgspec.structs.replace(begun, session=session, summary=summarize(fold))
 
 
-def _compare(state: TransactionState, session: Session, first: FirstAnswer, event: Event) -> None:
-    """Note where an event that came again is not what came first.
-
-    One that starts at another time a transaction that is over is of another transaction, whose id was there before.
-
-    Spec: OCPP 2.0.1 E01.FR.08 (a station must not use a transactionId again)
-    """
-    other_time = first.at != event.at and TIMESTAMP_UNREADABLE not in event.flags
-    if other_time or registers.contradict(session.fold.registers, event):
-        state.contradictions.append(Contradiction(session, event, _TIME if other_time else _METER_VALUE))
-    if other_time and event.kind == "Started" and session.fold.ended:
-        _mark(state, session, event, TRANSACTION_ID_REUSED)
-
-
-def _mark(state: TransactionState, session: Session, event: Event, flag: str) -> None:
-    """Put a flag on a session, once."""
-    if flag not in session.fold.flags:
-        fold = flagged(session.fold, flag)
-        state.change(Change(session, _updated(session, event, fold), summarize(fold)))
+def _leave_id(state: TransactionState, session: Session, event: Event) -> None:
+    name = f"{reused_prefix(session.transaction_id)}{session.session_id}"
+    fold = flagged(session.fold, TRANSACTION_ID_REUSED)
+    left = msgspec.structs.replace(_updated(session, event, fold), name=name)
+    state.change(Change(session, left, summarize(fold)))
 
 
 def _add(state: TransactionState, report: Report, session: Session | None) -> Recorded:
     event = _with_remote_start(state, report)
     judgement = None if event.token is None else _judge(state, session, report, event.token)
-    fold = merge(session.fold if session else Fold(event.at, max_power_w=state.max_power_w), event, judgement)
-    after = _new(state, report, fold) if session is None else _updated(session, event, fold)
-    return Recorded(session, after, summarize(fold), event, judgement)
+    if session is None:
+        after = _new(state, report, merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement))
+        return Recorded(None, after, summarize(after.fold), event, judgement)
+    objected = objection(session, event)
+    fold = flagged(session.fold, objected) if objected else merge(session.fold, event, judgement)
+    after = _updated(session, event, fold)
+    again = _is_namesake(state, session, event)
+    return Recorded(session, after, summarize(fold), event, judgement, again=again, counts=not objected)
+
+
+def _is_namesake(state: TransactionState, session: Session, event: Event) -> bool:
+    """Tell whether another event had the number and kind of a new one, and note in what they differ."""
+    first = state.namesake(session, event)
+    if first is None:
+        return False
+    other_time = first.at != event.at and TIMESTAMP_UNREADABLE not in event.flags
+    other_value = registers.contradict(session.fold.registers, event)
+    about = _TIME if other_time else _METER_VALUE if other_value else _CONTENT
+    state.contradictions.append(Contradiction(session, event, about))
+    return True
 
 
 def _new(state: TransactionState, report: Report, fold: Fold) -> Session:

@@ -37,8 +37,9 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True):
     """One thing that happened to a transaction.
 
-    `number` is OCPP 2.x's seqNo; with `kind` it tells the event from the transaction's others. `at` is the station's
-    time, `received_at` ours. `starts` says that `token` is there to charge, not to stop.
+    `number` is OCPP 2.x's seqNo. `content` stands for all that the station said: an event is the same as another if
+    that is the same, not if only the number is. `at` is the station's time, `received_at` ours. `starts` says that
+    `token` is there to charge, not to stop.
     """
 
     number: int
@@ -56,11 +57,17 @@ class Event(msgspec.Struct, frozen=True):
     remote_start_id: int | None = None
     samples: tuple[Sample, ...] = ()
     flags: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def step(self) -> int:
         """The kind's place in a transaction."""
         return STEPS[self.kind]
+
+    @property
+    def clockless(self) -> bool:
+        """Whether its time tells nothing."""
+        return not CLOCKLESS.isdisjoint(self.flags)
 
     @property
     def happened_at(self) -> datetime:

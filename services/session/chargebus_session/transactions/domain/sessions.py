@@ -6,11 +6,13 @@ from typing import Final, Literal
 import msgspec
 
 from chargebus_session.transactions.domain.energy import Energy, Span, measured
-from chargebus_session.transactions.domain.events import CLOCKLESS, Event
+from chargebus_session.transactions.domain.events import CLOCKLESS, Event, corrected
 from chargebus_session.transactions.domain.fold import Fold, gaps
 
 CLOCK_WENT_BACK: Final = "clock_went_back"
 TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
+IDENTITY_IN_DOUBT: Final = "identity_in_doubt"
+SETTLED_BEFORE: Final = "settled_before"
 USUAL_REASON: Final = "Local"
 
 State = Literal["active", "ended"]
@@ -31,6 +33,16 @@ class Reference(msgspec.Struct, frozen=True):
 def issued(transaction_id: str) -> str:
     """Return the name of a transaction whose id we issued: apart from ids that stations make up."""
     return f"issued/{transaction_id}"
+
+
+def of_station(transaction_id: str) -> str:
+    """Return the name of a transaction whose id its station made up."""
+    return f"station/{transaction_id}"
+
+
+def reused_prefix(transaction_id: str) -> str:
+    """Return how the names begin of all sessions whose transaction id was given to another transaction since."""
+    return f"reused/{transaction_id}/"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -54,6 +66,22 @@ class Session(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     fold: Fold
+
+    @property
+    def begun_at(self) -> datetime:
+        """Its start, or the earliest time known of it, by the station's clock as far as that can be right."""
+        begun_at = self.fold.started.at if self.fold.started else self.fold.first_at
+        return corrected(begun_at, self.created_at, self.fold.flags)
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended."""
+        return self.fold.ended is not None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its transaction id is still its own, as far as is known."""
+        return not self.name.startswith(reused_prefix(self.transaction_id))
 
 
 class Summary(msgspec.Struct, frozen=True):

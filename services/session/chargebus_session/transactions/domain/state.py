@@ -3,19 +3,23 @@
 Two events of one transaction in the same batch see each other here, and so do two transactions of one token.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 
 from chargebus_session.tokens.domain import Judgement, Token
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
-from chargebus_session.transactions.domain.events import Event, Kind, corrected
-from chargebus_session.transactions.domain.sessions import Reference, Report, Session, Summary
-
-CLOCKS_APART: Final = timedelta(minutes=1)
-"""How far a station's clock may be behind ours, and it is still the answer to a remote start."""
+from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
+from chargebus_session.transactions.domain.identity import CLOCKS_APART
+from chargebus_session.transactions.domain.sessions import (
+    TRANSACTION_ID_REUSED,
+    Reference,
+    Report,
+    Session,
+    Summary,
+    of_station,
+)
 
 EventKey = tuple[str, int, Kind]
 
@@ -47,12 +51,16 @@ class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What was read for a batch; `remote_starts` are open ones of stations whose version does not name them."""
+    """What was read for a batch.
+
+    `sessions` are those that are named, and those whose transaction id went to another one since. `answers` are by the
+    contents of the events. `remote_starts` are open ones of stations whose version does not name them.
+    """
 
     tokens: dict[str, Token] = {}
     uses: dict[str, list[Use]] = {}
     sessions: tuple[Session, ...] = ()
-    answers: dict[EventKey, FirstAnswer] = {}
+    answers: dict[EventKey, dict[str, FirstAnswer]] = {}
     remote_starts: tuple[RemoteStart, ...] = ()
 
 
@@ -65,15 +73,20 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Recorded(Change, frozen=True):
-    """The change by an event that was new, and how the event was judged and answered."""
+    """The change by an event that was new, and how the event was judged and answered.
+
+    `again`: another event had its number and kind. One that does not count is kept, and changes nothing but marks.
+    """
 
     event: Event
     judgement: Judgement | None
+    again: bool = False
+    counts: bool = True
     payload: bytes = b""
 
 
 class Contradiction(msgspec.Struct, frozen=True):
-    """An event that came again and was not what came first; `about` says what was another one."""
+    """An event that was not what came first of this number and kind; `about` says what was another one."""
 
     session: Session
     event: Event
@@ -104,10 +117,11 @@ class TransactionState:
         self.contradictions: list[Contradiction] = []
         self._tokens = known.tokens
         self._uses = {key: {use.session_id: use for use in uses} for key, uses in known.uses.items()}
-        self._answers = dict(known.answers)
+        self._answers = {key: dict(answers) for key, answers in known.answers.items()}
         self._remote_starts = list(known.remote_starts)
         self._by_name: dict[tuple[str, str], Session] = {}
         self._by_start: dict[tuple[str, str], Session] = {}
+        self._reused: dict[tuple[str, str], dict[str, Session]] = {}
         for session in known.sessions:
             self._remember(session)
 
@@ -119,16 +133,27 @@ class TransactionState:
         """Return the unfinished sessions that took a token."""
         return self._uses.get(key, {}).values()
 
-    def session(self, station_id: str, reference: Reference) -> Session | None:
-        """Return the session that a station names."""
+    def sessions(self, station_id: str, reference: Reference) -> list[Session]:
+        """Return the session that a station names, and those before it that had the same id: the newest first."""
         if reference.start:
-            return self._by_start.get((station_id, reference.start))
+            started = self._by_start.get((station_id, reference.start))
+            return [started] if started else []
         found = (self._by_name.get((station_id, name)) for name in reference.names)
-        return next((session for session in found if session is not None), None)
+        current = next((session for session in found if session is not None), None)
+        if current is None or TRANSACTION_ID_REUSED not in current.fold.flags:  # the usual case
+            return [current] if current else []
+        before = self._reused.get((station_id, current.name), {}).values()
+        return [current, *sorted(before, key=lambda session: session.session_id, reverse=True)]
 
     def first_answer(self, session: Session, event: Event) -> FirstAnswer | None:
         """Return what an event was answered before, None for a new one."""
-        return self._answers.get((session.session_id, event.number, event.kind))
+        answers = self._answers.get((session.session_id, event.number, event.kind), {})
+        return answers.get(event.content) or _unfingerprinted(answers, event)
+
+    def namesake(self, session: Session, event: Event) -> FirstAnswer | None:
+        """Return what another event of the same number and kind was answered first, None if there is none."""
+        answers = self._answers.get((session.session_id, event.number, event.kind), {})
+        return next(iter(answers.values()), None)
 
     def take_remote_start(self, report: Report) -> int | None:
         """Return the remote start that a report answers without naming it, and let no other report have it.
@@ -146,7 +171,8 @@ class TransactionState:
         """Take what a new event made of its session into account for the decisions that follow."""
         session, event = recorded.session, recorded.event
         self.change(recorded)
-        self._answers[session.session_id, event.number, event.kind] = FirstAnswer(recorded.payload, event.at)
+        answers = self._answers.setdefault((session.session_id, event.number, event.kind), {})
+        answers[event.content] = FirstAnswer(recorded.payload, event.at)
         self._note_use(session, recorded.summary)
         self.recorded.append(recorded)
         if recorded.judgement is not None:
@@ -158,7 +184,12 @@ class TransactionState:
         self.changes.append(change)
 
     def _remember(self, session: Session) -> None:
-        self._by_name[session.station_id, session.name] = session
+        if session.is_current:
+            self._by_name[session.station_id, session.name] = session
+        else:
+            name = of_station(session.transaction_id)
+            reused = self._reused.setdefault((session.station_id, name), {})
+            reused[session.session_id] = session
         if session.start:
             self._by_start[session.station_id, session.start] = session
 
@@ -171,6 +202,13 @@ class TransactionState:
             uses[session.session_id] = Use(session.session_id, session.station_id, summary.evse_id, begun_at)
         else:
             uses.pop(session.session_id, None)
+
+
+def _unfingerprinted(answers: Mapping[str, FirstAnswer], event: Event) -> FirstAnswer | None:
+    """Return the answer of an event that came before contents were kept: those are told apart by time."""
+    known = answers.get("")
+    same = known is not None and (known.at == event.at or TIMESTAMP_UNREADABLE in event.flags)
+    return known if same else None
 
 
 def _may_cause(start: RemoteStart, report: Report) -> bool:

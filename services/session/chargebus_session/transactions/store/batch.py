@@ -1,7 +1,7 @@
 """Owns what a batch of frames reads before it is decided, and writes after.
 
-Three round trips, whatever the batch's size: tokens, sessions, what became of them. Ids that ran out and remote starts
-that led to something take one each.
+Three round trips, whatever the batch's size: tokens, sessions, what became of them. Ids that ran out, remote starts
+that led to something, and transaction ids that a station gave out again take one each.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,13 +17,20 @@ from chargebus_session.tables import EventRow, SessionRow
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.domain.events import Event, corrected
 from chargebus_session.transactions.domain.fold import Fold
-from chargebus_session.transactions.domain.sessions import Report, Session, Summary
-from chargebus_session.transactions.domain.state import Change, EventKey, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.transactions.domain.sessions import (
+    TRANSACTION_ID_REUSED,
+    Report,
+    Session,
+    Summary,
+    reused_prefix,
+)
+from chargebus_session.transactions.domain.state import Change, FirstAnswer, Known, Recorded, RemoteStart, Use
 from chargebus_session.transactions.store.identities import TransactionIds
 
 REMOTE_START_OPEN: Final = timedelta(minutes=10)
 """How long after a remote start a transaction of OCPP 1.6, which cannot name it, is taken for its result."""
 
+_EARLIER_KEPT: Final = 32  # of the transactions that had an id before; what comes still later is not known again
 _BLOCK: Final = 100  # the sequence's increment
 
 # A token that may charge once at a time is in use, if at all, in one of the newest sessions that took it.
@@ -43,20 +50,25 @@ _SESSION: Final = """
     SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
     FROM charging_session
 """
+# The event itself, and one of the same number and kind that was not the same.
+_EVENT: Final = """
+    SELECT number, kind, content, occurred_at, answer FROM session_event
+    WHERE session_id = s.session_id AND number = r.number AND kind = r.kind
+    ORDER BY content <> r.content, received_at LIMIT 2
+"""
 _SESSIONS: Final = f"""
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
-       s.fold, e.number, e.kind, e.occurred_at, e.answer, NULL::bigint AS remote_start_id, r.station_id AS asked_by,
+       s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id,
+       r.station_id AS asked_by,
        NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) AS r (station_id, name, number, kind)
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS r (station_id, name, number, kind, content)
 CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
-LEFT JOIN LATERAL (
-    SELECT * FROM session_event WHERE session_id = s.session_id AND number = r.number AND kind = r.kind LIMIT 1
-) AS e ON true
+LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 UNION ALL
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
-       s.fold, e.number, e.kind, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id, r.token_key,
-       i.requested_at
-FROM unnest($5::text[], $6::text[], $7::bigint[], $8::text[]) AS r (station_id, start, evse_id, token_key)
+       s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id,
+       r.token_key, i.requested_at
+FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[]) AS r (station_id, start, evse_id, token_key)
 LEFT JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
 LEFT JOIN LATERAL (
     SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
@@ -64,9 +76,20 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT remote_start_id, requested_at FROM remote_start
     WHERE pending AND session_id IS NULL AND station_id = r.station_id AND token_key = r.token_key
-    AND evse_id = r.evse_id AND requested_at > $9
+    AND evse_id = r.evse_id AND requested_at > $10
     ORDER BY requested_at DESC LIMIT 5
 ) AS i ON true
+"""  # noqa: S608 (text from above)
+_EARLIER: Final = f"""
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+    AS r (station_id, transaction_id, after, before, number, kind, content)
+CROSS JOIN LATERAL ({_SESSION}
+    WHERE station_id = r.station_id AND name > r.after AND name < r.before AND transaction_id = r.transaction_id
+    ORDER BY name DESC LIMIT {_EARLIER_KEPT}
+) AS s
+LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 """  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
@@ -78,7 +101,7 @@ _SESSION_ROWS: Final = Rows(
 )
 _EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=True)
 _KEEP: Final = f"""
-WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "name", "transaction_id", "created_at"))})
+WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "transaction_id", "created_at"))})
 {_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
 """
 _LINK: Final = """
@@ -98,6 +121,11 @@ class _KeptEvent(NamedTuple):
     def session_id(self) -> str:
         """The session that it is of."""
         return self.recorded.session.session_id
+
+    @property
+    def counts(self) -> bool:
+        """Whether it changed the session."""
+        return self.recorded.counts
 
     @property
     def occurred_at(self) -> datetime:
@@ -128,7 +156,9 @@ async def load(connection: asyncpg.Connection, tokens: Collection[str], reports:
     if not reports:
         return known
     rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports))
-    return _with_sessions(known, rows)
+    known = _with_sessions(known, rows)
+    reused = _reused(reports, known)
+    return _with_sessions(known, await connection.fetch(_EARLIER, *columns(reused))) if reused else known
 
 
 async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: int) -> None:
@@ -159,11 +189,30 @@ async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> Non
 
 def _named(reports: Sequence[Report]) -> Iterable[list[str | int]]:
     rows = [
-        (report.station_id, name, report.event.number, report.event.kind)
+        (report.station_id, name, report.event.number, report.event.kind, report.event.content)
         for report in reports
         for name in report.reference.names
     ]
-    return columns(rows) if rows else ([], [], [], [])
+    return columns(rows) if rows else ([], [], [], [], [])
+
+
+def _reused(reports: Sequence[Report], known: Known) -> list[tuple[str | int, ...]]:
+    """Return what is asked of the sessions that had the same transaction id before."""
+    names = {
+        (session.station_id, session.name) for session in known.sessions if TRANSACTION_ID_REUSED in session.fold.flags
+    }
+    return [_asked_before(report) for report in reports if _is_one_of(names, report)] if names else []
+
+
+def _is_one_of(names: Collection[tuple[str, str]], report: Report) -> bool:
+    return any((report.station_id, name) in names for name in report.reference.names)
+
+
+def _asked_before(report: Report) -> tuple[str | int, ...]:
+    transaction_id, event = report.reference.transaction_id, report.event
+    after = reused_prefix(transaction_id)
+    before = f"{after[:-1]}{chr(ord(after[-1]) + 1)}"
+    return report.station_id, transaction_id, after, before, event.number, event.kind, event.content
 
 
 def _starts(reports: Sequence[Report]) -> Iterable[list[str | int]]:
@@ -194,15 +243,16 @@ def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
 
 
 def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
-    sessions: dict[str, Session] = {}
-    remote_starts: dict[int, RemoteStart] = {}
-    answers: dict[EventKey, FirstAnswer] = {}
+    sessions = {session.session_id: session for session in known.sessions}
+    remote_starts = {start.remote_start_id: start for start in known.remote_starts}
+    answers = known.answers
     for row in rows:
         session_id = row["session_id"]
         if session_id is not None and session_id not in sessions:
             sessions[session_id] = _session(row)
         if row["answer"] is not None:
-            answers[session_id, row["number"], row["kind"]] = FirstAnswer(row["answer"], row["occurred_at"])
+            contents = answers.setdefault((session_id, row["number"], row["kind"]), {})
+            contents.setdefault(row["content"], FirstAnswer(row["answer"], row["occurred_at"]))
         if row["remote_start_id"] is not None:
             remote_starts[row["remote_start_id"]] = RemoteStart(
                 row["remote_start_id"],
@@ -212,7 +262,7 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
                 row["requested_at"],
             )
     return msgspec.structs.replace(
-        known, sessions=tuple(sessions.values()), answers=answers, remote_starts=tuple(remote_starts.values())
+        known, sessions=tuple(sessions.values()), remote_starts=tuple(remote_starts.values())
     )
 
 

@@ -12,7 +12,7 @@ from chargebus_runtime.rows import Rows
 from chargebus_session.tables import EventRow, SessionRow
 
 _ROWS: Final = Rows(SessionRow, without=("fold", "name", "start", "token_key"))
-_EVENT_ROWS: Final = Rows(EventRow, without=("answer",))
+_EVENT_ROWS: Final = Rows(EventRow, without=("answer", "content"))
 _GET: Final = f"SELECT {_ROWS.select()} FROM charging_session WHERE session_id = $1"  # noqa: S608 (names of columns)
 _EVENTS: Final = f"""
 SELECT {_EVENT_ROWS.select()} FROM session_event WHERE session_id = $1 ORDER BY number, received_at

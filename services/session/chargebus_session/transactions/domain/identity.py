@@ -1,0 +1,93 @@
+"""Owns which of a station's transactions an event is of, where several have the same id, and whether that is certain.
+
+An event that came before is found by its content, whichever transaction it is of. What is new goes by kind and time:
+
+| what comes | whose it is |
+|---|---|
+| a start, and no start is known of the one it would be the start of | that one's |
+| a start of the same moment and token as a known one | that one's, told differently |
+| any other start | another transaction's: the station gave the id out again |
+| anything else | the last one's to begin in whose time and free numbers it has a place; else the newest one's |
+
+Nothing counts that is from after the end, or from before the start under a number that was there: whose it is, is in
+doubt.
+
+Spec: OCPP 2.0.1 E01.FR.08 (a station must not use a transactionId again)
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from chargebus_session.transactions.domain.events import CLOCKLESS, Event
+from chargebus_session.transactions.domain.fold import has_number
+from chargebus_session.transactions.domain.sessions import IDENTITY_IN_DOUBT, SETTLED_BEFORE, Session
+
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""How far apart the times in one transaction may be without telling of another one: clocks are set."""
+
+
+def meant(sessions: Sequence[Session], event: Event) -> Session | None:
+    """Return the one of the sessions under one id that a new event is of, None if it is of another one.
+
+    Args:
+        sessions: the newest first.
+        event: none that came before.
+    """
+    if event.kind == "Started":
+        return next((session for session in sessions if _may_start(session, event)), None)
+    if len(sessions) < 2 or event.clockless:  # noqa: PLR2004 - the usual case
+        return sessions[0] if sessions else None
+    fitting = [session for session in sessions if _has_place(session, event)]
+    return max(fitting, key=lambda session: session.begun_at) if fitting else sessions[0]
+
+
+def objection(session: Session, event: Event) -> str:
+    """Return the flag that says why a new event of a session does not count; empty if it does."""
+    fold = session.fold
+    if event.kind == "Started":
+        return IDENTITY_IN_DOUBT if fold.started and session.over else ""
+    if fold.ended is not None and event.kind == "Ended":
+        return SETTLED_BEFORE
+    if event.clockless or not CLOCKLESS.isdisjoint(fold.flags):
+        return ""
+    if fold.ended is not None and event.at > fold.ended.at + CLOCKS_APART:
+        return IDENTITY_IN_DOUBT
+    early = fold.started is not None and event.at < fold.started.at - CLOCKS_APART
+    return IDENTITY_IN_DOUBT if early and has_number(fold.seen, event.number) else ""
+
+
+def starts_anew(session: Session, event: Event) -> bool:
+    """Tell whether a start that equals a known one is another: without a clock they are all alike.
+
+    It is the same one, sent again, only as long as the station may lack our answer. To end the transaction it had to
+    have it.
+    """
+    return event.kind == "Started" and session.over and event.clockless
+
+
+def _has_place(session: Session, event: Event) -> bool:
+    """Tell whether an event lies within a session's time, under a number that is free there."""
+    fold = session.fold
+    if event.happened_at < session.begun_at or has_number(fold.seen, event.number):
+        return False
+    if fold.ended is None:
+        return True
+    return event.number < fold.ended.number and event.at <= fold.ended.at + CLOCKS_APART
+
+
+def _may_start(session: Session, event: Event) -> bool:
+    """Tell whether a new start is that of a session."""
+    fold = session.fold
+    if fold.started is not None:
+        return not event.clockless and event.at == fold.started.at and _same_token(session, event)
+    if event.clockless:
+        return True
+    if fold.ended is not None:
+        return event.at <= fold.ended.at
+    return event.at <= fold.first_at + CLOCKS_APART
+
+
+def _same_token(session: Session, event: Event) -> bool:
+    token = session.fold.token
+    return token is None or event.token is None or event.token.key == token.key
