@@ -72,7 +72,7 @@ class ConnectionRow(Tables, table=True):
     version: str
     security_profile: int
     remote_address: str
-    deviations: list[str] = Field(sa_type=ARRAY(sa.String), sa_column_kwargs={"server_default": "{}"})
+    deviations: list[str] = Field(sa_type=ARRAY(sa.Text), sa_column_kwargs={"server_default": "{}"})
     changed_at: datetime | None = Field(sa_type=_TIME)
     last_seen_at: datetime = Field(sa_type=_TIME)
 

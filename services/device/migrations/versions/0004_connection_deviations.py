@@ -10,7 +10,7 @@ down_revision = "0003"
 
 def upgrade() -> None:
     # The default is for the rows there are, and for copies of the release before, which do not name the column.
-    op.add_column("connection", sa.Column("deviations", ARRAY(sa.String), nullable=False, server_default="{}"))
+    op.add_column("connection", sa.Column("deviations", ARRAY(sa.Text), nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:
