@@ -11,10 +11,16 @@ from chargebus_events.topics import REGISTRY
 STATION_TYPE = "chargebus.station.registered.v1"
 ONBOARDING_TYPE = "chargebus.onboarding.policy.v1"
 
+DEVIATION_RULES_TYPE = "chargebus.station.deviation_rules.v1"
+
 ONBOARDING_KEY = "/onboarding"  # no station's identity begins with a slash
+DEVIATION_RULES_KEY = "/deviation-rules"
+POLICY_KEYS = frozenset({ONBOARDING_KEY, DEVIATION_RULES_KEY})
+"""The keys of `station.registry` that are no stations."""
 
 Registration = Literal["accepted", "pending", "rejected"]
 UnknownStations = Literal["refuse", "pending", "accept"]
+Treatment = Literal["accept", "refuse"]
 
 
 class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +28,8 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `newer_password_hashes`, oldest first, are of passwords that the station may use as well: with the first use of one,
     those older than it end.
+    `strict`: whatever breaks its schema is refused. `vendor`, `model` and `firmware_version` are those of its newest
+    boot: the deviation rules go by them.
     """
 
     station_id: str
@@ -31,6 +39,10 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     security_profile: int = 1
     versions: tuple[str, ...] = ()
     newer_password_hashes: tuple[str, ...] = ()
+    strict: bool = False
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
 
     def record(self) -> Record:
         """Return the station as a record for `station.registry`."""
@@ -61,6 +73,38 @@ class OnboardingPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
             self.updated_at,
         )
         return Record(REGISTRY, ONBOARDING_KEY, msgspec.json.encode(self), envelope.headers())
+
+
+class DeviationRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How frames of some makes that break their schema are treated.
+
+    An empty text means any, one that ends in `*` whatever begins like it.
+    """
+
+    treatment: Treatment
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
+    action: str = ""
+    kind: str = ""
+
+
+class DeviationRules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All deviation rules; what none of them is about is treated as libs/ocppj has it."""
+
+    updated_at: datetime
+    rules: tuple[DeviationRule, ...] = ()
+
+    def record(self) -> Record:
+        """Return the rules as a record for `station.registry`, under a key that no station can have."""
+        envelope = Envelope(
+            f"deviation-rules/{self.updated_at.timestamp()}",
+            DEVIATION_RULES_TYPE,
+            "/device",
+            DEVIATION_RULES_KEY,
+            self.updated_at,
+        )
+        return Record(REGISTRY, DEVIATION_RULES_KEY, msgspec.json.encode(self), envelope.headers())
 
 
 def removed(station_id: str) -> Record:

@@ -89,10 +89,10 @@ SERVICES = (
     ),
     DeclaredService(
         name="device",
-        about="stations: registration, boots, connections, status",
+        about="stations: registration, boots, connections, status, deviations",
         frames=True,
         parks=True,
-        paths=("/v1/stations", "/v1/onboarding"),
+        paths=("/v1/stations", "/v1/onboarding", "/v1/deviations", "/v1/deviation-rules"),
     ),
     DeclaredService(
         name="edge",

@@ -85,6 +85,7 @@ DOWNLINK = "ocpp.downlink"
 COMMANDS = "ocpp.commands"
 DELIVERIES = "ocpp.deliveries"
 PRESENCE = "ocpp.presence"
+DEVIATIONS = "ocpp.deviations"
 EDGES = "ocpp.edges"
 REGISTRY = "station.registry"
 API_KEYS = "access.keys"
@@ -148,6 +149,14 @@ TOPICS: dict[str, Topic] = {
             about="which slot and connection epoch holds the station",
         ),
         Topic(
+            DEVIATIONS,
+            "station",
+            "edge",
+            ("device",),
+            6,
+            about="in what ways a station's frames break their schemas, and how often; never each frame",
+        ),
+        Topic(
             EDGES,
             "slot",
             "edge",
@@ -164,7 +173,7 @@ TOPICS: dict[str, Topic] = {
             ("edge", "command"),
             6,
             "compact",
-            about="credentials, versions and registration status of every station; the onboarding policy",
+            about="credentials, versions, make and registration of every station; onboarding policy, deviation rules",
         ),
         Topic(API_KEYS, "key id", "access", ("every service",), 1, "compact", about="hashed API keys and roles"),
         Topic(

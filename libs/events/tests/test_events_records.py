@@ -8,10 +8,18 @@ import pytest
 from chargebus_events import public
 from chargebus_events.access import ApiKey, revoked
 from chargebus_events.commands import Command, CommandForm, CommandOutcome, CommandRequested, Delivery
+from chargebus_events.deviations import DeviationCount, DeviationReport
 from chargebus_events.frames import ANSWER, CALL, ERROR, SEND, Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record, timestamp
-from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, removed
+from chargebus_events.registry import (
+    DEVIATION_RULES_KEY,
+    ONBOARDING_KEY,
+    DeviationRules,
+    OnboardingPolicy,
+    RegisteredStation,
+    removed,
+)
 from chargebus_events.topics import TOPICS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +36,10 @@ RECORDS = {
     "edge": EdgeHeartbeat(5, "edge-a", NOW).record(),
     "registered": RegisteredStation("CS-1", "accepted", "hash", NOW).record(),
     "policy": OnboardingPolicy("refuse", NOW).record(),
+    "rules": DeviationRules(NOW).record(),
+    "deviations": DeviationReport(
+        "CS-1", "1.6", 5, 40, NOW, (DeviationCount("Heartbeat", "extra_property", "x", 1, NOW, NOW),)
+    ).record(),
     "key": ApiKey("k1", "name", "viewer", "hash", NOW).record(),
     "requested": CommandRequested("c1", "CS-1", "session", NOW, (CommandForm("Reset", RAW),)).record(),
     "command": Command("c1", "CS-1", "Reset", b"{}", 5, 40, 30.0, NOW).record(),
@@ -152,9 +164,10 @@ def test_an_announced_epoch_is_the_records_offset_and_a_repeated_one_its_own():
     assert EdgeHeartbeat(5, "edge-a", NOW, epoch=3).epoch_at(7) == 3
 
 
-def test_the_registry_is_keyed_by_station_and_the_policy_by_what_no_station_is_called():
+def test_the_registry_is_keyed_by_station_and_the_policies_by_what_no_station_is_called():
     assert RECORDS["registered"].key == "CS-1"
     assert RECORDS["policy"].key == ONBOARDING_KEY
+    assert RECORDS["rules"].key == DEVIATION_RULES_KEY
 
 
 @pytest.mark.parametrize("record", [removed("CS-1"), revoked("k1")])

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from chargebus_events.commands import CommandForm, CommandOutcome, CommandRequested, Delivery
+from chargebus_events.deviations import DeviationCount, DeviationReport
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.public import METER_READINGS, SESSION_STARTED, MeterReadings, Reading, Session, event
@@ -15,6 +16,7 @@ from chargebus_events.topics import (
     ASKING_SERVICES,
     COMMANDS,
     DELIVERIES,
+    DEVIATIONS,
     EDGES,
     FRAMES_PREFIX,
     METER_VALUES,
@@ -85,6 +87,12 @@ def _heartbeat(_station_id: str, _number: int) -> Record:
     return EdgeHeartbeat(SLOT, "sample", datetime.now(UTC)).record()
 
 
+def _deviations(station_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    counted = DeviationCount("Heartbeat", "extra_property", "extra", number, now, now)
+    return DeviationReport(station_id, "1.6", SLOT, _EPOCH, now, (counted,)).record()
+
+
 def _registered(station_id: str, _number: int) -> Record:
     return RegisteredStation(station_id, "accepted", "hash", datetime.now(UTC)).record()
 
@@ -138,6 +146,7 @@ _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     REGISTRY: _registered,
     COMMANDS: _request,
     DELIVERIES: _delivery,
+    DEVIATIONS: _deviations,
     SESSION_EVENTS: _session,
     METER_VALUES: _readings,
     **{outcomes_topic(requester): _outcome_for(requester) for requester in ASKING_SERVICES},

@@ -3,17 +3,23 @@
 from datetime import timedelta
 from typing import Final
 
+import asyncpg
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
-from chargebus_events.topics import PRESENCE
+from chargebus_events.topics import DEVIATIONS, PRESENCE
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
+from chargebus_runtime.database import Database
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.tasks import every
+from fastapi import APIRouter
 
 from chargebus_device.boots.block import Boots
 from chargebus_device.boots.domain import Rules
 from chargebus_device.connections.handlers import PresenceLog, hear
 from chargebus_device.connections.tasks import EdgeLife, LifeRules
+from chargebus_device.deviations.api import router as deviation_routes
+from chargebus_device.deviations.handlers import DeviationLog
+from chargebus_device.deviations.tasks import Retention
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SERVICE
 from chargebus_device.registration.api import router
@@ -25,6 +31,8 @@ from chargebus_device.statuses.block import Statuses
 
 SIGN_OF_LIFE_S: Final = 0.25
 PRESENCE_S: Final = 0.03
+DEVIATIONS_S: Final = 1.0
+RETENTION_S: Final = 3600.0
 
 
 def build(process: Process) -> Service:
@@ -42,19 +50,42 @@ def build(process: Process) -> Service:
         database=database,
         consumer=consumed(PresenceLog(life), Boots(rules, metrics), Statuses(metrics), process.clock),
         views=(process.edges.view, registry_log.view),
-        routers={"/v1": router(database, Registrar(database, limits))},
+        routers={"/v1": routes(database, Registrar(database, limits))},
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
+            every(
+                RETENTION_S,
+                "deleting old deviations",
+                Retention(database, timedelta(days=settings.keep_deviations_days)).sweep,
+            ),
         ),
     )
 
 
 def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clock) -> ConsumerSpec:
-    """Return what the service consumes: presence, then boots, which may register stations, then statuses."""
+    """Return what the service consumes: presence, then boots, which may register stations, then statuses.
+
+    Deviations come last: they are counted by the make that a boot beside them tells.
+    """
+    deviations = DeviationLog()
+
+    async def forget(connection: asyncpg.Connection) -> None:
+        await presence.forget(connection)
+        await deviations.forget(connection)
+
     return consumer(
         Topic(PRESENCE, presence.handle, tell_nobody, PRESENCE_S),
         Frames(SERVICE, ROUTES, [boots, statuses], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
-        on_new_cluster=presence.forget,
+        Topic(DEVIATIONS, deviations.handle, tell_nobody, DEVIATIONS_S),
+        on_new_cluster=forget,
     )
+
+
+def routes(database: Database, registrar: Registrar) -> APIRouter:
+    """Return what the service answers over HTTP."""
+    served = APIRouter()
+    served.include_router(router(database, registrar))
+    served.include_router(deviation_routes(database))
+    return served

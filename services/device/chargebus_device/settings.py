@@ -40,12 +40,14 @@ class BulkSettings(ServiceSettings):
 class DeviceSettings(ServiceSettings):
     """What an operator may change, each by the environment variable `DEVICE_<NAME>`, whatever its group.
 
-    Stations are counted for the metrics every `census_every_s`.
+    Stations are counted for the metrics every `census_every_s`. A deviation that a station does not have any more is
+    kept for `keep_deviations_days`.
     """
 
     model_config = _ENVIRONMENT
 
     census_every_s: float = Field(default=30.0, gt=0)
+    keep_deviations_days: int = Field(default=90, ge=1)
     boots: BootSettings = Field(default_factory=BootSettings)
     edges: EdgeLifeSettings = Field(default_factory=EdgeLifeSettings)
     bulk: BulkSettings = Field(default_factory=BulkSettings)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -18,8 +19,16 @@ class Tables(SQLModel, registry=registry()):
     """This service's tables: `Tables.metadata` holds no other service's, in whatever process they run together."""
 
 
+def _later(default: object) -> dict[str, Any]:
+    """Return what makes a column's default: for rows from before it, and copies that do not name it."""
+    return {"server_default": default}
+
+
 class StationRow(Tables, table=True):
-    """A registered station; `updated_at` rises with every change and is the version of its registry record."""
+    """A registered station; `updated_at` rises with every change and is the version of its registry record.
+
+    `vendor`, `model` and `firmware_version` are those of its newest boot, cut: they belong to that record.
+    """
 
     __tablename__ = "station"
 
@@ -30,6 +39,10 @@ class StationRow(Tables, table=True):
     versions: list[str] = Field(sa_type=ARRAY(sa.String))
     name: str
     labels: dict[str, str] = Field(sa_type=JSONB)
+    strict: bool = Field(sa_column_kwargs=_later(sa.false()))
+    vendor: str = Field(sa_column_kwargs=_later(""))
+    model: str = Field(sa_column_kwargs=_later(""))
+    firmware_version: str = Field(sa_column_kwargs=_later(""))
     created_at: datetime = Field(sa_type=_TIME)
     updated_at: datetime = Field(sa_type=_TIME)
 
@@ -93,7 +106,7 @@ class ConnectorStatusRow(Tables, table=True):
     vendor_id: str
     vendor_error_code: str
     reported_at: datetime = Field(sa_type=_TIME)
-    received_at: datetime = Field(sa_type=_TIME, sa_column_kwargs={"server_default": sa.func.now()})
+    received_at: datetime = Field(sa_type=_TIME, sa_column_kwargs=_later(sa.func.now()))
 
 
 class EdgeRow(Tables, table=True):
@@ -115,4 +128,55 @@ class OnboardingRow(Tables, table=True):
     singleton: bool = Field(primary_key=True)
     unknown_stations: str
     password_hash: str
+    updated_at: datetime = Field(sa_type=_TIME)
+
+
+class DeviationRow(Tables, table=True):
+    """How often a station broke the schema of an action in one way, while it was of this make.
+
+    `counted` of `count` were of connection `epoch`, the newest that did.
+    """
+
+    __tablename__ = "deviation"
+
+    station_id: str = Field(primary_key=True, sa_type=_ID)
+    action: str = Field(primary_key=True, sa_type=_ID)
+    kind: str = Field(primary_key=True, sa_type=_ID)
+    path: str = Field(primary_key=True, sa_type=_ID)
+    refused: bool = Field(primary_key=True)
+    vendor: str = Field(primary_key=True, sa_type=_ID)
+    model: str = Field(primary_key=True, sa_type=_ID)
+    firmware_version: str = Field(primary_key=True, sa_type=_ID)
+    version: str = Field(primary_key=True, sa_type=_ID)
+    count: int = Field(sa_type=_BIG)
+    first_at: datetime = Field(sa_type=_TIME)
+    last_at: datetime = Field(sa_type=_TIME)
+    detail: str
+    epoch: int = Field(sa_type=_BIG)
+    counted: int = Field(sa_type=_BIG)
+
+
+class DeviationRuleRow(Tables, table=True):
+    """How frames of some makes that break their schema are treated; an empty text means any."""
+
+    __tablename__ = "deviation_rule"
+    __table_args__ = (sa.UniqueConstraint("vendor", "model", "firmware_version", "action", "kind"),)
+
+    rule_id: UUID = Field(primary_key=True)
+    treatment: str
+    vendor: str
+    model: str
+    firmware_version: str
+    action: str
+    kind: str
+    note: str
+    created_at: datetime = Field(sa_type=_TIME)
+
+
+class DeviationRulesRow(Tables, table=True):
+    """When the rules were changed last, the version of their record: one row, none while there never were any."""
+
+    __tablename__ = "deviation_rules"
+
+    singleton: bool = Field(primary_key=True)
     updated_at: datetime = Field(sa_type=_TIME)

@@ -13,9 +13,8 @@ from chargebus_device.boots.block import Boots
 from chargebus_device.boots.domain import Rules
 from chargebus_device.connections.handlers import PresenceLog
 from chargebus_device.connections.tasks import EdgeLife, LifeRules
-from chargebus_device.main import consumed
+from chargebus_device.main import consumed, routes
 from chargebus_device.metrics import Metrics
-from chargebus_device.registration.api import router
 from chargebus_device.registration.operations import BulkLimits, Registrar
 from chargebus_device.statuses.block import Statuses
 from chargebus_events.access import ApiKey
@@ -145,7 +144,8 @@ async def device(device_database) -> AsyncIterator[Device]:
     )
     await database.outbox.settle()
     await database.pool.execute(
-        "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset"
+        "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset,"
+        " deviation, deviation_rule, deviation_rules"
     )
     await database.stop()
 
@@ -159,8 +159,8 @@ async def api(device) -> AsyncIterator[httpx.AsyncClient]:
         ring.view.apply(received(key.record(), 0))
     ring.view.ready.set()
 
-    routes = router(device.database, device.registrar)
-    async with http_client({"/v1": routes}, ring, "/v1", **as_role("operator")) as client:
+    served = routes(device.database, device.registrar)
+    async with http_client({"/v1": served}, ring, "/v1", **as_role("operator")) as client:
         yield client
 
 

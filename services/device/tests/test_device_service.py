@@ -66,8 +66,8 @@ async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench):
     (answer,) = await bench.newest(DOWNLINK)
     assert (answer.partition, answer.type, answer.headers["registration"]) == (SLOT, ANSWER, b"pending")
     assert json.loads(answer.value)["status"] == "Pending"
-    (registered,) = await bench.newest(REGISTRY)
-    assert msgspec.json.decode(registered.value, type=RegisteredStation).registration == "pending"
+    registered = msgspec.json.decode((await bench.newest(REGISTRY))[-1].value, type=RegisteredStation)
+    assert (registered.registration, registered.vendor, registered.model) == ("pending", "Acme", "One")
 
 
 async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench):

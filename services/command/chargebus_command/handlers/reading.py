@@ -8,7 +8,7 @@ import msgspec
 from chargebus_events import commands
 from chargebus_events.presence import Presence
 from chargebus_events.record import Received, Record
-from chargebus_events.registry import ONBOARDING_KEY
+from chargebus_events.registry import POLICY_KEYS
 from chargebus_events.topics import ASKING_SERVICES, COMMANDS, DELIVERIES, PRESENCE, REGISTRY
 from chargebus_runtime.parking import is_replay
 
@@ -115,7 +115,7 @@ def _presence_event(record: Received, _reading: Reading) -> Event:
 
 
 def _registered(record: Received, _reading: Reading) -> Event | None:
-    return None if record.key == ONBOARDING_KEY else Registered(record.value is not None)
+    return None if record.key in POLICY_KEYS else Registered(record.value is not None)
 
 
 _READERS: Mapping[str, Callable[[Received, Reading], Event | None]] = {

@@ -14,7 +14,7 @@ from chargebus_events.registry import OnboardingPolicy, Registration
 from chargebus_runtime.batch import Batch
 
 from chargebus_device.boots import store
-from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Rules, Station, decide_boot
+from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Make, Rules, Station, decide_boot
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SOURCE
 from chargebus_device.registration.store import onboarding
@@ -51,6 +51,7 @@ class BootState:
     policy: OnboardingPolicy | None
     created: dict[str, tuple[Station, Received]] = field(default_factory=dict)
     kept: dict[str, tuple[BootReport, Registration]] = field(default_factory=dict)
+    makes: dict[str, tuple[Make, Received]] = field(default_factory=dict)
     booted: list[tuple[Call[BootReport], BootDecision]] = field(default_factory=list)
 
 
@@ -77,7 +78,8 @@ class Boots(Block[BootReport, BootState]):
     def decide(self, state: BootState, call: Call[BootReport]) -> Answer:
         """Decide a boot, and note what it leaves behind."""
         report = call.request
-        decision = decide_boot(state.stations.get(report.station_id), report, state.rules, state.now)
+        before = state.stations.get(report.station_id)
+        decision = decide_boot(before, report, state.rules, state.now)
         registration = decision.answer.registration
         self._metrics.boots.add(1, {"version": report.version, "registration": registration})
         if decision.station is not None:
@@ -86,17 +88,22 @@ class Boots(Block[BootReport, BootState]):
                 state.created[report.station_id] = decision.station, call.record
             if decision.booted is not None:
                 state.kept[report.station_id] = report, registration
+                if before is None or before.last_boot is None or before.last_boot.boot.make != report.boot.make:
+                    state.makes[report.station_id] = report.boot.make, call.record
                 state.booted.append((call, decision))
         return call.answered(decision.answer, (REGISTRATION_HEADER, registration.encode()))
 
     async def save(self, batch: Batch, state: BootState) -> None:
-        """Register who came in by the policy, keep the newest boots, tell of them."""
+        """Register who came in by the policy, keep the newest boots and makes, tell of them."""
         if state.policy is not None:
             stations = [station for station, _ in state.created.values()]
             registered = await store.create(batch.connection, stations, state.policy.password_hash, batch.now)
             for station in registered:
                 batch.send(station.record(), because=state.created[station.station_id][1])
         await store.keep(batch.connection, list(state.kept.values()))
+        makes = {station_id: make for station_id, (make, _) in state.makes.items()}
+        for station in await store.note_makes(batch.connection, makes, batch.now):
+            batch.send(station.record(), because=state.makes[station.station_id][1])
         for call, decision in state.booted:
             if decision.booted is not None:
                 booted = event(STATION_BOOTED, f"{call.frame.id}/booted", SOURCE, batch.now, decision.booted)

@@ -1,10 +1,22 @@
 """Owns what a BootNotification is answered and what it leaves behind."""
 
 from datetime import datetime
+from typing import Final, NamedTuple
 
 import msgspec
 from chargebus_events.public import StationBooted
 from chargebus_events.registry import Registration, UnknownStations
+
+MAKE_LIMIT: Final = 100
+"""Characters of vendor, model and firmware version that go by a station's make; its boot is kept whole."""
+
+
+class Make(NamedTuple):
+    """What the rules about deviations go by."""
+
+    vendor: str
+    model: str
+    firmware_version: str
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -18,6 +30,11 @@ class Boot(msgspec.Struct, frozen=True):
     iccid: str = ""
     imsi: str = ""
     meter_serial_number: str = ""
+
+    @property
+    def make(self) -> Make:
+        """The make of the station, cut."""
+        return Make(*(text[:MAKE_LIMIT] for text in (self.vendor, self.model, self.firmware_version)))
 
 
 class BootReport(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Queries about boots: what deciding needs, stations that the policy lets in, the newest boot of each."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -8,7 +8,7 @@ import asyncpg
 from chargebus_events.registry import RegisteredStation, Registration
 from chargebus_runtime.rows import Rows
 
-from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Station
+from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Make, Station
 from chargebus_device.registration.domain import NewStation
 from chargebus_device.registration.store import stations
 from chargebus_device.tables import BootRow
@@ -35,6 +35,7 @@ FROM station s LEFT JOIN boot b USING (station_id) WHERE s.station_id = ANY($1)
 """  # noqa: S608 (names of columns)
 
 _ONBOARDED_PROFILE: Final = 1
+_NO_MAKE: Final = Make("", "", "")
 
 
 async def load(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, Station]:
@@ -49,17 +50,34 @@ async def create(
     """Register stations that came in by the onboarding policy; return those that nobody registered meanwhile."""
     if not created:
         return []
-    new = [
-        NewStation(station.station_id, station.registration, password_hash, _ONBOARDED_PROFILE, (), "", {})
-        for station in created
-    ]
-    return await stations.register(connection, new, now)
+    return await stations.register(connection, [_new(station, password_hash) for station in created], now)
+
+
+async def note_makes(
+    connection: asyncpg.Connection, makes: Mapping[str, Make], now: datetime
+) -> list[RegisteredStation]:
+    """Note the makes of stations for their registry records; return the new records of those whose were others."""
+    return await stations.set_makes(connection, makes, now) if makes else []
 
 
 async def keep(connection: asyncpg.Connection, boots: Sequence[tuple[BootReport, Registration]]) -> None:
     """Keep the newest boot of each station, one per station, and what it was told."""
     if boots:
         await connection.execute(_KEEP, *_ROWS.arguments(_KeptBoot(*boot) for boot in boots))
+
+
+def _new(station: Station, password_hash: str) -> NewStation:
+    make = _NO_MAKE if station.last_boot is None else station.last_boot.boot.make
+    return NewStation(
+        station.station_id,
+        station.registration,
+        password_hash,
+        _ONBOARDED_PROFILE,
+        versions=(),
+        name="",
+        labels={},
+        **make._asdict(),
+    )
 
 
 def _station(row: asyncpg.Record) -> Station:

@@ -190,7 +190,7 @@ async def _filter(
 
 def _change(wanted: ChangeIn) -> Change:
     versions = None if wanted.versions is None else tuple(wanted.versions)
-    return Change(wanted.registration, versions, wanted.name, wanted.labels)
+    return Change(wanted.registration, versions, wanted.name, wanted.labels, wanted.strict)
 
 
 async def _detail(connection: asyncpg.Connection, station_id: str) -> StationDetail:

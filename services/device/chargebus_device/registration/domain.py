@@ -5,7 +5,7 @@ from chargebus_events.registry import Registration
 
 
 class NewStation(msgspec.Struct, frozen=True):
-    """A station as an operator registers it; `versions` empty means any."""
+    """A station as an operator registers it, or as its first boot does; `versions` empty means any."""
 
     station_id: str
     registration: Registration
@@ -14,6 +14,10 @@ class NewStation(msgspec.Struct, frozen=True):
     versions: tuple[str, ...]
     name: str
     labels: dict[str, str]
+    strict: bool = False
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -23,3 +27,4 @@ class Change(msgspec.Struct, frozen=True):
     versions: tuple[str, ...] | None = None
     name: str | None = None
     labels: dict[str, str] | None = None
+    strict: bool | None = None

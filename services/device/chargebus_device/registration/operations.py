@@ -141,6 +141,7 @@ def _new(wanted: StationIn, password: Password) -> NewStation:
         versions=tuple(wanted.versions),
         name=wanted.name,
         labels=wanted.labels,
+        strict=wanted.strict,
     )
 
 

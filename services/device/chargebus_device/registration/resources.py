@@ -48,6 +48,7 @@ class StationIn(Input):
     security_profile: WholeNumber = Field(default=1, ge=0, le=3)
     name: Name = ""
     labels: Labels = Field(default={})
+    strict: bool = Field(default=False, description="Refuse what breaks its schema, and accept nothing of it as meant")
 
 
 class StationsIn(Input):
@@ -64,6 +65,7 @@ class ChangeIn(Input):
     versions: list[Version] | None = None
     name: Name | None = None
     labels: Labels | None = None
+    strict: bool | None = None
 
 
 class OnboardingIn(Input):
@@ -174,6 +176,7 @@ class StationOut(BaseModel):
     registration: Registration
     versions: list[str]
     security_profile: int
+    strict: bool
     created_at: datetime
     updated_at: datetime
     status: Status | None
@@ -235,6 +238,7 @@ def _fields(row: asyncpg.Record, statuses: Rows) -> dict[str, Any]:
         "registration": row["registration"],
         "versions": row["versions"],
         "security_profile": row["security_profile"],
+        "strict": row["strict"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
         "status": station_status(_known(statuses)),

@@ -15,13 +15,21 @@ from typing import Protocol
 import asyncpg
 import msgspec
 from chargebus_events.record import Received, Record
-from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, removed
+from chargebus_events.registry import (
+    DEVIATION_RULES_KEY,
+    ONBOARDING_KEY,
+    DeviationRules,
+    OnboardingPolicy,
+    RegisteredStation,
+    removed,
+)
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime.away import CONFLICT, is_away
 from chargebus_runtime.database import Database
 from chargebus_runtime.retry import Passing, until_done
 from chargebus_runtime.view import View
 
+from chargebus_device.deviations.store import rules
 from chargebus_device.metrics import Metrics
 from chargebus_device.registration.store import onboarding, registry, stations
 
@@ -118,8 +126,11 @@ class RegistryKeeper:
         async with self._database.pool.acquire() as connection:
             wanted = await registry.versions(connection)
             policy = await onboarding.load(connection)
+            rules_changed_at = await rules.changed_at(connection)
         if policy is not None:
             wanted[ONBOARDING_KEY] = policy.updated_at
+        if rules_changed_at is not None:
+            wanted[DEVIATION_RULES_KEY] = rules_changed_at
         published = self._topic.versions
         await self.mend([key for key in wanted.keys() | published.keys() if wanted.get(key) != published.get(key)])
 
@@ -140,11 +151,13 @@ class RegistryKeeper:
                 self._metrics.registry_repairs.add(len(records))
 
     async def _differing(self, connection: asyncpg.Connection, keys: Sequence[str]) -> list[Record]:
-        wanted: dict[str, RegisteredStation | OnboardingPolicy] = {
+        wanted: dict[str, RegisteredStation | OnboardingPolicy | DeviationRules] = {
             station.station_id: station for station in await registry.lock(connection, keys)
         }
         if ONBOARDING_KEY in keys and (policy := await onboarding.lock(connection)) is not None:
             wanted[ONBOARDING_KEY] = policy
+        if DEVIATION_RULES_KEY in keys and (known := await rules.lock(connection)) is not None:
+            wanted[DEVIATION_RULES_KEY] = known
         published = self._topic.versions
         right = [value.record() for key, value in wanted.items() if value.updated_at != published.get(key)]
         return right + [removed(key) for key in keys if key not in wanted and key in published]

@@ -1,11 +1,23 @@
 """Who may connect: the stations of `station.registry` and the policy for all others, kept in memory."""
 
 from collections.abc import Callable
+from sys import intern
 
 import msgspec
 from chargebus_events.record import Received
-from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, Registration
+from chargebus_events.registry import (
+    DEVIATION_RULES_KEY,
+    ONBOARDING_KEY,
+    POLICY_KEYS,
+    DeviationRule,
+    DeviationRules,
+    OnboardingPolicy,
+    RegisteredStation,
+    Registration,
+)
 from chargebus_runtime.secrets import fingerprint
+
+from chargebus_edge.door.tolerance import Make, Tolerance, tolerance
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
@@ -20,6 +32,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     security_profile: int = 1
     onboarding: bool = False
     newer: tuple[str, ...] = ()
+    strict: bool = False
+    make: Make = Make()
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -31,18 +45,20 @@ _ONBOARDING_STATUS: dict[str, Registration] = {"pending": "pending", "accept": "
 
 _read_station = msgspec.json.Decoder(RegisteredStation).decode
 _read_policy = msgspec.json.Decoder(OnboardingPolicy).decode
+_read_rules = msgspec.json.Decoder(DeviationRules).decode
 
 
 class Registry:
     """The registry as the topic has it up to now.
 
-    `changed` is called with the station's identity after a change, and with an empty one after a new policy.
+    `changed` is called with the key of a record that changed something: a station's identity, or that of a policy.
     """
 
     def __init__(self, changed: Callable[[str], None]) -> None:
         self._changed = changed
         self._stations: dict[str, Terms | None] = {}  # None: refused, whatever the policy is
         self._onboarding: Terms | None = None
+        self._rules: tuple[DeviationRule, ...] = ()
 
     def __len__(self) -> int:
         return len(self._stations)
@@ -64,6 +80,10 @@ class Registry:
                 newer = terms.newer[age + 1 :]
                 self._stations[station_id] = msgspec.structs.replace(terms, password_hash=stored, newer=newer)
 
+    def tolerance(self, terms: Terms) -> Tolerance:
+        """Return how frames of a station on these terms are treated that break their schema."""
+        return tolerance(terms.make, self._rules, strict=terms.strict)
+
     def apply(self, record: Received) -> None:
         """Take a record of the topic.
 
@@ -72,17 +92,22 @@ class Registry:
         """
         if record.key == ONBOARDING_KEY:
             self._set_policy(record.value)
+        elif record.key == DEVIATION_RULES_KEY:
+            self._rules = () if record.value is None else _read_rules(record.value).rules
         else:
             self._set_station(record.key, record.value)
+        self._changed(record.key)
 
     def refuse(self, record: Received) -> None:
-        """Let in nobody on the terms of a record that cannot be read: they may be stricter than those before."""
+        """Let in nobody on the terms of a record that cannot be read: they may be stricter than those before.
+
+        Deviation rules that cannot be read leave those that were read before: nobody is let in by them.
+        """
         if record.key == ONBOARDING_KEY:
             self._onboarding = None
-            self._changed("")
-        else:
+        elif record.key not in POLICY_KEYS:
             self._stations[record.key] = None
-            self._changed(record.key)
+        self._changed(record.key)
 
     def _set_policy(self, value: bytes | None) -> None:
         policy = None if value is None else _read_policy(value)
@@ -91,18 +116,18 @@ class Registry:
             self._onboarding = None
         else:
             self._onboarding = Terms(policy.password_hash, status, onboarding=True)
-        self._changed("")
 
     def _set_station(self, station_id: str, value: bytes | None) -> None:
         if value is None:
             self._stations.pop(station_id, None)
-        else:
-            station = _read_station(value)
-            self._stations[station_id] = Terms(
-                station.password_hash,
-                station.registration,
-                station.versions,
-                station.security_profile,
-                newer=station.newer_password_hashes,
-            )
-        self._changed(station_id)
+            return
+        station = _read_station(value)
+        self._stations[station_id] = Terms(
+            station.password_hash,
+            station.registration,
+            station.versions,
+            station.security_profile,
+            newer=station.newer_password_hashes,
+            strict=station.strict,
+            make=Make(intern(station.vendor), intern(station.model), intern(station.firmware_version)),
+        )

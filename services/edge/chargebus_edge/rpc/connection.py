@@ -1,12 +1,14 @@
 """One connection of a station: its socket, the protocol on it, and the way to Kafka between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from chargebus_events.deviations import DeviationReport
 from chargebus_events.registry import Registration
 from chargebus_ocppj.actions import empty_answer
+from chargebus_ocppj.deviations import Deviation
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.producer import Sent
 from chargebus_runtime.telemetry import Tracing, with_trace
@@ -15,6 +17,7 @@ from opentelemetry.trace import Span
 from chargebus_edge.counts import Counts
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.commands import Report, StationCommand, delivery
+from chargebus_edge.log.deviations import DeviationCounts
 from chargebus_edge.log.frames import Answer, FrameRecords, Publish, Stamp
 from chargebus_edge.log.routes import route
 from chargebus_edge.log.stations import Ending, Station
@@ -52,6 +55,7 @@ class OcppConnection:
     __slots__ = (
         "_ahead",
         "_buffered",
+        "_deviations",
         "_early",
         "_early_bytes",
         "_held",
@@ -86,6 +90,7 @@ class OcppConnection:
         self._buffered = 0  # bytes that wait here, as the uplink was told
         self._keepalive = KeepAlive(parts.limits, now)
         self._shown_at = now
+        self._deviations: DeviationCounts | None = None  # most stations keep to the schemas
 
     @property
     def busy(self) -> bool:
@@ -179,6 +184,8 @@ class OcppConnection:
             self._look_after(now)
         if now - self._shown_at >= self._parts.limits.unseen_s:
             self._show(now)
+        if self._deviations is not None and self._deviations.is_due(now):
+            self._tell_deviations(self._deviations)
 
     def _meet_deadlines(self, now: float) -> None:
         deadline = self.protocol.next_deadline()
@@ -263,6 +270,8 @@ class OcppConnection:
         self._early, self._early_bytes = None, 0
         self._run(self.protocol.end())
         self._tell_buffered()
+        if self._deviations is not None:
+            self._tell_deviations(self._deviations)
         self._parts.gone(self)
 
     def _drop(self, reason: str) -> None:
@@ -310,6 +319,25 @@ class OcppConnection:
             # Stations choose what they send: only the names that we know become labels.
             known = note.action if route(version, note.action) is not None else "unknown"
             counts.frames[version, known, note.event] += 1
+        if note.code:
+            self._deviates(note)
+
+    def _deviates(self, note: Note) -> None:
+        """Count a frame that was refused for what the station sent."""
+        action = note.action if route(self.station.version, note.action) is not None else ""
+        found = _told(note.deviations) or [(note.code, "", note.about)]
+        self._count_deviations(action, found, refused=True)
+
+    def _count_deviations(self, action: str, found: Iterable[tuple[str, str, str]], *, refused: bool) -> None:
+        counts = self._deviations = self._deviations or DeviationCounts()
+        counts.note(action, found, self._parts.clock(), self._parts.monotonic(), refused=refused)
+
+    def _tell_deviations(self, counts: DeviationCounts) -> None:
+        told = counts.take()
+        if told and self.epoch is not None:
+            station, parts = self.station, self._parts
+            report = DeviationReport(station.station_id, station.version, parts.slot, self.epoch, parts.clock(), told)
+            parts.uplink.post(report.record())
 
     def _report(self, report: Report) -> None:
         parts = self._parts
@@ -317,3 +345,7 @@ class OcppConnection:
         parts.uplink.post(
             delivery(report, self.station.station_id, cast(int, self.epoch), parts.clock()).record(parts.slot)
         )
+
+
+def _told(deviations: Iterable[Deviation]) -> list[tuple[str, str, str]]:
+    return [(each.kind, each.path, each.detail) for each in deviations]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import msgspec
+from chargebus_ocppj.deviations import Deviation
 
 from chargebus_edge.log.commands import Report
 from chargebus_edge.log.frames import Publish
@@ -29,11 +30,17 @@ class SendText(msgspec.Struct, frozen=True, gc=False):
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """Count an event, and log it now and then; `about` says in words what happened, `action` to which frame."""
+    """Count an event, and log it now and then; `about` says in words what happened, `action` to which frame.
+
+    `code` is that of the CALLERROR of a frame that was refused for what the station sent, `deviations` are those that
+    it was refused for, where they are known.
+    """
 
     event: Event
     about: str = ""
     action: str = ""
+    code: str = ""
+    deviations: tuple[Deviation, ...] = ()
 
 
 Effect = Publish | SendText | Report | Note

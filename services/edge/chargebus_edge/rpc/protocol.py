@@ -27,6 +27,7 @@ from chargebus_ocppj.frames import (
 from chargebus_ocppj.schemas import validate_call
 from chargebus_ocppj.versions import Version
 
+from chargebus_edge.door.tolerance import LENIENT
 from chargebus_edge.log.commands import StationCommand
 from chargebus_edge.log.frames import Answer, Publish
 from chargebus_edge.log.routes import BOOT, Route, route
@@ -53,12 +54,14 @@ class OcppProtocol:
         "_permits",
         "_settled_at",
         "_waiting",
+        "tolerance",
         "version",
         "waiting_bytes",
     )
 
     def __init__(self, version: Version, registration: Registration, limits: ProtocolLimits, now: float) -> None:
         self.version = version
+        self.tolerance = LENIENT
         self._limits = limits
         self._calls = StationCalls(limits)
         self._csms = CsmsCalls(version, limits)
@@ -213,7 +216,7 @@ class OcppProtocol:
             way = self._admit(call)
         except OcppError as error:
             effects = self._answer(self._number, _refusal(call.message_id, error), now)
-            return [*effects, Note("refused", str(error), call.action)]
+            return [*effects, Note("refused", str(error), call.action, _fault(error))]
         if way.action == BOOT:
             self._boot = self._number
         return [Publish(self._number, way, call.message_id, call.payload)]
@@ -237,7 +240,7 @@ class OcppProtocol:
                 raise SecurityRpcError(self.version, f"the station is {self.registration}")
             validate_call(self.version, send.action, send.payload)
         except OcppError as error:  # a SEND has no answer, so nobody can be told
-            return [Note("send_dropped", str(error), send.action)]
+            return [Note("send_dropped", str(error), send.action, _fault(error))]
         self._number += 1
         return [Publish(self._number, cast(Route, route(self.version, send.action)), send.message_id, send.payload)]
 
@@ -261,7 +264,7 @@ class OcppProtocol:
     }
 
     def _unreadable(self, error: FrameError, now: float) -> list[Effect]:
-        note = Note("unreadable", f"{error}")
+        note = Note("unreadable", f"{error}", code=error.code)
         if error.message_id is not None and self._csms.expects(error.message_id):
             result: DeliveryResult = "refused" if error.refuses_call else "answered"
             effects = self._csms.unreadable(error.message_id, result, RpcError(error.code, error.description))
@@ -296,6 +299,11 @@ def _answer_frame(message_id: str, answer: Answer) -> Frame:
     if isinstance(answer, RpcError):
         return CallError(message_id, answer.code, answer.description, bytes(answer.details))
     return CallResult(message_id, answer)
+
+
+def _fault(error: OcppError) -> str:
+    """Return the code of an error that is the station's fault, and not that something is not supported here."""
+    return "" if isinstance(error, NotSupportedRpcError) else error.code
 
 
 def _refusal(message_id: str, error: OcppError) -> CallError:

@@ -1,5 +1,6 @@
 """What a change of the registry does to the connections that are open."""
 
+from chargebus_events.registry import DEVIATION_RULES_KEY, ONBOARDING_KEY
 from chargebus_runtime.secrets import fingerprint
 
 from chargebus_edge.door.registry import Registry, Terms
@@ -15,16 +16,18 @@ class RegistryChanges:
         self._connections = connections
         self.registry = Registry(self._changed)
 
-    def _changed(self, station_id: str) -> None:
-        if station_id:
-            affected = self._connections.of(station_id)
-        else:
+    def _changed(self, key: str) -> None:
+        if key == ONBOARDING_KEY:
             affected = [connection for connection in self._connections if connection.terms.onboarding]
+        elif key == DEVIATION_RULES_KEY:
+            affected = list(self._connections)
+        else:
+            affected = self._connections.of(key)
         for connection in affected:
             self.review(connection)
 
     def review(self, connection: OcppConnection) -> None:
-        """Close a connection that would not be let in now; tell any other its registration status."""
+        """Close a connection that would not be let in now; tell any other what it may do from now on."""
         terms = self.registry.find(connection.station.station_id)
         if terms is None:
             connection.close(Ending.TERMS)
@@ -32,6 +35,7 @@ class RegistryChanges:
             connection.close(Ending.TERMS, objection)
         else:
             connection.protocol.register(terms.registration)
+            connection.protocol.tolerance = self.registry.tolerance(terms)
 
 
 def _objection(connection: OcppConnection, terms: Terms) -> str:

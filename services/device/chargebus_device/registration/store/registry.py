@@ -6,7 +6,10 @@ from datetime import datetime
 import asyncpg
 from chargebus_events.registry import RegisteredStation
 
-FIELDS = "station_id, registration, password_hash, security_profile, versions, updated_at"
+FIELDS = (
+    "station_id, registration, password_hash, security_profile, versions::text[] AS versions, updated_at,"
+    " strict, vendor, model, firmware_version"
+)
 
 _VERSIONS = "SELECT station_id, updated_at FROM station"
 _LOCK = f"SELECT {FIELDS} FROM station WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE"  # noqa: S608 - no input
@@ -21,6 +24,10 @@ def registered(row: asyncpg.Record) -> RegisteredStation:
         updated_at=row["updated_at"],
         security_profile=row["security_profile"],
         versions=tuple(row["versions"]),
+        strict=row["strict"],
+        vendor=row["vendor"],
+        model=row["model"],
+        firmware_version=row["firmware_version"],
     )
 
 

@@ -1,6 +1,6 @@
 """Owns the queries of the HTTP API: stations registered, listed, changed, removed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -31,22 +31,38 @@ _REGISTER = f"{_ROWS.insert_new()} RETURNING {FIELDS}"
 _CHANGE = f"""
 UPDATE station SET
     registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
-    labels = COALESCE($5, labels), updated_at = GREATEST($6, updated_at + interval '1 microsecond')
+    labels = COALESCE($5, labels), strict = COALESCE($7, strict),
+    updated_at = GREATEST($6, updated_at + interval '1 microsecond')
 WHERE station_id = $1 RETURNING {FIELDS}
 """  # noqa: S608 - no input
 _SET_PASSWORD = f"""
 UPDATE station SET password_hash = $2, updated_at = GREATEST($3, updated_at + interval '1 microsecond')
 WHERE station_id = $1 RETURNING {FIELDS}
 """  # noqa: S608 - no input
+_SET_MAKES = f"""
+WITH said AS (
+    SELECT s.station_id, n.vendor AS now_vendor, n.model AS now_model, n.firmware_version AS now_firmware_version
+    FROM station s JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[])
+         AS n (station_id, vendor, model, firmware_version) USING (station_id)
+    WHERE (s.vendor, s.model, s.firmware_version) IS DISTINCT FROM (n.vendor, n.model, n.firmware_version)
+    ORDER BY station_id FOR NO KEY UPDATE OF s
+), changed AS (
+    UPDATE station SET vendor = now_vendor, model = now_model, firmware_version = now_firmware_version,
+           updated_at = GREATEST($5, updated_at + interval '1 microsecond')
+    FROM said WHERE station.station_id = said.station_id RETURNING station.*
+)
+SELECT {FIELDS} FROM changed
+"""  # noqa: S608 - no input
 _REMOVE = """
 WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING station_id),
      boots AS (DELETE FROM boot WHERE station_id = $1),
-     statuses AS (DELETE FROM connector_status WHERE station_id = $1)
+     statuses AS (DELETE FROM connector_status WHERE station_id = $1),
+     deviations AS (DELETE FROM deviation WHERE station_id = $1)
 SELECT station_id FROM gone
 """
 _SELECT = """
-SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.created_at,
-       s.updated_at, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
+SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.strict,
+       s.created_at, s.updated_at, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
        b.meter_serial_number, b.version AS boot_version, b.told, b.booted_at,
        COALESCE(c.connected, false) AS connected, c.version, c.security_profile AS used_security_profile,
        c.remote_address, c.deviations, c.changed_at, c.last_seen_at
@@ -112,8 +128,17 @@ async def change(
         wanted.name,
         None if wanted.labels is None else msgspec.json.encode(wanted.labels).decode(),
         now,
+        wanted.strict,
     )
     return None if row is None else registered(row)
+
+
+async def set_makes(
+    connection: asyncpg.Connection, makes: Mapping[str, tuple[str, str, str]], now: datetime
+) -> list[RegisteredStation]:
+    """Note vendor, model and firmware version of stations; return the new records of those whose were others."""
+    columns = [list(column) for column in zip(*makes.values(), strict=True)]
+    return [registered(row) for row in await connection.fetch(_SET_MAKES, list(makes), *columns, now)]
 
 
 async def set_password(
@@ -125,7 +150,7 @@ async def set_password(
 
 
 async def remove(connection: asyncpg.Connection, station_id: str) -> bool:
-    """Remove a station with its boot and statuses; tell whether there was one.
+    """Remove a station with its boot, statuses and deviations; tell whether there was one.
 
     Its connection stays: the edge that holds the socket will say when it ended.
     """

@@ -1,0 +1,95 @@
+"""Owns the sums of stations' deviations: what a report adds to them, and how many of a station are told apart."""
+
+from datetime import datetime
+from math import inf
+from typing import Final, NamedTuple
+
+import msgspec
+from chargebus_events.deviations import DeviationCount, DeviationReport
+
+MOST: Final = 200
+"""Deviations of one station that are told apart by their place; of more, only action and kind are."""
+
+ANY_PLACE: Final = "*"
+
+
+class Make(msgspec.Struct, frozen=True):
+    """What a station said of itself in its newest boot; empty texts before its first."""
+
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
+
+
+class DeviationKey(NamedTuple):
+    """Which deviation of a station is meant; `version` is that of OCPP."""
+
+    action: str
+    kind: str
+    path: str
+    refused: bool
+    vendor: str
+    model: str
+    firmware_version: str
+    version: str
+
+
+class Deviation(msgspec.Struct, frozen=True):
+    """How often a station had a deviation, in frames.
+
+    `epoch` is the newest connection that had it, and `counted` how many of `count` were of that connection.
+    """
+
+    station_id: str
+    key: DeviationKey
+    count: int
+    first_at: datetime
+    last_at: datetime
+    detail: str
+    epoch: int
+    counted: int
+
+
+Deviations = dict[DeviationKey, Deviation]
+
+
+def add(known: Deviations, report: DeviationReport, make: Make) -> list[Deviation]:
+    """Add a report to what is known of its station, which changes; return the deviations that it counted on.
+
+    A connection's counts only rise: what comes twice, or of a connection that a newer one has replaced, adds nothing.
+    """
+    changed = []
+    for said in report.deviations:
+        key = _key(known, report.version, said, make)
+        more = said.count - _counted(known, key, report.epoch)
+        if more > 0:
+            known[key] = _sum(known.get(key), more, said, report, key)
+            changed.append(known[key])
+    return changed
+
+
+def _key(known: Deviations, version: str, said: DeviationCount, make: Make) -> DeviationKey:
+    named = make.vendor, make.model, make.firmware_version, version
+    key = DeviationKey(said.action, said.kind, said.path, said.refused, *named)
+    return key if key in known or len(known) < MOST else key._replace(path=ANY_PLACE)
+
+
+def _counted(known: Deviations, key: DeviationKey, epoch: int) -> float:
+    """Return how many of a connection are counted: all of them if a newer one had the deviation.
+
+    The make is not looked at: a station's becomes known, or another, in the middle of a connection.
+    """
+    own = [each for each in known.values() if each.key[:4] == key[:4] and each.key.version == key.version]
+    if any(each.epoch > epoch for each in own):
+        return inf
+    return max((each.counted for each in own if each.epoch == epoch), default=0)
+
+
+def _sum(
+    before: Deviation | None, more: float, said: DeviationCount, report: DeviationReport, key: DeviationKey
+) -> Deviation:
+    first_at, last_at, detail, count = said.first_at, said.last_at, said.detail, 0
+    if before is not None:
+        first_at, last_at = before.first_at, max(before.last_at, said.last_at)
+        detail, count = before.detail, before.count
+    return Deviation(report.station_id, key, count + int(more), first_at, last_at, detail, report.epoch, said.count)

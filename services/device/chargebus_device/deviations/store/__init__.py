@@ -1,0 +1,1 @@
+"""Queries about deviations, and about the rules of makes."""

@@ -1,0 +1,25 @@
+"""Owns how long deviations are kept."""
+
+from datetime import timedelta
+from typing import Final
+
+from chargebus_runtime.database import Database
+
+from chargebus_device.deviations.store import deviations
+
+_AT_ONCE: Final = 1000
+
+
+class Retention:
+    """Deletes deviations that a station did not have for `keep`."""
+
+    def __init__(self, database: Database, keep: timedelta) -> None:
+        self._database = database
+        self._keep = keep
+
+    async def sweep(self) -> None:
+        """Delete what is old, piece by piece."""
+        more = True
+        while more:
+            async with self._database.transaction() as tx:
+                more = await deviations.expire(tx.connection, tx.now - self._keep, _AT_ONCE) == _AT_ONCE
