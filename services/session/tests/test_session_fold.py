@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
-TOKENS = {"good": Token("good"), "blocked": Token("blocked", blocked=True)}
+TOKENS = {
+    "good": Token("good"),
+    "blocked": Token("blocked", blocked=True),
+    "other": Token("other"),
+    "car": Token("car"),
+}
+PRESENTED = [
+    None,
+    *map(id_token, TOKENS),
+    id_token("who"),
+    id_token("car", "MacAddress"),
+    id_token("", "NoAuthorization"),
+]
 
 times = st.integers(-3600, 36000).map(lambda s: NOON + timedelta(seconds=s))
 samples = st.lists(
@@ -38,7 +50,7 @@ def events(draw):
             content=f"{number}/{kind}",
             at=moments[number],
             received_at=NOON,
-            token=draw(st.sampled_from([None, id_token("good"), id_token("blocked"), id_token("who")])),
+            token=draw(st.sampled_from(PRESENTED)),
             starts=draw(st.booleans()),
             evse_id=draw(st.sampled_from([None, 1, 2])),
             connector_id=draw(st.sampled_from([None, 1])),

@@ -466,6 +466,27 @@ async def test_F01_a_remote_start_is_linked_to_the_session_that_names_it(service
     assert applied.events[0][1].remote_start_id == 5
 
 
+async def test_a_start_that_names_a_remote_start_and_no_token_belongs_to_whom_that_named(service):
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
+    named = event(0, "Started", transactionInfo={"transactionId": "tx-1", "remoteStartId": 5})
+
+    applied = await service.apply(service.frame("TransactionEvent", named, "2.0.1"))
+
+    [(_, told)] = applied.events
+    assert (told.id_token, told.authorization, told.billable) == ("GOOD", "Accepted", True)
+    assert told.flags == ("token_from_remote_start",)
+    assert applied.answers == [{}]
+
+
+async def test_a_remote_start_of_another_station_names_nobody(service):
+    await service.database.pool.execute(ADD_START, 1, 5, service.now)
+    named = event(0, "Started", transactionInfo={"transactionId": "tx-1", "remoteStartId": 5})
+
+    applied = await service.apply(service.frame("TransactionEvent", named, "2.0.1", station_id="CS2"))
+
+    assert (applied.events[0][1].id_token, applied.events[0][1].flags) == ("", ())
+
+
 @pytest.mark.parametrize(
     ("evse_id", "age", "pending", "linked"),
     [(1, 60, True, 5), (2, 60, True, None), (1, 3600, True, None), (1, 60, False, None)],

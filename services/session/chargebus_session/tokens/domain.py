@@ -11,6 +11,21 @@ Status = Literal["Accepted", "Blocked", "ConcurrentTx", "Expired", "Invalid", "U
 NO_AUTHORIZATION: Final = "NoAuthorization"
 KEY_CODE: Final = "KeyCode"
 
+PRESENTED, RECOGNISED, NOBODY_SHOWN = range(3)
+"""How a token came to be known: a driver showed it, the car or the station told it, there is none to show."""
+
+_UNSHOWN: Final = {
+    "MacAddress": RECOGNISED,
+    "EVCCID": RECOGNISED,
+    "VIN": RECOGNISED,
+    "Local": RECOGNISED,
+    NO_AUTHORIZATION: NOBODY_SHOWN,
+}
+"""The types that no driver shows; one does all others: ISO14443, ISO15693, KeyCode, eMAID, Central, DirectPayment, …
+
+Spec: OCPP 2.0.1 IdTokenEnumType; OCPP 2.1 appendix, idToken types
+"""
+
 
 class IdToken(msgspec.Struct, frozen=True, gc=False):
     """What a driver presented; `type` is empty where the version has none.
@@ -21,6 +36,11 @@ class IdToken(msgspec.Struct, frozen=True, gc=False):
     text: str
     type: str
     key: str
+
+    @property
+    def shown(self) -> int:
+        """How it came to be known; of several that are accepted, the lowest pays."""
+        return _UNSHOWN.get(self.type, PRESENTED)
 
 
 def id_token(text: str, type_: str = "") -> IdToken:

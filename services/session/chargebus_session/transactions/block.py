@@ -18,7 +18,7 @@ from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.transactions.domain.sessions import Report
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
-from chargebus_session.transactions.store import identities
+from chargebus_session.transactions.store import identities, remote_starts
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,10 @@ class Transactions(Block[Report, Reported]):
     async def load(self, batch: Batch, calls: Sequence[Call[Report]]) -> Reported:
         """Return the sessions and tokens that the reports are about."""
         reports = [call.request for call in calls]
+        named = await remote_starts.named_tokens(batch.connection, reports)
         tokens = {report.event.token.key for report in reports if report.event.token}
-        known = await store.load(batch.connection, tokens, reports)
+        tokens.update(token.key for token in named.values())
+        known = msgspec.structs.replace(await store.load(batch.connection, tokens, reports), named=named)
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)
         issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)

@@ -120,12 +120,12 @@ def _content(frame: Frame) -> str:
     return fingerprint(content)
 
 
-def transaction_noted(_report: Report, recorded: Recorded) -> bytes:
-    """Answer a TransactionEvent request: about its idToken if it has one.
+def transaction_noted(report: Report, recorded: Recorded) -> bytes:
+    """Answer a TransactionEvent request: about its idToken if it has one, not about one that a remote start named.
 
     Spec: OCPP 2.0.1 E01.FR.12, C02.FR.02, C09.FR.12
     """
-    if recorded.judgement is None:
+    if recorded.judgement is None or report.event.token is None:
         return _NOTHING
     return payload.encode(_TransactionEventAnswer(id_token_info(recorded.judgement)))
 

@@ -129,11 +129,18 @@ def _updated(session: Session, event: Event, fold: Fold) -> Session:
 
 
 def _with_remote_start(state: TransactionState, report: Report) -> Event:
-    """Add the remote start that a station of OCPP 1.6 cannot name: an open one for this EVSE and token."""
+    """Add the remote start that a station of OCPP 1.6 cannot name: an open one for this EVSE and token.
+
+    A station that names one and no token charges for whom the remote start named.
+
+    Spec: OCPP 2.0.1 F01.FR.25, F02.FR.01 (remoteStartId); there idToken should come along, and does not always
+    """
+    event = report.event
     remote_start_id = state.take_remote_start(report) if report.reference.start else None
-    if remote_start_id is None:
-        return report.event
-    return msgspec.structs.replace(report.event, remote_start_id=remote_start_id)
+    if remote_start_id is not None:
+        return msgspec.structs.replace(event, remote_start_id=remote_start_id)
+    named = state.named_token(report) if event.tells_nobody else None
+    return event if named is None else msgspec.structs.replace(event, token=named, starts=True, by_remote_start=True)
 
 
 def _judge(state: TransactionState, session: Session | None, report: Report, presented: IdToken) -> Judgement:

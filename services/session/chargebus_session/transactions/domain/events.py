@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chargebus_session.tokens.domain import IdToken
+from chargebus_session.tokens.domain import NOBODY_SHOWN, IdToken
 
 Kind = Literal["Started", "Updated", "Ended"]
 
@@ -39,7 +39,8 @@ class Event(msgspec.Struct, frozen=True):
 
     `number` is OCPP 2.x's seqNo. `content` stands for all that the station said: an event is the same as another if
     that is the same, not if only the number is. `at` is the station's time, `received_at` ours. `starts` says that
-    `token` is there to charge, not to stop.
+    `token` is there to charge, not to stop, and `by_remote_start` that it is the one of the remote start, as the
+    station named that and no token.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Event(msgspec.Struct, frozen=True):
     charging_state: str = ""
     reason: str = ""
     remote_start_id: int | None = None
+    by_remote_start: bool = False
     samples: tuple[Sample, ...] = ()
     flags: tuple[str, ...] = ()
     content: str = ""
@@ -68,6 +70,11 @@ class Event(msgspec.Struct, frozen=True):
     def clockless(self) -> bool:
         """Whether its time tells nothing."""
         return not CLOCKLESS.isdisjoint(self.flags)
+
+    @property
+    def tells_nobody(self) -> bool:
+        """Whether it names nobody who could pay."""
+        return self.token is None or self.token.shown == NOBODY_SHOWN
 
     @property
     def happened_at(self) -> datetime:

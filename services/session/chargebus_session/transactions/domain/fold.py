@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from chargebus_session.tokens.domain import Judgement
+from chargebus_session.tokens.domain import PRESENTED, Judgement
 from chargebus_session.transactions.domain import registers
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import Event
@@ -18,7 +18,8 @@ from chargebus_session.transactions.domain.registers import Registers
 
 SEQUENCE_REUSED: Final = "sequence_number_reused"
 
-_ACCEPTED, _REFUSED, _STOPPING = range(3)
+_REFUSED: Final = 3
+_STOPPING: Final = 4
 
 
 class TimeMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
@@ -46,7 +47,10 @@ class NumberMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fa
 
 
 class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """A token and what was thought of it; `tier` puts accepted ones first and those that only stopped last."""
+    """A token and what was thought of it.
+
+    `tier` puts accepted ones first, those that a driver showed before others, and those that only stopped last.
+    """
 
     tier: int
     number: int
@@ -56,12 +60,19 @@ class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fal
     key: str
     status: str
     billable: bool
+    by_remote_start: bool = False
+
+    @property
+    def shown(self) -> bool:
+        """Whether a driver showed it and it was accepted."""
+        return self.tier == PRESENTED
 
 
 class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order.
 
-    `max_power_w` is the largest power of the place, as it was known when the transaction was first heard of.
+    `token` pays, and `second` is what would if that were not there. `max_power_w` is the largest power of the place, as
+    it was known when the transaction was first heard of.
     """
 
     first_at: datetime
@@ -77,6 +88,7 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     registers: Registers = {}
     flags: tuple[str, ...] = ()
     max_power_w: float = MAX_POWER_W
+    second: TokenMark | None = None
 
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
@@ -89,13 +101,14 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
     """
     known = fold or Fold(event.at)
     number, step = event.number, event.step
+    token, second = (known.token, known.second) if judgement is None else _tokens(known, event, judgement)
     return Fold(
         first_at=min(known.first_at, event.at),
         seen=with_number(known.seen, number),
         started=_first(known.started, TimeMark(number, step, event.at) if event.kind == "Started" else None),
         ended=_last(known.ended, TimeMark(number, step, event.at) if event.kind == "Ended" else None),
         reason=_last(known.reason, TextMark(number, step, event.reason) if event.reason else None),
-        token=_first(known.token, _token_mark(event, judgement)),
+        token=token,
         evse=_first(known.evse, _number_mark(event, event.evse_id)),
         connector=_first(known.connector, _number_mark(event, event.connector_id)),
         charging=_last(known.charging, TextMark(number, step, event.charging_state) if event.charging_state else None),
@@ -103,6 +116,7 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
         registers=registers.read(known.registers, event) if event.samples else known.registers,
         flags=_flags(known, event),
         max_power_w=known.max_power_w,
+        second=second,
     )
 
 
@@ -148,7 +162,7 @@ def gaps(seen: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     return tuple((left[1] + 1, right[0] - 1) for left, right in pairwise(seen))
 
 
-M = TypeVar("M", TimeMark, TextMark, NumberMark, TokenMark)
+M = TypeVar("M", TimeMark, TextMark, NumberMark)
 
 
 def _first(known: M | None, new: M | None) -> M | None:
@@ -167,14 +181,26 @@ def _number_mark(event: Event, value: int | None) -> NumberMark | None:
     return None if value is None else NumberMark(event.number, event.step, value)
 
 
-def _token_mark(event: Event, judgement: Judgement | None) -> TokenMark | None:
+def _tokens(known: Fold, event: Event, judgement: Judgement) -> tuple[TokenMark | None, TokenMark | None]:
+    """Return the two best tokens of a transaction that are not the same; the order of events does not matter."""
     token = event.token
-    if token is None or judgement is None:
-        return None
-    accepted = _ACCEPTED if judgement.status == "Accepted" else _REFUSED
-    tier = accepted if event.starts else _STOPPING
-    billable = event.starts and judgement.billable
-    return TokenMark(tier, event.number, event.step, token.text, token.type, token.key, judgement.status, billable)
+    if token is None:
+        return known.token, known.second
+    tier = _STOPPING if not event.starts else token.shown if judgement.status == "Accepted" else _REFUSED
+    new = TokenMark(
+        tier=tier,
+        number=event.number,
+        step=event.step,
+        text=token.text,
+        type=token.type,
+        key=token.key,
+        status=judgement.status,
+        billable=event.starts and judgement.billable,
+        by_remote_start=event.by_remote_start,
+    )
+    best = min(known.token or new, new)
+    others = (mark for mark in (known.token, known.second, new) if mark is not None and mark.key != best.key)
+    return best, min(others, default=None)
 
 
 def _flags(known: Fold, event: Event) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ CLOCK_WENT_BACK: Final = "clock_went_back"
 TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
 IDENTITY_IN_DOUBT: Final = "identity_in_doubt"
 SETTLED_BEFORE: Final = "settled_before"
+SECOND_PAYER: Final = "second_token"
+PAYER_FROM_REMOTE_START: Final = "token_from_remote_start"
 USUAL_REASON: Final = "Local"
 
 State = Literal["active", "ended"]
@@ -164,4 +166,8 @@ def _flags(fold: Fold, energy: Energy, lasted: timedelta | None) -> tuple[str, .
     found = {*fold.flags, *energy.flags}
     if lasted is not None and lasted < timedelta(0):
         found.add(CLOCK_WENT_BACK)
+    if fold.second is not None and fold.second.shown:
+        found.add(SECOND_PAYER)
+    if fold.token is not None and fold.token.by_remote_start:
+        found.add(PAYER_FROM_REMOTE_START)
     return tuple(sorted(found))

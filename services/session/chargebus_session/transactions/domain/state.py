@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from chargebus_session.tokens.domain import Judgement, Token
+from chargebus_session.tokens.domain import IdToken, Judgement, Token
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
 from chargebus_session.transactions.domain.identity import CLOCKS_APART
@@ -55,6 +55,7 @@ class Known(msgspec.Struct, frozen=True):
 
     `sessions` are those that are named, and those whose transaction id went to another one since. `answers` are by the
     contents of the events. `remote_starts` are open ones of stations whose version does not name them.
+    `named` are the tokens of those that stations name, by station and remote start.
     """
 
     tokens: dict[str, Token] = {}
@@ -62,6 +63,7 @@ class Known(msgspec.Struct, frozen=True):
     sessions: tuple[Session, ...] = ()
     answers: dict[EventKey, dict[str, FirstAnswer]] = {}
     remote_starts: tuple[RemoteStart, ...] = ()
+    named: dict[tuple[str, int], IdToken] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -119,6 +121,7 @@ class TransactionState:
         self._uses = {key: {use.session_id: use for use in uses} for key, uses in known.uses.items()}
         self._answers = {key: dict(answers) for key, answers in known.answers.items()}
         self._remote_starts = list(known.remote_starts)
+        self._named = known.named
         self._by_name: dict[tuple[str, str], Session] = {}
         self._by_start: dict[tuple[str, str], Session] = {}
         self._reused: dict[tuple[str, str], dict[str, Session]] = {}
@@ -155,6 +158,11 @@ class TransactionState:
         answers = self._answers.get((session.session_id, event.number, event.kind), {})
         return next(iter(answers.values()), None)
 
+    def named_token(self, report: Report) -> IdToken | None:
+        """Return the token of the remote start that a report names."""
+        remote_start_id = report.event.remote_start_id
+        return None if remote_start_id is None else self._named.get((report.station_id, remote_start_id))
+
     def take_remote_start(self, report: Report) -> int | None:
         """Return the remote start that a report answers without naming it, and let no other report have it.
 
@@ -173,7 +181,7 @@ class TransactionState:
         self.change(recorded)
         answers = self._answers.setdefault((session.session_id, event.number, event.kind), {})
         answers[event.content] = FirstAnswer(recorded.payload, event.at)
-        self._note_use(session, recorded.summary)
+        self._note_use(session, recorded.before, recorded.summary)
         self.recorded.append(recorded)
         if recorded.judgement is not None:
             self.judged.append(recorded.judgement)
@@ -193,7 +201,9 @@ class TransactionState:
         if session.start:
             self._by_start[session.station_id, session.start] = session
 
-    def _note_use(self, session: Session, summary: Summary) -> None:
+    def _note_use(self, session: Session, before: Session | None, summary: Summary) -> None:
+        if before and before.fold.token and before.fold.token.key != summary.token_key:  # another one pays now
+            self._uses.get(before.fold.token.key, {}).pop(session.session_id, None)
         if not summary.token_key:
             return
         uses = self._uses.setdefault(summary.token_key, {})
