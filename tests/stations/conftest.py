@@ -27,7 +27,7 @@ Parked = Callable[..., Awaitable[list[Received]]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    async with running_system({}, services()) as system, system.api() as api:
+    async with running_system({"COMMAND_SECRET_NAMES": '["AcmeLock/"]'}, services()) as system, system.api() as api:
         for driver in DRIVERS:
             await api.add_token(driver)
         yield system

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from chargebus_events.commands import CommandForm, CommandRequested
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import ASKING_SERVICES, outcomes_topic
+from chargebus_events.topics import ASKING_SERVICES, COMMANDS, outcomes_topic
+from chargebus_ocppj.secrets import STANDARD
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database
 from chargebus_runtime.database import Transaction as OwnTransaction
@@ -80,12 +81,14 @@ class Commanding:
 
         Raises:
             KeyReusedError: something else was asked under the key.
-            ValueError: the intent is not in the table, or there is no form.
+            ValueError: the intent is not in the table, there is no form, or one holds a secret.
         """
         if ask.intent not in self._intents:
             raise ValueError(f"{self._service} has no intent {ask.intent!r}")
         if not ask.forms:
             raise ValueError(f"{ask.intent} for {ask.station_id} has no form")
+        if any(STANDARD.masked_call(form.action, form.payload) != form.payload for form in ask.forms):
+            raise ValueError(f"{ask.intent} for {ask.station_id} holds a secret: {COMMANDS} keeps its records for days")
         new = _row(ask, tx)
         if not await store.add(tx.connection, new):
             return await self._asked_meanwhile(tx, ask)

@@ -117,3 +117,13 @@ async def test_an_intent_that_nobody_looks_after_is_not_asked_for(asking):
 def test_a_service_that_is_not_declared_to_ask_has_no_topic_for_outcomes(asking):
     with pytest.raises(ValueError, match="not declared"):
         Commanding("nobody", asking.database, {}, asking.clock)
+
+
+async def test_a_secret_is_not_asked_for_on_a_topic_that_keeps_it(asking):
+    form = Form(("1.6",), "ChangeConfiguration", b'{"key":"AuthorizationKey","value":"correct-horse-batt"}')
+
+    with pytest.raises(ValueError, match="holds a secret") as refused:
+        await asking.ask(forms=(form,))
+
+    assert "correct-horse" not in str(refused.value)
+    assert await asking.requests() == []

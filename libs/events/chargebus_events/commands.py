@@ -68,7 +68,8 @@ class Command(msgspec.Struct, frozen=True):
 
     `timeout_s` is how long the station may take to answer. From `timeout_s` after `sent_at` on, and from `expires_at`
     on, the edge does not write it any more, wherever it waited: whoever asked for it has given it up by then. Both
-    are moments of Kafka's clock.
+    are moments of Kafka's clock. `payload` is what the station gets, secrets and all; `secret_names` are what an
+    operator adds to the secrets of `chargebus_ocppj.secrets`: the edge tells of none of them.
     """
 
     command_id: str
@@ -80,6 +81,7 @@ class Command(msgspec.Struct, frozen=True):
     timeout_s: float
     sent_at: datetime
     expires_at: datetime | None = None
+    secret_names: tuple[str, ...] = ()
 
     def record(self, *more: tuple[str, bytes]) -> Record:
         """Return the command as a record for the downlink partition of its edge."""
@@ -89,12 +91,16 @@ class Command(msgspec.Struct, frozen=True):
             ("ocpp_epoch", b"%d" % self.epoch),
             ("timeout_s", str(self.timeout_s).encode()),
             *self._expiry(),
+            *self._secret_names(),
             *more,
         )
         return Record(DOWNLINK, self.station_id, self.payload, headers, partition=self.slot)
 
     def _expiry(self) -> Headers:
         return () if self.expires_at is None else (("expires_at", timestamp(self.expires_at).encode()),)
+
+    def _secret_names(self) -> Headers:
+        return (("secret_names", msgspec.json.encode(self.secret_names)),) if self.secret_names else ()
 
 
 class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -56,7 +56,12 @@ class Topic:
                 "segment.ms": str(DAY_MS),
                 "delete.retention.ms": str(DAY_MS),
             }
-        return common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        return common | {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            # Kafka deletes whole segments: one that is written to for a week would keep its first record so long.
+            **({"segment.ms": str(self.retention_ms)} if self.retention_ms < DAY_MS else {}),
+        }
 
 
 FRAME_PARTITIONS = 12
@@ -124,7 +129,7 @@ TOPICS: dict[str, Topic] = {
             ("edge",),
             SLOTS,
             retention_ms=10 * MINUTE_MS,
-            about="answers to CALLs and commands to send, to the one edge that holds the socket",
+            about="answers to CALLs and commands to send, secrets and all, to the one edge that holds the socket",
         ),
         Topic(COMMANDS, "station", "command", ("command",), 6, about="commands that any service asks for"),
         Topic(DELIVERIES, "station", "edge", ("command",), 6, about="what became of a command on the wire"),

@@ -10,8 +10,10 @@ from datetime import datetime
 import asyncpg
 import msgspec
 from chargebus_events import commands as records
+from chargebus_events.commands import CommandForm
 from chargebus_events.record import Record
 from chargebus_events.topics import ASKING_SERVICES
+from chargebus_ocppj.secrets import Secrets
 from chargebus_runtime.edge_liveness import EdgeLiveness
 
 from chargebus_command.domain.changes import changes
@@ -38,11 +40,21 @@ class Situation:
 class Queues:
     """Takes situations to decisions, and those into the database.
 
-    An edge without a heartbeat for `edge_silence_s` is taken for dead.
+    An edge without a heartbeat for `edge_silence_s` is taken for dead. What the ledger shows is without what
+    `secret_names` adds to the secrets, too, and so is what the edge tells.
     """
 
-    def __init__(self, rules: Rules, edges: EdgeLiveness, edge_silence_s: float, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        edges: EdgeLiveness,
+        edge_silence_s: float,
+        metrics: Metrics,
+        secret_names: Sequence[str] = (),
+    ) -> None:
         self.rules = rules
+        self.secrets = Secrets.of(secret_names)
+        self._secret_names = tuple(secret_names)
         self._edges = edges
         self._edge_silence_s = edge_silence_s
         self._metrics = metrics
@@ -55,7 +67,7 @@ class Queues:
             for station_id, station in situation.stations.items()
         }
         changed = [(situation.stations[key], decision) for key, decision in decisions.items()]
-        await _write(connection, changed, situation.origins)
+        await self._write(connection, changed, situation.origins)
         for decision in decisions.values():
             self._metrics.count(decision)
         return decisions
@@ -82,8 +94,13 @@ class Queues:
         """Return each slot with the first epoch that is not over there."""
         return [(edge.slot, edge.epoch + edge.stopped) for edge in self._edges.newest()]
 
+    def misfit(self, form: CommandForm, version: str) -> str:
+        """Say why a form cannot be sent in a version, in words that may be kept; an empty string: it can."""
+        reason = misfit(form, version)
+        return reason and self.secrets.purged_text(form.action, bytes(form.payload), reason)
+
     def _around(self, now: datetime) -> Surroundings:
-        return Surroundings(self._life, self.rules, misfit, now, self._edges.kafka_clock.now())
+        return Surroundings(self._life, self.rules, self.misfit, now, self._edges.kafka_clock.now())
 
     def _life(self, slot: int, epoch: int) -> Life:
         return self._edges.life(slot, epoch, self._edge_silence_s)
@@ -102,20 +119,21 @@ class Queues:
             timeout_s=command.timeout_s,
             sent_at=sent.sent_at,
             expires_at=self._edges.kafka_clock.to_kafka(command.expires_at),
+            secret_names=self._secret_names,
         ).record()
 
-
-async def _write(
-    connection: asyncpg.Connection,
-    changed: Sequence[tuple[Station, Decision]],
-    origins: Mapping[str, Origin],
-) -> None:
-    found = [changes(before, decision) for before, decision in changed]
-    await stations.write(connection, [now.station for old, now in changed if _row(old) != _row(now.station)])
-    # Ends go first: the place in flight must be free, in the index too, before the next command takes it.
-    await commands.end(connection, [end for each in found for end in each.ended])
-    await commands.move(connection, [command for each in found for command in each.moved])
-    await commands.insert(connection, [new for each in found for new in each.new], origins)
+    async def _write(
+        self,
+        connection: asyncpg.Connection,
+        changed: Sequence[tuple[Station, Decision]],
+        origins: Mapping[str, Origin],
+    ) -> None:
+        found = [changes(before, decision) for before, decision in changed]
+        await stations.write(connection, [now.station for old, now in changed if _row(old) != _row(now.station)])
+        # Ends go first: the place in flight must be free, in the index too, before the next command takes it.
+        await commands.end(connection, [end for each in found for end in each.ended])
+        await commands.move(connection, [command for each in found for command in each.moved], self.secrets)
+        await commands.insert(connection, [new for each in found for new in each.new], origins, self.secrets)
 
 
 def _row(station: Station) -> tuple[bool, StationConnection | None, Avoided | None]:

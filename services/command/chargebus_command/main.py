@@ -21,7 +21,7 @@ def build(process: Process) -> Service:
     rules = settings.rules()
     database = process.database("command", "chargebus_command")
     metrics = Metrics()
-    queues = Queues(rules, process.edges, settings.grace.edge_silence_s, metrics)
+    queues = Queues(rules, process.edges, settings.grace.edge_silence_s, metrics, settings.secrets.secret_names)
     waiters = Waiters(database, ENDED_CHANNEL)
     news = CaughtUp((PRESENCE, REGISTRY), database, process.kafka, process.producer)
     sweep = settings.sweep

@@ -1,5 +1,6 @@
 """What HTTP does: commands placed, waited for, and read; those that come at the same time, in one transaction."""
 
+import asyncio
 import contextvars
 import hashlib
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 import msgspec
 from chargebus_events.commands import CommandForm
+from chargebus_ocppj.secrets import Secrets
 from chargebus_ocppj.versions import VERSIONS
 from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.http import Role
@@ -51,7 +53,8 @@ class News(Protocol):
 class Order:
     """A command as a caller wants it; `payload` is JSON, `waits` tells that the caller waits for its end.
 
-    `sure`: all news of its station are read, so that it can be denied.
+    `fingerprint` is what must be equal in two orders under one idempotency key. `sure`: all news of its station are
+    read, so that it can be denied.
     """
 
     command_id: str
@@ -62,6 +65,7 @@ class Order:
     ttl_s: float
     caller: str
     idempotency_key: str | None = None
+    fingerprint: str = ""
     waits: bool = False
     sure: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context, compare=False)
@@ -70,15 +74,6 @@ class Order:
     def key(self) -> Key | None:
         """Under which it may come again."""
         return None if self.idempotency_key is None else (self.station_id, self.idempotency_key)
-
-    @property
-    def fingerprint(self) -> str:
-        """What must be equal in two orders under one idempotency key."""
-        if self.idempotency_key is None:
-            return ""
-        payload = msgspec.json.encode(msgspec.json.decode(self.payload), order="sorted")
-        head = msgspec.json.encode((self.station_id, self.action, self.timeout_s, self.ttl_s))
-        return hashlib.sha256(head + payload).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +129,8 @@ class Commands:
         Raises:
             CommandError: nothing was placed.
         """
+        if order.idempotency_key is not None:
+            order = replace(order, fingerprint=await asyncio.to_thread(fingerprint, order, self._queues.secrets))
         async with self._waiters.waiting(order.command_id) as waiter:
             placed = await self._placed(order)
             if not placed.again:
@@ -231,7 +228,7 @@ class Commands:
 
     def _misfit(self, order: Order, station: Station) -> MisfitError | None:
         versions = (station.version,) if station.version else versions_with(order.action) or VERSIONS
-        found = misfits(versions, order.action, order.payload)
+        found = misfits(self._queues.misfit, CommandForm(order.action, msgspec.Raw(order.payload)), versions)
         return MisfitError("; ".join(found)) if found else None
 
     async def _carry_out(self, tx: Transaction, around: _Round) -> set[str]:
@@ -251,6 +248,16 @@ class Commands:
             for record in self._queues.records(decision):
                 contexts[station_id].copy().run(tx.send, record)  # it is the call's trace that goes on
         return {ended.command.command_id for decision in decisions.values() for ended in decision.ended}
+
+
+def fingerprint(order: Order, secrets: Secrets) -> str:
+    """Return what tells two orders under one idempotency key apart; a secret cannot be guessed from it at any speed."""
+    payload = msgspec.json.encode(msgspec.json.decode(order.payload), order="sorted")
+    whole = msgspec.json.encode((order.station_id, order.action, order.timeout_s, order.ttl_s)) + payload
+    if secrets.masked_call(order.action, order.payload) == order.payload:
+        return hashlib.sha256(whole).hexdigest()
+    salt = f"{order.station_id}/{order.idempotency_key}".encode()
+    return hashlib.scrypt(whole, salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def _unknown(command_id: str) -> UnknownCommandError:

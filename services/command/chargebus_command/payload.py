@@ -1,6 +1,6 @@
 """Whether a command can be sent in an OCPP version: the action table and the official schemas."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from chargebus_events.commands import CommandForm
 from chargebus_ocppj.actions import lookup
@@ -13,11 +13,7 @@ _BY_NAME: dict[str, Version] = {version: version for version in VERSIONS}
 
 def misfit(form: CommandForm, version: str) -> str:
     """Say why the CSMS cannot send this form of a command in `version`, or return an empty string."""
-    return payload_misfit(version, form.action, bytes(form.payload))
-
-
-def payload_misfit(version: str, action: str, payload: bytes) -> str:
-    """Say why the CSMS cannot send this action with this payload in `version`, or return an empty string."""
+    action, payload = form.action, bytes(form.payload)
     known = _BY_NAME.get(version)
     if known is None:
         return f"OCPP {version} is not known"
@@ -35,7 +31,7 @@ def versions_with(action: str) -> tuple[Version, ...]:
     return tuple(version for version in VERSIONS if lookup(version, action, "csms") is not None)
 
 
-def misfits(versions: Iterable[str], action: str, payload: bytes) -> list[str]:
-    """Say, version by version, why a payload cannot be sent; an empty list: one of the versions takes it."""
-    found = [payload_misfit(version, action, payload) for version in versions]
+def misfits(why: Callable[[CommandForm, str], str], form: CommandForm, versions: Iterable[str]) -> list[str]:
+    """Say, version by version, why a form cannot be sent; an empty list: one of the versions takes it."""
+    found = [why(form, version) for version in versions]
     return found if all(found) else []

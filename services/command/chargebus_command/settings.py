@@ -48,6 +48,19 @@ class BoundSettings(ServiceSettings):
     max_ttl_s: float = Field(default=30 * 24 * 3600.0, ge=0)
 
 
+class SecretSettings(ServiceSettings):
+    """What is kept and shown masked.
+
+    Attributes:
+        secret_names: further settings of stations (keys of OCPP 1.6, variables of 2.x) whose values are secret, and
+            DataTransfers whose data is, as `vendorId/messageId` (`vendorId/`: all of that vendor's); a JSON list.
+    """
+
+    model_config = _ENVIRONMENT
+
+    secret_names: tuple[str, ...] = ()
+
+
 class SweepSettings(ServiceSettings):
     """What time does.
 
@@ -73,6 +86,7 @@ class CommandSettings(ServiceSettings):
 
     grace: GraceSettings = Field(default_factory=GraceSettings)
     bounds: BoundSettings = Field(default_factory=BoundSettings)
+    secrets: SecretSettings = Field(default_factory=SecretSettings)
     sweep: SweepSettings = Field(default_factory=SweepSettings)
 
     def rules(self) -> Rules:

@@ -186,14 +186,20 @@ def absent_grace_s() -> float:
 
 
 @pytest.fixture
-async def service(command_database, absent_grace_s) -> AsyncIterator[Service]:
+def secret_names() -> tuple[str, ...]:
+    """Return what an operator adds to the secrets; a test may set it by a parameter of this name."""
+    return ()
+
+
+@pytest.fixture
+async def service(command_database, absent_grace_s, secret_names) -> AsyncIterator[Service]:
     """Return the service's parts on an empty database."""
     time, sent, metrics, news = Time(), Sent(), Metrics(), News()
     settings = grouped(CommandSettings, max_waiting=5, absent_grace_s=absent_grace_s)
     database = Database(command_database, sent, time, Tracing(enabled=False))
     await database.start()
     edges = EdgeLiveness("test", time, lambda: time().timestamp())
-    queues = Queues(settings.rules(), edges, settings.grace.edge_silence_s, metrics)
+    queues = Queues(settings.rules(), edges, settings.grace.edge_silence_s, metrics, secret_names)
     waiters = Waiters(database, ENDED_CHANNEL)
     yield Service(
         database,

@@ -1,6 +1,8 @@
 """What callers of the HTTP API see, against a real database."""
 
 import asyncio
+import hashlib
+import json
 
 import msgspec
 import pytest
@@ -349,3 +351,103 @@ async def test_what_cannot_be_read_is_a_problem(api, service, path, status):
 
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+# Secrets
+
+PASSWORD = "correct-horse-batt"
+CHANGE = {"action": "ChangeConfiguration", "payload": {"key": "AuthorizationKey", "value": PASSWORD}}
+
+
+async def dumped(service) -> str:
+    """Return all that the database holds."""
+    tables = await service.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    rows = [row for (table,) in tables for row in await service.fetch(f"SELECT t::text FROM {table} AS t")]
+    return "\n".join(text for (text,) in rows)
+
+
+async def test_a_password_is_sent_and_never_shown(api, service, role_headers):
+    await service.come_online("CS-1")
+    placed = await api.post(COMMANDS, json={**CHANGE, "wait": False}, headers=role_headers("admin"))
+    command_id = placed.json()["command_id"]
+    [sent] = [record for record in await service.settled() if record.topic == DOWNLINK]
+    reads = [await api.get(f"/commands/{command_id}"), await api.get("/commands"), await api.get(COMMANDS)]
+
+    assert json.loads(sent.value) == CHANGE["payload"]
+    assert placed.json()["payload"] == {"key": "AuthorizationKey", "value": "***"}
+    assert [PASSWORD in answer.text for answer in (placed, *reads)] == [False] * 4
+
+
+async def test_nothing_is_left_of_a_password_once_its_command_ended(api, service, role_headers):
+    await service.apply(service.registered("CS-1"))
+    headers = role_headers("admin") | {"Idempotency-Key": "k"}
+    placed = await api.post(COMMANDS, json={**CHANGE, "ttl_s": 60, "wait": False}, headers=headers)
+    waiting = await dumped(service)
+    [sent] = [record for record in await service.come_online("CS-1") if record.topic == DOWNLINK]
+    command_id = placed.json()["command_id"]
+    await service.apply(service.delivery("CS-1", command_id, "answered", payload=msgspec.Raw(b'{"status":"Accepted"}')))
+
+    assert PASSWORD in waiting  # it may have to be sent yet
+    assert json.loads(sent.value) == CHANGE["payload"]
+    assert PASSWORD not in await dumped(service)
+    assert (await api.get(f"/commands/{command_id}")).json()["outcome"] == "answered"
+
+
+async def test_a_password_that_is_sent_again_is_still_whole(api, service, role_headers):
+    await service.come_online("CS-1")
+    body = {**CHANGE, "ttl_s": 600, "wait": False}
+    placed = await api.post(COMMANDS, json=body, headers=role_headers("admin"))
+    await service.settled()
+    await service.apply(service.delivery("CS-1", placed.json()["command_id"], "undeliverable"))
+    [again] = [record for record in await service.come_online("CS-1", epoch=8) if record.topic == DOWNLINK]
+
+    assert json.loads(again.value) == CHANGE["payload"]
+
+
+async def test_another_password_under_the_same_key_is_another_command(api, service, role_headers):
+    await service.come_online("CS-1")
+    headers = role_headers("admin") | {"Idempotency-Key": "k"}
+    first = await api.post(COMMANDS, json={**CHANGE, "wait": False}, headers=headers)
+    again = await api.post(COMMANDS, json={**CHANGE, "wait": False}, headers=headers)
+    other = {**CHANGE, "payload": {"key": "AuthorizationKey", "value": PASSWORD[::-1]}}
+    refused = await api.post(COMMANDS, json={**other, "wait": False}, headers=headers)
+
+    assert again.json()["command_id"] == first.json()["command_id"]
+    assert refused.status_code == 422
+    [(kept,)] = await service.fetch("SELECT fingerprint FROM command")
+    plain = msgspec.json.encode(("CS-1", "ChangeConfiguration", 30.0, 0.0)) + msgspec.json.encode(CHANGE["payload"])
+    assert kept != hashlib.sha256(plain).hexdigest()  # which could be guessed from
+
+
+async def test_why_a_command_does_not_fit_is_told_without_its_password(api, service, role_headers):
+    await service.apply(service.registered("CS-1"))
+    payload = {"key": "AuthorizationKey", "value": PASSWORD * 30}
+    profile = {"action": "ChangeConfiguration", "payload": payload, "ttl_s": 60, "wait": False}
+    refused = await api.post(COMMANDS, json=profile, headers=role_headers("admin"))
+
+    assert refused.status_code == 422
+    assert PASSWORD not in refused.text
+
+
+async def test_what_another_service_asks_is_masked_too(service):
+    await service.come_online("CS-1")
+    payload = msgspec.json.encode(CHANGE["payload"])
+    sent = await service.apply(service.request("CS-1", "a", "ChangeConfiguration", payload=payload))
+    ended = await service.apply(
+        service.delivery("CS-1", "a", "answered", payload=msgspec.Raw(b'{"status":"Accepted"}'))
+    )
+
+    assert json.loads(sent[0].value) == CHANGE["payload"]
+    assert PASSWORD not in repr(ended) + await dumped(service)
+
+
+@pytest.mark.parametrize("secret_names", [("Acme/Door",)])
+async def test_the_data_of_a_transfer_that_an_operator_names_is_masked_and_the_edge_is_told(api, service):
+    await service.come_online("CS-1")
+    transfer = {"vendorId": "Acme", "messageId": "Door", "data": PASSWORD}
+    placed = await api.post(COMMANDS, json={"action": "DataTransfer", "payload": transfer, "wait": False})
+    [sent] = [record for record in await service.settled() if record.topic == DOWNLINK]
+
+    assert placed.json()["payload"] == {**transfer, "data": "***"}
+    assert json.loads(sent.value) == transfer
+    assert dict(sent.headers)["secret_names"] == b'["Acme/Door"]'

@@ -57,3 +57,35 @@ async def test_the_database_lets_a_station_have_one_command_in_flight_only(servi
 
     with pytest.raises(asyncpg.UniqueViolationError, match="command_one_in_flight"):
         await service.database.pool.execute("UPDATE command SET state = 'sent' WHERE command_id = 'b'")
+
+
+SECRET = "correct-horse-batt"
+CHANGE = f'{{"key":"AuthorizationKey","value":"{SECRET}"}}'
+WITH_SECRET = """
+INSERT INTO command (command_id, station_id, action, payload, requester, requested_by, requested_at, timeout_s, ttl_s,
+    expires_at, fingerprint, awaited, state, due_at, reason, error_code, error_description, outcome, open_forms)
+VALUES ($1, 'CS-1', $2, $3, 'http', '', $5, 30, 600, $5, 'f', false, $4, $5, $6, '', '', $7, $8)
+"""
+
+
+async def test_what_was_shown_of_secrets_is_masked_by_the_migration(service, postgres):
+    name, now = f"command_{uuid4().hex[:12]}", service.time()
+    forms = msgspec.json.encode([CommandForm("ChangeConfiguration", msgspec.Raw(CHANGE.encode()))]).decode()
+    ended = ("ended", now, f"{SECRET} is too weak", "undeliverable", None)
+    await migrate(postgres.url, name, MIGRATIONS, "0005")
+    connection = await asyncpg.connect(database_url(postgres.url, name))
+    try:
+        await connection.execute(WITH_SECRET, "a", "ChangeConfiguration", CHANGE, *ended)
+        await connection.execute(WITH_SECRET, "b", "Reset", '{ "type": "Soft" }', *ended)
+        await connection.execute(WITH_SECRET, "c", "ChangeConfiguration", CHANGE, "queued", now, "", None, forms)
+        await migrate(postgres.url, name, MIGRATIONS)
+        rows = {row["command_id"]: row for row in await connection.fetch("SELECT * FROM command")}
+    finally:
+        await connection.close()
+        await execute(postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    masked = CHANGE.replace(SECRET, "***")
+    assert [rows[each]["payload"] for each in "abc"] == [masked, '{ "type": "Soft" }', masked]
+    assert [rows[each]["fingerprint"] for each in "abc"] == ["", "f", ""]
+    assert rows["a"]["reason"] == "*** is too weak"
+    assert SECRET in rows["c"]["open_forms"]  # it has to be sent yet

@@ -51,6 +51,13 @@ def test_a_frame_record_is_that_of_the_contract(action, version):
     assert record == expected.record(way.topic)
 
 
+def test_a_report_of_settings_reaches_kafka_without_the_secret_ones():
+    value = b'{"reportData":[{"variable":{"name":"BasicAuthPassword"},"variableAttribute":[{"value":"%s"}]}]}'
+    frame = Publish(7, route("2.0.1", "NotifyReport"), "id", value % b"correct-horse-batt")
+    record = FrameRecords("CP1", "2.0.1", 3, 99, Stamp(lambda: NOW)).record(frame)
+    assert record.value == value % b"***"
+
+
 def test_a_stamp_follows_the_clock():
     clock = [NOW]
     stamp = Stamp(lambda: clock[0])

@@ -54,13 +54,11 @@ def command(edge, command_id="c-1", *, epoch=None, timeout_s=30.0, sent_at=None,
         Command(
             command_id=command_id,
             station_id="CP1",
-            action="ClearCache",
-            payload=b"{}",
             slot=0,
             epoch=connection.epoch if epoch is None else epoch,
             timeout_s=timeout_s,
             sent_at=sent_at or datetime.now(UTC),
-            **more,
+            **{"action": "ClearCache", "payload": b"{}", **more},
         ).record()
     )
 
@@ -407,6 +405,41 @@ async def test_a_command_is_sent_and_its_answer_reported(edge):
     assert (delivery.command_id, delivery.result, delivery.epoch) == ("c-1", "answered", 0)
     assert bytes(delivery.payload) == b'{"status":"Accepted"}'
     assert delivery.sent_at == sent_at
+
+
+SECRET = "correct-horse-batt"
+CHANGE = json.dumps({"key": "AuthorizationKey", "value": SECRET}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f'[4,"c-1","FormationViolation","{SECRET} is too weak",{{"value":"{SECRET}"}}]',
+        f'[3,"c-1",{{"status":"{SECRET} is too weak"}}]',
+        f'[3,"c-1",{{"status":"Rejected","why":"{SECRET} is too weak"}}]',
+    ],
+)
+async def test_what_a_station_says_of_a_secret_is_told_without_it(edge, caplog, answer):
+    socket = await connected(edge)
+    command(edge, action="ChangeConfiguration", payload=CHANGE.encode())
+    assert await socket.recv() == f'[2,"c-1","ChangeConfiguration",{CHANGE}]'
+    await socket.send(answer)
+    await edge.kafka.until("ocpp.deliveries", 1)
+    (report,) = edge.kafka.log["ocpp.deliveries"]
+    assert b"is too weak" in report.value
+    assert SECRET not in report.value.decode() + caplog.text
+
+
+async def test_the_settings_that_a_station_answers_with_are_told_without_the_secret_ones(edge):
+    socket = await connected(edge)
+    command(edge, action="GetConfiguration", secret_names=("DoorCode",))
+    await socket.recv()
+    keys = [{"key": key, "readonly": False, "value": SECRET} for key in ("AuthorizationKey", "DoorCode", "Other")]
+    await socket.send(json.dumps([3, "c-1", {"configurationKey": keys}]))
+    await edge.kafka.until("ocpp.deliveries", 1)
+    (report,) = deliveries(edge)
+    told = json.loads(bytes(report.payload))["configurationKey"]
+    assert [each["value"] for each in told] == ["***", "***", SECRET]
 
 
 async def test_a_command_for_a_connection_that_is_not_here_is_undeliverable(edge):

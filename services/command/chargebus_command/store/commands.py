@@ -7,6 +7,7 @@ from typing import Final
 
 import asyncpg
 from chargebus_events.commands import CommandForm
+from chargebus_ocppj.secrets import STANDARD, Secrets
 from chargebus_runtime.rows import Rows
 
 from chargebus_command.domain.state import NO_REPLY, Command, Ended, Reply, Sent
@@ -36,6 +37,7 @@ class Entry:
     command: Command
     origin: Origin = FROM_A_SERVICE
     end: Ended | None = None
+    secrets: Secrets = STANDARD
 
     @property
     def command_id(self) -> str:
@@ -44,7 +46,7 @@ class Entry:
 
     @property
     def open_forms(self) -> tuple[CommandForm, ...] | None:
-        """What may still be sent."""
+        """What may still be sent, with its secrets."""
         return self.command.forms if self.end is None else None
 
     @property
@@ -54,8 +56,8 @@ class Entry:
 
     @property
     def payload(self) -> str:
-        """That of the same form."""
-        return bytes(self.command.form.payload).decode()
+        """That of the same form, without its secrets."""
+        return self.secrets.masked_call(self.action, bytes(self.command.form.payload)).decode()
 
     @property
     def version(self) -> str:
@@ -223,17 +225,20 @@ async def await_end(connection: asyncpg.Connection, command_ids: Collection[str]
 
 
 async def insert(
-    connection: asyncpg.Connection, commands: Sequence[Command | Ended], origins: Mapping[str, Origin]
+    connection: asyncpg.Connection,
+    commands: Sequence[Command | Ended],
+    origins: Mapping[str, Origin],
+    secrets: Secrets,
 ) -> None:
     """Write commands that were never written before, open or ended, in the order they were asked for."""
     if commands:
-        await connection.execute(_NEW.insert(), *_NEW.arguments(_entries(commands, origins)))
+        await connection.execute(_NEW.insert(), *_NEW.arguments(_entries(commands, origins, secrets)))
 
 
-async def move(connection: asyncpg.Connection, commands: Sequence[Command]) -> None:
+async def move(connection: asyncpg.Connection, commands: Sequence[Command], secrets: Secrets) -> None:
     """Write the state of commands that are still open."""
     if commands:
-        await connection.execute(_PROGRESS.update(), *_PROGRESS.arguments(map(Entry, commands)))
+        await connection.execute(_PROGRESS.update(), *_PROGRESS.arguments(_entries(commands, {}, secrets)))
 
 
 async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
@@ -244,15 +249,15 @@ async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
     """
     if not ended:
         return
-    written = await connection.fetch(_WRITE_ENDS, *_END.arguments(_entries(ended, {})), ENDED_CHANNEL)
+    written = await connection.fetch(_WRITE_ENDS, *_END.arguments(_entries(ended, {}, STANDARD)), ENDED_CHANNEL)
     if len(written) != len(ended):
         raise TwiceEndedError(f"{len(ended) - len(written)} of {len(ended)} commands had already ended")
 
 
-def _entries(commands: Iterable[Command | Ended], origins: Mapping[str, Origin]) -> Iterable[Entry]:
+def _entries(commands: Iterable[Command | Ended], origins: Mapping[str, Origin], secrets: Secrets) -> Iterable[Entry]:
     for each in commands:
         command, ended = (each.command, each) if isinstance(each, Ended) else (each, None)
-        yield Entry(command, origins.get(command.command_id, FROM_A_SERVICE), ended)
+        yield Entry(command, origins.get(command.command_id, FROM_A_SERVICE), ended, secrets)
 
 
 def _text(json: bytes | None) -> str | None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import inf
 from typing import Final, NamedTuple, cast, get_args
 
@@ -11,6 +12,7 @@ from chargebus_events.commands import COMMAND
 from chargebus_events.frames import ANSWER, ERROR, RpcError
 from chargebus_events.record import Received
 from chargebus_events.registry import Registration
+from chargebus_ocppj.secrets import STANDARD, Secrets
 from chargebus_runtime.kafka_clock import KafkaClock
 
 from chargebus_edge.counts import Counts
@@ -20,6 +22,7 @@ from chargebus_edge.log.frames import Answer
 
 log = logging.getLogger(__name__)
 
+_read_names = msgspec.json.Decoder(tuple[str, ...]).decode
 _read_error = msgspec.json.Decoder(RpcError).decode
 _REGISTRATIONS: Final[Mapping[bytes, Registration]] = {
     status.encode(): cast(Registration, status) for status in get_args(Registration)
@@ -118,7 +121,18 @@ def _read_command(record: Received, moment: _Moment) -> StationCommand:
         sent_at=sent_at,
         write_until=min(answer_due, expires),
         answer_due=answer_due,
+        secrets=_secrets(record),
     )
+
+
+def _secrets(record: Received) -> Secrets:
+    names = record.headers.get("secret_names")
+    return STANDARD if names is None else _table_with(names)
+
+
+@lru_cache(maxsize=4)
+def _table_with(names: bytes) -> Secrets:
+    return Secrets.of(_read_names(names))
 
 
 def _time(text: str) -> datetime:

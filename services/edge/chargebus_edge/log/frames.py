@@ -71,7 +71,7 @@ class FrameRecords:
         return Record(
             way.topic,
             self._station_id,
-            frame.payload,
+            frame.payload if way.mask is None else way.mask(frame.payload),
             (
                 _SPEC,
                 ("ce_id", self._id + number),

@@ -1,11 +1,13 @@
 """Where each station-initiated action goes and who answers it, worked out once from the action table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
 from chargebus_events.topics import frames_topic
 from chargebus_ocppj.actions import ACTIONS
+from chargebus_ocppj.secrets import STANDARD, TELLS_SETTINGS
 from chargebus_ocppj.versions import Version
 
 DECIDING_SERVICES: Final = frozenset({"device", "session"})
@@ -18,7 +20,8 @@ SEEN_BY: Final = "device"
 class Route(msgspec.Struct, frozen=True, gc=False):
     """The way of one action in one version; `header` is the action as a Kafka header.
 
-    `seen`: it goes to `device`, which notes that the station was there.
+    `seen`: it goes to `device`, which notes that the station was there. `mask` says what Kafka gets of a payload that
+    may tell a setting which is secret; None: all of it.
     """
 
     action: str
@@ -28,6 +31,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     supported: bool
     seen: bool
     header: tuple[str, bytes]
+    mask: Callable[[bytes], bytes] | None = None
 
 
 def _routes() -> dict[tuple[str, str], Route]:
@@ -40,6 +44,7 @@ def _routes() -> dict[tuple[str, str], Route]:
             supported=row.answered_by != "service" or row.service in DECIDING_SERVICES,
             seen=row.service == SEEN_BY,
             header=("ocpp_action", row.name.encode()),
+            mask=partial(STANDARD.masked_call, row.name) if row.name in TELLS_SETTINGS else None,
         )
         for row in ACTIONS
         if row.initiator == "station"

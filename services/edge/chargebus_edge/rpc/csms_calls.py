@@ -165,12 +165,18 @@ class CsmsCalls:
         reason = RpcError(error.code, error.description)
         effects: list[Effect] = [
             Report(command, "answered", _if_json(result.payload), reason),
-            Note("result_refused", f"{command.action}: {error}"),
+            Note("result_refused", self._words(command, result, error)),
         ]
         if self._version in _REFUSES_RESULTS:
             refusal = CallResultError(result.message_id, error.code, error.description, error.details)
             effects.append(SendText(encode(refusal)))
         return effects
+
+    @staticmethod
+    def _words(command: StationCommand, result: CallResult, error: OcppError) -> str:
+        """Return what is wrong with an answer, as the log may have it."""
+        about = f"{command.action}: {error}"
+        return command.secrets.purged_text(command.action, command.payload, about, result.payload)
 
     def _remember(self, command: StationCommand) -> bool:
         seen = self._seen = {} if self._seen is None else self._seen
