@@ -1,5 +1,6 @@
 """How a queue gets through: in its order, over a line that breaks before and after a message is heard."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -54,32 +55,37 @@ class _Delivery:
             await self._line.open()
             await self._line.boot()
             while noted < until:
-                noted = await self._send(noted)
+                noted = await self._send(noted, min(until, noted + self._life.make.ahead))
             await self._line.cut()
         return self._sent
 
-    async def _send(self, place: int) -> int:
-        """Send the message at a place in the queue and return which one comes next."""
+    async def _send(self, place: int, until: int) -> int:
+        """Send messages of the queue and return which one comes next."""
         fate = self._dice.random()
         if fate < _DROPPED:
             await self._reopen()
             return place
-        self._sent += 1
-        told = self._queue[place]
-        message_id = f"q{place if self._life.make.same_message_id else self._sent}"
-        payload = self._filled_in(told)
+        places = range(place, until)
         if fate < _DROPPED + _UNHEARD:
-            await self._line.say(message_id, told.action, payload)
+            for each in places:
+                await self._line.say(*self._message(each))
             await self._reopen()
             return place
-        answer = await self._line.call(message_id, told.action, payload)
-        if told.action == "StartTransaction":
-            self._issued[told.charge.number] = answer[ISSUED]
+        answers = await asyncio.gather(*(self._line.call(*self._message(each)) for each in places))
+        for each, answer in zip(places, answers, strict=True):
+            if ISSUED in answer:
+                self._issued[self._queue[each].charge.number] = answer[ISSUED]
         if fate < 1 - _LOST_POWER:
-            return place + 1
+            return until
         await self._reopen()
         await self._line.boot()
-        return max(0, place + 1 - self._dice.randint(0, self._life.make.forgets))
+        return max(0, until - self._dice.randint(0, self._life.make.forgets))
+
+    def _message(self, place: int) -> tuple[str, str, Json]:
+        self._sent += 1
+        told = self._queue[place]
+        number = place if self._life.make.same_message_id else self._sent
+        return f"q{number}", told.action, self._filled_in(told)
 
     def _filled_in(self, told: Told) -> Json:
         """Return the payload with the id that was issued for its transaction, if that is to be in it."""

@@ -34,6 +34,7 @@ class Make:
         contexts: its readings say which are those of begin and end.
         after_power_loss: what becomes of a charge that a power loss interrupts.
         same_message_id: it resends a message under the id that it had.
+        ahead: how many messages it sends at once, without waiting for answers (2.x: a stop in 1.6 needs one).
         forgets: how many acknowledged messages it sends again after a power loss, as it had not noted the answers.
     """
 
@@ -44,6 +45,7 @@ class Make:
     contexts: bool = True
     after_power_loss: AfterPowerLoss = "ends"
     same_message_id: bool = True
+    ahead: int = 1
     forgets: int = 0
 
 
@@ -51,8 +53,8 @@ MAKES: Final[Mapping[str, Make]] = {
     "sound-16": Make("1.6", forgets=3),
     "clockless-16": Make("1.6", keeps_time=False, same_message_id=False, forgets=3),
     "losing-16": Make("1.6", after_power_loss="is_lost", forgets=2),
-    "sound-201": Make("2.0.1", forgets=4),
-    "counting-201": Make("2.0.1", counts_anew=True, numbers_anew=True, after_power_loss="goes_on", forgets=3),
+    "sound-201": Make("2.0.1", ahead=3, forgets=4),
+    "counting-201": Make("2.0.1", counts_anew=True, numbers_anew=True, after_power_loss="goes_on", ahead=4, forgets=3),
     "clockless-201": Make("2.0.1", keeps_time=False, after_power_loss="goes_on", same_message_id=False, forgets=2),
     "poor-201": Make("2.0.1", keeps_time=False, counts_anew=True, numbers_anew=True, forgets=3),
     "losing-201": Make("2.0.1", counts_anew=True, after_power_loss="is_lost"),
