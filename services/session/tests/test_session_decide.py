@@ -115,7 +115,7 @@ NO_CLOCK = [b"0001-01-01T00:00:00Z", b"1970-01-01T00:00:30Z", b"0000-00-00T00:00
 
 @pytest.mark.parametrize("time", NO_CLOCK)
 def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transaction(state, say, time):
-    begin = START.replace(b"2025-06-01T12:00:00Z", time)
+    begin = START.replace(b"2025-06-01T12:00:00Z", time).replace(b'"meterStart":100', b'"meterStart":0')
     assert say(state, "StartTransaction", begin) == say(state, "StartTransaction", begin)
     say(state, "StopTransaction", STOP)
 
@@ -124,8 +124,18 @@ def test_a_start_without_a_clock_that_equals_one_that_ended_is_another_transacti
 
     assert b'"transactionId":1002' in second
     ended = [recorded.summary.energy_wh for recorded in state.recorded if recorded.event.kind == "Ended"]
-    assert ended == [1400, 6900]
+    assert ended == [1500, 7000]
     assert state.duplicates == 1
+
+
+@pytest.mark.parametrize("time", NO_CLOCK)
+def test_a_start_without_a_clock_is_the_same_where_the_register_rose_since(state, say, time):
+    begin = START.replace(b"2025-06-01T12:00:00Z", time)
+    first = say(state, "StartTransaction", begin)
+    say(state, "StopTransaction", STOP)
+
+    assert say(state, "StartTransaction", begin) == first
+    assert len(state.recorded) == 2
 
 
 def test_a_start_with_a_clock_that_equals_one_that_ended_is_the_same(state, say):
@@ -455,6 +465,22 @@ def test_a_clock_that_is_behind_after_a_boot_does_not_mix_two_transactions(state
         tell(payload)
 
     assert [found[:2] for found in of_each(state)] == [("good", 2000), ("card", 5000)]
+
+
+def test_two_transactions_that_go_on_at_once_under_one_id_are_told_apart_by_their_evses(state, tell):
+    def at_evse(number, payload):
+        return payload.replace(b'"seqNo"', b'"evse":{"id":%d},"seqNo"' % number)
+
+    for payload in (
+        at_evse(1, event(0, "Started", more=began(0, "good"))),
+        at_evse(2, later(event(0, "Started", more=began(2000, "card")))),
+        at_evse(1, later(event(0, "Updated", more=metered(1500, "Sample.Periodic")))),
+        at_evse(1, later(event(1, "Ended", more=ended(3000)))),
+        at_evse(2, later(event(2, "Ended", more=ended(7000)))),
+    ):
+        tell(payload)
+
+    assert [found[:2] for found in of_each(state)] == [("good", 3000), ("card", 5000)]
 
 
 def test_an_event_of_an_earlier_transaction_of_the_id_finds_its_place_by_time(state, tell):

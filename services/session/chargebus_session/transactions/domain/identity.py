@@ -21,7 +21,7 @@ from typing import Final
 
 from chargebus_session.transactions.domain.events import CLOCKLESS, Event
 from chargebus_session.transactions.domain.fold import has_number
-from chargebus_session.transactions.domain.sessions import IDENTITY_IN_DOUBT, SETTLED_BEFORE, Session
+from chargebus_session.transactions.domain.sessions import IDENTITY_IN_DOUBT, SETTLED_BEFORE, Session, summarize
 
 CLOCKS_APART: Final = timedelta(minutes=1)
 """How far apart the times in one transaction may be without telling of another one: clocks are set."""
@@ -36,10 +36,11 @@ def meant(sessions: Sequence[Session], event: Event) -> Session | None:
     """
     if event.kind == "Started":
         return next((session for session in sessions if _may_start(session, event)), None)
-    if len(sessions) < 2 or event.clockless:  # noqa: PLR2004 - the usual case
+    if len(sessions) < 2:  # noqa: PLR2004 - the usual case
         return sessions[0] if sessions else None
-    fitting = [session for session in sessions if _has_place(session, event)]
-    return max(fitting, key=lambda session: session.begun_at) if fitting else sessions[0]
+    there = [session for session in sessions if _is_there(session, event)] or sessions
+    fitting = [] if event.clockless else [session for session in there if _has_place(session, event)]
+    return max(fitting, key=lambda session: session.begun_at) if fitting else there[0]
 
 
 def objection(session: Session, event: Event) -> str:
@@ -60,10 +61,20 @@ def objection(session: Session, event: Event) -> str:
 def starts_anew(session: Session, event: Event) -> bool:
     """Tell whether a start that equals a known one is another: without a clock they are all alike.
 
-    It is the same one, sent again, only as long as the station may lack our answer. To end the transaction it had to
-    have it.
+    It is the same one, sent again, as long as the station may lack our answer, and afterwards if the register tells:
+    one that stood above 0 and rose since does not stand there again.
     """
-    return event.kind == "Started" and session.over and event.clockless
+    if event.kind != "Started" or not session.over or not event.clockless:
+        return False
+    summary = summarize(session.fold)
+    start_wh, stop_wh = summary.meter_start_wh, summary.meter_stop_wh
+    return not start_wh or stop_wh is None or stop_wh <= start_wh
+
+
+def _is_there(session: Session, event: Event) -> bool:
+    """Tell whether an event may be of the EVSE of a session: two transactions may go on at once under one id."""
+    evse = session.fold.evse
+    return evse is None or event.evse_id is None or evse.value == event.evse_id
 
 
 def _has_place(session: Session, event: Event) -> bool:
