@@ -100,6 +100,68 @@ async def test_a_wrong_chosen_password_is_told_to_be_wrong_each_time(raw_station
         await station.connect()
 
 
+async def test_a_new_password_waits_for_the_station_and_the_socket_stays(raw_station, api):
+    async with raw_station("2.0.1") as station:
+        path, old = f"/v1/stations/{station.station_id}", station.password
+        await api.call("POST", f"{path}/password", {"password": CHOSEN})
+        assert await station.call("Heartbeat", {})
+        await station.cut()
+        await station.connect()
+        assert (await change(api, path))["unused"] == 1
+
+        station.password = CHOSEN
+        await station.connect()
+        used = await eventually(lambda: change(api, path), lambda found: not found["unused"], what="the use noted")
+        station.password = old
+        assert await refusal(station) == 401
+        station.password = CHOSEN
+        await station.connect()
+        assert (await station.boot())["status"] == "Accepted"
+
+    assert used["used_at"] is not None
+
+
+async def change(api, path):
+    return (await api.call("GET", path))["password_change"]
+
+
+async def test_of_two_changes_the_station_may_have_got_either(raw_station, api):
+    async with raw_station("1.6") as station:
+        path, old = f"/v1/stations/{station.station_id}", station.password
+        passwords = [(await api.call("POST", f"{path}/password", {}))["password"] for _ in range(2)]
+        station.password = passwords[0]
+        await station.connect()
+        await eventually(lambda: change(api, path), lambda found: found["unused"] == 1, what="the first used")
+        station.password = passwords[1]
+        await station.connect()
+        await eventually(lambda: change(api, path), lambda found: found["unused"] == 0, what="the second used")
+        for ended in (old, passwords[0]):
+            station.password = ended
+            assert await refusal(station) == 401
+
+
+async def test_a_password_that_an_operator_ends_closes_the_connection_that_came_in_by_it(raw_station, api):
+    async with raw_station("1.6") as station:
+        path = f"/v1/stations/{station.station_id}"
+        new = (await api.call("POST", f"{path}/password", {}))["password"]
+        await api.request("DELETE", f"{path}/password/older")
+        assert (await station.closed()).code == 1008
+        assert await refusal(station) == 401
+        station.password = new
+        await station.connect()
+
+
+async def test_a_change_that_is_taken_back_leaves_all_as_it_was(raw_station, api):
+    async with raw_station("1.6") as station:
+        path, old = f"/v1/stations/{station.station_id}", station.password
+        station.password = (await api.call("POST", f"{path}/password", {}))["password"]
+        await api.request("DELETE", f"{path}/password/newer")
+        assert await refusal(station) == 401
+        assert await station.call("Heartbeat", {})
+        station.password = old
+        await station.connect()
+
+
 async def test_strangers_by_the_hundred_are_refused_and_hold_up_nobody(system, raw_station):
     strangers = [RawStation(system.ocpp_url, f"STRANGER-{number}", "0" * 40, "1.6") for number in range(100)]
     refused = asyncio.gather(*(refusal(stranger) for stranger in strangers))

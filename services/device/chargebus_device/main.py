@@ -1,11 +1,14 @@
 """Owns wiring the device service: the only place where its settings are read."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
+from chargebus_events.record import Received
 from chargebus_events.topics import DEVIATIONS, PRESENCE
+from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database
@@ -23,8 +26,9 @@ from chargebus_device.deviations.tasks import Retention
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SERVICE
 from chargebus_device.registration.api import router
+from chargebus_device.registration.handlers import note_used_passwords
 from chargebus_device.registration.operations import BulkLimits, Registrar
-from chargebus_device.registration.tasks import Census, RegistryKeeper, RegistryLog
+from chargebus_device.registration.tasks import Census, PasswordExpiry, RegistryKeeper, RegistryLog
 from chargebus_device.routes import ROUTES
 from chargebus_device.settings import DeviceSettings
 from chargebus_device.statuses.block import Statuses
@@ -33,6 +37,7 @@ SIGN_OF_LIFE_S: Final = 0.25
 PRESENCE_S: Final = 0.03
 DEVIATIONS_S: Final = 1.0
 RETENTION_S: Final = 3600.0
+EXPIRY_EVERY_S: Final = 5.0
 
 
 def build(process: Process) -> Service:
@@ -54,6 +59,7 @@ def build(process: Process) -> Service:
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
+            every(EXPIRY_EVERY_S, "ending older passwords", PasswordExpiry(database).sweep),
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
             every(
                 RETENTION_S,
@@ -75,8 +81,12 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clo
         await presence.forget(connection)
         await deviations.forget(connection)
 
+    async def hear_presence(batch: Batch, records: Sequence[Received]) -> None:
+        await presence.handle(batch, records)
+        await note_used_passwords(batch, records)
+
     return consumer(
-        Topic(PRESENCE, presence.handle, tell_nobody, PRESENCE_S),
+        Topic(PRESENCE, hear_presence, tell_nobody, PRESENCE_S),
         Frames(SERVICE, ROUTES, [boots, statuses], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
         Topic(DEVIATIONS, deviations.handle, tell_nobody, DEVIATIONS_S),
         on_new_cluster=forget,

@@ -28,9 +28,19 @@ class StationRow(Tables, table=True):
     """A registered station; `updated_at` rises with every change and is the version of its registry record.
 
     `vendor`, `model` and `firmware_version` are those of its newest boot, cut: they belong to that record.
+
+    `newer_password_hashes`, oldest first, stand beside `password_hash` until the station uses one of them, or the time
+    of `older_passwords_until` comes. `password_used_at` is when the newest was used first.
     """
 
     __tablename__ = "station"
+    __table_args__ = (
+        sa.Index(
+            "station_older_passwords_until",
+            "older_passwords_until",
+            postgresql_where=sa.text("older_passwords_until IS NOT NULL"),
+        ),
+    )
 
     station_id: str = Field(primary_key=True, sa_type=_ID)
     registration: str
@@ -45,6 +55,10 @@ class StationRow(Tables, table=True):
     firmware_version: str = Field(sa_column_kwargs=_later(""))
     created_at: datetime = Field(sa_type=_TIME)
     updated_at: datetime = Field(sa_type=_TIME)
+    newer_password_hashes: list[str] = Field(sa_type=ARRAY(sa.Text), sa_column_kwargs={"server_default": "{}"})
+    password_changed_at: datetime | None = Field(sa_type=_TIME)
+    password_used_at: datetime | None = Field(sa_type=_TIME)
+    older_passwords_until: datetime | None = Field(sa_type=_TIME)
 
 
 class BootRow(Tables, table=True):

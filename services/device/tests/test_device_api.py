@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from chargebus_device.registration.tasks import PasswordExpiry
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime import secrets
@@ -215,14 +216,186 @@ async def test_a_change_touches_what_it_names_and_is_published(api, device):
     assert (registered.registration, registered.versions) == ("rejected", ())
 
 
-async def test_a_new_password_replaces_the_old_one(api, device):
+async def test_a_new_password_stands_beside_the_old_one_until_the_station_used_it(api, device):
     old = (await api.post("/stations", json={"station_id": "CS-1"})).json()["password"]
-
     new = (await api.post("/stations/CS-1/password")).json()["password"]
 
-    stored = (await station(device)).password_hash
+    between = await station(device)
+    assert secrets.verify(old.encode(), between.password_hash)
+    (stored,) = between.newer_password_hashes
     assert secrets.verify(new.encode(), stored)
-    assert not secrets.verify(old.encode(), stored)
+    assert (await state(api)) == (1, False, None)
+
+    device.time.pass_s(60)
+    await device.apply(device.presence(40, credential=secrets.fingerprint(between.password_hash)))
+    assert (await state(api)) == (1, False, None)
+    (record,) = [
+        record
+        for record in await device.apply(device.presence(41, credential=secrets.fingerprint(stored)))
+        if record.topic == REGISTRY
+    ]
+
+    after = msgspec.json.decode(record.value, type=RegisteredStation)
+    assert (after.password_hash, after.newer_password_hashes) == (stored, ())
+    assert after.updated_at > between.updated_at
+    assert (await state(api)) == (0, True, None)
+    assert (await api.get("/stations/CS-1")).json()["password_change"]["used_at"] == "2025-03-01T12:01:00Z"
+
+
+async def state(api, station_id="CS-1"):
+    """How many passwords are unused, whether the newest was used, and when the older ones end."""
+    change = (await api.get(f"/stations/{station_id}")).json()["password_change"]
+    return change["unused"], change["used_at"] is not None, change["older_until"]
+
+
+async def test_a_chosen_new_password_is_honoured(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+
+    answer = await api.post("/stations/CS-1/password", json={"password": "chosen by operator"})
+
+    assert answer.json() == {"station_id": "CS-1", "password": None}
+    (stored,) = (await station(device)).newer_password_hashes
+    assert secrets.verify(b"chosen by operator", stored)
+
+
+async def test_a_password_that_was_given_at_registration_counts_as_used_at_the_first_connection(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    assert (await state(api)) == (0, False, None)
+
+    sent = await device.apply(
+        device.presence(40, credential=secrets.fingerprint((await station(device)).password_hash))
+    )
+
+    assert [record for record in sent if record.topic == REGISTRY] == []
+    assert (await state(api)) == (0, True, None)
+
+
+async def test_while_a_change_waits_another_may_follow_and_all_stay_valid(api, device):
+    first = (await api.post("/stations", json={"station_id": "CS-1"})).json()["password"]
+    second = (await api.post("/stations/CS-1/password", json={})).json()["password"]
+    third = (await api.post("/stations/CS-1/password", json={"password": None})).json()["password"]
+
+    known = await station(device)
+    stored = [known.password_hash, *known.newer_password_hashes]
+    assert [
+        secrets.verify(shown.encode(), each) for shown, each in zip((first, second, third), stored, strict=True)
+    ] == [True] * 3
+
+    await device.apply(device.presence(40, credential=secrets.fingerprint(stored[1])))
+    assert (await state(api)) == (1, False, None)
+    await device.apply(device.presence(41, credential=secrets.fingerprint(stored[2])))
+    assert (await state(api)) == (0, True, None)
+
+
+async def test_a_use_that_is_told_again_or_late_changes_nothing(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    await api.post("/stations/CS-1/password")
+    known = await station(device)
+    old, new = (secrets.fingerprint(each) for each in (known.password_hash, *known.newer_password_hashes))
+    await device.apply(device.presence(40, credential=new))
+
+    sent = await device.apply(
+        device.presence(41, credential=new), device.presence(42, credential=old), device.presence(43, credential="")
+    )
+
+    assert [record for record in sent if record.topic == REGISTRY] == []
+    assert (await state(api)) == (0, True, None)
+
+
+async def test_the_use_of_a_password_of_before_is_none_of_a_station_that_was_registered_anew(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    await api.post("/stations/CS-1/password")
+    (before,) = (await station(device)).newer_password_hashes
+    await api.delete("/stations/CS-1")
+    await api.post("/stations", json={"station_id": "CS-1"})
+
+    await device.apply(device.presence(40, credential=secrets.fingerprint(before)))
+
+    assert (await state(api)) == (0, False, None)
+
+
+async def test_several_uses_in_one_batch_are_each_taken(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    await api.post("/stations/CS-1/password")
+    await api.post("/stations/CS-1/password")
+    known = await station(device)
+    ids = [secrets.fingerprint(each) for each in (known.password_hash, *known.newer_password_hashes)]
+
+    sent = await device.apply(*(device.presence(40 + age, credential=ids[age]) for age in (0, 1, 2)))
+
+    last = [record for record in sent if record.topic == REGISTRY][-1]
+    assert msgspec.json.decode(last.value, type=RegisteredStation).password_hash == known.newer_password_hashes[-1]
+
+
+async def test_with_too_many_unused_passwords_no_other_is_given(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    for _ in range(3):
+        assert (await api.post("/stations/CS-1/password")).status_code == 200
+
+    answer = await api.post("/stations/CS-1/password")
+
+    assert (answer.status_code, answer.json()["title"]) == (409, "too many unused passwords")
+    assert len((await station(device)).newer_password_hashes) == 3
+
+
+async def test_older_passwords_end_at_once_if_an_operator_says_so(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    new = (await api.post("/stations/CS-1/password", json={"older_valid_s": 0})).json()["password"]
+    known = await station(device)
+    assert secrets.verify(new.encode(), known.password_hash)
+    assert known.newer_password_hashes == ()
+
+    await api.post("/stations/CS-1/password")
+    newest = (await station(device)).newer_password_hashes[-1]
+    assert (await api.delete("/stations/CS-1/password/older")).status_code == 204
+    known = await station(device)
+    assert (known.password_hash, known.newer_password_hashes) == (newest, ())
+    answer = await api.delete("/stations/CS-1/password/older")
+    assert (answer.status_code, answer.json()["title"]) == (409, "no change of the password")
+
+
+async def test_unused_passwords_can_be_taken_back(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    before = (await station(device)).password_hash
+    await api.post("/stations/CS-1/password")
+    await api.post("/stations/CS-1/password", json={"older_valid_s": 60})
+
+    assert (await api.delete("/stations/CS-1/password/newer")).status_code == 204
+
+    known = await station(device)
+    assert (known.password_hash, known.newer_password_hashes) == (before, ())
+    assert (await state(api)) == (0, False, None)
+    assert (await api.delete("/stations/CS-1/password/newer")).status_code == 409
+
+
+async def test_older_passwords_end_when_their_time_has_come(api, device):
+    for name in ("CS-1", "CS-2"):
+        await api.post("/stations", json={"station_id": name})
+    await api.post("/stations/CS-1/password", json={"older_valid_s": 60})
+    await api.post("/stations/CS-2/password")
+    assert (await state(api)) == (1, False, "2025-03-01T12:01:00Z")
+    newest = (await station(device)).newer_password_hashes[-1]
+    expiry = PasswordExpiry(device.database)
+
+    device.time.pass_s(59)
+    await expiry.sweep()
+    assert len((await station(device)).newer_password_hashes) == 1
+    device.time.pass_s(1)
+    await expiry.sweep()
+
+    known = await station(device)
+    assert (known.password_hash, known.newer_password_hashes) == (newest, ())
+    assert (await state(api)) == (0, False, None)
+    assert len((await station(device, "CS-2")).newer_password_hashes) == 1
+
+
+async def test_stations_that_have_not_used_their_new_password_are_listed(api, device):
+    for name in ("CS-1", "CS-2"):
+        await api.post("/stations", json={"station_id": name})
+    await api.post("/stations/CS-2/password")
+
+    assert await listed(api, password_unused=True) == ["CS-2"]
+    assert await listed(api, password_unused=False) == ["CS-1"]
 
 
 async def test_a_removed_station_leaves_a_tombstone_and_nothing_else(api, device):
@@ -245,6 +418,8 @@ async def test_a_removed_station_leaves_a_tombstone_and_nothing_else(api, device
         ("GET", "/stations/CS-1", None),
         ("PATCH", "/stations/CS-1", {}),
         ("POST", "/stations/CS-1/password", None),
+        ("DELETE", "/stations/CS-1/password/older", None),
+        ("DELETE", "/stations/CS-1/password/newer", None),
         ("DELETE", "/stations/CS-1", None),
     ],
 )
@@ -391,6 +566,8 @@ async def test_a_policy_that_refuses_forgets_its_password(api, device, role_head
         ("viewer", "PATCH /stations/CS-1", False),
         ("viewer", "DELETE /stations/CS-1", False),
         ("viewer", "POST /stations/CS-1/password", False),
+        ("viewer", "DELETE /stations/CS-1/password/older", False),
+        ("viewer", "DELETE /stations/CS-1/password/newer", False),
         ("operator", "PUT /onboarding", False),
         ("admin", "PUT /onboarding", True),
     ],

@@ -205,6 +205,15 @@ async def test_a_near_miss_is_answered_in_the_stations_own_words_and_told(edge, 
     assert edge.edge.server._parts.counts.events["near_miss"] == 1
 
 
+@pytest.mark.parametrize("offers", [["OCPP1.6"], None])
+async def test_a_strict_station_has_to_name_its_subprotocol_rightly(edge, offers):
+    edge.register("CP2", versions=("1.6",), strict=True)
+    async with edge.connect("CP2", subprotocols=offers) as socket:
+        assert socket.subprotocol is None
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+
+
 @pytest.mark.parametrize(
     "station_id", ["RDAM 123", "RDAM:123", "Lade\u00e4ule 7", "\u5145\u7535\u6869", "a/b", "x" * 255, "50%|+?#"]
 )

@@ -1,5 +1,7 @@
 """Owns what comes in over HTTP: stations and the onboarding policy."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -12,13 +14,20 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from chargebus_device.registration import resources
 from chargebus_device.registration.domain import Change
-from chargebus_device.registration.errors import RegistrationError, TooManyPasswordsError, TooManyStationsError
+from chargebus_device.registration.errors import (
+    NoChangeError,
+    RegistrationError,
+    TooManyChangesError,
+    TooManyPasswordsError,
+    TooManyStationsError,
+)
 from chargebus_device.registration.operations import Registrar
 from chargebus_device.registration.resources import (
     BulkOut,
     ChangeIn,
     OnboardingIn,
     OnboardingOut,
+    PasswordIn,
     StationCreated,
     StationDetail,
     StationIn,
@@ -36,6 +45,8 @@ STATIONS: Final = Listing("stations", str)
 _TITLES: Final[dict[type[RegistrationError], str]] = {
     TooManyStationsError: "too many stations",
     TooManyPasswordsError: "too many passwords",
+    TooManyChangesError: "too many unused passwords",
+    NoChangeError: "no change of the password",
 }
 
 VIEWER: Final = Depends(require(Role.VIEWER))
@@ -141,20 +152,49 @@ def _registration_routes(database: Database, registrar: Registrar) -> APIRouter:
             items=items,
         )
 
-    @routes.post(
-        "/{station_id}/password",
-        summary="Give a station a new password",
-        dependencies=[OPERATOR],
-        responses=raises(404),
-    )
-    async def rotate_password(station_id: StationId) -> StationSecret:
-        """The old password ends at once; the new one is shown in this answer only."""
-        password = await registrar.rotate(station_id)
+    routes.include_router(_password_routes(registrar))
+    return routes
+
+
+def _password_routes(registrar: Registrar) -> APIRouter:
+    routes = APIRouter(prefix="/{station_id}/password", dependencies=[OPERATOR])
+
+    @routes.post("", summary="Give a station a new password", responses=raises(404, 409))
+    async def rotate_password(station_id: StationId, wanted: PasswordIn | None = None) -> StationSecret:
+        """The new password stands beside the older ones until the station uses it; then those end.
+
+        It is shown in this answer only. The connection stays. `password_change` of the station tells how far it is.
+        """
+        wanted = wanted or PasswordIn()
+        with _problems():
+            password = await registrar.rotate(station_id, wanted.password, wanted.older_valid_s)
         if password is None:
             raise _unknown(station_id)
-        return StationSecret(station_id=station_id, password=password)
+        return StationSecret(station_id=station_id, password=password.shown)
+
+    @routes.delete("/older", summary="End a station's older passwords", status_code=204, responses=raises(404, 409))
+    async def end_older_passwords(station_id: StationId) -> None:
+        """The newest is the only one from now on; a connection that came in by an older one is closed."""
+        with _problems():
+            if not await registrar.end_older(station_id):
+                raise _unknown(station_id)
+
+    @routes.delete("/newer", summary="Take back unused passwords", status_code=204, responses=raises(404, 409))
+    async def take_back_newer_passwords(station_id: StationId) -> None:
+        """The password that the station has used is the only one from now on."""
+        with _problems():
+            if not await registrar.take_back_newer(station_id):
+                raise _unknown(station_id)
 
     return routes
+
+
+@contextlib.contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except RegistrationError as error:
+        raise Problem(409, _TITLES[type(error)], str(error)) from error
 
 
 def _onboarding_routes(database: Database, registrar: Registrar) -> APIRouter:
@@ -177,15 +217,16 @@ def _onboarding_routes(database: Database, registrar: Registrar) -> APIRouter:
     return routes
 
 
-async def _filter(
+async def _filter(  # noqa: PLR0913 - each is a parameter of the address
     *,
     connected: bool | None = None,
     registration: Registration | None = None,
     version: Annotated[Version | None, Query(description="OCPP version last spoken")] = None,
     text: Annotated[str | None, Query(description="Part of id, name, vendor, model or serial number")] = None,
     status: Annotated[Status | None, Query(description="The status of any of its connectors")] = None,
+    password_unused: Annotated[bool | None, Query(description="It has not used a password it was given")] = None,
 ) -> stations.Filter:
-    return stations.Filter(connected, registration, version, text, status)
+    return stations.Filter(connected, registration, version, text, status, password_unused)
 
 
 def _change(wanted: ChangeIn) -> Change:

@@ -11,3 +11,11 @@ class TooManyStationsError(RegistrationError):
 
 class TooManyPasswordsError(RegistrationError):
     """More chosen passwords than one call may bring, as hashing them takes time."""
+
+
+class TooManyChangesError(RegistrationError):
+    """More new passwords than may wait for a station to use them."""
+
+
+class NoChangeError(RegistrationError):
+    """No change of a password is under way."""

@@ -1,18 +1,19 @@
 """Owns registering stations and giving them passwords: one by one, in bulk, and for those that nobody registered."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from chargebus_events.registry import OnboardingPolicy, UnknownStations
 from chargebus_runtime import secrets
 from chargebus_runtime.database import Database
 from pydantic import ValidationError
 
-from chargebus_device.registration.domain import NewStation
+from chargebus_device.registration.domain import NewStation, Passwords
 from chargebus_device.registration.errors import TooManyPasswordsError, TooManyStationsError
 from chargebus_device.registration.resources import BulkItem, StationIn
-from chargebus_device.registration.store import onboarding, stations
+from chargebus_device.registration.store import onboarding, passwords, stations
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,58 @@ class Registrar:
                 valid.setdefault(item.station_id, item)
         async with self._database.pool.acquire() as connection:
             taken = await stations.existing(connection, list(valid))
-        passwords = {name: await self._password(item.password) for name, item in valid.items() if name not in taken}
-        created = await self._register_all([_new(valid[name], password) for name, password in passwords.items()])
-        fresh = {name: passwords[name] for name in created}
+        made = {name: await self._password(item.password) for name, item in valid.items() if name not in taken}
+        created = await self._register_all([_new(valid[name], password) for name, password in made.items()])
+        fresh = {name: made[name] for name in created}
         return [_result(item, valid, fresh) for item in wanted]
 
-    async def rotate(self, station_id: str) -> str | None:
-        """Give a station a new generated password and return it; None if there is no such station."""
-        password = secrets.generate_password()
+    async def rotate(
+        self, station_id: str, chosen: str | None = None, older_valid_s: float | None = None
+    ) -> Password | None:
+        """Give a station a newer password; return it, None if there is no such station.
+
+        Args:
+            station_id: whose.
+            chosen: left out, it is generated.
+            older_valid_s: how long the older ones stay valid at most; left out, until the station uses the new one.
+
+        Raises:
+            TooManyChangesError: the station has used none of so many.
+        """
+        password = await self._password(chosen)
+
+        def change(known: Passwords, now: datetime) -> Passwords:
+            older_until = None if older_valid_s is None else now + timedelta(seconds=older_valid_s)
+            return known.given(password.stored, now, older_until)
+
+        return password if await self._change(station_id, change) else None
+
+    async def end_older(self, station_id: str) -> bool:
+        """End all passwords of a station but the newest; tell whether there is such a station.
+
+        Raises:
+            NoChangeError: it has one only.
+        """
+        return await self._change(station_id, Passwords.without_older)
+
+    async def take_back_newer(self, station_id: str) -> bool:
+        """Take back the passwords that a station has not used; tell whether there is such a station.
+
+        Raises:
+            NoChangeError: it has used the newest.
+        """
+        return await self._change(station_id, Passwords.without_newer)
+
+    async def _change(self, station_id: str, change: Callable[[Passwords, datetime], Passwords]) -> bool:
         async with self._database.transaction() as tx:
-            stored = secrets.hash_generated(password)
-            registered = await stations.set_password(tx.connection, station_id, stored, tx.now)
-            if registered is None:
-                return None
-            tx.send(registered.record())
+            known = await passwords.lock(tx.connection, station_id)
+            if known is None:
+                return False
+            registered = await passwords.keep(tx.connection, station_id, change(known, tx.now), tx.now)
+            if registered is not None:
+                tx.send(registered.record())
         await tx.published()
-        return password
+        return True
 
     async def set_onboarding(
         self, unknown_stations: UnknownStations, *, new_password: bool

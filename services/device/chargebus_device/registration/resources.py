@@ -75,6 +75,21 @@ class OnboardingIn(Input):
     new_password: bool = Field(default=False, description="Replace the onboarding password by a new one")
 
 
+class PasswordIn(Input):
+    """A new password for a station; it stands beside the older ones until the station has used it."""
+
+    password: ChosenPassword | None = Field(
+        default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
+    )
+    older_valid_s: WholeNumber | None = Field(
+        default=None,
+        ge=0,
+        le=366 * 24 * 3600,
+        description="How long the older ones stay valid at most. Left out: until the station uses the new one; 0: they "
+        "end at once, and so does a connection that came in by one of them",
+    )
+
+
 class StationSecret(BaseModel):
     """A password, shown this once; null if the operator chose it."""
 
@@ -167,6 +182,15 @@ class ConnectionOut(BaseModel):
     last_seen_at: datetime | None = None
 
 
+class PasswordOut(BaseModel):
+    """How far a change of a station's password is."""
+
+    changed_at: datetime | None = Field(description="When an operator last gave one, ended some or took some back")
+    used_at: datetime | None = Field(description="When the station first came in with the newest; null: not yet")
+    unused: int = Field(description="How many it was given that it has not used, beside the one that it has")
+    older_until: datetime | None = Field(description="When the older ones end, whatever it has used; null: never")
+
+
 class StationOut(BaseModel):
     """A station in a list; `status` follows from what its EVSEs and it itself reported."""
 
@@ -182,6 +206,7 @@ class StationOut(BaseModel):
     status: Status | None
     connection: ConnectionOut
     boot: BootOut | None
+    password_change: PasswordOut
 
 
 class StationDetail(StationOut):
@@ -244,6 +269,12 @@ def _fields(row: asyncpg.Record, statuses: Rows) -> dict[str, Any]:
         "status": station_status(_known(statuses)),
         "connection": _connection(row),
         "boot": None if row["booted_at"] is None else _boot(row),
+        "password_change": PasswordOut(
+            changed_at=row["password_changed_at"],
+            used_at=row["password_used_at"],
+            unused=row["unused_passwords"],
+            older_until=row["older_passwords_until"],
+        ),
     }
 
 

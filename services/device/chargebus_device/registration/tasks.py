@@ -25,13 +25,15 @@ from chargebus_events.registry import (
 )
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime.away import CONFLICT, is_away
-from chargebus_runtime.database import Database
+from chargebus_runtime.database import Database, Transaction
 from chargebus_runtime.retry import Passing, until_done
+from chargebus_runtime.tasks import DueWork
 from chargebus_runtime.view import View
 
 from chargebus_device.deviations.store import rules
 from chargebus_device.metrics import Metrics
-from chargebus_device.registration.store import onboarding, registry, stations
+from chargebus_device.registration.domain import Passwords
+from chargebus_device.registration.store import onboarding, passwords, registry, stations
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +163,27 @@ class RegistryKeeper:
         published = self._topic.versions
         right = [value.record() for key, value in wanted.items() if value.updated_at != published.get(key)]
         return right + [removed(key) for key in keys if key not in wanted and key in published]
+
+
+class PasswordExpiry:
+    """Ends older passwords when their time has come, whether the station has used a newer one or not."""
+
+    def __init__(self, database: Database) -> None:
+        self._due = DueWork(database, _AT_ONCE, self._take, self._end)
+
+    async def sweep(self) -> None:
+        """End all that are due."""
+        await self._due.sweep()
+
+    async def _take(self, tx: Transaction, limit: int) -> Sequence[tuple[str, Passwords]]:
+        return await passwords.lock_expired(tx.connection, tx.now, limit)
+
+    async def _end(self, tx: Transaction, due: Sequence[tuple[str, Passwords]]) -> int:
+        for station_id, known in due:
+            registered = await passwords.keep(tx.connection, station_id, known.without_older(tx.now), tx.now)
+            if registered is not None:
+                tx.send(registered.record())
+        return len(due)
 
 
 class Census:

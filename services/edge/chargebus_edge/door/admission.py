@@ -144,11 +144,11 @@ def _denies(decision: Admitted | Refusal) -> bool:
 
 
 def _admitted(station_id: str, terms: Terms, stored: str, offers: Sequence[str]) -> Admitted:
-    """Let a station in with what it is to speak."""
+    """Let a station in with what it is to speak; one that is held to the specification has to name it rightly."""
     subprotocol = handshake.choose(offers, terms.versions)
     if subprotocol is not None:
         return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), stored)
-    guessed = handshake.guess(offers, terms.versions)
+    guessed = None if terms.strict else handshake.guess(offers, terms.versions)
     if guessed is None:
         return Admitted(station_id, terms, None, stored)
     offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"

@@ -7,8 +7,8 @@ import asyncpg
 from chargebus_events.registry import RegisteredStation
 
 FIELDS = (
-    "station_id, registration, password_hash, security_profile, versions::text[] AS versions, updated_at,"
-    " strict, vendor, model, firmware_version"
+    "station_id, registration, password_hash, newer_password_hashes, security_profile, versions::text[] AS versions,"
+    " updated_at, strict, vendor, model, firmware_version"
 )
 
 _VERSIONS = "SELECT station_id, updated_at FROM station"
@@ -28,6 +28,7 @@ def registered(row: asyncpg.Record) -> RegisteredStation:
         vendor=row["vendor"],
         model=row["model"],
         firmware_version=row["firmware_version"],
+        newer_password_hashes=tuple(row["newer_password_hashes"]),
     )
 
 

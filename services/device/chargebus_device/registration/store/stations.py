@@ -19,10 +19,18 @@ class _RegisteredNow(NamedTuple):
 
     station: NewStation
     created_at: datetime
+    newer_password_hashes: tuple[str, ...] = ()
+    password_used_at: datetime | None = None
+    older_passwords_until: datetime | None = None
 
     @property
     def updated_at(self) -> datetime:
         """When it was changed last: when it was made."""
+        return self.created_at
+
+    @property
+    def password_changed_at(self) -> datetime:
+        """When it was given its password: when it was made."""
         return self.created_at
 
 
@@ -33,10 +41,6 @@ UPDATE station SET
     registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
     labels = COALESCE($5, labels), strict = COALESCE($7, strict),
     updated_at = GREATEST($6, updated_at + interval '1 microsecond')
-WHERE station_id = $1 RETURNING {FIELDS}
-"""  # noqa: S608 - no input
-_SET_PASSWORD = f"""
-UPDATE station SET password_hash = $2, updated_at = GREATEST($3, updated_at + interval '1 microsecond')
 WHERE station_id = $1 RETURNING {FIELDS}
 """  # noqa: S608 - no input
 _SET_MAKES = f"""
@@ -62,7 +66,9 @@ SELECT station_id FROM gone
 """
 _SELECT = """
 SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.strict,
-       s.created_at, s.updated_at, b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
+       s.created_at, s.updated_at, s.password_changed_at, s.password_used_at, s.older_passwords_until,
+       cardinality(s.newer_password_hashes) AS unused_passwords,
+       b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
        b.meter_serial_number, b.version AS boot_version, b.told, b.booted_at,
        COALESCE(c.connected, false) AS connected, c.version, c.security_profile AS used_security_profile,
        c.remote_address, c.deviations, c.changed_at, c.last_seen_at
@@ -79,7 +85,8 @@ WHERE s.station_id > $1
        ' ', s.station_id, s.name, b.vendor, b.model, b.serial_number))) > 0)
   AND ($6::text IS NULL OR EXISTS (
        SELECT FROM connector_status p WHERE p.station_id = s.station_id AND p.status = $6))
-ORDER BY s.station_id LIMIT $7
+  AND ($7::bool IS NULL OR (cardinality(s.newer_password_hashes) > 0) = $7)
+ORDER BY s.station_id LIMIT $8
 """
 _STATUSES = """
 SELECT station_id, evse_id, connector_id, status, detail, error_code, info, vendor_id, vendor_error_code, reported_at
@@ -93,7 +100,7 @@ class Filter(msgspec.Struct, frozen=True):
     """Which stations to list; None does not filter.
 
     `text` is looked for in id, name, vendor, model and serial number; `status` matches stations of which any
-    connector (or EVSE, or the station itself) has it.
+    connector (or EVSE, or the station itself) has it; `password_unused`: it has not used a password that it was given.
     """
 
     connected: bool | None = None
@@ -101,6 +108,7 @@ class Filter(msgspec.Struct, frozen=True):
     version: str | None = None
     text: str | None = None
     status: str | None = None
+    password_unused: bool | None = None
 
 
 async def existing(connection: asyncpg.Connection, station_ids: Sequence[str]) -> set[str]:
@@ -141,14 +149,6 @@ async def set_makes(
     return [registered(row) for row in await connection.fetch(_SET_MAKES, list(makes), *columns, now)]
 
 
-async def set_password(
-    connection: asyncpg.Connection, station_id: str, password_hash: str, now: datetime
-) -> RegisteredStation | None:
-    """Give a station a new password; return its new registry record, None if there is no such station."""
-    row = await connection.fetchrow(_SET_PASSWORD, station_id, password_hash, now)
-    return None if row is None else registered(row)
-
-
 async def remove(connection: asyncpg.Connection, station_id: str) -> bool:
     """Remove a station with its boot, statuses and deviations; tell whether there was one.
 
@@ -164,7 +164,14 @@ async def get(connection: asyncpg.Connection, station_id: str) -> asyncpg.Record
 
 async def page(connection: asyncpg.Connection, wanted: Filter, after: str, limit: int) -> list[asyncpg.Record]:
     """Return up to `limit` stations like `get`'s, in the order of their ids, from the one after `after` on."""
-    filters = (wanted.connected, wanted.registration, wanted.version, wanted.text, wanted.status)
+    filters = (
+        wanted.connected,
+        wanted.registration,
+        wanted.version,
+        wanted.text,
+        wanted.status,
+        wanted.password_unused,
+    )
     rows: list[asyncpg.Record] = await connection.fetch(_LIST, after, *filters, limit)
     return rows
 
