@@ -67,3 +67,44 @@ async def test_an_end_without_energy_says_why(raw_station, ended_sessions):
         [session] = await ended_sessions(station)
 
     assert energy(session) == (None, "", ["energy_unknown"])
+
+
+async def test_registers_of_phases_add_up(raw_station, ended_sessions):
+    def phases(at, *each, context):
+        values = [v201.reading(wh, phase=f"L{number}", context=context) for number, wh in enumerate(each, 1)]
+        return {"meterValue": [{"timestamp": at, "sampledValue": values}]}
+
+    async with raw_station("2.0.1") as station:
+        begin = phases(ago(30), 100, 200, 300, context="Transaction.Begin")
+        end = phases(ago(5), 1100, 1200, 1400, context="Transaction.End")
+        await station.call("TransactionEvent", v201.started("t", 0, ago(30), None, **begin))
+        await station.call("TransactionEvent", v201.ended("t", 1, ago(5), None, **end))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (3100, "per_phase", ["energy_per_phase"])
+
+
+async def test_intervals_add_up_where_there_is_no_register(raw_station, ended_sessions):
+    def interval(at, wh):
+        return {"meterValue": [v201.meter_value(at, wh, measurand="Energy.Active.Import.Interval")]}
+
+    async with raw_station("2.0.1") as station:
+        await station.call("TransactionEvent", v201.started("t", 0, ago(30), None))
+        await station.call("TransactionEvent", v201.updated("t", 1, ago(20), None, **interval(ago(20), 500)))
+        await station.call("TransactionEvent", v201.ended("t", 2, ago(10), None, **interval(ago(10), 400)))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (900, "intervals", ["energy_from_readings"])
+
+
+async def test_transaction_data_tells_what_a_lost_start_did_not(raw_station, ended_sessions):
+    data = [{"timestamp": ago(30), "sampledValue": [v16.reading(1000, context="Transaction.Begin")]}]
+
+    async with raw_station("1.6") as station:
+        await station.call("StopTransaction", v16.stop(4712, ago(5), 5000, transactionData=data))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (4000, "register", [])

@@ -210,3 +210,101 @@ def test_an_end_without_energy_always_says_why(readings_wh):
 @given(st.lists(st.integers(0, 9000), min_size=2, max_size=40).map(sorted))
 def test_a_register_that_only_rises_is_never_doubted(readings_wh):
     assert shown(*readings_wh) == (readings_wh[-1] - readings_wh[0], "register", ())
+
+
+def sample(wh, minutes, context="Sample.Periodic", **more):
+    return Sample(NOON + timedelta(minutes=minutes), float(wh), context, more.pop("location", "Outlet"), 0, **more)
+
+
+def told(*messages, **more):
+    """Return what a transaction of an hour comes to whose events bring these samples, the last ones its end."""
+    last = len(messages) - 1
+    kinds = ("Started", *["Updated"] * (last - 1), "Ended")
+    hour = timedelta(hours=1)
+    times = [NOON + hour * number / last for number in range(last + 1)]
+    events = [
+        Event(number, kind, at, NOON, samples=tuple(samples), **more)
+        for number, (kind, at, samples) in enumerate(zip(kinds, times, messages, strict=True))
+    ]
+    [summary] = {summary_of(order) for order in permutations(events)}
+    return summary.energy_wh, summary.energy_source, summary.flags
+
+
+def phases(*each, minutes, names=("L1", "L2", "L3"), context="Sample.Periodic"):
+    return [sample(wh, minutes, context, phase=name) for name, wh in zip(names, each, strict=False)]
+
+
+@pytest.mark.parametrize("names", [("L1", "L2", "L3"), ("L1-N", "L2-N", "L3-N")])
+def test_registers_of_phases_add_up(names):
+    begin = phases(100, 200, 300, minutes=0, names=names)
+    end = phases(1100, 1200, 1400, minutes=60, names=names)
+
+    assert told(begin, end) == (3100, "per_phase", ("energy_per_phase",))
+
+
+def test_one_phase_alone_is_all_there_is():
+    assert told(phases(100, minutes=0), phases(900, minutes=60)) == (800, "per_phase", ("energy_per_phase",))
+
+
+def test_a_register_of_all_phases_stands_for_them():
+    begin = [*phases(100, 200, 300, minutes=0), sample(600, 0)]
+    end = [sample(3600, 60), *phases(1100, 1200, 1300, minutes=60)]
+
+    assert told(begin, phases(500, 500, 500, minutes=30), end) == (3000, "register", ())
+
+
+def test_what_lies_between_two_phases_is_no_energy_of_either():
+    names = ("L1-L2", "L2-L3", "L3-L1")
+
+    assert told(phases(1, 1, 1, minutes=0, names=names), phases(9, 9, 9, minutes=60, names=names))[0] is None
+
+
+def test_a_phase_that_no_power_explains_leaves_the_whole_unknown():
+    energy_wh, _source, flags = told(phases(100, 0, minutes=0), phases(900, 4_000_000, minutes=60))
+
+    assert (energy_wh, flags) == (None, ("energy_implausible",))
+
+
+def interval(wh, minutes, context="Sample.Periodic", **more):
+    return sample(wh, minutes, context, interval=True, **more)
+
+
+def test_intervals_add_up_where_there_is_no_register():
+    messages = [interval(7, 0)], [interval(500, 20)], [interval(400, 40), interval(500, 20)], [interval(300, 60)]
+
+    assert told(*messages) == (1200, "intervals", ("energy_from_readings",))
+
+
+def test_intervals_by_the_clock_are_not_added_to_others():
+    periodic = [interval(500, 30)], [interval(500, 60, "Transaction.End")]
+    by_clock = [interval(990, 60, "Sample.Clock")]
+
+    assert told([], *periodic, by_clock)[0] == 1000
+    assert told([], by_clock, [])[0] == 990
+
+
+@pytest.mark.parametrize("begin_wh", [0, 100])
+def test_intervals_count_for_nothing_where_a_register_runs(begin_wh):
+    assert told([sample(begin_wh, 0)], [interval(500, 30)], [sample(begin_wh + 900, 60)]) == (900, "register", ())
+
+
+def test_intervals_count_where_the_register_stands_at_zero():
+    assert told([sample(0, 0)], [interval(500, 30)], [sample(0, 60)])[:2] == (500, "intervals")
+
+
+def test_intervals_that_no_power_explains_are_no_energy():
+    assert told([], [interval(4e6, 30)], []) == (None, "", ("energy_implausible",))
+
+
+def test_the_first_of_very_many_intervals_are_kept():
+    message = [interval(1, minutes) for minutes in range(1, 1000)]
+
+    assert told([], message, [])[0] == 500
+
+
+def test_the_place_nearest_to_the_car_is_asked_first():
+    places = ("Upstream", "Body", "Inlet", "EV", "Cable", "Outlet")
+    for number, place in enumerate(places):
+        begin = [sample(0, 0, location=each) for each in places[: number + 1]]
+        end = [sample(100 * (1 + each), 60, location=name) for each, name in enumerate(places[: number + 1])]
+        assert told(begin, end)[0] == 100 * (1 + number), place

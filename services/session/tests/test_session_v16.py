@@ -73,7 +73,30 @@ def test_an_empty_id_tag_of_a_stop_is_none(read):
     assert read("StopTransaction", stop).event.token is None
 
 
-def test_transaction_data_of_a_stop_is_passed_over(read):
+def test_energy_in_the_transaction_data_of_a_stop_counts_before_its_meter_stop(read):
+    values = [
+        {"value": "5", "context": "Transaction.Begin"},
+        {"value": "0.5", "unit": "kWh", "phase": "L1"},
+        {"value": "4", "measurand": "Energy.Active.Import.Interval"},
+        {"value": "OCMF|1", "format": "SignedData"},
+        {"value": "nan"},
+        {"value": "32", "measurand": "Voltage"},
+    ]
+    data = [{"timestamp": "2025-06-01T11:00:00Z", "sampledValue": values}]
+    stop = {"transactionId": 1, "meterStop": 9, "timestamp": "2025-06-01T12:00:00Z", "transactionData": data}
+
+    samples = read("StopTransaction", json.dumps(stop).encode()).event.samples
+
+    assert [(each.wh, each.context, each.phase, each.interval) for each in samples] == [
+        (5, "Transaction.Begin", "", False),
+        (500, "Sample.Periodic", "L1", False),
+        (4, "Sample.Periodic", "", True),
+        (9, "Transaction.End", "", False),
+    ]
+    assert [each.index for each in samples] == [0, 1, 2, 3]
+
+
+def test_much_transaction_data_does_not_cost_the_stop(read):
     stop = json.dumps(
         {
             "transactionId": 1,

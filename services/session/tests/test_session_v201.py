@@ -69,14 +69,22 @@ def test_J02_energy_is_read_in_watt_hours(read, value, wh):
     [
         {"value": 1, "measurand": "Power.Active.Import"},
         {"value": 1, "measurand": "Energy.Active.Export.Register"},
-        {"value": 1, "phase": "L1"},
         {"value": 1, "unitOfMeasure": {"unit": "W"}},
         {"value": 1, "unitOfMeasure": {"unit": "mwh"}},
         {"value": 1, "unitOfMeasure": {"multiplier": 400}},
     ],
 )
-def test_what_is_not_the_whole_import_register_is_passed_over(read, value):
+def test_what_is_no_imported_energy_is_passed_over(read, value):
     assert read(metered(value)).event.samples == ()
+
+
+def test_energy_of_a_phase_and_of_an_interval_is_told_apart(read):
+    interval = {"value": 5, "measurand": "Energy.Active.Import.Interval", "location": "Inlet"}
+
+    of_phase, of_interval = read(metered({"value": 1, "phase": "L1"}, interval)).event.samples
+
+    assert (of_phase.phase, of_phase.interval, of_phase.index) == ("L1", False, 0)
+    assert (of_interval.location, of_interval.interval, of_interval.index) == ("Inlet", True, 1)
 
 
 def test_a_whole_number_may_be_written_with_a_fraction(frame):

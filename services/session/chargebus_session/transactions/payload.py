@@ -1,7 +1,8 @@
-"""Owns what is the same in every version: whole numbers and times of stations, and what tells contents apart."""
+"""Owns what is the same in every version: whole numbers, times and energy, and what tells contents apart."""
 
 import hashlib
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,6 +12,15 @@ from chargebus_ocppj.timestamps import parse_timestamp
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, clock_flags
 
 _DIGEST_BYTES: Final = 12
+
+IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
+IMPORT_INTERVAL: Final = "Energy.Active.Import.Interval"
+ENERGY: Final = frozenset({IMPORT_REGISTER, IMPORT_INTERVAL})
+WATT_HOUR: Final = "Wh"
+
+_WATT_HOURS: Final = {"MWh": 1e6, "mWh": 1e-3}  # case tells mega from milli
+_WATT_HOURS_IN_ANY_CASE: Final = {"wh": 1.0, "kwh": 1e3}
+_MULTIPLIER_LIMIT: Final = 12
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that PostgreSQL can hold."""
@@ -43,3 +53,15 @@ def members(payload: bytes) -> dict[str, Any]:
     """Return the members of a payload that was read before."""
     found: dict[str, Any] = msgspec.json.decode(payload)
     return found
+
+
+def watt_hours(value: float, unit: str, multiplier: int = 0) -> float | None:
+    """Return energy in Wh, None in a unit that is none of energy.
+
+    Spec: OCPP 1.6 UnitOfMeasure; OCPP 2.0.1 UnitOfMeasureType (Wh where none is named; times ten to the multiplier)
+    """
+    spelling = clean(unit) or WATT_HOUR
+    factor = _WATT_HOURS.get(spelling) or _WATT_HOURS_IN_ANY_CASE.get(spelling.casefold())
+    if factor is None or abs(multiplier) > _MULTIPLIER_LIMIT or not isfinite(value):
+        return None
+    return round(value * factor * 10.0**multiplier, 3)

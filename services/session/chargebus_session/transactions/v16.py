@@ -3,8 +3,11 @@
 A transaction has two events here, numbered 0 and 1; connector n is EVSE n with connector 1 (connector 0: the station).
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
+import msgspec
 from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
@@ -15,9 +18,21 @@ from chargebus_session.tokens.v16 import IdTagAnswer, IdTagInfo, id_tag_info, re
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report, issued
 from chargebus_session.transactions.domain.state import Recorded
-from chargebus_session.transactions.payload import Whole, fingerprint, moment, moment_text
+from chargebus_session.transactions.payload import (
+    ENERGY,
+    IMPORT_INTERVAL,
+    IMPORT_REGISTER,
+    WATT_HOUR,
+    Whole,
+    fingerprint,
+    moment,
+    moment_text,
+    watt_hours,
+)
 
 VERSION: Final = "1.6"
+
+_SIGNED: Final = "SignedData"
 
 
 class _StartTransaction(Payload, frozen=True):
@@ -33,6 +48,22 @@ class _StopTransaction(Payload, frozen=True):
     timestamp: str
     id_tag: str = ""
     reason: str = ""
+    transaction_data: msgspec.Raw = msgspec.Raw()
+
+
+class _SampledValue(Payload, frozen=True):
+    value: str
+    context: str = "Sample.Periodic"
+    format: str = "Raw"
+    measurand: str = IMPORT_REGISTER
+    phase: str = ""
+    location: str = "Outlet"
+    unit: str = WATT_HOUR
+
+
+class _MeterValue(Payload, frozen=True):
+    timestamp: str
+    sampled_value: tuple[_SampledValue, ...]
 
 
 class _StartAnswer(AnswerPayload, frozen=True):
@@ -42,6 +73,7 @@ class _StartAnswer(AnswerPayload, frozen=True):
 
 _read_start = reader(_StartTransaction)
 _read_stop = reader(_StopTransaction)
+_read_meter_values: Final = msgspec.json.Decoder(tuple[_MeterValue, ...], strict=False).decode
 
 
 def start_transaction(frame: Frame) -> Report:
@@ -91,6 +123,7 @@ def stop_transaction(frame: Frame) -> Report:
     id_tag = clean(request.id_tag)
     token = id_token(id_tag) if id_tag else None
     reason = clean(request.reason)
+    data = _transaction_data(request, frame.received_at)
     event = Event(
         number=1,
         kind="Ended",
@@ -98,7 +131,7 @@ def stop_transaction(frame: Frame) -> Report:
         received_at=frame.received_at,
         token=token,
         reason=reason,
-        samples=(Sample(at, request.meter_stop, END, "Outlet", 0),),
+        samples=(*data, Sample(at, request.meter_stop, END, "Outlet", len(data))),
         flags=flags,
         content=fingerprint((moment_text(request.timestamp), request.meter_stop, token.key if token else "", reason)),
     )
@@ -111,6 +144,42 @@ def transaction_stopped(_report: Report, recorded: Recorded) -> bytes:
     Spec: OCPP 1.6 4.10, 6.50
     """
     return payload.encode(IdTagAnswer(id_tag_info(recorded.judgement) if recorded.judgement else None))
+
+
+def _transaction_data(request: _StopTransaction, received_at: datetime) -> tuple[Sample, ...]:
+    """Return the energy in transactionData; what cannot be read there must not cost the stop."""
+    if not bytes(request.transaction_data):
+        return ()
+    try:
+        return _samples(_read_meter_values(request.transaction_data), received_at)
+    except msgspec.MsgspecError:
+        return ()
+
+
+def _samples(meter_values: Sequence[_MeterValue], received_at: datetime) -> tuple[Sample, ...]:
+    """Return the values of imported energy in Wh.
+
+    Spec: OCPP 1.6 SampledValue (no measurand is Energy.Active.Import.Register)
+    """
+    samples: list[Sample] = []
+    for meter_value in meter_values:
+        at, _flags = moment(meter_value.timestamp, received_at)
+        for value in meter_value.sampled_value:
+            wh = _watt_hours(value)
+            if wh is not None:
+                of_interval = value.measurand == IMPORT_INTERVAL
+                place = clean(value.location), len(samples), clean(value.phase)
+                samples.append(Sample(at, wh, value.context, *place, of_interval))
+    return tuple(samples)
+
+
+def _watt_hours(value: _SampledValue) -> float | None:
+    if value.measurand not in ENERGY or value.format == _SIGNED:
+        return None
+    try:
+        return watt_hours(float(value.value), value.unit)
+    except ValueError:
+        return None
 
 
 def _stopped(request: _StopTransaction) -> Reference:

@@ -1,5 +1,7 @@
 """OCPP 2.0.1: TransactionEvent as the domain sees it; 2.1 is read the same way."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from chargebus_events.frames import Frame
@@ -11,15 +13,20 @@ from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_inf
 from chargebus_session.transactions.domain.events import Event, Kind, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report, of_station
 from chargebus_session.transactions.domain.state import Recorded
-from chargebus_session.transactions.payload import Whole, fingerprint, members, moment, moment_text
-
-IMPORT_REGISTER: Final = "Energy.Active.Import.Register"
-WATT_HOUR: Final = "Wh"
+from chargebus_session.transactions.payload import (
+    ENERGY,
+    IMPORT_INTERVAL,
+    IMPORT_REGISTER,
+    WATT_HOUR,
+    Whole,
+    fingerprint,
+    members,
+    moment,
+    moment_text,
+    watt_hours,
+)
 
 _STOPPING: Final = frozenset({"StopAuthorized", "Deauthorized", "RemoteStop"})
-_WATT_HOURS: Final = {"MWh": 1e6, "mWh": 1e-3}  # case tells mega from milli
-_WATT_HOURS_IN_ANY_CASE: Final = {"wh": 1.0, "kwh": 1e3}
-_MULTIPLIER_LIMIT: Final = 12
 
 
 class _Evse(Payload, frozen=True):
@@ -98,7 +105,7 @@ def transaction_event(frame: Frame) -> Report:
         charging_state=clean(info.charging_state),
         reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
-        samples=_samples(request, frame) if request.meter_value else (),
+        samples=_samples(request.meter_value, frame.received_at) if request.meter_value else (),
         flags=flags,
         content=_content(frame),
     )
@@ -130,27 +137,24 @@ def transaction_noted(report: Report, recorded: Recorded) -> bytes:
     return payload.encode(_TransactionEventAnswer(id_token_info(recorded.judgement)))
 
 
-def _samples(request: _TransactionEvent, frame: Frame) -> tuple[Sample, ...]:
-    """Return the values of the import register as a whole, in Wh: of no single phase, in a unit of energy.
+def _samples(meter_values: Sequence[_MeterValue], received_at: datetime) -> tuple[Sample, ...]:
+    """Return the values of imported energy in Wh.
 
-    Spec: OCPP 2.0.1 J02, UnitOfMeasureType (Wh where none is named; the value times ten to the multiplier)
+    Spec: OCPP 2.0.1 J02
     """
     samples: list[Sample] = []
-    for meter_value in request.meter_value:
-        at, _flags = moment(meter_value.timestamp, frame.received_at)
+    for meter_value in meter_values:
+        at, _flags = moment(meter_value.timestamp, received_at)
         for value in meter_value.sampled_value:
             wh = _watt_hours(value)
             if wh is not None:
-                samples.append(Sample(at, wh, value.context, clean(value.location), len(samples)))
+                of_interval = value.measurand == IMPORT_INTERVAL
+                place = clean(value.location), len(samples), clean(value.phase)
+                samples.append(Sample(at, wh, value.context, *place, of_interval))
     return tuple(samples)
 
 
 def _watt_hours(value: _SampledValue) -> float | None:
-    if value.measurand != IMPORT_REGISTER or value.phase:
+    if value.measurand not in ENERGY:
         return None
-    multiplier = value.unit_of_measure.multiplier
-    unit = clean(value.unit_of_measure.unit) or WATT_HOUR
-    factor = _WATT_HOURS.get(unit) or _WATT_HOURS_IN_ANY_CASE.get(unit.casefold())
-    if factor is None or abs(multiplier) > _MULTIPLIER_LIMIT:
-        return None
-    return round(value.value * factor * 10.0**multiplier, 3)
+    return watt_hours(value.value, value.unit_of_measure.unit, value.unit_of_measure.multiplier)

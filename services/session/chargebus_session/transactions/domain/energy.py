@@ -7,13 +7,14 @@ Decision: docs/decisions/0020-energy-is-held-against-time-and-power.md
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
 import msgspec
 
-from chargebus_session.transactions.domain import registers
+from chargebus_session.transactions.domain import intervals, registers
+from chargebus_session.transactions.domain.intervals import Intervals
 from chargebus_session.transactions.domain.registers import Reading, Register, Registers
 
 MAX_POWER_W: Final = 500_000.0
@@ -21,10 +22,13 @@ MAX_POWER_W: Final = 500_000.0
 
 REGISTER: Final = "register"
 READINGS: Final = "readings"
+PHASES: Final = "per_phase"
+INTERVALS: Final = "intervals"
 
 IMPLAUSIBLE: Final = "energy_implausible"
 UNKNOWN: Final = "energy_unknown"
 FROM_READINGS: Final = "energy_from_readings"
+PER_PHASE: Final = "energy_per_phase"
 METER_WENT_BACK: Final = "meter_went_back"
 METER_RESTARTED: Final = "meter_restarted"
 
@@ -40,9 +44,17 @@ class Span(msgspec.Struct, frozen=True):
     """
 
     ended: bool
+    started_at: datetime | None
     lasted: timedelta | None
     clockless: bool
     max_power_w: float
+
+    def allows(self, energy_wh: float) -> bool:
+        """Tell whether so much may have been taken in all of it."""
+        if self.lasted is None and not self.clockless:
+            return energy_wh >= 0
+        lasted_s = _UNTIMED_S if self.clockless or self.lasted is None else max(self.lasted.total_seconds(), 0)
+        return 0 <= energy_wh * 3600 <= self.max_power_w * (lasted_s + _SLACK_S)
 
     def explains(self, before: Reading, after: Reading) -> bool:
         """Tell whether a register may have run from one reading to the other."""
@@ -68,22 +80,19 @@ class Energy(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
 
 
-def measured(known: Registers, span: Span) -> Energy:
-    """Return the energy by the first of the registers that tells it; of an ended transaction, else why none does."""
-    energy: Energy | None = None
-    for register in registers.in_order(known):
-        found = _of_register(register, span)
-        if found.energy_wh is not None:
-            energy = found
+def measured(known: Registers, told: Intervals, span: Span) -> Energy:
+    """Return the energy by the first meter that tells it, else by intervals; of an ended one, else why not."""
+    first: Energy | None = None
+    for meter in registers.in_order(known):
+        energy = _of_phases(meter.registers, span) if meter.per_phase else _of_register(meter.registers[0], span)
+        if energy.energy_wh is not None:
+            first = energy
             break
-        energy = energy or found
-    return _explained(energy or Energy(), span)
-
-
-def _explained(energy: Energy, span: Span) -> Energy:
-    if not span.ended or energy.energy_wh is not None or energy.flags:
-        return energy
-    return msgspec.structs.replace(energy, flags=(UNKNOWN,))
+        first = first or energy
+    energy = (_of_intervals(told, span) if told else None) or first or Energy()
+    if span.ended and energy.energy_wh is None and not energy.flags:
+        return msgspec.structs.replace(energy, flags=(UNKNOWN,))
+    return energy
 
 
 def _of_register(register: Register, span: Span) -> Energy:
@@ -92,10 +101,41 @@ def _of_register(register: Register, span: Span) -> Energy:
         return Energy(_wh(start), _wh(stop))
     runs = _runs(register, start, stop, span)
     if len(runs) > 1 or stop.wh < start.wh:
-        energy_wh, flags = _risen(runs)
-        return Energy(start.wh, stop.wh, energy_wh, "" if energy_wh is None else READINGS, flags)
+        energy_wh, why = _risen(runs)
+        return Energy(start.wh, stop.wh, energy_wh, "" if energy_wh is None else READINGS, why)
     flags = (FROM_READINGS,) if span.ended and not register.is_bounded() else ()
     return Energy(start.wh, stop.wh, round(stop.wh - start.wh, 3), READINGS if flags else REGISTER, flags)
+
+
+def _of_phases(of_phases: Sequence[Register], span: Span) -> Energy:
+    """Add up registers of single phases; one that does not tell leaves the whole unknown."""
+    each = [_of_register(register, span) for register in of_phases]
+    energy_wh = _sum(one.energy_wh for one in each)
+    flags = {flag for one in each for flag in one.flags}
+    if energy_wh is None:
+        return Energy(flags=tuple(sorted(flags)))
+    if span.ended:
+        flags.add(PER_PHASE)
+    start_wh, stop_wh = _sum(one.meter_start_wh for one in each), _sum(one.meter_stop_wh for one in each)
+    return Energy(start_wh, stop_wh, energy_wh, PHASES, tuple(sorted(flags)))
+
+
+def _of_intervals(told: Intervals, span: Span) -> Energy | None:
+    energy_wh = intervals.added(told, None if span.clockless else span.started_at)
+    if energy_wh is None:
+        return None
+    if not span.allows(energy_wh):
+        return Energy(flags=(IMPLAUSIBLE,))
+    return Energy(energy_wh=energy_wh, source=INTERVALS, flags=(FROM_READINGS,) if span.ended else ())
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    total = 0.0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return round(total, 3)
 
 
 def _runs(register: Register, start: Reading, stop: Reading, span: Span) -> Sequence[Sequence[Reading]]:

@@ -25,13 +25,18 @@ _OFFLINE = timedelta(days=400)
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One value of the import register, in Wh; `index` is its place in the message."""
+    """One value of the import register, in Wh; `index` is its place in the message.
+
+    With a `phase` it is of that alone. An `interval` is no register but what was taken since the one before it.
+    """
 
     at: datetime
     wh: float
     context: str
     location: str
     index: int
+    phase: str = ""
+    interval: bool = False
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -11,9 +11,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from chargebus_session.tokens.domain import PRESENTED, Judgement
-from chargebus_session.transactions.domain import registers
+from chargebus_session.transactions.domain import intervals, registers
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import Event
+from chargebus_session.transactions.domain.intervals import Intervals
 from chargebus_session.transactions.domain.registers import Registers
 
 SEQUENCE_REUSED: Final = "sequence_number_reused"
@@ -89,6 +90,7 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     flags: tuple[str, ...] = ()
     max_power_w: float = MAX_POWER_W
     second: TokenMark | None = None
+    intervals: Intervals = {}
 
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
@@ -102,6 +104,7 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
     known = fold or Fold(event.at)
     number, step = event.number, event.step
     token, second = (known.token, known.second) if judgement is None else _tokens(known, event, judgement)
+    read = registers.read(known.registers, event) if event.samples else known.registers
     return Fold(
         first_at=min(known.first_at, event.at),
         seen=with_number(known.seen, number),
@@ -113,10 +116,11 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
         connector=_first(known.connector, _number_mark(event, event.connector_id)),
         charging=_last(known.charging, TextMark(number, step, event.charging_state) if event.charging_state else None),
         remote_start=_first(known.remote_start, _number_mark(event, event.remote_start_id)),
-        registers=registers.read(known.registers, event) if event.samples else known.registers,
+        registers=read,
         flags=_flags(known, event),
         max_power_w=known.max_power_w,
         second=second,
+        intervals=intervals.read(known.intervals, read, event) if event.samples else known.intervals,
     )
 
 

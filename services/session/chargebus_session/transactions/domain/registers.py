@@ -18,6 +18,8 @@ KEPT: Final = 12
 
 _PREFERRED: Final = ("Outlet", "Cable", "EV", "Inlet", "Body", "Upstream")
 """From the car's side of the outlet to what may measure other EVSEs as well."""
+_USUAL: Final = "Outlet"
+_OF: Final = "/"
 _TAKEN_WITH_THE_EVENT: Final = frozenset({"Sample.Periodic", "Trigger"})
 """Contexts of a reading as of its message; others, such as Sample.Clock, may have been kept for long."""
 _MIX: Final = 2_654_435_761  # spreads neighbours over 32 bits (Knuth, The Art of Computer Programming 6.4)
@@ -66,6 +68,11 @@ class Register(msgspec.Struct, frozen=True, omit_defaults=True):
         """Tell whether the readings at the start and at the end are known as such."""
         return (self.begin or self.opening) is not None and (self.end or self.closing) is not None
 
+    @property
+    def has_run(self) -> bool:
+        """Whether it ever said more than zero."""
+        return (self.highest or self.last).wh > 0
+
     def readings(self) -> list[Reading]:
         """Return those that are known, in the order of time."""
         found = [*self.some]
@@ -79,6 +86,12 @@ class Register(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 Registers = dict[str, Register]
+"""By location; those of a phase by both, where the location has none of all phases."""
+
+PHASES: Final = (("L1", "L2", "L3"), ("L1-N", "L2-N", "L3-N"))
+"""The phases whose energy adds up to the whole; what lies between two of them does not."""
+
+_OF_A_PHASE: Final = frozenset(phase for phases in PHASES for phase in phases)
 
 
 def read(registers: Registers, event: Event) -> Registers:
@@ -88,9 +101,11 @@ def read(registers: Registers, event: Event) -> Registers:
     """
     read_so_far = dict(registers)
     for sample in event.samples:
-        reading = Reading(sample.at, event.number, event.step, sample.index, sample.wh)
-        register = read_so_far.get(sample.location) or Register(reading, reading)
-        read_so_far[sample.location] = _with(register, reading, sample, event)
+        name = _name(sample, read_so_far)
+        if name is not None:
+            reading = Reading(sample.at, event.number, event.step, sample.index, sample.wh)
+            register = read_so_far.get(name) or Register(reading, reading)
+            read_so_far[name] = _with(register, reading, sample, event)
     return read_so_far
 
 
@@ -101,13 +116,44 @@ def contradict(registers: Registers, event: Event) -> bool:
     return any(kept.get((event.number, event.step, sample.index), sample.wh) != sample.wh for sample in event.samples)
 
 
-def in_order(registers: Registers) -> Iterator[Register]:
-    """Return the registers, the one that a transaction is measured by first if it tells the energy, and so on."""
-    if len(registers) == 1:  # the usual case
-        yield from registers.values()
+class Meter(msgspec.Struct, frozen=True):
+    """What tells a transaction's energy at one location: a register, or those of its phases, which add up."""
+
+    registers: tuple[Register, ...]
+    per_phase: bool = False
+
+
+def in_order(registers: Registers) -> Iterator[Meter]:
+    """Return what tells a transaction's energy: first what measures it, then what is asked if that tells nothing."""
+    if len(registers) == 1 and _USUAL in registers:
+        yield Meter((registers[_USUAL],))
         return
-    yield from (registers[location] for location in _PREFERRED if location in registers)
-    yield from (registers[location] for location in sorted(registers) if location not in _PREFERRED)
+    for location in sorted({name.partition(_OF)[0] for name in registers}, key=rank):
+        if location in registers:
+            yield Meter((registers[location],))
+        for phases in PHASES:
+            names = (f"{location}{_OF}{phase}" for phase in phases)
+            found = tuple(registers[name] for name in names if name in registers)
+            if found:
+                yield Meter(found, per_phase=True)
+
+
+def rank(location: str) -> tuple[int, str]:
+    """Return what puts locations in the order in which they are asked."""
+    return _PREFERRED.index(location) if location in _PREFERRED else len(_PREFERRED), location
+
+
+def _name(sample: Sample, registers: Registers) -> str | None:
+    """Return the name of a sample's register, None where that does not count."""
+    location = sample.location
+    if sample.interval or (sample.phase and (sample.phase not in _OF_A_PHASE or location in registers)):
+        return None
+    if sample.phase:
+        return f"{location}{_OF}{sample.phase}"
+    if location not in registers:
+        for phase in _OF_A_PHASE:
+            registers.pop(f"{location}{_OF}{phase}", None)
+    return location
 
 
 def _with(register: Register, reading: Reading, sample: Sample, event: Event) -> Register:

@@ -121,7 +121,8 @@ def summarize(fold: Fold) -> Summary:
     started_at = fold.started.at if fold.started else None
     ended_at = fold.ended.at if fold.ended else None
     lasted = duration(started_at, ended_at)
-    energy = measured(fold.registers, Span(fold.ended is not None, lasted, _is_clockless(fold), fold.max_power_w))
+    span = Span(fold.ended is not None, started_at, lasted, _is_clockless(fold), fold.max_power_w)
+    energy = measured(fold.registers, fold.intervals, span)
     return Summary(
         state="ended" if fold.ended else "active",
         begun_at=started_at or fold.first_at,
