@@ -78,8 +78,11 @@ async def test_a_near_miss_of_its_subprotocol_is_taken_and_shown(raw_station, ap
             return (await api.call("GET", f"/v1/stations/{station.station_id}"))["connection"]
 
         shown = await eventually(look, lambda shown: shown["connected"], what="connected")
+        path = f"/v1/stations/{station.station_id}/deviations"
+        told = await eventually(lambda: api.call("GET", path), lambda told: told["items"], what="told")
     assert shown["version"] == "1.6"
-    assert len(shown["deviations"]) == 1
+    assert [each["kind"] for each in told["items"]] == ["handshake"]
+    assert shown["deviations"] == [told["items"][0]["detail"]]
 
 
 @pytest.mark.parametrize("offer", ["ocpp1.5", "ocpp2.0", "OCPP2.0.1", "soap"])

@@ -150,6 +150,25 @@ async def test_a_revoked_key_is_refused_at_once(client, ring):
     assert (await client.get("/v1/who", headers=header("admin"))).status_code == 401
 
 
+async def test_a_key_that_was_made_just_now_is_let_in(client, ring, monkeypatch):
+    apply(ring, revoked("idadmin"))
+
+    async def catch_up() -> bool:
+        apply(ring, key("admin").record())
+        return True
+
+    monkeypatch.setattr(ring.view, "catch_up", catch_up)
+    assert (await client.get("/v1/who", headers=header("admin"))).status_code == 200
+
+
+async def test_where_it_is_not_known_whether_all_keys_were_read_an_unknown_one_is_refused(client, ring, monkeypatch):
+    async def catch_up() -> bool:
+        return False
+
+    monkeypatch.setattr(ring.view, "catch_up", catch_up)
+    assert (await client.get("/v1/who", headers=header("nobody"))).status_code == 401
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -7,7 +7,7 @@
 | chargebus.edge.unacknowledged | {record} | records on their way to Kafka |
 | chargebus.edge.waiting | By | what waits in memory for Kafka, and what stations sent before its turn |
 | chargebus.edge.frames | {frame} | CALLs and SENDs, by `version`, `action` and `result` (published, refused, …) |
-| chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, … |
+| chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, near_miss, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
 | chargebus.edge.commands | {command} | commands that ended, by `result` |
 | chargebus.edge.handshakes.refused | {handshake} | refused handshakes, by `reason` |

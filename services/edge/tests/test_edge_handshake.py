@@ -35,6 +35,7 @@ PASSWORD = "0123456789abcdef0123456789abcdef01234567"
         (f"/ocpp/{'x' * 48}", "x" * 48),
         (f"/ocpp/{'x' * 255}", "x" * 255),
         (f"/ocpp/{'x' * 256}", None),
+        ("/OCPP/CP1", "CP1"),
         ("/CP1", "CP1"),
         ("///charger", "charger"),
         ("ws://csms.example/CP1", "CP1"),
@@ -203,6 +204,9 @@ async def test_a_near_miss_is_answered_in_the_stations_own_words_and_told(edge, 
         f"the subprotocol {offers[0]!r} was taken for OCPP 1.6" if offers else "no subprotocol was taken for OCPP 1.6"
     ]
     assert edge.edge.server._parts.counts.events["near_miss"] == 1
+    (report,) = await edge.kafka.until("ocpp.deviations", 1)
+    (counted,) = msgspec.json.decode(report.value)["deviations"]
+    assert (counted["kind"], counted["action"], counted["detail"]) == ("handshake", "", told["deviations"][0])
 
 
 @pytest.mark.parametrize("offers", [["OCPP1.6"], None])

@@ -121,7 +121,18 @@ class Admission:
             return _WRONG_PASSWORD
         if terms.security_profile > request.security_profile:
             return _LOW_PROFILE
-        return _admitted(station_id, terms, checked.stored, handshake.offered(request.protocols))
+        return self._admitted(station_id, terms, checked.stored, handshake.offered(request.protocols))
+
+    def _admitted(self, station_id: str, terms: Terms, stored: str, offers: Sequence[str]) -> Admitted:
+        """Let a station in with what it is to speak; one that is held to the specification has to name it rightly."""
+        subprotocol = handshake.choose(offers, terms.versions)
+        if subprotocol is not None:
+            return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), stored)
+        guessed = handshake.guess(offers, terms.versions)
+        if guessed is None or not self.registry.tolerance(terms).accepts("", "handshake"):
+            return Admitted(station_id, terms, None, stored)
+        offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"
+        return Admitted(station_id, terms, guessed, stored, (f"{offered} was taken for OCPP {guessed.version}",))
 
     async def _check(self, station_id: str, secret: bytes, terms: Terms) -> Checked:
         checked = self.credentials.check_now(station_id, secret, terms.passwords)
@@ -141,15 +152,3 @@ def _denies(decision: Admitted | Refusal) -> bool:
     if isinstance(decision, Admitted):
         return decision.speech is None
     return decision.status is not HTTPStatus.SERVICE_UNAVAILABLE
-
-
-def _admitted(station_id: str, terms: Terms, stored: str, offers: Sequence[str]) -> Admitted:
-    """Let a station in with what it is to speak; one that is held to the specification has to name it rightly."""
-    subprotocol = handshake.choose(offers, terms.versions)
-    if subprotocol is not None:
-        return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), stored)
-    guessed = None if terms.strict else handshake.guess(offers, terms.versions)
-    if guessed is None:
-        return Admitted(station_id, terms, None, stored)
-    offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"
-    return Admitted(station_id, terms, guessed, stored, (f"{offered} was taken for OCPP {guessed.version}",))

@@ -44,7 +44,7 @@ def identity(target: str) -> str | None:
     except ValueError:
         return None
     parts = [part for part in path.split("/") if part]
-    if parts[:1] == [PREFIX]:
+    if parts and parts[0].lower() == PREFIX:
         del parts[0]
     elif parts and parts[0].startswith(PREFIX):
         return None  # the slash is missing: where the identity begins is a guess

@@ -140,6 +140,8 @@ class OcppConnection:
         station, parts = self.station, self._parts
         self.epoch = epoch
         self._records = FrameRecords(station.station_id, station.version, parts.slot, epoch, parts.stamp)
+        if station.deviations:
+            self._count_deviations("", [("handshake", "", each) for each in station.deviations], refused=False)
         early, self._early, self._early_bytes = self._early or [], None, 0
         for data in early:
             self._run(self.protocol.received(data, parts.monotonic()))
