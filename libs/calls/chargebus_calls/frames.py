@@ -9,6 +9,8 @@
 | no row otherwise | a sign of life |
 | it is no frame | parked |
 | our code fails on it | parked; CALLERROR InternalError where the station waits |
+| it deviates from its schema, and its edge understood it | read as it is meant, if its row can |
+| it is about a transaction, and was refused here or by its edge | parked, with its text, as refused |
 
 Spec: OCPP-J 1.6 4.2.3; OCPP 2.0.1 and 2.1 Part 4, 4.3
 """
@@ -19,13 +21,16 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from chargebus_events.frames import Frame
+from chargebus_events.frames import DEVIATIONS_HEADER, REFUSED_HEADER, Frame, RpcError
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import frames_topic
-from chargebus_ocppj.actions import lookup
+from chargebus_ocppj.actions import ABOUT_TRANSACTIONS, lookup
+from chargebus_ocppj.deviations import decode_deviations
 from chargebus_ocppj.errors import InternalRpcError, NotSupportedRpcError, OcppError, PropertyConstraintError
+from chargebus_ocppj.mending import mended
 from chargebus_ocppj.schemas import encode_result
 from chargebus_ocppj.versions import as_version
+from chargebus_runtime import parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import Clock
 
@@ -76,6 +81,7 @@ class Frames:
     ) -> None:
         self._own = frames_topic(service)
         self.topics = (self._own, *map(frames_topic, listens_to))
+        self._service = service
         self._source = f"/{service}"
         self._blocks = {type(block): block for block in blocks}
         self._clock = clock
@@ -89,8 +95,9 @@ class Frames:
         """Read the frames of a batch, let each block decide its own, answer."""
         by_block: dict[type[Block[Any, Any]], list[Call[Any]]] = {block: [] for block in self._blocks}
         for record in records:
-            call = self._read(batch, record)
-            if call is not None:
+            if REFUSED_HEADER in record.headers and not parking.is_replay(record):
+                await self._keep_refused(batch, record, _reason(record))
+            elif (call := await self._read(batch, record)) is not None:
                 by_block[call.row.block].append(call)
         for kind, calls in by_block.items():
             if calls:
@@ -120,7 +127,7 @@ class Frames:
         row, waited_for = self._treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b""))
         return _Treatment(row, waited_for and record.topic == self._own)
 
-    def _read(self, batch: Batch, record: Received) -> Call[Any] | None:
+    async def _read(self, batch: Batch, record: Received) -> Call[Any] | None:
         """Read a frame; one that no block decides is dealt with here."""
         row, waited_for = self._treatment_of(record)
         if row is None and not waited_for and "ocpp_action" in record.headers:  # most are such: they need not be read
@@ -131,20 +138,32 @@ class Frames:
             return None
         if row is None:
             reason = f"{frame.action} is not supported by this CSMS"
-            self._error(batch, record, frame, NotSupportedRpcError(as_version(frame.version), reason))
+            await self._error(batch, record, frame, NotSupportedRpcError(as_version(frame.version), reason))
             return None
         try:
+            frame = _meant(frame, record)
             return Call(record, frame, row.read(frame), row)
         except (UnusableCallError, msgspec.MsgspecError) as error:
             if waited_for:
                 unreadable = PropertyConstraintError(as_version(frame.version), f"payload: {error}")
-                self._error(batch, record, frame, unreadable)
-            elif isinstance(error, UnusableCallError):
+                await self._error(batch, record, frame, unreadable)
+            elif isinstance(error, UnusableCallError) or _deviates(record):
                 log.warning("station %s: %s is unusable: %s", frame.station_id, frame.action, error)
                 self._metrics.unusable.add(1, self._metrics.about(frame))
+                if _deviates(record):
+                    await self._keep_refused(batch, record, f"{error}")
             else:
                 raise
         return None
+
+    async def _keep_refused(self, batch: Batch, record: Received, reason: str) -> None:
+        """Park a frame of ours that is about a transaction and was refused: no fault of ours, so without a limit."""
+        action = record.text("ocpp_action")
+        if record.topic == self._own and action in ABOUT_TRANSACTIONS:
+            await parking.set_aside(self._service, batch, record, f"refused: {reason}")
+            self._metrics.kept.add(
+                1, {"service": self._service, "action": action, "version": record.text("ocpp_version")}
+            )
 
     async def _decide(self, batch: Batch, block: Block[Any, Any], calls: Sequence[Call[Any]]) -> None:
         state = await block.load(batch, calls)
@@ -152,7 +171,7 @@ class Frames:
             try:
                 answer = block.decide(state, call)
             except OcppError as error:
-                self._error(batch, call.record, call.frame, error)
+                await self._error(batch, call.record, call.frame, error)
                 continue
             if answer is not None:
                 self._answer(batch, call.record, call.frame, answer)
@@ -162,10 +181,39 @@ class Frames:
         payload = _encoded(frame, answer.payload)
         batch.send(frame.answer(payload, self._source, batch.now, *answer.headers), because=record)
 
-    def _error(self, batch: Batch, record: Received, frame: Frame, error: OcppError) -> None:
+    async def _error(self, batch: Batch, record: Received, frame: Frame, error: OcppError) -> None:
         log.warning("station %s: %s refused: %s", frame.station_id, frame.action, error)
         self._metrics.refused.add(1, {**self._metrics.about(frame), "code": error.code})
         batch.send(frame.error(error.code, error.description, self._source, batch.now), because=record)
+        await self._keep_refused(batch, record, f"{error}")
+
+
+def _meant(frame: Frame, record: Received) -> Frame:
+    """Return a frame with its payload as it is meant, if it deviates; any other as it is.
+
+    Raises:
+        UnusableCallError: it cannot be told what is meant.
+    """
+    if not _deviates(record):
+        return frame
+    try:
+        deviations = decode_deviations(frame.deviations or b"[]")
+        payload = mended(as_version(frame.version), frame.action, frame.payload, deviations)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise UnusableCallError(str(error)) from error
+    return msgspec.structs.replace(frame, payload=payload)
+
+
+def _deviates(record: Received) -> bool:
+    return DEVIATIONS_HEADER in record.headers or REFUSED_HEADER in record.headers
+
+
+def _reason(record: Received) -> str:
+    try:
+        error = msgspec.json.decode(record.headers[REFUSED_HEADER], type=RpcError)
+    except msgspec.MsgspecError:
+        return "its edge did not say why"
+    return f"{error.code}: {error.description}".replace("\0", "\\0")
 
 
 def _treatment(routes: Routes) -> Callable[[bytes, bytes], _Treatment]:

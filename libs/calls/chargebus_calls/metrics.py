@@ -4,8 +4,9 @@
 |---|---|---|
 | chargebus.calls.refused | {call} | calls answered with a CALLERROR, by `code` |
 | chargebus.calls.unusable | {call} | calls that nobody waits for and that say what cannot be |
+| chargebus.calls.kept | {call} | refused calls about transactions that were parked with their text |
 
-Both also by `service`, `version` and `action`.
+All also by `service`, `version` and `action`.
 """
 
 from chargebus_events.frames import Frame
@@ -19,6 +20,7 @@ class Metrics:
         meter = metrics.get_meter("chargebus.calls")
         self._service = service
         self.refused = meter.create_counter("chargebus.calls.refused", "{call}")
+        self.kept = meter.create_counter("chargebus.calls.kept", "{call}")
         self.unusable = meter.create_counter("chargebus.calls.unusable", "{call}")
 
     def about(self, frame: Frame) -> dict[str, str]:

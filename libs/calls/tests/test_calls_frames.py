@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 from chargebus_calls import Answer, Block, Call, Fixed, Frames, Row, Topic, UnusableCallError, consumer
-from chargebus_events.frames import ANSWER, ERROR, Frame
+from chargebus_events.frames import ANSWER, ERROR, Frame, RpcError
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import PRESENCE, frames_topic
+from chargebus_events.topics import PRESENCE, frames_topic, parked_topic
+from chargebus_ocppj.deviations import Deviation, encode_deviations
 from chargebus_ocppj.errors import SecurityRpcError
 from chargebus_ocppj.payloads import Payload, reader
+from chargebus_runtime import parking
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.telemetry import Trace
 
@@ -85,7 +87,18 @@ ROUTES = {
     ("1.6", "MeterValues"): Row(read, Listening),
     ("1.6", "StatusNotification"): Row(read_start, Listening),
     ("1.6", "DataTransfer"): Fixed({"status": "UnknownVendorId"}),
+    ("2.0.1", "DataTransfer"): Row(read_start, Deciding, answer),
 }
+
+
+class Database:
+    """Takes what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Any, ...]] = []
+
+    async def execute(self, _sql: str, *values: Any) -> None:
+        self.written.append(values)
 
 
 class Bed:
@@ -95,17 +108,20 @@ class Bed:
         self.deciding, self.listening = Deciding(), Listening()
         blocks = [self.deciding, self.listening]
         self.frames = Frames("session", ROUTES, blocks, lambda: NOW, listens_to=["metering"], **options)
+        self.database = Database()
         self._offset = 0
 
-    def received(self, action: str, payload: object, version: str = "1.6", service: str = "session") -> Received:
+    def received(
+        self, action: str, payload: object, version: str = "1.6", service: str = "session", **headers: bytes
+    ) -> Received:
         self._offset += 1
         raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
         frame = Frame("cs-1", version, action, f"m{self._offset}", 0, 7, self._offset, raw, NOW)
         record = frame.record(frames_topic(service))
-        return Received(record.topic, 0, self._offset, record.key, record.value, dict(record.headers))
+        return Received(record.topic, 0, self._offset, record.key, record.value, dict(record.headers) | headers)
 
     async def apply(self, *records: Received) -> list[Record]:
-        batch = Batch(records, None, NOW, Trace())
+        batch = Batch(records, self.database, NOW, Trace())
         await self.frames.apply(batch, records)
         return [record for group in batch.outgoing.values() for record in group]
 
@@ -144,7 +160,66 @@ async def test_a_payload_that_the_row_cannot_read_is_refused_where_the_station_w
 
 async def test_an_impossible_call_is_refused_where_the_station_waits():
     bed = Bed()
-    [refused] = await bed.apply(bed.received("StartTransaction", {}))
+    [refused] = await bed.apply(bed.received("DataTransfer", {}, "2.0.1"))
+    assert (kinds([refused]), code(refused)) == ([ERROR], "PropertyConstraintViolation")
+
+
+async def test_an_impossible_call_about_a_transaction_is_refused_and_parked_with_its_text():
+    bed = Bed()
+    [refused, kept] = await bed.apply(bed.received("StartTransaction", {"connectorId": -1}))
+    assert (kinds([refused]), code(refused)) == ([ERROR], "PropertyConstraintViolation")
+    assert (kept.topic, kept.value) == (parked_topic("session"), b'{"connectorId":-1}')
+    assert dict(kept.headers)[parking.REASON] == (b"refused: PropertyConstraintViolation: payload: connector -1")
+    assert [written[2:4] for written in bed.database.written] == [(1, dict(kept.headers)[parking.REASON].decode())]
+
+
+async def test_what_an_edge_refused_of_a_transaction_is_parked_and_nobody_is_answered_again():
+    bed = Bed()
+    why = msgspec.json.encode(RpcError("TypeConstraintViolation", "idTag: 5"))
+    refused = bed.received("Authorize", {"idTag": 5}, ocpp_refused=why)
+    stop = bed.received("StopTransaction", b"{no json", ocpp_refused=why)
+    [kept] = await bed.apply(refused, stop)
+    assert (kept.topic, kept.value) == (parked_topic("session"), b"{no json")
+    assert dict(kept.headers)[parking.REASON] == b"refused: TypeConstraintViolation: idTag: 5"
+    assert bed.deciding.batches == []
+
+
+async def test_what_an_edge_refused_of_a_transaction_is_parked_by_its_owner_only():
+    bed = Bed()
+    assert await bed.apply(bed.received("MeterValues", {}, service="metering", ocpp_refused=b"{}")) == []
+    assert bed.database.written == []
+
+
+async def test_a_refused_frame_that_is_replayed_is_read_and_parked_again_only_if_it_still_cannot_be():
+    bed = Bed()
+    why = msgspec.json.encode(RpcError("PropertyConstraintViolation", "strict"))
+    again = {"ocpp_refused": why, "replay_of": b"7"}
+    await bed.apply(bed.received("Authorize", {"idTag": 5}, **again))
+    assert bed.deciding.batches[-1].tags == ["5"]
+    *_, kept = await bed.apply(bed.received("MeterValues", {"connectorId": "x"}, **again))
+    assert kept.topic == parked_topic("session")
+    *_, kept = await bed.apply(bed.received("StartTransaction", b"{no json", **again))
+    assert kept.topic == parked_topic("session")
+
+
+async def test_a_frame_that_deviates_is_read_as_it_is_meant():
+    bed = Bed()
+    marked = encode_deviations([Deviation("wrong_type", "idTag")])
+    [sent] = await bed.apply(bed.received("Authorize", {"idTag": 5, "note": None}, ocpp_deviations=marked))
+    assert msgspec.json.decode(sent.value) == {"idTagInfo": {"status": "5 1"}}
+
+
+async def test_a_frame_that_deviates_and_that_no_row_can_read_is_no_fault_of_ours():
+    bed = Bed()
+    marked = encode_deviations([Deviation("wrong_type", "connectorId")])
+    unreadable = bed.received("MeterValues", {"connectorId": "1", "meterValue": []}, ocpp_deviations=marked)
+    [kept] = await bed.apply(unreadable)
+    assert (kept.topic, kept.value) == (parked_topic("session"), unreadable.value)
+
+
+async def test_marks_that_nobody_can_read_make_a_frame_unreadable():
+    bed = Bed()
+    [refused] = await bed.apply(bed.received("Authorize", {"idTag": "A"}, ocpp_deviations=b"nonsense"))
     assert (kinds([refused]), code(refused)) == ([ERROR], "PropertyConstraintViolation")
 
 
@@ -163,7 +238,8 @@ async def test_an_unreadable_frame_that_nobody_waits_for_is_raised_and_so_parked
 async def test_an_action_without_a_row_is_not_supported_where_the_station_waits():
     bed = Bed()
     sent = await bed.apply(bed.received("StopTransaction", {}), bed.received("Heartbeat", {}))
-    assert (kinds(sent), code(sent[0])) == ([ERROR], "NotSupported")
+    assert (kinds(sent[:1]), code(sent[0])) == ([ERROR], "NotSupported")
+    assert [record.topic for record in sent[1:]] == [parked_topic("session")]  # it is about a transaction
 
 
 async def test_a_record_that_is_no_frame_is_raised_and_so_parked_and_nobody_is_told():

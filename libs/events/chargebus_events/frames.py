@@ -25,8 +25,8 @@ class Frame(msgspec.Struct, frozen=True):
     """A CALL or SEND from a station, as the edge put it on Kafka.
 
     `epoch` names the connection, `number` counts the connection's frames from 1: together they address the answer.
-    `version` is `1.6`, `2.0.1` or `2.1`; `payload` is raw JSON, valid against the version's schema;
-    `received_at` is when the edge had it.
+    `version` is `1.6`, `2.0.1` or `2.1`; `payload` is raw JSON, valid against the version's schema but for `deviations`
+    (as libs/ocppj writes them; nearly always empty); `received_at` is when the edge had it.
     """
 
     station_id: str
@@ -39,6 +39,7 @@ class Frame(msgspec.Struct, frozen=True):
     payload: bytes
     received_at: datetime
     expects_answer: bool = True
+    deviations: bytes = b""
 
     @property
     def id(self) -> str:
@@ -65,6 +66,7 @@ class Frame(msgspec.Struct, frozen=True):
                 ("ocpp_slot", b"%d" % self.slot),
                 ("ocpp_epoch", b"%d" % self.epoch),
                 ("ocpp_number", b"%d" % self.number),
+                *(((DEVIATIONS_HEADER, self.deviations),) if self.deviations else ()),
                 *more,
             ),
         )
@@ -88,6 +90,7 @@ class Frame(msgspec.Struct, frozen=True):
             payload=record.value or b"{}",
             received_at=datetime.fromisoformat(headers["ce_time"].decode()).astimezone(UTC),
             expects_answer=headers["ce_type"] == CALL.encode(),
+            deviations=headers.get(DEVIATIONS_HEADER, b""),
         )
 
     def answer(self, payload: bytes, source: str, now: datetime, *more: tuple[str, bytes]) -> Record:

@@ -151,6 +151,10 @@ _BY_KEY: Final[Mapping[tuple[str, str, str], Action]] = {
 _KNOWN: Final[frozenset[tuple[str, str]]] = frozenset((version, name) for version, _, name in _BY_KEY)
 
 
+ABOUT_TRANSACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent", "MeterValues"})
+"""What stations say of transactions: nothing of it may be lost, not even what nobody can read."""
+
+
 def lookup(version: str, action: str, initiator: Initiator = "station") -> Action | None:
     """Return the row of an action that `initiator` may start in `version`, or None."""
     return _BY_KEY.get((version, initiator, action))

@@ -1,10 +1,11 @@
 """The frames of OCPP-J: read once and strictly, written compactly, their payload untouched in between."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from chargebus_ocppj.deviations import Deviation
 from chargebus_ocppj.errors import CODE_LIMIT, error_code, shorten
 from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.salvage import MESSAGE_ID_LIMIT, Wreck, inspect, is_message_id
@@ -19,6 +20,7 @@ __all__ = [
     "CallResultError",
     "Frame",
     "FrameError",
+    "MessageId",
     "Send",
     "encode",
     "parse",
@@ -30,18 +32,26 @@ UNREADABLE_MESSAGE_ID: Final = "-1"
 _CALL_ERROR: Final = 4
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A request that wants an answer; `payload` is the JSON object as it was sent."""
+MessageId: TypeAlias = str | int
+"""A text; a number only of a CALL that was recovered, and of the answer to it."""
 
-    message_id: str
+
+class Call(msgspec.Struct, frozen=True):
+    """A request that wants an answer; `payload` is the JSON object as it was sent.
+
+    `deviations` say in what it was no frame by the letter, if it was recovered.
+    """
+
+    message_id: MessageId
     action: str
     payload: bytes
+    deviations: tuple[Deviation, ...] = ()
 
 
 class CallResult(msgspec.Struct, frozen=True):
     """The answer to a CALL; `payload` is the JSON object as it was sent."""
 
-    message_id: str
+    message_id: MessageId
     payload: bytes
 
 
@@ -51,7 +61,7 @@ class CallError(msgspec.Struct, frozen=True):
     The code and description of one that was read have no control characters, and 50 and 255 characters at most.
     """
 
-    message_id: str
+    message_id: MessageId
     code: str
     description: str
     details: bytes = b"{}"
@@ -60,18 +70,19 @@ class CallError(msgspec.Struct, frozen=True):
 class CallResultError(msgspec.Struct, frozen=True):
     """The refusal of a CALLRESULT (2.1); what is said of the members of `CallError` goes for its own."""
 
-    message_id: str
+    message_id: MessageId
     code: str
     description: str
     details: bytes = b"{}"
 
 
 class Send(msgspec.Struct, frozen=True):
-    """A message that wants no answer (2.1)."""
+    """A message that wants no answer (2.1); `deviations` as of a `Call`."""
 
-    message_id: str
+    message_id: MessageId
     action: str
     payload: bytes
+    deviations: tuple[Deviation, ...] = ()
 
 
 Frame = Call | CallResult | CallError | CallResultError | Send
@@ -200,7 +211,7 @@ def parse(message: str | bytes, version: Version) -> Frame:
         frame: Frame = wire.frame()
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise _refuse(inspect(message, _TYPES[version]), version) from None
-    if not is_message_id(frame.message_id):
+    if isinstance(frame.message_id, str) and not is_message_id(frame.message_id):
         raise _refuse(inspect(message, _TYPES[version]), version)
     return frame
 

@@ -16,8 +16,14 @@ _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _INTEGER: Final = msgspec.json.Decoder(int)
 _TEXT: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
+_ID: Final = msgspec.json.Decoder(str | int)
 
 _HEAD: Final = re.compile(rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]*")')
+
+_REQUEST_HEAD: Final = re.compile(
+    rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]{1,255}"|[0-9]{1,18})'
+    rb'(?:\s*,\s*"(?P<action>[A-Za-z0-9]{1,64})")?'
+)
 
 _REQUEST_ELEMENTS: Final = 4
 _RESULT_ELEMENTS: Final = 3
@@ -36,6 +42,23 @@ class Wreck(msgspec.Struct, frozen=True):
     reason: str
     message_type: int | None = None
     message_id: str | None = None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The beginning of a message that could not be read, or not as a whole; `action` is empty if there is none."""
+
+    message_type: int
+    message_id: str | int
+    action: str
+
+
+def read_head(message: bytes) -> Head | None:
+    """Return the beginning of a message, None if its type and id cannot be told."""
+    match = _REQUEST_HEAD.match(message)
+    message_id = None if match is None else _read(_ID, match["id"])
+    if match is None or message_id is None or (isinstance(message_id, str) and not message_id.isprintable()):
+        return None
+    return Head(int(match["type"]), message_id, (match["action"] or b"").decode())
 
 
 def is_message_id(text: str) -> bool:

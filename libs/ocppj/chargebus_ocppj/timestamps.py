@@ -10,6 +10,10 @@ _TIMESTAMP: Final = re.compile(
     r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>[0-9]{2})(?::?(?P<zone_minute>[0-9]{2}))?)?"
 )
 
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
 FIRST: Final = datetime.min.replace(tzinfo=UTC)
 LAST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -47,6 +51,14 @@ def parse_timestamp(text: str) -> datetime:
         return day + _time_of_day(match) - _offset(match)
     except OverflowError:
         return FIRST if day.year == 1 else LAST
+
+
+def is_rfc3339(text: str) -> bool:
+    """Return whether a text that `parse_timestamp` reads is written as the schemas have it: with a zone, and so on.
+
+    Spec: RFC 3339 5.6
+    """
+    return _is_common(text) or _RFC3339.fullmatch(text) is not None
 
 
 def _is_common(text: str) -> bool:

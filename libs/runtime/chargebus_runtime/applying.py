@@ -173,8 +173,7 @@ class Applying:
 
     async def _set_aside(self, batch: Batch, reason: str) -> None:
         for record in batch.records:
-            batch.send(parking.parked(self._parts.service, record, reason, batch.now), because=record)
-            await parking.note(batch.connection, record, reason, batch.now)
+            await parking.set_aside(self._parts.service, batch, record, reason)
             for answer in self._refusal(record, reason):
                 batch.send(answer, because=record)
 

@@ -10,6 +10,8 @@ import asyncpg
 from chargebus_events.record import Received, Record, timestamp
 from chargebus_events.topics import parked_topic
 
+from chargebus_runtime.batch import Batch
+
 _PREFIX = "parked_"
 TOPIC, PARTITION, OFFSET, REASON, AT = (f"{_PREFIX}{name}" for name in ("topic", "partition", "offset", "reason", "at"))
 REPLAYED, DISMISSED = (f"{_PREFIX}{name}" for name in ("replayed", "dismissed"))
@@ -103,6 +105,12 @@ def still_parked(records: Iterable[Received]) -> list[Received]:
 async def note(connection: asyncpg.Connection, record: Received, reason: str, now: datetime) -> None:
     """Count a record as parked, in the transaction that parks it."""
     await connection.execute(_NOTE, record.topic, record.partition, record.offset, reason, now)
+
+
+async def set_aside(service: str, batch: Batch, record: Received, reason: str) -> None:
+    """Park a record of a batch in the transaction of that batch, for a reason that is not our fault."""
+    batch.send(parked(service, record, reason, batch.now), because=record)
+    await note(batch.connection, record, reason, batch.now)
 
 
 async def forget(pool: asyncpg.Pool, records: Sequence[Received]) -> None:

@@ -62,7 +62,7 @@ class Answering:
         return CommandDecider(core.state, core.queue, core.registration.status, core.clock.now())
 
     def _note(self, call: Call, payload: Payload) -> CommandEntry:
-        entry = CommandEntry(call.message_id, call.action, payload, self._core.clock.now())
+        entry = CommandEntry(str(call.message_id), call.action, payload, self._core.clock.now())
         self._core.history.note(entry)
         return entry
 

@@ -128,9 +128,9 @@ class Rpc:
             case CallResult() | CallError():
                 return self._concluded(frame)
             case CallResultError(message_id, code):
-                return ResultRejected(message_id, code)
+                return ResultRejected(str(message_id), code)
             case Send(message_id):
-                return StrayAnswer(message_id)
+                return StrayAnswer(str(message_id))
 
     def _requested(self, call: Call) -> Received:
         try:
@@ -144,7 +144,7 @@ class Rpc:
     def _concluded(self, frame: CallResult | CallError) -> Received:
         call = self._in_flight
         if call is None or call.message_id != frame.message_id:
-            return StrayAnswer(frame.message_id)
+            return StrayAnswer(str(frame.message_id))
         self._in_flight = None
         if isinstance(frame, CallError):
             return Concluded(Refusal(frame.code, frame.description))

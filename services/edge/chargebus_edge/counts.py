@@ -16,6 +16,7 @@ class Counts:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.frames: Counter[tuple[str, str, str]] = Counter()
+        self.deviations: Counter[tuple[str, str, str, str]] = Counter()
         self.events: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.commands: Counter[str] = Counter()

@@ -6,7 +6,8 @@
 | chargebus.edge.registered | {station} | stations in the registry as this edge knows it |
 | chargebus.edge.unacknowledged | {record} | records on their way to Kafka |
 | chargebus.edge.waiting | By | what waits in memory for Kafka, and what stations sent before its turn |
-| chargebus.edge.frames | {frame} | CALLs and SENDs, by `version`, `action` and `result` (published, refused, …) |
+| chargebus.edge.frames | {frame} | CALLs and SENDs, by `version`, `action` and `result` (published, refused, kept, …) |
+| chargebus.edge.deviations | {frame} | frames that deviate, by `version`, `action`, `kind`, `result` (taken, refused) |
 | chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, near_miss, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
 | chargebus.edge.commands | {command} | commands that ended, by `result` |
@@ -24,7 +25,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation, get_m
 
 from chargebus_edge.counts import Counts
 
-K = TypeVar("K", str, tuple[str, str, str])
+K = TypeVar("K", str, tuple[str, str, str], tuple[str, str, str, str])
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Metrics:
         self._gauge("unacknowledged", "{record}", levels.unacknowledged)
         self._gauge("waiting", "By", levels.waiting_bytes)
         self._counter("frames", "{frame}", counts.frames, ("version", "action", "result"))
+        self._counter("deviations", "{frame}", counts.deviations, ("version", "action", "kind", "result"))
         self._counter("events", "{event}", counts.events, ("event",))
         self._counter("answers", "{answer}", counts.answers, ("source",))
         self._counter("commands", "{command}", counts.commands, ("result",))

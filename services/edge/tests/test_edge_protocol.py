@@ -4,9 +4,10 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from chargebus_edge.door.tolerance import STRICT
 from chargebus_edge.log.commands import Report, StationCommand
 from chargebus_edge.log.frames import Publish
-from chargebus_edge.rpc.effects import Note, SendText
+from chargebus_edge.rpc.effects import Deviating, Note, SendText
 from chargebus_edge.rpc.limits import ProtocolLimits
 from chargebus_edge.rpc.protocol import OcppProtocol
 from chargebus_events.frames import RpcError
@@ -228,8 +229,8 @@ def test_a_call_whose_frame_kafka_did_not_take_is_never_answered():
         ("1.6", call("a", "Authorize"), "OccurenceConstraintViolation"),
         ("2.0.1", call("a", "Authorize"), "OccurrenceConstraintViolation"),
         ("2.0.1", call("a", "SignCertificate", {"csr": "x"}), "NotSupported"),
-        ("1.6", b'[2,"a","Heartbeat"]', "FormationViolation"),
-        ("2.0.1", b'[2,"a","Heartbeat"]', "RpcFrameworkError"),
+        ("1.6", b'[2,"a","Heartbeat",{]', "FormationViolation"),
+        ("2.0.1", b'[2,"a","Heartbeat",17]', "ProtocolError"),
     ],
 )
 def test_a_bad_call_is_answered_with_its_callerror_and_not_published(version, frame, code):
@@ -242,7 +243,7 @@ def test_a_bad_call_is_answered_in_order_too():
     protocol = make_protocol()
     protocol.received(call("a", "Authorize", AUTHORIZE), START)
     assert texts(protocol.received(call("b", "Nonsense"), START)) == []
-    assert texts(protocol.received(b'[2,"c","Heartbeat"]', START)) == []
+    assert texts(protocol.received(b'[2,"c","Heartbeat",{]', START)) == []
     assert [text[1] for text in texts(protocol.answer(1, b"{}", START))] == ["a", "b", "c"]
 
 
@@ -559,3 +560,168 @@ def test_after_the_end_the_link_is_silent():
     assert protocol.answer(1, b"{}", START) == []
     assert protocol.tick(START + 1000) == []
     assert [r.result for r in reports(protocol.command(command("c-9"), START))] == ["undeliverable"]
+
+
+# What deviates
+
+STOP = {"transactionId": 7, "meterStop": 3000, "timestamp": "2024-05-01T12:00:00Z"}
+
+
+def strict(version="1.6"):
+    protocol = make_protocol(version)
+    protocol.tolerance = STRICT
+    return protocol
+
+
+def publishes(effects):
+    return [effect for effect in effects if isinstance(effect, Publish)]
+
+
+def kinds(effects):
+    return {each.kind for effect in effects if isinstance(effect, Deviating) for each in effect.deviations}
+
+
+def test_a_call_that_breaks_its_schema_and_is_understood_goes_on_as_it_came_and_marked():
+    payload = {**STOP, "reason": "", "idTag": None, "note": 1}
+    effects = make_protocol().received(call("a", "StopTransaction", payload), START)
+    (publish,) = publishes(effects)
+    assert json.loads(publish.payload) == payload
+    assert (
+        {each.kind for each in publish.deviations}
+        == {"extra_property", "unknown_value", "null_member"}
+        == kinds(effects)
+    )
+    assert (publish.refusal, texts(effects), events(effects)) == (None, [], ["deviating"])
+
+
+def test_a_call_that_keeps_to_its_schema_bears_no_mark():
+    (publish,) = make_protocol().received(call("a", "StopTransaction", STOP), START)
+    assert (publish.deviations, publish.refusal) == ((), None)
+
+
+def test_a_time_without_a_zone_is_taken_and_marked():
+    effects = make_protocol().received(
+        call("a", "StopTransaction", {**STOP, "timestamp": "2024-05-01T12:00:00"}), START
+    )
+    assert kinds(effects) == {"bad_time"}
+    assert len(publishes(effects)) == 1
+
+
+@pytest.mark.parametrize("payload", [{**STOP, "idTag": "x" * 21}, {**STOP, "meterStop": "3000"}, {**STOP, "n": None}])
+def test_a_strict_station_is_refused_for_what_breaks_a_schema_as_soon_as_it_is_kept(payload):
+    protocol = strict()
+    effects = protocol.received(call("a", "StopTransaction", payload), START)
+    (publish,) = publishes(effects)
+    assert texts(effects) == []
+    assert [text[:2] for text in texts(protocol.kept(publish, START))] == [[4, "a"]]
+
+
+def test_what_cannot_be_understood_and_is_about_no_transaction_is_refused_at_once():
+    effects = make_protocol().received(call("a", "Authorize", {"idTag": {}}), START)
+    assert [text[:3] for text in texts(effects)] == [[4, "a", "TypeConstraintViolation"]]
+    assert publishes(effects) == []
+    assert kinds(effects) == {"unreadable"}
+
+
+def test_what_cannot_be_understood_of_a_transaction_is_kept_and_only_then_refused():
+    protocol = make_protocol()
+    start = {"connectorId": "one", "idTag": "t", "meterStart": 1, "timestamp": "2024-05-01T12:00:00Z"}
+    effects = protocol.received(call("a", "StartTransaction", start), START)
+    (publish,) = publishes(effects)
+    assert publish.refusal.code == "TypeConstraintViolation"
+    assert texts(effects) == []
+    assert [text[:3] for text in texts(protocol.kept(publish, START))] == [[4, "a", "TypeConstraintViolation"]]
+
+
+def test_what_is_kept_already_is_refused_without_being_kept_again():
+    protocol = make_protocol()
+    (publish,) = publishes(protocol.received(call("a", "StopTransaction", {"reason": "Local"}), START))
+    protocol.kept(publish, START)
+    effects = protocol.received(call("b", "StopTransaction", {"reason": "Local"}), START)
+    assert publishes(effects) == []
+    assert [text[:2] for text in texts(effects)] == [[4, "b"]]
+
+
+def test_what_kafka_did_not_take_is_not_refused_and_kept_the_next_time():
+    protocol = make_protocol()
+    (publish,) = publishes(protocol.received(call("a", "StopTransaction", {"reason": "Local"}), START))
+    protocol.abandon(publish.number)
+    assert len(publishes(protocol.received(call("b", "StopTransaction", {"reason": "Local"}), START))) == 1
+
+
+def test_a_stop_that_is_no_json_is_kept_with_its_text():
+    protocol = make_protocol()
+    text = b'[2,"a","StopTransaction",{"transactionId":,"meterStop":3000}]'
+    (publish,) = publishes(protocol.received(text, START))
+    assert publish.payload == text
+    assert [text[:3] for text in texts(protocol.kept(publish, START))] == [[4, "a", "FormationViolation"]]
+
+
+def test_nothing_is_kept_of_a_station_that_is_not_accepted():
+    protocol = make_protocol(registration="pending")
+    text = b'[2,"a","StopTransaction",{"transactionId":,"meterStop":3000}]'
+    assert publishes(protocol.received(text, START)) == []
+    assert publishes(protocol.received(call("b", "StopTransaction", {}), START)) == []
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version):
+    protocol = make_protocol(version)
+    (publish,) = publishes(protocol.received(call(17), START))
+    assert texts(protocol.answer(publish.number, b"{}", START)) == [[3, 17, {}]]
+    assert [text[:2] for text in texts(protocol.received(call(18, "Nonsense"), START))] == [[4, 18]]
+
+
+def test_a_strict_station_gets_silence_for_a_number_as_id_in_1_6():
+    assert texts(strict().received(call(17), START)) == []
+
+
+def test_a_raw_nul_costs_a_call_nothing():
+    effects = make_protocol().received(b'[2,"a","Authorize",{"idTag":"t\0"}]', START)
+    (publish,) = publishes(effects)
+    assert publish.payload == b'{"idTag":"t"}'
+    assert kinds(effects) == {"control_character"}
+
+
+@pytest.mark.parametrize("nul", [b"\0", b"\\u0000"])
+def test_a_nul_does_not_lose_an_answer(nul):
+    protocol = make_protocol()
+    protocol.tick(SETTLED)
+    assert texts(protocol.command(command(action="GetConfiguration"), SETTLED)) == [[2, "c-1", "GetConfiguration", {}]]
+    answer = b'[3,"c-1",{"configurationKey":[{"key":"a","readonly":true,"value":"b' + nul + b'"}]}]'
+    (report,) = reports(protocol.received(answer, SETTLED))
+    assert (report.result, report.error) == ("answered", None)
+    assert json.loads(report.payload) == {"configurationKey": [{"key": "a", "readonly": True, "value": "b"}]}
+
+
+# What is too large
+
+
+def test_a_message_that_is_too_large_is_refused_by_its_id_and_the_connection_goes_on():
+    protocol = make_protocol()
+    effects = protocol.oversized(b'[2,"a","DataTransfer",{"vendorId":"v","data":"xxx', 2_000_000, START)
+    assert [text[:3] for text in texts(effects)] == [[4, "a", "GenericError"]]
+    assert events(effects) == ["oversized"]
+    assert publishes(protocol.received(call("b"), START))
+
+
+def test_a_stop_that_is_too_large_is_kept_as_far_as_it_was_read():
+    protocol = make_protocol()
+    head = b'[2,17,"StopTransaction",{"transactionId":7,"meterStop":3000,"transactionData":['
+    (publish,) = publishes(protocol.oversized(head, 2_000_000, START))
+    assert publish.payload == head
+    assert [text[:3] for text in texts(protocol.kept(publish, START))] == [[4, 17, "GenericError"]]
+
+
+def test_an_answer_that_is_too_large_ends_its_command():
+    protocol = make_protocol()
+    protocol.tick(SETTLED)
+    protocol.command(command(action="GetConfiguration"), SETTLED)
+    (report,) = reports(protocol.oversized(b'[3,"c-1",{"configurationKey":[', 2_000_000, SETTLED))
+    assert (report.result, report.payload, report.error.code) == ("answered", None, "GenericError")
+
+
+@pytest.mark.parametrize("head", [b"", b"[2", b'[2,"', b'[3,"x",{', b"\0" * 64])
+def test_what_is_too_large_and_names_nothing_is_only_counted(head):
+    effects = make_protocol().oversized(head, 2_000_000, START)
+    assert (texts(effects), events(effects)) == ([], ["oversized"])

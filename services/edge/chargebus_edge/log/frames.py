@@ -3,12 +3,14 @@
 The result is the same as `Frame.record`'s (a test compares them); it costs a fifth.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
-from chargebus_events.frames import CALL, SEND, RpcError
+from chargebus_events.frames import CALL, DEVIATIONS_HEADER, REFUSED_HEADER, SEND, RpcError
 from chargebus_events.record import Record, timestamp
+from chargebus_ocppj.deviations import Deviation, encode_deviations
+from chargebus_ocppj.frames import MessageId
 
 from chargebus_edge.log.routes import Route
 
@@ -23,12 +25,18 @@ Answer = bytes | RpcError
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
-    """Put a CALL or SEND on Kafka; `number` counts the connection's frames from 1 and addresses the answer."""
+    """Put a CALL or SEND on Kafka; `number` counts the connection's frames from 1 and addresses the answer.
+
+    `deviations` are those from its schema in spite of which it was understood. One with a `refusal` was not: it is kept
+    for an operator to see, and refused when Kafka has it.
+    """
 
     number: int
     route: Route
-    message_id: str
+    message_id: MessageId
     payload: bytes
+    deviations: tuple[Deviation, ...] = ()
+    refusal: RpcError | None = None
 
 
 class Stamp:
@@ -82,9 +90,17 @@ class FrameRecords:
                 _JSON,
                 self._version,
                 way.header,
-                ("ocpp_message_id", frame.message_id.encode()),
+                ("ocpp_message_id", str(frame.message_id).encode()),
                 self._slot,
                 self._epoch,
                 ("ocpp_number", number),
+                *(_remarks(frame) if frame.deviations or frame.refusal else ()),
             ),
         )
+
+
+def _remarks(frame: Publish) -> Iterator[tuple[str, bytes]]:
+    if frame.deviations:
+        yield DEVIATIONS_HEADER, encode_deviations(frame.deviations)
+    if frame.refusal is not None:
+        yield REFUSED_HEADER, msgspec.json.encode(frame.refusal)

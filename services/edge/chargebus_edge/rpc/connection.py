@@ -22,7 +22,7 @@ from chargebus_edge.log.frames import Answer, FrameRecords, Publish, Stamp
 from chargebus_edge.log.routes import route
 from chargebus_edge.log.stations import Ending, Station
 from chargebus_edge.log.uplink import Uplink
-from chargebus_edge.rpc.effects import Effect, Note, SendText
+from chargebus_edge.rpc.effects import Deviating, Effect, Note, SendText
 from chargebus_edge.rpc.keepalive import KeepAlive
 from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.rpc.protocol import OcppProtocol
@@ -117,6 +117,15 @@ class OcppConnection:
             self._early_bytes += len(data)
             self._flow()
 
+    def oversized(self, head: bytes, size: int) -> None:
+        """Take what is left of a message that was too large to be read."""
+        now = self._parts.monotonic()
+        self._keepalive.message(now)
+        if self._records is not None:
+            self._run(self.protocol.oversized(head, size, now))
+        else:
+            self._parts.counts.note("oversized", self.station.station_id, f"{size} bytes before its connection began")
+
     def refused(self, reason: str) -> None:
         """Count a message that the socket refused and closes for."""
         self._parts.counts.note("unreadable", self.station.station_id, reason)
@@ -152,6 +161,8 @@ class OcppConnection:
         self._unacknowledged -= 1
         if sent is None:
             self.protocol.abandon(frame.number)
+        elif frame.refusal is not None:
+            self._run(self.protocol.kept(frame, self._parts.monotonic()))
         elif frame.route.answered_by_edge:
             answer = empty_answer(self.station.version, frame.route.action, self._parts.clock())
             self._parts.counts.answers["edge"] += 1
@@ -292,6 +303,8 @@ class OcppConnection:
                 self._publish(effect)
             elif isinstance(effect, Report):
                 self._report(effect)
+            elif isinstance(effect, Deviating):
+                self._deviating(effect)
             else:
                 self._note(effect)
 
@@ -301,7 +314,8 @@ class OcppConnection:
         span = self._trace(frame) if parts.tracing.enabled else None
         if span is not None:
             record = with_trace(record, span)
-        parts.counts.frames[self.station.version, frame.route.action, "published"] += 1
+        result = "published" if frame.refusal is None else "kept"
+        parts.counts.frames[self.station.version, frame.route.action, result] += 1
         self._unacknowledged += 1
         if frame.route.seen:
             self._shown_at = parts.monotonic()
@@ -340,6 +354,11 @@ class OcppConnection:
             station, parts = self.station, self._parts
             report = DeviationReport(station.station_id, station.version, parts.slot, self.epoch, parts.clock(), told)
             parts.uplink.post(report.record())
+
+    def _deviating(self, deviating: Deviating) -> None:
+        counts, result = self._parts.counts, "refused" if deviating.refused else "taken"
+        for kind in {each.kind for each in deviating.deviations}:
+            counts.deviations[self.station.version, deviating.action, kind, result] += 1
 
     def _report(self, report: Report) -> None:
         parts = self._parts

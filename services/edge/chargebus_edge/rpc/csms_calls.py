@@ -8,7 +8,8 @@ import msgspec
 from chargebus_events.commands import DeliveryResult
 from chargebus_events.frames import RpcError
 from chargebus_ocppj.errors import OcppError
-from chargebus_ocppj.frames import MESSAGE_ID_LIMIT, Call, CallError, CallResult, CallResultError, encode
+from chargebus_ocppj.frames import MESSAGE_ID_LIMIT, Call, CallError, CallResult, CallResultError, MessageId, encode
+from chargebus_ocppj.mending import without_nul
 from chargebus_ocppj.schemas import validate_result
 from chargebus_ocppj.versions import Version
 
@@ -55,7 +56,7 @@ class CsmsCalls:
         """Whether nothing is in flight or waiting."""
         return self._in_flight is None and not self._waiting
 
-    def expects(self, message_id: str) -> bool:
+    def expects(self, message_id: MessageId) -> bool:
         """Tell whether the call in flight has this message id."""
         return self._in_flight is not None and self._in_flight.message_id == message_id
 
@@ -94,15 +95,20 @@ class CsmsCalls:
         return command, SendText(encode(Call(message_id, command.action, command.payload)), is_command=True)
 
     def result(self, result: CallResult) -> list[Effect]:
-        """Take a CALLRESULT; one that breaks its schema ends the command too, with the error beside it."""
+        """Take a CALLRESULT; one that breaks its schema ends the command too, with the error beside it.
+
+        Control characters are taken out: nobody can keep a NUL, and an answer is not lost for one.
+        """
         command = self._land(result.message_id)
         if command is None:
             return [Note("unknown_answer", f"CALLRESULT {result.message_id}")]
-        try:
-            validate_result(self._version, command.action, result.payload)
-        except OcppError as error:
-            return self._bad_result(command, result, error)
-        return [Report(command, "answered", result.payload)]
+        breach = _breach(self._version, command.action, result.payload)
+        if breach is None:
+            return [Report(command, "answered", result.payload)]
+        payload = without_nul(result.payload)
+        if payload != result.payload and _breach(self._version, command.action, payload) is None:
+            return [Report(command, "answered", payload), Note("deviating", f"{command.action}: {breach}")]
+        return self._bad_result(command, CallResult(result.message_id, payload), breach)
 
     def error(self, error: CallError) -> list[Effect]:
         """Take a CALLERROR."""
@@ -117,7 +123,7 @@ class CsmsCalls:
         flight, self._in_flight = self._in_flight, None
         return [] if flight is None else [self._undelivered(flight.command, "the connection is closing")]
 
-    def unreadable(self, message_id: str, result: DeliveryResult, error: RpcError) -> list[Effect]:
+    def unreadable(self, message_id: MessageId, result: DeliveryResult, error: RpcError) -> list[Effect]:
         """Take an answer of which nothing could be read but its message id, and whether it refuses the call."""
         command = self._land(message_id)
         return [] if command is None else [Report(command, result, None, error)]
@@ -154,7 +160,7 @@ class CsmsCalls:
         # A report of a later answer would come when the command has ended.
         return min(now + command.timeout_s, command.answer_due + self._limits.answer_grace_s)
 
-    def _land(self, message_id: str) -> StationCommand | None:
+    def _land(self, message_id: MessageId) -> StationCommand | None:
         if self._in_flight is None or self._in_flight.message_id != message_id:
             return None
         command = self._in_flight.command
@@ -191,6 +197,14 @@ class CsmsCalls:
         if self._seen is not None and command.command_id in self._seen:
             self._seen[command.command_id].kept = False
         return Report(command, "undeliverable", None, RpcError("", reason))
+
+
+def _breach(version: Version, action: str, payload: bytes) -> OcppError | None:
+    try:
+        validate_result(version, action, payload)
+    except OcppError as error:
+        return error
+    return None
 
 
 def _message_id(command_id: str) -> str:

@@ -18,6 +18,8 @@ Event = Literal[
     "send_dropped",
     "repeated_command",
     "repeated_answer",
+    "deviating",
+    "oversized",
 ]
 """What a connection has seen that an operator may want to know of; each is counted."""
 
@@ -43,4 +45,12 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     deviations: tuple[Deviation, ...] = ()
 
 
-Effect = Publish | SendText | Report | Note
+class Deviating(msgspec.Struct, frozen=True, gc=False):
+    """Count in what ways a frame of an action broke its schema, and whether it was refused for it."""
+
+    action: str
+    deviations: tuple[Deviation, ...]
+    refused: bool = False
+
+
+Effect = Publish | SendText | Report | Note | Deviating

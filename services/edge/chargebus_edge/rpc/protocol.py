@@ -5,14 +5,22 @@ Times are seconds of any one monotonic clock.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from math import inf
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
+import msgspec
 from chargebus_events.commands import DeliveryResult
 from chargebus_events.frames import RpcError
 from chargebus_events.registry import Registration
-from chargebus_ocppj.actions import require_call, require_send
-from chargebus_ocppj.errors import GenericRpcError, NotSupportedRpcError, OcppError, SecurityRpcError
+from chargebus_ocppj.actions import ABOUT_TRANSACTIONS, require_call, require_send
+from chargebus_ocppj.deviations import Deviation
+from chargebus_ocppj.errors import (
+    GenericRpcError,
+    NotSupportedRpcError,
+    OcppError,
+    SecurityRpcError,
+)
 from chargebus_ocppj.frames import (
     Call,
     CallError,
@@ -20,22 +28,29 @@ from chargebus_ocppj.frames import (
     CallResultError,
     Frame,
     FrameError,
+    MessageId,
     Send,
     encode,
     parse,
 )
-from chargebus_ocppj.schemas import validate_call
+from chargebus_ocppj.recovery import recover
+from chargebus_ocppj.salvage import Head, read_head
 from chargebus_ocppj.versions import Version
 
 from chargebus_edge.door.tolerance import LENIENT
 from chargebus_edge.log.commands import StationCommand
 from chargebus_edge.log.frames import Answer, Publish
 from chargebus_edge.log.routes import BOOT, Route, route
+from chargebus_edge.rpc.breaches import BreachError, accepts, check, in_words
 from chargebus_edge.rpc.csms_calls import CsmsCalls
-from chargebus_edge.rpc.effects import Effect, Note, SendText
+from chargebus_edge.rpc.effects import Deviating, Effect, Note, SendText
 from chargebus_edge.rpc.limits import ProtocolLimits
 from chargebus_edge.rpc.registration import Permits
 from chargebus_edge.rpc.station_calls import StationCalls
+
+_CALL: Final = 2
+_CALL_ERROR: Final = 4
+_KEPT_REMEMBERED: Final = 64
 
 
 class OcppProtocol:
@@ -49,6 +64,7 @@ class OcppProtocol:
         "_calls",
         "_csms",
         "_ended",
+        "_kept",
         "_limits",
         "_number",
         "_permits",
@@ -69,6 +85,7 @@ class OcppProtocol:
         self._number = 0
         self._boot = 0  # the frame number of a BootNotification without an answer
         self._waiting: deque[Call | Send] | None = None  # what came while too many calls were open
+        self._kept: set[bytes] | None = None  # digests of what was refused and kept
         self.waiting_bytes = 0
         self._settled_at: float | None = now + limits.settle_s
         self._ended = False
@@ -100,9 +117,28 @@ class OcppProtocol:
         try:
             frame = parse(data, self.version)
         except FrameError as error:
-            return self._unreadable(error, now)
-        effects = self._TAKE[type(frame)](self, frame, now)
-        return effects if self._csms.idle else effects + self._advance(now)
+            return self._recovered(data, error, now)
+        return self._parsed(frame, now)
+
+    def oversized(self, head: bytes, size: int, now: float) -> list[Effect]:
+        """Take the beginning of a message from the station that was too large to be read.
+
+        Args:
+            head: what was kept of it.
+            size: how many bytes it had.
+            now: the time.
+        """
+        if self._ended:
+            return []
+        self._settled_at = None
+        read = read_head(head)
+        error = GenericRpcError(self.version, f"the message has {size} bytes, which is more than is taken")
+        note = Note("oversized", f"{error.description}: {head[:64]!r}", "" if read is None else read.action)
+        if read is None:
+            return [note]
+        if self._csms.expects(read.message_id):
+            return [*self._lost_answer(read, error), note, *self._advance(now)]
+        return [note, *self._refused_unread(read, error, head, now)] if read.message_type == _CALL else [note]
 
     def answer(self, number: int, answer: Answer, now: float, registration: Registration | None = None) -> list[Effect]:
         """Take the answer to the call with a frame number; the first one counts, and only if the call is open.
@@ -127,6 +163,12 @@ class OcppProtocol:
             self._boot = 0
             effects += self._advance(now)
         return effects
+
+    def kept(self, frame: Publish, now: float) -> list[Effect]:
+        """Take that Kafka has a frame that could not be understood: now it may be refused."""
+        kept = self._kept = self._kept if self._kept and len(self._kept) < _KEPT_REMEMBERED else set()
+        kept.add(_digest(frame.payload))
+        return self.answer(frame.number, cast(RpcError, frame.refusal), now)
 
     def abandon(self, number: int) -> None:
         """Give up a call whose frame Kafka did not take: an answer would be a lie. Its room is filled by `tick`."""
@@ -211,38 +253,64 @@ class OcppProtocol:
 
     def _call(self, call: Call, now: float) -> list[Effect]:
         self._number += 1
-        self._calls.open(self._number, call.message_id, now)
+        number = self._number
+        self._calls.open(number, call.message_id, now)
         try:
             way = self._admit(call)
+            deviations = check(self.version, self.tolerance, call)
+            self._require_support(way)
+        except BreachError as breach:
+            told: list[Effect] = [
+                Deviating(call.action, breach.deviations, refused=True),
+                Note("refused", str(breach), call.action),
+            ]
+            return [*told, *self._refuse(number, call, breach, now)]
         except OcppError as error:
-            effects = self._answer(self._number, _refusal(call.message_id, error), now)
+            effects = self._answer(number, _refusal(call.message_id, error), now)
             return [*effects, Note("refused", str(error), call.action, _fault(error))]
         if way.action == BOOT:
-            self._boot = self._number
-        return [Publish(self._number, way, call.message_id, call.payload)]
+            self._boot = number
+        publish = Publish(number, way, call.message_id, call.payload, deviations)
+        return [publish, *_told(call.action, deviations)] if deviations else [publish]
 
     def _admit(self, call: Call) -> Route:
         require_call(self.version, call.action)
-        way = cast(Route, route(self.version, call.action))
         if not self._permits.allows(call.action):
             raise SecurityRpcError(
                 self.version, f"the station is {self.registration}: {call.action} is not allowed yet"
             )
-        validate_call(self.version, call.action, call.payload)
+        return cast(Route, route(self.version, call.action))
+
+    def _require_support(self, way: Route) -> None:
         if not way.supported:
-            raise NotSupportedRpcError(self.version, f"{call.action} is not supported here yet")
-        return way
+            raise NotSupportedRpcError(self.version, f"{way.action} is not supported here yet")
+
+    def _refuse(self, number: int, call: Call, breach: BreachError, now: float) -> list[Effect]:
+        """Refuse a call that breaks its schema, once it is kept if it is about a transaction."""
+        if call.action not in ABOUT_TRANSACTIONS or self._is_kept(call.payload):
+            return self._answer(number, _refusal(call.message_id, breach.error), now)
+        way = cast(Route, route(self.version, call.action))
+        refusal = _rpc_error(breach.error)
+        return [Publish(number, way, call.message_id, call.payload, breach.deviations, refusal)]
+
+    def _is_kept(self, payload: bytes) -> bool:
+        return bool(self._kept) and _digest(payload) in cast(set[bytes], self._kept)
 
     def _send(self, send: Send) -> list[Effect]:
         try:
             require_send(self.version, send.action)
             if not self._permits.allows(send.action):
                 raise SecurityRpcError(self.version, f"the station is {self.registration}")
-            validate_call(self.version, send.action, send.payload)
-        except OcppError as error:  # a SEND has no answer, so nobody can be told
+            deviations = check(self.version, self.tolerance, send)
+        except BreachError as breach:  # a SEND has no answer, so nobody can be told
+            told = Deviating(send.action, breach.deviations, refused=True)
+            return [told, Note("send_dropped", str(breach), send.action)]
+        except OcppError as error:
             return [Note("send_dropped", str(error), send.action, _fault(error))]
         self._number += 1
-        return [Publish(self._number, cast(Route, route(self.version, send.action)), send.message_id, send.payload)]
+        way = cast(Route, route(self.version, send.action))
+        publish = Publish(self._number, way, send.message_id, send.payload, deviations)
+        return [publish, *_told(send.action, deviations)] if deviations else [publish]
 
     def _result(self, result: CallResult, _now: float) -> list[Effect]:
         return self._csms.result(result)
@@ -263,17 +331,47 @@ class OcppProtocol:
         CallResultError: _result_error,
     }
 
-    def _unreadable(self, error: FrameError, now: float) -> list[Effect]:
+    def _parsed(self, frame: Frame, now: float) -> list[Effect]:
+        effects = self._TAKE[type(frame)](self, frame, now)
+        return effects if self._csms.idle else effects + self._advance(now)
+
+    def _recovered(self, data: bytes, error: FrameError, now: float) -> list[Effect]:
+        """Take a message that is no frame by the letter: as the frame that it is meant to be, if that can be told."""
+        recovered = None if self.tolerance.strict else recover(data, self.version)
+        if recovered is None:
+            return self._unreadable(data, error, now)
+        action = getattr(recovered.frame, "action", "")
+        if not all(accepts(self.tolerance, action, each.kind) for each in recovered.deviations):
+            return self._unreadable(data, error, now)
+        effects = self._parsed(recovered.frame, now)
+        return effects if action else [Note("deviating", in_words(recovered.deviations)), *effects]
+
+    def _unreadable(self, data: bytes, error: FrameError, now: float) -> list[Effect]:
         note = Note("unreadable", f"{error}", code=error.code)
         if error.message_id is not None and self._csms.expects(error.message_id):
             result: DeliveryResult = "refused" if error.refuses_call else "answered"
             effects = self._csms.unreadable(error.message_id, result, RpcError(error.code, error.description))
             return [*effects, *_texts(error.answer), note, *self._advance(now)]
         if isinstance(error.answer, CallError) and error.message_id is not None and not self._calls.full:
-            self._number += 1
-            self._calls.open(self._number, error.message_id, now)
-            return [*self._answer(self._number, error.answer, now), note]
+            return [*self._refused_unread(read_head(data), error, data, now), note]
         return [*_texts(error.answer), note]
+
+    def _lost_answer(self, head: Head, error: OcppError) -> list[Effect]:
+        result: DeliveryResult = "refused" if head.message_type == _CALL_ERROR else "answered"
+        return self._csms.unreadable(head.message_id, result, _rpc_error(error))
+
+    def _refused_unread(
+        self, head: Head | None, error: OcppError | FrameError, text: bytes, now: float
+    ) -> list[Effect]:
+        """Refuse a call of which only its beginning was read, once its text is kept if it is about a transaction."""
+        message_id = cast(MessageId, error.message_id if isinstance(error, FrameError) else cast(Head, head).message_id)
+        refusal = RpcError(error.code, error.description)
+        self._number += 1
+        self._calls.open(self._number, message_id, now)
+        way = None if head is None or head.action not in ABOUT_TRANSACTIONS else route(self.version, head.action)
+        if way is None or not self._permits.allows(way.action) or self._is_kept(text):
+            return self._answer(self._number, _answer_frame(message_id, refusal), now)
+        return [Publish(self._number, way, message_id, text, (), refusal)]
 
     def _answer(self, number: int, frame: Frame, now: float) -> list[Effect]:
         return [SendText(text) for text in self._calls.answer(number, encode(frame), now)]
@@ -295,7 +393,7 @@ class OcppProtocol:
         return self._settled_at is None
 
 
-def _answer_frame(message_id: str, answer: Answer) -> Frame:
+def _answer_frame(message_id: MessageId, answer: Answer) -> Frame:
     if isinstance(answer, RpcError):
         return CallError(message_id, answer.code, answer.description, bytes(answer.details))
     return CallResult(message_id, answer)
@@ -306,8 +404,20 @@ def _fault(error: OcppError) -> str:
     return "" if isinstance(error, NotSupportedRpcError) else error.code
 
 
-def _refusal(message_id: str, error: OcppError) -> CallError:
+def _refusal(message_id: MessageId, error: OcppError) -> CallError:
     return CallError(message_id, error.code, error.description, error.details)
+
+
+def _rpc_error(error: OcppError) -> RpcError:
+    return RpcError(error.code, error.description, msgspec.Raw(error.details))
+
+
+def _told(action: str, deviations: tuple[Deviation, ...]) -> list[Effect]:
+    return [Deviating(action, deviations), Note("deviating", in_words(deviations), action)]
+
+
+def _digest(payload: bytes) -> bytes:
+    return blake2b(payload, digest_size=16).digest()
 
 
 def _texts(frame: Frame | None) -> list[Effect]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
+from chargebus_ocppj.frames import MessageId
+
 from chargebus_edge.rpc.limits import ProtocolLimits
 
 
 class _OpenCall:
     __slots__ = ("answer", "message_id", "received_at")
 
-    def __init__(self, message_id: str, received_at: float) -> None:
+    def __init__(self, message_id: MessageId, received_at: float) -> None:
         self.message_id = message_id
         self.received_at = received_at
         self.answer: str | None = None
@@ -37,11 +39,11 @@ class StationCalls:
         """Whether no further call can be taken."""
         return len(self._calls) >= self._limits.max_open_calls
 
-    def open(self, number: int, message_id: str, now: float) -> None:
+    def open(self, number: int, message_id: MessageId, now: float) -> None:
         """Take a call; `number` is higher than that of any call before."""
         self._calls[number] = _OpenCall(message_id, now)
 
-    def message_id(self, number: int) -> str | None:
+    def message_id(self, number: int) -> MessageId | None:
         """Return the message id of an open call that has no answer yet, or None."""
         call = self._calls.get(number)
         return None if call is None or call.answer is not None else call.message_id
