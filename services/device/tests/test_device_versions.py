@@ -14,6 +14,7 @@ from chargebus_device.boots.payload import boot_answer
 from chargebus_device.statuses import v16 as statuses_v16
 from chargebus_device.statuses import v201 as statuses_v201
 from chargebus_device.statuses.domain import STATION, Place, UnusableReportError
+from chargebus_ocppj.mending import examine
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -151,6 +152,41 @@ def test_G01_a_status_of_2x_names_evse_and_connector():
 
     assert (report.place, report.status, report.detail) == (Place(2, 3), "Reserved", "")
     assert report.said_at == NOW - timedelta(milliseconds=250)
+
+
+@pytest.mark.parametrize(("said", "status"), [("Charging", "Occupied"), ("Preparing", "Occupied")])
+def test_a_status_of_2x_in_a_word_of_16_is_what_that_means_and_keeps_it_as_detail(said, status):
+    report = statuses_v201.status(encoded(evseId=1, connectorId=1, connectorStatus=said))
+
+    assert (report.status, report.detail) == (status, said)
+
+
+def test_a_status_of_16_in_the_word_of_2x_is_taken():
+    report = statuses_v16.status(encoded(connectorId=1, status="Occupied", errorCode="NoError"))
+
+    assert (report.status, report.detail) == ("Occupied", "Occupied")
+
+
+def test_a_status_that_nobody_knows_is_unusable():
+    with pytest.raises(UnusableReportError, match="Parked"):
+        statuses_v16.status(encoded(connectorId=1, status="Parked", errorCode="NoError"))
+    with pytest.raises(UnusableReportError, match="Parked"):
+        statuses_v201.status(encoded(evseId=1, connectorId=1, connectorStatus="Parked"))
+
+
+def test_a_boot_that_deviates_is_the_boot_that_is_meant():
+    serial = "1234567890-1234567890-1234"
+    said = encoded(chargePointVendor="Acme", chargePointModel=None, chargePointSerialNumber=serial, extra=1)
+
+    assert boots_v16.boot(examine("1.6", "BootNotification", said).payload or b"") == Boot("Acme", "", serial)
+    assert boots_v201.boot(examine("2.0.1", "BootNotification", b"{}").payload or b"") == Boot("", "", reason="Unknown")
+
+
+def test_an_info_of_80_characters_is_kept_whole():
+    said = encoded(connectorId="1", status="faulted", info="x" * 80, timestamp=None)
+    report = statuses_v16.status(examine("1.6", "StatusNotification", said).payload or b"")
+
+    assert (report.place, report.status, report.error_code, report.info) == (Place(1, 1), "Faulted", "", "x" * 80)
 
 
 def test_an_integer_may_be_written_with_a_fraction_of_zero():

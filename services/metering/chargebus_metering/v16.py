@@ -36,9 +36,9 @@ class _MeterValues(msgspec.Struct, rename="camel"):
 
 
 class _StopTransaction(msgspec.Struct, rename="camel"):
-    meter_stop: Number
     timestamp: str
     transaction_id: Number
+    meter_stop: Number | None = None
     transaction_data: list[_MeterValue] = []
 
 
@@ -71,10 +71,17 @@ def stop_transaction(station_id: str, payload: bytes) -> Message:
     Spec: OCPP 1.6 section 4.10 and StopTransaction.req (meterStop in Wh), errata 3.18
     """
     request = _stop_transaction.decode(payload)
-    register = Sample(_digits(request.meter_stop), unit="Wh", context="Transaction.End")
     evse_id = None if request.transaction_id > 0 else 0
     place = Place(station_id, evse_id, 0, _transaction_id(request.transaction_id))
-    return Message(place, (Samples(request.timestamp, (register,)), *_samples(request.transaction_data)))
+    return Message(place, (*_register(request), *_samples(request.transaction_data)))
+
+
+def _register(request: _StopTransaction) -> tuple[Samples, ...]:
+    wh = request.meter_stop
+    if wh is None:  # a station that deviates left it out
+        return ()
+    digits = _digits(wh) if wh == int(wh) else f"{wh:.15g}"
+    return (Samples(request.timestamp, (Sample(digits, unit="Wh", context="Transaction.End"),)),)
 
 
 def _digits(number: Number) -> str:

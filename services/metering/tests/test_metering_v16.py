@@ -4,6 +4,7 @@ from chargebus_metering import v16
 from chargebus_metering.domain.identity import Place
 from chargebus_metering.domain.readings import PlaceError, Reason, normalise
 from chargebus_ocppj.errors import OcppError
+from chargebus_ocppj.mending import examine
 from chargebus_ocppj.schemas import validate_call
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -218,3 +219,53 @@ def test_a_stop_without_a_known_transaction_is_of_one_all_the_same_and_nobody_ca
 def test_a_transaction_id_that_no_session_can_have_is_none(transaction_id):
     with pytest.raises(PlaceError):
         stop(transactionId=transaction_id)
+
+
+# What breaks the schema and can be understood
+
+
+def meant(action, request):
+    found = examine("1.6", action, msgspec.json.encode(request)).payload
+    assert found is not None
+    return normalise(READ[action]("cs-1", found))
+
+
+def test_of_20_readings_one_of_a_phase_that_nobody_knows_is_set_aside_and_all_others_stay():
+    values = [{"value": str(number), "phase": "L7" if number == 7 else "L1"} for number in range(20)]
+    said = {"connectorId": 1, "meterValue": [{"timestamp": "2024-05-01T12:00:00Z", "sampledValue": values}]}
+
+    result = meant("MeterValues", said)
+
+    assert [reading.value for reading in result.readings] == [number for number in range(20) if number != 7]
+    assert [aside.reason for aside in result.set_aside] == [Reason.NO_PHASE]
+
+
+def test_a_value_that_is_a_number_and_a_unit_that_the_schema_lacks_are_read():
+    value = {"value": 50.10, "measurand": "Frequency", "unit": "Hz", "phase": None}
+    said = {"connectorId": "1", "meterValue": {"timestamp": "2024-05-01T12:00:00", "sampledValue": value}}
+
+    [reading] = meant("MeterValues", said).readings
+
+    assert (reading.value, reading.unit, reading.measurand) == (50.1, "Hz", "Frequency")
+
+
+def test_a_fraction_of_a_watt_hour_at_the_stop_is_kept():
+    said = {"transactionId": "7", "meterStop": 3000.25, "timestamp": "2024-05-01T12:00:00Z"}
+
+    [reading] = meant("StopTransaction", said).readings
+
+    assert (reading.value, reading.original_value) == (3000.25, "3000.25")
+
+
+def test_a_stop_without_its_meter_has_no_reading_of_it():
+    assert meant("StopTransaction", {"transactionId": 7, "timestamp": "2024-05-01T12:00:00Z"}).readings == []
+
+
+def test_readings_without_a_time_have_that_of_their_message_and_else_are_set_aside():
+    data = {"sampledValue": [{"value": "2000"}]}
+    stop = {"transactionId": 7, "meterStop": 3000, "timestamp": "2024-05-01T12:00:00Z", "transactionData": data}
+
+    assert [reading.value for reading in meant("StopTransaction", stop).readings] == [3000, 2000]
+    assert [aside.reason for aside in meant("MeterValues", {"connectorId": 1, "meterValue": [data]}).set_aside] == [
+        Reason.NO_TIME
+    ]

@@ -41,7 +41,7 @@ def boot(payload: bytes) -> Boot:
         model=clean(station.model),
         serial_number=clean(station.serial_number),
         firmware_version=clean(station.firmware_version),
-        reason=said.reason,
+        reason=clean(said.reason),
         iccid=clean(station.modem.iccid),
         imsi=clean(station.modem.imsi),
     )

@@ -29,7 +29,7 @@ STATION = Place(0, 0)
 
 
 class UnusableReportError(ValueError):
-    """A report that names a place no station can have."""
+    """A report that names a place no station can have, or a status that nobody knows."""
 
 
 def connector(evse_id: int, connector_id: int) -> Place:
@@ -42,6 +42,19 @@ def connector(evse_id: int, connector_id: int) -> Place:
         message = f"evseId {evse_id}, connectorId {connector_id}"
         raise UnusableReportError(message)
     return Place(evse_id, connector_id)
+
+
+def status_of(words: Mapping[str, Status], said: str) -> Status:
+    """Return the status that a station's word stands for.
+
+    Raises:
+        UnusableReportError: it stands for none.
+    """
+    status = words.get(said)
+    if status is None:
+        message = f"status {said!r}"
+        raise UnusableReportError(message)
+    return status
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -1,25 +1,13 @@
 """OCPP 1.6: a status in the domain's words."""
 
-from typing import Literal
+from collections.abc import Mapping
 
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_device.payload import time
-from chargebus_device.statuses.domain import STATION, Place, Report, Status, connector
+from chargebus_device.statuses.domain import STATION, Place, Report, Status, connector, status_of
 
-ConnectorState = Literal[
-    "Available",
-    "Preparing",
-    "Charging",
-    "SuspendedEVSE",
-    "SuspendedEV",
-    "Finishing",
-    "Reserved",
-    "Unavailable",
-    "Faulted",
-]
-
-_STATUS: dict[ConnectorState, Status] = {
+_STATUS: Mapping[str, Status] = {
     "Available": "Available",
     "Preparing": "Occupied",
     "Charging": "Occupied",
@@ -29,6 +17,7 @@ _STATUS: dict[ConnectorState, Status] = {
     "Reserved": "Reserved",
     "Unavailable": "Unavailable",
     "Faulted": "Faulted",
+    "Occupied": "Occupied",  # of 1.5 and 2.x: some stations never unlearn it, or never wait for it
 }
 _NO_ERROR = "NoError"
 
@@ -38,7 +27,7 @@ class StatusNotification(Payload, frozen=True, rename="camel"):
 
     connector_id: int
     error_code: str
-    status: ConnectorState
+    status: str
     info: str | None = None
     timestamp: str | None = None
     vendor_id: str | None = None
@@ -57,7 +46,7 @@ def status(payload: bytes) -> Report:
     said = _read_status(payload)
     return Report(
         place=_place(said.connector_id),
-        status=_STATUS[said.status],
+        status=status_of(_STATUS, said.status),
         detail=said.status,
         error_code="" if said.error_code == _NO_ERROR else clean(said.error_code),
         info=clean(said.info),

@@ -1,7 +1,7 @@
 """From what a station wrote to readings in base units; what is no number is set aside, never dropped.
 
 Set aside are signed values (OCPP 1.6 `SignedData`, OCPP 2.x `signedMeterValue`, whose number is a reading all the
-same), values that are no finite number, and values whose time or place cannot be told.
+same), values that are no finite number, and values whose time, place or phase cannot be told.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ from chargebus_metering.domain.units import to_base, unit_of
 
 LARGEST_ID = (1 << 31) - 1
 
+PHASES = frozenset({"L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"})
+"""Spec: OCPP 1.6 Phase; OCPP 2.0.1 PhaseEnumType. Of any other nobody knows what to add it to."""
+
 Number = int | float
 """An integer as stations write it: 1.0 passes for 1 in the schemas of every version."""
 
@@ -30,6 +33,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     NO_TIME = "no_time"
     NO_PLACE = "no_place"
+    NO_PHASE = "no_phase"
 
 
 class PlaceError(ValueError):
@@ -107,6 +111,9 @@ def normalise(message: Message) -> Normalised:
             if sample.signed or sample.signature:
                 result.set_aside.append(aside(Reason.SIGNED, sample))
             if sample.signed:
+                continue
+            if sample.phase and sample.phase not in PHASES:
+                result.set_aside.append(aside(Reason.NO_PHASE, sample))
                 continue
             reading = _reading(moment, sample)
             if reading is None:

@@ -38,14 +38,14 @@ _SIGNED: Final = "SignedData"
 class _StartTransaction(Payload, frozen=True):
     connector_id: Whole
     id_tag: str
-    meter_start: float
     timestamp: str
+    meter_start: float | None = None
 
 
 class _StopTransaction(Payload, frozen=True):
     transaction_id: Whole
-    meter_stop: float
     timestamp: str
+    meter_stop: float | None = None
     id_tag: str = ""
     reason: str = ""
     transaction_data: msgspec.Raw = msgspec.Raw()
@@ -85,7 +85,7 @@ def start_transaction(frame: Frame) -> Report:
     at, flags = moment(request.timestamp, frame.received_at)
     token = read_token(request.id_tag)
     when = moment_text(request.timestamp)
-    start = f"{request.connector_id}/{when}/{token.key}/{request.meter_start:.15g}"
+    start = f"{request.connector_id}/{when}/{token.key}/{_digits(request.meter_start)}"
     event = Event(
         number=0,
         kind="Started",
@@ -95,7 +95,7 @@ def start_transaction(frame: Frame) -> Report:
         starts=True,
         evse_id=request.connector_id,
         connector_id=min(request.connector_id, 1),
-        samples=(Sample(at, request.meter_start, BEGIN, "Outlet", 0),),
+        samples=_register(at, request.meter_start, BEGIN),
         flags=flags,
         content=fingerprint(start),
     )
@@ -131,7 +131,7 @@ def stop_transaction(frame: Frame) -> Report:
         received_at=frame.received_at,
         token=token,
         reason=reason,
-        samples=(*data, Sample(at, request.meter_stop, END, "Outlet", len(data))),
+        samples=(*data, *_register(at, request.meter_stop, END, len(data))),
         flags=flags,
         content=fingerprint((moment_text(request.timestamp), request.meter_stop, token.key if token else "", reason)),
     )
@@ -194,4 +194,13 @@ def _stopped(request: _StopTransaction) -> Reference:
     unknown = f"unknown/{number}"
     if number > 0:
         return Reference((issued(str(number)), unknown), str(number))
-    return Reference((f"{unknown}/{moment_text(request.timestamp)}/{request.meter_stop:.15g}",), str(number))
+    return Reference((f"{unknown}/{moment_text(request.timestamp)}/{_digits(request.meter_stop)}",), str(number))
+
+
+def _register(at: datetime, wh: float | None, context: str, index: int = 0) -> tuple[Sample, ...]:
+    """Return the register that a message tells of; one of a station that deviates may tell of none."""
+    return () if wh is None else (Sample(at, wh, context, "Outlet", index),)
+
+
+def _digits(wh: float | None) -> str:
+    return "" if wh is None else f"{wh:.15g}"

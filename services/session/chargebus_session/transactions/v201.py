@@ -10,7 +10,7 @@ from chargebus_ocppj.payloads import Payload, clean, reader
 from chargebus_session import payload
 from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
-from chargebus_session.transactions.domain.events import Event, Kind, Sample
+from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event, Kind, Sample
 from chargebus_session.transactions.domain.sessions import Reference, Report, of_station
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.payload import (
@@ -64,8 +64,8 @@ class _TransactionEvent(Payload, frozen=True):
     event_type: Kind
     timestamp: str
     trigger_reason: str
-    seq_no: Whole
     transaction_info: _TransactionInfo
+    seq_no: Whole | None = None
     offline: bool = False
     evse: _Evse | None = None
     id_token: IdTokenType | None = None
@@ -91,8 +91,9 @@ def transaction_event(frame: Frame) -> Report:
     request = _read_event(frame.payload)
     at, flags = moment(request.timestamp, frame.received_at)
     info = request.transaction_info
+    number, unnumbered = _number(request, at)
     event = Event(
-        number=request.seq_no,
+        number=number,
         kind=request.event_type,
         at=at,
         received_at=frame.received_at,
@@ -106,11 +107,19 @@ def transaction_event(frame: Frame) -> Report:
         reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
         samples=_samples(request.meter_value, frame.received_at) if request.meter_value else (),
-        flags=flags,
+        flags=(*flags, *unnumbered),
         content=_content(frame),
     )
     transaction_id = clean(info.transaction_id)
     return Report(frame.station_id, frame.version, Reference((of_station(transaction_id),), transaction_id), event)
+
+
+def _number(request: _TransactionEvent, at: datetime) -> tuple[int, tuple[str, ...]]:
+    """Return an event's seqNo, or where it stands among others if its station left that out, and the mark of it."""
+    if request.seq_no is not None:
+        return request.seq_no, ()
+    number = 0 if request.event_type == "Started" else max(0, int(at.timestamp() * 1000))
+    return number, (SEQUENCE_MISSING,)
 
 
 def _content(frame: Frame) -> str:

@@ -14,6 +14,8 @@ STEPS: Final[dict[Kind, int]] = {"Started": 0, "Updated": 1, "Ended": 2}
 
 CLOCK_IMPLAUSIBLE: Final = "clock_implausible"
 TIMESTAMP_UNREADABLE: Final = "timestamp_unreadable"
+SEQUENCE_MISSING: Final = "sequence_number_missing"
+"""The mark of an event that came without its seqNo: `number` only says where it stands among others."""
 CLOCKLESS: Final = frozenset({CLOCK_IMPLAUSIBLE, TIMESTAMP_UNREADABLE})
 """Marks of a time that tells nothing, so that two of them may be the same by chance."""
 

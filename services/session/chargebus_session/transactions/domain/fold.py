@@ -13,7 +13,7 @@ import msgspec
 from chargebus_session.tokens.domain import PRESENTED, Judgement
 from chargebus_session.transactions.domain import intervals, registers
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
-from chargebus_session.transactions.domain.events import Event
+from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event
 from chargebus_session.transactions.domain.intervals import Intervals
 from chargebus_session.transactions.domain.registers import Registers
 
@@ -107,7 +107,7 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
     read = registers.read(known.registers, event) if event.samples else known.registers
     return Fold(
         first_at=min(known.first_at, event.at),
-        seen=with_number(known.seen, number),
+        seen=known.seen if SEQUENCE_MISSING in event.flags else with_number(known.seen, number),
         started=_first(known.started, TimeMark(number, step, event.at) if event.kind == "Started" else None),
         ended=_last(known.ended, TimeMark(number, step, event.at) if event.kind == "Ended" else None),
         reason=_last(known.reason, TextMark(number, step, event.reason) if event.reason else None),
@@ -208,7 +208,7 @@ def _tokens(known: Fold, event: Event, judgement: Judgement) -> tuple[TokenMark 
 
 
 def _flags(known: Fold, event: Event) -> tuple[str, ...]:
-    reused = has_number(known.seen, event.number)
+    reused = SEQUENCE_MISSING not in event.flags and has_number(known.seen, event.number)
     if not event.flags and not reused:
         return known.flags
     return tuple(sorted({*known.flags, *event.flags, *((SEQUENCE_REUSED,) if reused else ())}))
