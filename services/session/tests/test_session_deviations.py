@@ -89,7 +89,10 @@ def test_a_start_without_its_meter_is_a_start_without_a_reading(read):
         ({"reason": "SOCLimitReached"}, {"reason": "SOCLimitReached"}),
         ({"idTag": "TAG", "energy": 2}, {}),
         ({"timestamp": "2025-06-01T11:59:00"}, {}),
-        ({"transactionData": {"sampledValue": {"value": 7}}}, {}),
+        (
+            {"transactionData": {"sampledValue": {"value": 7}}},
+            {"transactionData": [{"timestamp": AT, "sampledValue": [{"value": "7"}]}]},
+        ),
         ({"transactionData": [{"timestamp": AT, "sampledValue": [{"value": "50", "unit": "Hz"}]}]}, {}),
         ({"transactionId": None}, {"transactionId": -1}),
     ],
