@@ -3,14 +3,23 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import msgspec
 import pytest
+from chargebus_device.deviations.operations import add_rule
 from chargebus_device.metrics import Metrics
 from chargebus_device.registration.resources import StationIn
 from chargebus_device.registration.tasks import RegistryKeeper, RegistryLog
 from chargebus_events.record import Received, Record
-from chargebus_events.registry import ONBOARDING_KEY, RegisteredStation, removed
+from chargebus_events.registry import (
+    DEVIATION_RULES_KEY,
+    ONBOARDING_KEY,
+    DeviationRule,
+    DeviationRules,
+    RegisteredStation,
+    removed,
+)
 from chargebus_events.topics import REGISTRY
 from chargebus_runtime.database import Database
 from chargebus_runtime.telemetry import Tracing
@@ -58,6 +67,24 @@ async def test_an_empty_topic_is_filled(device, topic, keeper):
 
     assert {key: topic.compacted[key] for key in "AB"} == {record.key: record.value for record in published}
     assert set(topic.compacted) == {"A", "B", ONBOARDING_KEY}
+
+
+async def test_the_deviation_rules_are_among_what_is_filled_and_put_right(device, topic, keeper):
+    rule = DeviationRule("refuse", vendor="Acme")
+    await add_rule(device.database, uuid4(), rule, "")
+    await keeper.compare()
+    await topic.publish([Record(REGISTRY, DEVIATION_RULES_KEY, b"?")])
+    await keeper.mend(topic.log.take_suspects())
+
+    rules = msgspec.json.decode(topic.compacted[DEVIATION_RULES_KEY], type=DeviationRules)
+    assert (len(topic.records), rules.rules) == (3, (rule,))
+
+
+async def test_rules_that_the_database_never_had_are_taken_out(device, topic, keeper):
+    await topic.publish([DeviationRules(device.time(), (DeviationRule("refuse"),)).record()])
+    await keeper.compare()
+
+    assert topic.compacted == {}
 
 
 async def test_a_topic_that_is_right_is_left_alone(device, topic, keeper):
