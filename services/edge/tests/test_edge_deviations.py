@@ -9,6 +9,7 @@ from chargebus_edge.door.registry import Registry
 from chargebus_edge.door.tolerance import LENIENT, STRICT, Make, tolerance
 from chargebus_edge.log.deviations import DETAIL_LIMIT, MOST, TELL_EVERY_S, DeviationCounts
 from chargebus_events.deviations import DeviationReport
+from chargebus_events.frames import Frame
 from chargebus_events.record import Received
 from chargebus_events.registry import DEVIATION_RULES_KEY, DeviationRule, DeviationRules, RegisteredStation
 from chargebus_events.topics import DEVIATIONS
@@ -233,3 +234,64 @@ async def test_what_is_not_supported_here_is_no_fault_of_the_station(edge):
         assert "NotSupported" in await socket.recv()
 
     assert edge.kafka.log[DEVIATIONS] == []
+
+
+async def passed_on(edge, socket):
+    """Let a station send an Authorize with an extra member; return it as its service gets it."""
+    await socket.send('[2,"1","Authorize",{"idTag":"ALICE","extra":1}]')
+    (record,) = await edge.published("session", 1)
+    return Frame.read(edge.kafka.received(record, 0))
+
+
+async def told_at_the_end(edge):
+    """Return what was told of the only connection, which has ended."""
+    ended = [record for record in await edge.kafka.until("ocpp.presence", 2) if b'"connected":false' in record.value]
+    assert len(ended) == 1
+    await edge.edge.drainer.uplink.settled()
+    reports = [msgspec.json.decode(each.value, type=DeviationReport) for each in edge.kafka.log[DEVIATIONS]]
+    return sorted({(each.action, each.kind, each.path, each.refused) for told in reports for each in told.deviations})
+
+
+async def test_what_is_taken_as_meant_is_counted_with_its_place(edge):
+    async with edge.connect("CP1") as socket:
+        frame = await passed_on(edge, socket)
+        edge.send_down(frame.answer(b"{}", "/session", NOW))
+        await socket.recv()
+
+    assert await told_at_the_end(edge) == [("Authorize", "extra_property", "extra", False)]
+
+
+async def test_a_frame_that_was_passed_on_and_that_its_service_cannot_read_is_counted_as_refused(edge):
+    async with edge.connect("CP1") as socket:
+        frame = await passed_on(edge, socket)
+        edge.send_down(frame.error("PropertyConstraintViolation", "connector -1", "/session", NOW))
+        await socket.recv()
+
+    assert await told_at_the_end(edge) == [
+        ("Authorize", "PropertyConstraintViolation", "", True),
+        ("Authorize", "extra_property", "extra", False),
+    ]
+
+
+async def test_our_own_fault_is_not_counted_against_the_station(edge):
+    async with edge.connect("CP1") as socket:
+        frame = await passed_on(edge, socket)
+        edge.send_down(frame.error("InternalError", "ours", "/session", NOW))
+        await socket.recv()
+
+    assert await told_at_the_end(edge) == [("Authorize", "extra_property", "extra", False)]
+
+
+async def test_rules_and_strictness_count_for_the_next_frame_of_an_open_connection(edge):
+    async with edge.connect("CP1") as socket:
+        await edge.kafka.until("ocpp.presence", 1)
+        edge.register("CP1", vendor="Acme")
+        edge.kafka.write(DeviationRules(NOW, (DeviationRule("refuse", vendor="acme"),)).record())
+        await socket.send('[2,"1","Heartbeat",{"extra":1}]')
+        assert "FormationViolation" in await socket.recv()
+        edge.kafka.write(DeviationRules(NOW, ()).record())
+        await socket.send('[2,"2","Heartbeat",{"extra":1}]')
+        assert "currentTime" in await socket.recv()
+        edge.register("CP1", strict=True)
+        await socket.send('[2,"3","Heartbeat",{"extra":1}]')
+        assert "FormationViolation" in await socket.recv()

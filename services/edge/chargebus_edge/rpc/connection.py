@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from chargebus_events.deviations import DeviationReport
+from chargebus_events.frames import RpcError
 from chargebus_events.registry import Registration
 from chargebus_ocppj.actions import empty_answer
-from chargebus_ocppj.deviations import Deviation
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.producer import Sent
 from chargebus_runtime.telemetry import Tracing, with_trace
@@ -27,6 +27,8 @@ from chargebus_edge.rpc.keepalive import KeepAlive
 from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.rpc.protocol import OcppProtocol
 from chargebus_edge.rpc.sockets import CODES, Socket
+
+_OUR_FAULT: Final = "InternalError"
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ class OcppConnection:
     def answer(self, number: int, answer: Answer, registration: Registration | None) -> None:
         """Take a service's answer to a call."""
         self._parts.counts.answers["service"] += 1
+        if self._deviations is not None and (action := self._deviations.passed.pop(number, "")):
+            self._answered_deviating(action, answer)
         self._run(self.protocol.answer(number, answer, self._parts.monotonic(), registration))
         if self._ahead:
             self._flow()
@@ -316,6 +320,8 @@ class OcppConnection:
             record = with_trace(record, span)
         result = "published" if frame.refusal is None else "kept"
         parts.counts.frames[self.station.version, frame.route.action, result] += 1
+        if frame.deviations:
+            self._count_passed(frame)
         self._unacknowledged += 1
         if frame.route.seen:
             self._shown_at = parts.monotonic()
@@ -335,18 +341,13 @@ class OcppConnection:
             # Stations choose what they send: only the names that we know become labels.
             known = note.action if route(version, note.action) is not None else "unknown"
             counts.frames[version, known, note.event] += 1
-        if note.code:
-            self._deviates(note)
-
-    def _deviates(self, note: Note) -> None:
-        """Count a frame that was refused for what the station sent."""
-        action = note.action if route(self.station.version, note.action) is not None else ""
-        found = _told(note.deviations) or [(note.code, "", note.about)]
-        self._count_deviations(action, found, refused=True)
+        if note.code or note.event == "oversized":
+            self._count_deviations(note.action, [(note.code or note.event, "", note.about)], refused=True)
 
     def _count_deviations(self, action: str, found: Iterable[tuple[str, str, str]], *, refused: bool) -> None:
+        known = action if route(self.station.version, action) is not None else ""  # stations choose what they send
         counts = self._deviations = self._deviations or DeviationCounts()
-        counts.note(action, found, self._parts.clock(), self._parts.monotonic(), refused=refused)
+        counts.note(known, found, self._parts.clock(), self._parts.monotonic(), refused=refused)
 
     def _tell_deviations(self, counts: DeviationCounts) -> None:
         told = counts.take()
@@ -355,10 +356,22 @@ class OcppConnection:
             report = DeviationReport(station.station_id, station.version, parts.slot, self.epoch, parts.clock(), told)
             parts.uplink.post(report.record())
 
+    def _count_passed(self, frame: Publish) -> None:
+        counts = self._deviations = self._deviations or DeviationCounts()
+        if frame.refusal is None and not frame.route.answered_by_edge:
+            counts.passed_on(frame.number, frame.route.action)
+
+    def _answered_deviating(self, action: str, answer: Answer) -> None:
+        """Count a frame that was passed on although it deviates, if its service could not read it."""
+        if isinstance(answer, RpcError) and answer.code != _OUR_FAULT:
+            self._count_deviations(action, [(answer.code, "", answer.description)], refused=True)
+
     def _deviating(self, deviating: Deviating) -> None:
         counts, result = self._parts.counts, "refused" if deviating.refused else "taken"
         for kind in {each.kind for each in deviating.deviations}:
             counts.deviations[self.station.version, deviating.action, kind, result] += 1
+        found = [(each.kind, each.path, each.detail) for each in deviating.deviations]
+        self._count_deviations(deviating.action, found, refused=deviating.refused)
 
     def _report(self, report: Report) -> None:
         parts = self._parts
@@ -366,7 +379,3 @@ class OcppConnection:
         parts.uplink.post(
             delivery(report, self.station.station_id, cast(int, self.epoch), parts.clock()).record(parts.slot)
         )
-
-
-def _told(deviations: Iterable[Deviation]) -> list[tuple[str, str, str]]:
-    return [(each.kind, each.path, each.detail) for each in deviations]

@@ -34,15 +34,13 @@ class SendText(msgspec.Struct, frozen=True, gc=False):
 class Note(msgspec.Struct, frozen=True, gc=False):
     """Count an event, and log it now and then; `about` says in words what happened, `action` to which frame.
 
-    `code` is that of the CALLERROR of a frame that was refused for what the station sent, `deviations` are those that
-    it was refused for, where they are known.
+    `code` is that of the CALLERROR of a frame that was refused for what the station sent, where no `Deviating` tells.
     """
 
     event: Event
     about: str = ""
     action: str = ""
     code: str = ""
-    deviations: tuple[Deviation, ...] = ()
 
 
 class Deviating(msgspec.Struct, frozen=True, gc=False):
