@@ -20,7 +20,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     `name` is `answered` (the station's answer is `payload`, which may itself be a refusal: see `status`), `refused` (by
     a CALLERROR: the `error_` fields), `timed_out` (nobody knows what the station made of it), or `undeliverable` or
     `expired` (it never reached the station). `action` and `version` are those of the form that was sent, empty where
-    none was; `reason` says in words why it was not answered.
+    none was; `reason` says in words why it was not answered, or what is wrong with the answer (it is `broken` then).
     """
 
     command_id: str
@@ -43,12 +43,24 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         return self._text(self.members.get("status"))
 
     @property
+    def broken(self) -> bool:
+        """Whether the station answered with something that breaks its schema: its words may not mean what they say."""
+        return self.name == "answered" and bool(self.error_code)
+
+    @property
+    def reason_code(self) -> str:
+        """What a station of OCPP 2.x adds to its status, as a code; empty where it gave none."""
+        return self._info("reasonCode")
+
+    @property
+    def additional_info(self) -> str:
+        """What it adds to that, in words; empty where it gave none."""
+        return self._info("additionalInfo")
+
+    @property
     def status_info(self) -> str:
-        """What a station of OCPP 2.x adds to its status: a reason code and a text, either of which may be missing."""
-        info = self.members.get("statusInfo")
-        if not isinstance(info, dict):
-            return ""
-        return ": ".join(filter(None, (self._text(info.get("reasonCode")), self._text(info.get("additionalInfo")))))
+        """Both of these, in one line."""
+        return ": ".join(filter(None, (self.reason_code, self.additional_info)))
 
     @property
     def why(self) -> str:
@@ -61,6 +73,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         """The members of the station's answer, whatever it sent: its schema may be broken."""
         decoded = {} if self.payload is None else msgspec.json.decode(self.payload)
         return decoded if isinstance(decoded, dict) else {}
+
+    def _info(self, member: str) -> str:
+        info = self.members.get("statusInfo")
+        return self._text(info.get(member)) if isinstance(info, dict) else ""
 
     @staticmethod
     def _text(value: object) -> str:

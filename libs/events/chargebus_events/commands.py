@@ -16,7 +16,7 @@ OUTCOME = "chargebus.command.outcome.v1"
 ANSWER_GRACE_S: Final = 5.0
 """How long after a command's answer was due the edge's report of it is still waited for, unless set otherwise."""
 
-DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
+DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "pending", "connection_lost"]
 OutcomeName = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 # msgspec refuses to decode an object into `Raw | None`; as plain Raw, a member that is absent still stays None.
@@ -107,6 +107,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an edge says of a command that it was to send on connection `epoch`.
 
     `undeliverable`: never written to the socket, if only because it came too late, so it may be tried again.
+    `pending`: neither, as OCPP forbids it until the station is accepted; other commands may go to it.
     `connection_lost`: written, the socket ended without an answer. `payload` is the CALLRESULT's; the error fields
     are the CALLERROR's, or, with `answered` and for a CALLERROR that cannot be read, say what is wrong with the
     answer. `sent_at` is the command record's own (its `ce_time`): it tells the attempts at one command apart.
@@ -136,7 +137,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The one end of a command; `reason` says in words why it was not answered.
+    """The one end of a command; `reason` says in words why it was not answered, or what is wrong with the answer.
 
     `action` and `version` are those of the form that was sent, empty where none was. `payload` is the CALLRESULT's,
     the error fields are as in a Delivery.

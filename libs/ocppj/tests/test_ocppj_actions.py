@@ -71,6 +71,47 @@ def test_the_table_equals_the_reference() -> None:
     ]
 
 
+# Written down from the specifications' texts, not from the table: what a station starts; all else the CSMS does.
+STATIONS_OWN: dict[Version, str] = {
+    # 1.6 edition 2, chapter 4 (initiated by Charge Point); security whitepaper edition 3, chapter 4
+    "1.6": """
+        Authorize BootNotification DataTransfer DiagnosticsStatusNotification FirmwareStatusNotification Heartbeat
+        LogStatusNotification MeterValues SecurityEventNotification SignCertificate SignedFirmwareStatusNotification
+        StartTransaction StatusNotification StopTransaction
+    """,
+    # 2.0.1 Part 2, chapter 1, field definitions: "sent by the Charging Station to the CSMS"
+    "2.0.1": """
+        Authorize BootNotification ClearedChargingLimit DataTransfer FirmwareStatusNotification Get15118EVCertificate
+        GetCertificateStatus Heartbeat LogStatusNotification MeterValues NotifyChargingLimit NotifyCustomerInformation
+        NotifyDisplayMessages NotifyEVChargingNeeds NotifyEVChargingSchedule NotifyEvent NotifyMonitoringReport
+        NotifyReport PublishFirmwareStatusNotification ReportChargingProfiles ReservationStatusUpdate
+        SecurityEventNotification SignCertificate StatusNotification TransactionEvent
+    """,
+    # 2.1 Part 2, the same, and what it adds; NotifyWebPaymentStarted, NotifyAllowedEnergyTransfer,
+    # UpdateDynamicSchedule and UsePriorityCharging go the other way
+    "2.1": """
+        Authorize BatterySwap BootNotification ClearedChargingLimit ClosePeriodicEventStream DataTransfer
+        FirmwareStatusNotification Get15118EVCertificate GetCertificateChainStatus GetCertificateStatus Heartbeat
+        LogStatusNotification MeterValues NotifyChargingLimit NotifyCustomerInformation NotifyDERAlarm
+        NotifyDERStartStop NotifyDisplayMessages NotifyEVChargingNeeds NotifyEVChargingSchedule NotifyEvent
+        NotifyMonitoringReport NotifyPeriodicEventStream NotifyPriorityCharging NotifyReport NotifySettlement
+        OpenPeriodicEventStream PublishFirmwareStatusNotification PullDynamicScheduleUpdate ReportChargingProfiles
+        ReportDERControl ReservationStatusUpdate SecurityEventNotification SignCertificate StatusNotification
+        TransactionEvent VatNumberValidation
+    """,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_action_is_started_by_the_side_that_the_specification_says(version: Version) -> None:
+    started = {action.name for action in ACTIONS if version in action.versions and action.initiator == "station"}
+    asked = {action.name for action in ACTIONS if version in action.versions and action.initiator == "csms"}
+    every = {name.removesuffix("Request").removesuffix("Response") for name in schema_files(version)}
+
+    assert started == set(STATIONS_OWN[version].split())
+    assert asked == every - started | {"DataTransfer"}
+
+
 def test_lookup_knows_version_and_direction() -> None:
     assert lookup("1.6", "StartTransaction") is not None
     assert lookup("2.0.1", "StartTransaction") is None

@@ -64,7 +64,7 @@ class CommandView(BaseModel):
     sent_at: datetime | None
     outcome: OutcomeName | None
     ended_at: datetime | None
-    reason: str = Field(description="Why it was not answered, in words")
+    reason: str = Field(description="Why it was not answered, or what is wrong with the answer, in words")
     reply: Any = Field(description="The payload of the station's CALLRESULT")
     error: ReplyError | None
 

@@ -16,14 +16,15 @@ from chargebus_command.metrics import Metrics
 from chargebus_command.store import stations
 
 # A command is due when its deadline or its life is over; when it waits while its station could take it: an edge that
-# was silent speaks again, or a connection that was left alone may be tried again; or when it was sent through an edge
-# that is no more. No record announces those three.
+# was silent speaks again, or a connection that was left alone, or a station that was pending, may be tried again; or
+# when it was sent through an edge that is no more. No record announces those.
 _DUE = """
 SELECT station_id FROM command WHERE state <> 'ended' AND due_at <= $1
 UNION
 SELECT c.station_id FROM command AS c JOIN station AS s USING (station_id)
     JOIN unnest($2::int[], $3::bigint[]) AS living (slot, epoch) ON living.slot = s.slot AND living.epoch = s.edge_epoch
 WHERE c.state <> 'ended' AND c.state = 'queued' AND s.connected
+    AND (c.held_until IS NULL OR c.held_until <= $1)
     AND (s.avoided_epoch IS DISTINCT FROM s.epoch OR s.avoided_until <= $1)
     AND NOT EXISTS (SELECT FROM command AS f WHERE f.station_id = c.station_id AND f.state = 'sent')
 UNION

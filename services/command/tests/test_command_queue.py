@@ -113,6 +113,59 @@ def test_a_command_whose_life_ends_while_it_waits_expires() -> None:
     assert ends(back) == [("a", "expired")]
 
 
+def test_why_a_command_expired_says_what_it_waited_for() -> None:
+    away = decide(Station("CS1", registered=True), [Asked(command("a", ttl_s=60))], around())
+    over = decide(away.station, [], around(later(60)))
+    busy = decide(online(Asked(command("b")), Asked(command("c", ttl_s=20))).station, [], around(later(20)))
+
+    assert over.ended[0].reason == "the station is not connected; it waited for 60 s"
+    assert busy.ended[0].reason == "the station was not free for it within 20 s"
+
+
+def test_an_answer_that_breaks_its_schema_is_told_as_such() -> None:
+    [ended] = report(online(Asked(command("a"))), "answered", reply=Reply(b"{}", "FormationViolation", "status?")).ended
+    [unread] = report(online(Asked(command("a"))), "answered", reply=Reply(None, "FormationViolation", "no JSON")).ended
+
+    assert (ended.outcome, ended.reason) == (
+        "answered",
+        "the station's answer breaks its schema: FormationViolation: status?",
+    )
+    assert unread.reason == "the station's answer cannot be read: FormationViolation: no JSON"
+
+
+def test_B02_FR_05_what_a_pending_station_must_not_be_asked_waits_and_others_pass_it() -> None:
+    held = report(online(Asked(command("start", ttl_s=60))), "pending")
+    other = decide(held.station, [Asked(command("other"))], around(later(1)))
+    done = report(other, "answered", later(1), Reply(b"{}"))
+    again = decide(done.station, [], around(later(2)))
+
+    assert (held.ended, held.sent) == ((), None)
+    assert held.station.avoided is None
+    assert other.sent is not None
+    assert other.sent.command_id == "other"
+    assert done.sent is None
+    assert again.sent is not None
+    assert again.sent.command_id == "start"
+
+
+@pytest.mark.parametrize("news", [Registered(registered=True), Connected(connection(epoch=6))])
+def test_a_held_command_is_tried_as_soon_as_its_station_may_be_accepted(news: Event) -> None:
+    held = report(online(Asked(command("start", ttl_s=60))), "pending")
+
+    assert decide(held.station, [news], around(later(0.5))).sent is not None
+
+
+def test_a_command_that_does_not_wait_ends_where_its_station_is_pending_and_so_does_one_that_waited_in_vain() -> None:
+    at_once = report(online(Asked(command("start"))), "pending")
+    held = report(online(Asked(command("start", ttl_s=60))), "pending", later(59))
+    late = decide(held.station, [], around(later(60)))
+
+    assert ends(at_once) == [("start", "undeliverable")]
+    assert ends(late) == [("start", "expired")]
+    assert "the station is pending" in at_once.ended[0].reason
+    assert "the station is pending" in late.ended[0].reason
+
+
 def test_a_command_that_does_not_wait_may_queue_behind_another_for_as_long_as_its_timeout() -> None:
     both = online(Asked(command("a", timeout_s=60)), Asked(command("b", timeout_s=10)))
     almost = decide(both.station, [], around(later(9)))

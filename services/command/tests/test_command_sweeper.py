@@ -29,6 +29,20 @@ async def test_before_the_deadline_nothing_ends(service):
     assert await service.settled() == []
 
 
+async def test_a_command_that_is_held_for_a_pending_station_is_tried_again_by_time(service):
+    await service.come_online("CS-1")
+    await service.apply(service.request("CS-1", "a", ttl_s=60))
+    await service.apply(service.delivery("CS-1", "a", "pending"))
+    await service.sweeper.sweep()
+    early = list(await service.settled())
+    service.time.pass_s(2)
+    await service.apply(service.heartbeat())
+    await service.sweeper.sweep()
+
+    assert service.downlinks(early) == []
+    assert service.downlinks(await service.settled()) == [("CS-1", 3, b"a")]
+
+
 async def test_a_command_that_waited_too_long_expires(service):
     await service.apply(service.registered("CS-1"))
     await service.apply(service.request("CS-1", "a", ttl_s=60))

@@ -305,6 +305,46 @@ def test_a_rejected_station_gets_no_commands():
     assert report.result == "undeliverable"
 
 
+STARTS = [
+    ("1.6", "RemoteStartTransaction"),
+    ("1.6", "RemoteStopTransaction"),
+    ("2.0.1", "RequestStartTransaction"),
+    ("2.1", "RequestStopTransaction"),
+]
+
+
+@pytest.mark.parametrize(("version", "action"), STARTS)
+def test_B02_FR_05_a_pending_station_is_not_asked_to_start_or_stop_but_anything_else(version, action):
+    protocol = make_protocol(version, "pending")
+    (report,) = reports(protocol.command(command("s", action), SETTLED))
+    assert (report.command.command_id, report.result) == ("s", "pending")
+    assert texts(protocol.command(command("t"), SETTLED))[0][2] == "ClearCache"
+
+
+@pytest.mark.parametrize(("told", "written"), [("pending", []), ("accepted", ["RemoteStartTransaction"])])
+def test_a_start_that_waits_for_the_boot_answer_is_judged_by_it(told, written):
+    protocol = make_protocol("1.6", "accepted")
+    protocol.received(call("boot", "BootNotification", BOOT_16), START)
+    assert protocol.command(command("s", "RemoteStartTransaction"), START) == []
+    effects = protocol.answer(1, b"{}", START, told)
+    assert [text[2] for text in texts(effects) if text[0] == 2] == written
+    assert [report.result for report in reports(effects)] == ([] if written else ["pending"])
+
+
+def test_a_station_that_was_told_pending_is_spared_until_it_was_told_that_it_is_accepted():
+    protocol = make_protocol("1.6", "pending")
+    protocol.received(call("boot", "BootNotification", BOOT_16), START)
+    protocol.answer(1, b"{}", START, "pending")
+    protocol.register("accepted")
+    (report,) = reports(protocol.command(command("s", "RemoteStartTransaction"), SETTLED))
+    assert report.result == "pending"
+    protocol.received(call("again", "BootNotification", BOOT_16), SETTLED)
+    protocol.answer(2, b"{}", SETTLED, "accepted")
+    assert texts(protocol.command(command("s", "RemoteStartTransaction", sent=2), SETTLED))[0][2] == (
+        "RemoteStartTransaction"
+    )
+
+
 def test_a_boot_answer_that_comes_again_does_not_set_the_registration_back():
     protocol = make_protocol("1.6", "pending")
     protocol.received(call("boot", "BootNotification", BOOT_16), START)

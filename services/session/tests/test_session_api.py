@@ -374,6 +374,53 @@ async def test_waiting_for_a_remote_start_gives_its_outcome(http, service):
     assert (answer.json()["outcome"], answer.json()["status"]) == ("answered", "Rejected")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        (
+            {
+                "payload": msgspec.Raw(
+                    b'{"status":"Rejected","statusInfo":{"reasonCode":"TxInProgress","additionalInfo":"cable 2"}}'
+                )
+            },
+            {
+                "outcome": "answered",
+                "status": "Rejected",
+                "status_info": {"reason_code": "TxInProgress", "additional_info": "cable 2"},
+                "broken": False,
+                "reason": "TxInProgress: cable 2",
+            },
+        ),
+        (
+            {
+                "payload": msgspec.Raw(b'{"status":"accepted"}'),
+                "error_code": "PropertyConstraintViolation",
+                "reason": "the station's answer breaks its schema: status",
+            },
+            {
+                "outcome": "answered",
+                "status": "accepted",
+                "status_info": None,
+                "broken": True,
+                "reason": "the station's answer breaks its schema: status",
+            },
+        ),
+        (
+            {"outcome": "expired", "reason": "the station is not connected; it waited for 5 s"},
+            {"outcome": "expired", "status": None, "reason": "the station is not connected; it waited for 5 s"},
+        ),
+    ],
+)
+async def test_an_intent_says_what_happened(http, service, outcome, shown):
+    asked = {"json": {"id_token": "good", "timeout_s": 1}, "headers": {"Idempotency-Key": "k3"}}
+    await http.post(START, **asked)
+    [sent] = await commands(service)
+    await service.apply(service.outcome(sent.command_id, intent="start", subject=sent.subject, **outcome))
+    answer = await http.post(START, json={**asked["json"], "wait": True}, headers=asked["headers"])
+
+    assert {name: answer.json()[name] for name in shown} == shown
+
+
 async def test_waiting_in_vain_leaves_the_command_to_be_asked_for(http, service, monkeypatch):
     monkeypatch.setattr("chargebus_session.remote.operations._GRACE_S", 0.0)
     answer = await http.post(START, json={"id_token": "good", "wait": True, "timeout_s": 0.01, "ttl_s": 0})

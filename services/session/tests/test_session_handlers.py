@@ -441,7 +441,9 @@ ADD_START = "INSERT INTO remote_start VALUES ($2, 'CS1', $1, 'good', $3, true, N
     [
         ({"payload": msgspec.Raw(b'{"status":"Accepted"}')}, True),
         ({"payload": msgspec.Raw(b'{"status":"Rejected"}')}, False),
-        ({"payload": msgspec.Raw(b'{"status":7}'), "error_code": "FormatViolation"}, False),
+        ({"payload": msgspec.Raw(b'{"status":7}'), "error_code": "FormatViolation"}, True),
+        ({"payload": msgspec.Raw(b'{"status":"accepted"}'), "error_code": "PropertyConstraintViolation"}, True),
+        ({"payload": msgspec.Raw(b'{"status":"rejected"}'), "error_code": "PropertyConstraintViolation"}, False),
         ({"payload": msgspec.Raw(b"[1]")}, True),
         ({"outcome": "undeliverable", "reason": "not connected"}, False),
     ],

@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from chargebus_command.domain.decision import CONNECTION_LOST, NOT_WRITTEN, REFUSED, Decision, no_answer
+from chargebus_command.domain.decision import (
+    CONNECTION_LOST,
+    NOT_WRITTEN,
+    PENDING,
+    REFUSED,
+    Decision,
+    fault_of,
+    no_answer,
+)
 from chargebus_command.domain.events import (
     Asked,
     Connected,
@@ -26,7 +34,7 @@ def arrive(decision: Decision, event: Event, rules: Rules, now: datetime) -> Dec
         case Disconnected(epoch):
             return replace(decision, station=_disconnect(station, epoch))
         case Registered(registered):
-            return replace(decision, station=replace(station, registered=registered))
+            return replace(decision, station=_tried_anew(replace(station, registered=registered)))
         case Delivered():
             return _deliver(decision, event, rules, now)
 
@@ -45,7 +53,7 @@ def _connect(station: Station, connection: StationConnection) -> Station:
     known = station.connection
     if known is not None and connection.epoch < known.epoch:
         return station
-    return replace(station, connection=connection)
+    return _tried_anew(replace(station, connection=connection))
 
 
 def _disconnect(station: Station, epoch: int) -> Station:
@@ -62,11 +70,14 @@ def _deliver(decision: Decision, report: Delivered, rules: Rules, now: datetime)
     freed = decision.landed()
     match report.result:
         case "answered" | "refused":
-            return freed.ending(Ended(command, report.result, now, reply=report.reply))
+            fault = fault_of(report.reply) if report.result == "answered" else ""
+            return freed.ending(Ended(command, report.result, now, fault, report.reply))
         case "timed_out":
             return freed.ending(Ended(command, "timed_out", now, no_answer(command)))
         case "connection_lost":
             return freed.ending(Ended(command, "timed_out", now, CONNECTION_LOST))
+        case "pending":
+            return _hold(freed, replace(command, sent=None), rules, now)
         case "undeliverable":
             avoided = Avoided(report.epoch, now + timedelta(seconds=rules.avoid_s))
             reason = report.reply.error_description or NOT_WRITTEN
@@ -84,6 +95,19 @@ def _concerns(report: Delivered, command: Command) -> bool:
         and report.epoch == sent.epoch
         and report.sent_at in {None, sent.sent_at}
     )
+
+
+def _hold(freed: Decision, command: Command, rules: Rules, now: datetime) -> Decision:
+    """Let a command wait until its station is accepted, if it may wait at all; others may pass it."""
+    if command.ttl_s <= 0 or now >= command.expires_at:
+        return freed.ending(Ended(command, "undeliverable", now, PENDING))
+    held = replace(command, held_until=now + rules.hold(now - command.requested_at))
+    return freed.queueing((held, *freed.station.waiting))
+
+
+def _tried_anew(station: Station) -> Station:
+    """Return a station whose held commands are tried again: it may have been accepted."""
+    return replace(station, waiting=tuple(replace(each, held_until=None) for each in station.waiting))
 
 
 def _return_to_queue(freed: Decision, command: Command, reason: str, now: datetime) -> Decision:

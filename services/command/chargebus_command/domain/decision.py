@@ -7,10 +7,11 @@ from typing import Literal
 
 from chargebus_events.commands import CommandForm
 
-from chargebus_command.domain.state import Command, Ended, Rules, Station, StationConnection
+from chargebus_command.domain.state import Command, Ended, Reply, Rules, Station, StationConnection
 
 CONNECTION_LOST = "connection lost before the answer"
 NOT_WRITTEN = "its edge could not write to the station"
+PENDING = "the station is pending: it must not be asked to start or stop before it is accepted"
 REFUSED = "the command service could not handle it"
 
 Misfit = Callable[[CommandForm, str], str]
@@ -77,6 +78,14 @@ def connection_lost(connection: StationConnection | None, epoch: int, around: Su
     if connection is None or not connection.connected or connection.epoch != epoch:
         return True
     return around.life(connection.slot, connection.edge_epoch) == "over"
+
+
+def fault_of(reply: Reply) -> str:
+    """Say what is wrong with a station's answer; an empty string: nothing."""
+    if not reply.error_code:
+        return ""
+    what = "cannot be read" if reply.payload is None else "breaks its schema"
+    return f"the station's answer {what}: {reply.error_code}: {reply.error_description}"
 
 
 def no_answer(command: Command) -> str:

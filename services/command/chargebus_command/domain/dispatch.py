@@ -1,12 +1,14 @@
 """What time and the connection ask for: deadlines, expiry, and the next command to send."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chargebus_events.commands import CommandForm
 
 from chargebus_command.domain.decision import (
     CONNECTION_LOST,
+    PENDING,
     Decision,
     Surroundings,
     connection_lost,
@@ -72,13 +74,16 @@ def _hopeless(command: Command, decision: Decision, around: Surroundings, offlin
     if not decision.station.known and (too_old or not patient):
         return Ended(command, "undeliverable", around.now, "there is no such station")
     if too_old:
-        return Ended(command, "expired", around.now, _too_old(command))
+        return Ended(command, "expired", around.now, _too_old(command, offline))
     if offline and command.ttl_s <= 0 and not patient:
         return Ended(command, "undeliverable", around.now, offline)
     return None
 
 
-def _too_old(command: Command) -> str:
+def _too_old(command: Command, offline: str) -> str:
+    """Say what a command waited for in vain."""
+    if offline or command.held_until is not None:
+        return f"{offline or PENDING}; it waited for {command.ttl_s or command.timeout_s:g} s"
     if command.ttl_s > 0:
         return f"the station was not free for it within {command.ttl_s:g} s"
     return f"its turn did not come within {command.timeout_s:g} s"
@@ -86,14 +91,18 @@ def _too_old(command: Command) -> str:
 
 def _send_next(decision: Decision, around: Surroundings) -> Decision:
     connection = decision.station.connection
-    while connection is not None and decision.station.waiting:
-        command, *rest = decision.station.waiting
-        decision = decision.queueing(tuple(rest))
+    while connection is not None and (command := _next(decision.station.waiting, around.now)) is not None:
+        decision = decision.queueing(tuple(each for each in decision.station.waiting if each is not command))
         form = choose(command.forms, connection.version, around.misfit)
         if isinstance(form, CommandForm):
-            return _send(decision, replace(command, sent=_sent(command, form, connection, around)))
+            sent = _sent(command, form, connection, around)
+            return _send(decision, replace(command, held_until=None, sent=sent))
         decision = decision.ending(Ended(command, "undeliverable", around.now, form))
     return decision
+
+
+def _next(waiting: Iterable[Command], now: datetime) -> Command | None:
+    return next((each for each in waiting if each.held_until is None or each.held_until <= now), None)
 
 
 def _send(decision: Decision, command: Command) -> Decision:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from chargebus_command.domain.state import NO_REPLY, Command, Reply, StationConnection
 
-DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "connection_lost"]
+DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "pending", "connection_lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,9 @@ class Registered:
 class Delivered:
     """The edge says what became of a command on connection `epoch`.
 
-    `undeliverable`: it was never written to the socket. `connection_lost`: it was, and the socket ended first.
-    `sent_at` tells the attempts at one command apart, where the edge says it.
+    `undeliverable`: it was never written to the socket. `pending`: nor is it to be, until the station is accepted.
+    `connection_lost`: it was, and the socket ended first. `sent_at` tells the attempts at one command apart, where the
+    edge says it.
     """
 
     command_id: str

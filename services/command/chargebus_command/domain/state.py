@@ -53,6 +53,7 @@ class Command:
 
     Of `forms`, the first that suits the station's version is sent. It is not sent at or after `expires_at`. Until
     `absent_until` a station that is unknown or away may be one of which we have not heard yet: so long it waits for it.
+    `held_until`: OCPP forbade it when it was to be written, as the station was pending; it is tried again then.
     """
 
     command_id: str
@@ -66,6 +67,7 @@ class Command:
     intent: str = ""
     subject: str = ""
     absent_until: datetime | None = None
+    held_until: datetime | None = None
     sent: Sent | None = None
 
     @property
@@ -86,13 +88,18 @@ class Reply:
     error_details: bytes | None = None
 
 
+_SHORTEST_HOLD = timedelta(seconds=2)
+_LONGEST_HOLD = timedelta(minutes=1)
 NO_REPLY = Reply()
 NO_FORM = CommandForm("", msgspec.Raw(b"null"))
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command's one end; `reason` says in words why it was not answered, `told` that who asked knows it already."""
+    """A command's one end; `told`: who asked knows it already.
+
+    `reason` says in words why it was not answered, or what is wrong with the answer.
+    """
 
     command: Command
     outcome: Outcome
@@ -145,6 +152,10 @@ class Rules:
     max_waiting: int = 100
     max_timeout_s: float = 600.0
     max_ttl_s: float = 30 * 24 * 3600.0
+
+    def hold(self, age: timedelta) -> timedelta:
+        """Return how long a command of this age is held before it is tried again on a station that was pending."""
+        return min(max(age / 10, _SHORTEST_HOLD), _LONGEST_HOLD)
 
     def timeout_s(self, wanted_s: float) -> float:
         """Return the time a station gets for its answer: what was asked for, within bounds."""

@@ -155,6 +155,7 @@ _PROGRESS: Final = Rows(
         "state",
         "due_at",
         "absent_until",
+        "held_until",
         "slot",
         "epoch",
         "sent_at",

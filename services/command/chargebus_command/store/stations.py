@@ -150,6 +150,7 @@ def _command(row: asyncpg.Record) -> Command:
         intent=row["intent"],
         subject=row["subject"],
         absent_until=row["absent_until"],
+        held_until=row["held_until"],
         sent=_sent(row) if row["state"] == "sent" else None,
     )
 

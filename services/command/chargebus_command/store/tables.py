@@ -53,7 +53,8 @@ class CommandRow(Tables, table=True):
     something about it: at `expires_at`, or before at `absent_until`, if it waits so long for a station that is unknown
     or away; at the deadline of its answer, once it is sent. `open_forms` are kept until it ended; `action`, `payload`
     and `version` are those of the form that was sent, of the first one before that (no version yet). `awaited`: an HTTP
-    call may be waiting for its end. `reply` and `error_*` are what the station said.
+    call may be waiting for its end. Until `held_until` it is not tried again on a station that was pending. `reply` and
+    `error_*` are what the station said.
     """
 
     __tablename__ = "command"
@@ -84,6 +85,7 @@ class CommandRow(Tables, table=True):
     ttl_s: float
     expires_at: datetime = Field(sa_type=_TIME)
     absent_until: datetime | None = Field(sa_type=_TIME)
+    held_until: datetime | None = Field(sa_type=_TIME)
     idempotency_key: str | None = Field(sa_type=_ID)
     fingerprint: str
     awaited: bool

@@ -1,8 +1,10 @@
 """The CSMS's calls to a station: one in flight, a few waiting, each reported once."""
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
+from typing import cast
 
 import msgspec
 from chargebus_events.commands import DeliveryResult
@@ -77,6 +79,13 @@ class CsmsCalls:
         if not self._remember(command):
             return [Note("repeated_command", command.command_id)]
         return [self._undelivered(command, reason)]
+
+    def withdraw(self, spared: Callable[[str], bool], reason: str) -> list[Effect]:
+        """Report those that wait and must not be called now as pending: they may be sent again."""
+        withdrawn = [each for each in self._waiting or () if spared(each.command.action)]
+        for each in withdrawn:
+            cast(deque[_Waiting], self._waiting).remove(each)
+        return [self._undelivered(each.command, reason, "pending") for each in withdrawn]
 
     def next_call(self, now: float) -> tuple[StationCommand, SendText] | None:
         """Take the next command into flight if none is; return it with the frame to write.
@@ -193,10 +202,10 @@ class CsmsCalls:
             del seen[next(iter(seen))]
         return fresh
 
-    def _undelivered(self, command: StationCommand, reason: str) -> Report:
+    def _undelivered(self, command: StationCommand, reason: str, result: DeliveryResult = "undeliverable") -> Report:
         if self._seen is not None and command.command_id in self._seen:
             self._seen[command.command_id].kept = False
-        return Report(command, "undeliverable", None, RpcError("", reason))
+        return Report(command, result, None, RpcError("", reason))
 
 
 def _breach(version: Version, action: str, payload: bytes) -> OcppError | None:

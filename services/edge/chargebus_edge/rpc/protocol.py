@@ -51,6 +51,7 @@ from chargebus_edge.rpc.station_calls import StationCalls
 _CALL: Final = 2
 _CALL_ERROR: Final = 4
 _KEPT_REMEMBERED: Final = 64
+PENDING: Final = "the station is pending: it must not be asked to start or stop"
 
 
 class OcppProtocol:
@@ -155,7 +156,7 @@ class OcppProtocol:
         if message_id is None:
             return [Note("repeated_answer", f"frame {number}")]
         if registration is not None:
-            self._permits.registration = registration
+            self._permits.tell(registration)
         effects = self._answer(number, _answer_frame(message_id, answer), now)
         if self._waiting:
             effects += self._catch_up(now)
@@ -380,12 +381,13 @@ class OcppProtocol:
         """Write the next command if there is one and the station may be called."""
         if self._boot or not self._is_settled(now):
             return []
+        spared = self._csms.withdraw(self._permits.spares, PENDING)
         call = self._csms.next_call(now)
         if call is None:
-            return []
+            return spared
         command, text = call
         self._permits.instruct(command.action, command.payload)
-        return [text]
+        return [*spared, text]
 
     def _is_settled(self, now: float) -> bool:
         if self._settled_at is not None and now >= self._settled_at:

@@ -1,4 +1,4 @@
-"""Which calls a station may make before it is accepted."""
+"""Which calls a station may make before it is accepted, and which it is spared."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,6 +9,9 @@ from chargebus_events.registry import Registration
 from chargebus_edge.log.routes import BOOT
 
 _REPORTS: Final[Mapping[str, str]] = {"GetBaseReport": "NotifyReport", "GetReport": "NotifyReport"}
+_NOT_WHILE_PENDING: Final = frozenset(
+    {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
+)
 _TRIGGERS: Final = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
 
 # Triggers that are not named after the action that they cause.
@@ -41,10 +44,11 @@ class Permits:
     Spec: OCPP 1.6 4.2; OCPP 2.0.1 B01.FR.10, B02.FR.02, B02.FR.09, B03.FR.07
     """
 
-    __slots__ = ("_instructed", "registration")
+    __slots__ = ("_instructed", "_told", "registration")
 
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
+        self._told: Registration | None = None
         self._instructed: frozenset[str] = frozenset()
 
     def allows(self, action: str) -> bool:
@@ -54,6 +58,17 @@ class Permits:
             or action == BOOT
             or (self.registration == "pending" and action in self._instructed)
         )
+
+    def tell(self, registration: Registration) -> None:
+        """Note what a BootNotification is answered."""
+        self.registration = self._told = registration
+
+    def spares(self, action: str) -> bool:
+        """Tell whether the CSMS must not call `action` now: a pending station, until it is told better, starts nothing.
+
+        Spec: OCPP 1.6 4.2; OCPP 2.0.1 B02.FR.05
+        """
+        return action in _NOT_WHILE_PENDING and "pending" in {self.registration, self._told}
 
     def instruct(self, action: str, payload: bytes) -> None:
         """Note that the CSMS has sent `action`: what it causes is allowed on this connection from now on."""

@@ -16,7 +16,7 @@ from chargebus_session.remote.errors import (
     TokenRefusedError,
 )
 from chargebus_session.remote.operations import Patience, RemoteControl
-from chargebus_session.remote.resources import IntentOut, StartIn, StopIn, Waiting
+from chargebus_session.remote.resources import IntentOut, StartIn, StatusInfoOut, StopIn, Waiting
 from chargebus_session.transactions.api import session_id_of
 
 OPERATOR: Final = Depends(require(Role.OPERATOR))
@@ -100,5 +100,13 @@ def _told(response: Response, asked: Asked, ended: Outcome | None) -> IntentOut:
         session_id=None if asked.intent == START else asked.subject,
         outcome=ended.name if ended else None,
         status=ended.status or None if ended else None,
+        status_info=_status_info(ended) if ended else None,
+        broken=ended.broken if ended else False,
         reason=ended.why or None if ended else None,
     )
+
+
+def _status_info(ended: Outcome) -> StatusInfoOut | None:
+    if not ended.status_info:
+        return None
+    return StatusInfoOut(reason_code=ended.reason_code, additional_info=ended.additional_info)

@@ -11,6 +11,7 @@ START: Final = "start"
 STOP: Final = "stop"
 
 ACCEPTED: Final = "Accepted"
+REJECTED: Final = "Rejected"
 
 
 class Start(msgspec.Struct, frozen=True):

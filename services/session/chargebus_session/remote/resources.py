@@ -26,10 +26,19 @@ class StopIn(Waiting):
     """Stop a session."""
 
 
+class StatusInfoOut(BaseModel):
+    """What a station of OCPP 2.x adds to its status."""
+
+    reason_code: str
+    additional_info: str
+
+
 class IntentOut(BaseModel):
     """A remote start or stop: the command that carries it and, once it ended, its outcome.
 
-    `status` is the station's own word (Accepted, Rejected). The session that a start makes is found by
+    `status` is the station's own word (Accepted, Rejected), `status_info` what it says about it. `reason` says in words
+    why it was not answered, what is wrong with the answer (`broken`: it breaks its schema, and nobody knows whether the
+    station did it), or why the station refused. The session that a start makes is found by
     `/v1/sessions?remote_start_id=`.
     """
 
@@ -39,4 +48,6 @@ class IntentOut(BaseModel):
     session_id: str | None = None
     outcome: str | None = Field(default=None, description="answered, refused, timed_out, undeliverable or expired")
     status: str | None = None
+    status_info: StatusInfoOut | None = None
+    broken: bool = False
     reason: str | None = None

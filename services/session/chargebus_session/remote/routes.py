@@ -7,7 +7,7 @@ from typing import Final
 from chargebus_commanding import Form, Intents, Outcome, Transaction
 
 from chargebus_session.remote import store, v16, v201
-from chargebus_session.remote.domain import ACCEPTED, START, STOP, Start, Stop
+from chargebus_session.remote.domain import ACCEPTED, REJECTED, START, STOP, Start, Stop
 from chargebus_session.tokens import v16 as tokens_v16
 from chargebus_session.tokens import v21 as tokens_v21
 from chargebus_session.tokens import v201 as tokens_v201
@@ -59,8 +59,15 @@ def stop_forms(stop: Stop, version: str) -> tuple[Form, ...]:
 
 async def starts_ended(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Expect no transaction of remote starts that stations did not accept; an answer without a status tells nothing."""
-    failed = [each.subject for each in outcomes if each.name != "answered" or each.status not in ("", ACCEPTED)]
+    failed = [each.subject for each in outcomes if each.name != "answered" or _is_refusal(each)]
     await store.fail(tx.connection, map(int, failed))
+
+
+def _is_refusal(answered: Outcome) -> bool:
+    """Tell whether a station said no: one whose answer breaks its schema may have meant yes, unless it says no."""
+    if answered.broken:
+        return answered.status.lower() == REJECTED.lower()
+    return answered.status not in ("", ACCEPTED)
 
 
 async def stops_ended(_tx: Transaction, _outcomes: Sequence[Outcome]) -> None:
