@@ -32,6 +32,7 @@ class Make:
         counts_anew: its transaction ids begin at 1 again after each start (2.x; in 1.6 they are ours).
         numbers_anew: its seqNo begins at 0 again after each start, in mid-transaction, too.
         contexts: its readings say which are those of begin and end.
+        sloppy: it writes numbers as text, and adds members that nobody knows.
         after_power_loss: what becomes of a charge that a power loss interrupts.
         same_message_id: it resends a message under the id that it had.
         ahead: how many messages it sends at once, without waiting for answers (2.x: a stop in 1.6 needs one).
@@ -43,6 +44,7 @@ class Make:
     counts_anew: bool = False
     numbers_anew: bool = False
     contexts: bool = True
+    sloppy: bool = False
     after_power_loss: AfterPowerLoss = "ends"
     same_message_id: bool = True
     ahead: int = 1
@@ -52,13 +54,13 @@ class Make:
 MAKES: Final[Mapping[str, Make]] = {
     "sound-16": Make("1.6", forgets=3),
     "clockless-16": Make("1.6", keeps_time=False, same_message_id=False, forgets=3),
-    "losing-16": Make("1.6", after_power_loss="is_lost", forgets=2),
+    "losing-16": Make("1.6", sloppy=True, after_power_loss="is_lost", forgets=2),
     "sound-201": Make("2.0.1", ahead=3, forgets=4),
     "counting-201": Make("2.0.1", counts_anew=True, numbers_anew=True, after_power_loss="goes_on", ahead=4, forgets=3),
     "clockless-201": Make("2.0.1", keeps_time=False, after_power_loss="goes_on", same_message_id=False, forgets=2),
     "poor-201": Make("2.0.1", keeps_time=False, counts_anew=True, numbers_anew=True, forgets=3),
     "losing-201": Make("2.0.1", counts_anew=True, after_power_loss="is_lost"),
-    "plain-201": Make("2.0.1", contexts=False, numbers_anew=True, after_power_loss="goes_on"),
+    "plain-201": Make("2.0.1", contexts=False, sloppy=True, numbers_anew=True, after_power_loss="goes_on"),
     "all-21": Make("2.1", keeps_time=False, counts_anew=True, contexts=False, after_power_loss="goes_on"),
 }
 """Makes with the faults that were seen in the field, alone and together."""

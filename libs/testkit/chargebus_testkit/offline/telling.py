@@ -62,9 +62,26 @@ def _told(life: Life, happened: Sequence[tuple[Happening, Charge]]) -> list[Told
         seq_no = numbers[counted]
         numbers[counted] += 1
         action, payload = _WORDS[life.make.version](life, charge, happening, ids[charge.number], seq_no)
+        if life.make.sloppy:
+            payload = {**_as_text(payload), "reservationId": None, "vendorData": {"build": 7}}
         at = clock(life, happening.at)
         found.append(Told(charge, happening, at, ids[charge.number], seq_no, action, payload))
     return found
+
+
+def _as_text(payload: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a payload with texts instead of numbers."""
+    match payload:
+        case dict():
+            return {name: _as_text(value) for name, value in payload.items()}
+        case list():
+            return [_as_text(value) for value in payload]
+        case bool():
+            return payload
+        case int():
+            return f"{payload}"
+        case _:
+            return payload
 
 
 def _v16(life: Life, charge: Charge, happening: Happening, _id: str, _number: int) -> tuple[str, Json]:
