@@ -73,6 +73,18 @@ async def test_a_view_is_ready_once_it_holds_what_stood_in_the_topic(topic, prod
     await end(task)
 
 
+async def test_a_view_that_caught_up_holds_all_that_was_acknowledged_before(topic, producer, readers):
+    table: set[str] = set()
+    view = View(topic.name, lambda record: table.add(record.key), pace_s=0.3)
+    task = await readers.view(view)
+    await asyncio.wait_for(view.ready.wait(), 10)
+    for number in range(5):
+        await producer.publish([Record(topic.name, f"k{number}", b"new")])
+        assert await view.catch_up()
+        assert f"k{number}" in table
+    await end(task)
+
+
 async def test_a_view_with_a_pace_takes_what_comes_in_larger_pieces(topic, producer, readers):
     applied: list[float] = []
     view = View(topic.name, lambda _record: applied.append(asyncio.get_running_loop().time()), pace_s=0.5)

@@ -9,6 +9,7 @@ from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_events.record import Received
 from chargebus_events.topics import DEVIATIONS, PRESENCE
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.caught_up import CaughtUp
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database
@@ -49,16 +50,18 @@ def build(process: Process) -> Service:
     registry_log = RegistryLog()
     life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.edges.sweep_every_s), process.clock)
     rules = Rules("refuse", settings.boots.heartbeat_interval_s, settings.boots.boot_retry_s)
+    news = CaughtUp((PRESENCE,), database, process.kafka, process.producer)
     limits = BulkLimits(settings.bulk.bulk_stations, settings.bulk.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
         consumer=consumed(PresenceLog(life), Boots(rules, metrics), Statuses(metrics), process.clock),
         views=(process.edges.view, registry_log.view),
-        routers={"/v1": routes(database, Registrar(database, limits))},
+        routers={"/v1": routes(database, Registrar(database, limits, news))},
         tasks=(
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
+            news.run,
             every(EXPIRY_EVERY_S, "ending older passwords", PasswordExpiry(database).sweep),
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
             every(

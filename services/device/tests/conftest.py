@@ -54,6 +54,18 @@ class Time:
         self.now += timedelta(seconds=seconds)
 
 
+class PlayedNews:
+    """Takes the place of CaughtUp: all is read, once what `unread` returns is applied."""
+
+    def __init__(self):
+        self.unread = None
+
+    async def with_all_of(self, key: str, within_s: float) -> bool:
+        if self.unread is not None:
+            await self.unread()
+        return True
+
+
 @dataclass
 class Device:
     """The parts of the service on one database."""
@@ -65,6 +77,7 @@ class Device:
     heard: EdgeLiveness
     life: EdgeLife
     registrar: Registrar
+    news: PlayedNews
     offset: int = 0
     statements: list[object] = field(default_factory=list)
 
@@ -133,6 +146,7 @@ async def device(device_database) -> AsyncIterator[Device]:
     heard = EdgeLiveness("device", time, lambda: time().timestamp())
     heard.view.ready.set()
     life = EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01), time)
+    news = PlayedNews()
     yield Device(
         database,
         sent,
@@ -140,7 +154,8 @@ async def device(device_database) -> AsyncIterator[Device]:
         consumed(PresenceLog(life), Boots(RULES, metrics), Statuses(metrics), time),
         heard,
         life,
-        Registrar(database, BulkLimits(stations=50, chosen_passwords=2)),
+        Registrar(database, BulkLimits(stations=50, chosen_passwords=2), news),
+        news,
     )
     await database.outbox.settle()
     await database.pool.execute(

@@ -368,6 +368,17 @@ async def test_unused_passwords_can_be_taken_back(api, device):
     assert (await api.delete("/stations/CS-1/password/newer")).status_code == 409
 
 
+async def test_a_password_that_the_station_used_just_now_is_not_taken_back(api, device):
+    await api.post("/stations", json={"station_id": "CS-1"})
+    await api.post("/stations/CS-1/password")
+    (new,) = (await station(device)).newer_password_hashes
+    device.news.unread = lambda: device.apply(device.presence(40, credential=secrets.fingerprint(new)))
+
+    assert (await api.delete("/stations/CS-1/password/newer")).status_code == 409
+
+    assert (await state(api)) == (0, True, None)
+
+
 async def test_older_passwords_end_when_their_time_has_come(api, device):
     for name in ("CS-1", "CS-2"):
         await api.post("/stations", json={"station_id": name})

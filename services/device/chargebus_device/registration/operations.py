@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from chargebus_events.registry import OnboardingPolicy, UnknownStations
 from chargebus_runtime import secrets
@@ -14,6 +15,8 @@ from chargebus_device.registration.domain import NewStation, Passwords
 from chargebus_device.registration.errors import TooManyPasswordsError, TooManyStationsError
 from chargebus_device.registration.resources import BulkItem, StationIn
 from chargebus_device.registration.store import onboarding, passwords, stations
+
+NEWS_WITHIN_S: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,24 @@ class BulkLimits:
     chosen_passwords: int
 
 
+class News(Protocol):
+    """Whether presence is applied up to now."""
+
+    async def with_all_of(self, key: str, within_s: float) -> bool:
+        """Wait until all that stands there of a key is applied; return whether it is, within so many seconds."""
+        ...
+
+
 class Registrar:
     """Registers stations; once it has, they are in the topic that edges read, unless Kafka is away.
 
     Passwords that operators chose are hashed one at a time: scrypt must not take the machine.
     """
 
-    def __init__(self, database: Database, limits: BulkLimits) -> None:
+    def __init__(self, database: Database, limits: BulkLimits, news: News) -> None:
         self._database = database
         self._limits = limits
+        self._news = news
         self._lane = asyncio.Lock()
 
     async def register(self, wanted: StationIn) -> Password | None:
@@ -103,9 +115,12 @@ class Registrar:
     async def take_back_newer(self, station_id: str) -> bool:
         """Take back the passwords that a station has not used; tell whether there is such a station.
 
+        Its newest use is known first: one that it came in with just now is the only one that it still has.
+
         Raises:
             NoChangeError: it has used the newest.
         """
+        await self._news.with_all_of(station_id, NEWS_WITHIN_S)
         return await self._change(station_id, Passwords.without_newer)
 
     async def _change(self, station_id: str, change: Callable[[Passwords, datetime], Passwords]) -> bool:
