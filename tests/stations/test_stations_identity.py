@@ -62,3 +62,16 @@ async def test_another_stop_of_a_transaction_does_not_replace_the_first_one(raw_
         [session] = await ended_sessions(station)
 
     assert (session["energy_wh"], session["flags"]) == (2000, ["settled_before"])
+
+
+@pytest.mark.parametrize("lost", [-1, 0, 999_999_999])
+async def test_a_stop_that_lost_its_id_ends_what_is_charging(raw_station, ended_sessions, lost):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(60), 1000))
+        await station.call("StopTransaction", v16.stop(lost, ago(50), 3000, idTag="ALICE"))
+        await station.call("StopTransaction", v16.stop(lost, ago(50), 3000, idTag="ALICE"))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["transaction_id"], session["energy_wh"]) == (str(started["transactionId"]), 2000)
+    assert (session["id_token"], session["billable"], session["flags"]) == ("ALICE", True, [])

@@ -20,6 +20,7 @@ _JSON: Any = JSON
 # Compared byte by byte: the order of pages is the same on every server.
 _KEY: Any = sa.String(collation="C")
 
+_ACTIVE = sa.text("state = 'active'")
 _OPEN_START = sa.text("pending AND session_id IS NULL")
 _FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
 
@@ -59,7 +60,8 @@ class SessionRow(Tables, table=True):
         sa.Index("charging_session_start", "station_id", "start", unique=True, postgresql_where=sa.text("start <> ''")),
         sa.Index("charging_session_token", "token_key", "session_id", postgresql_where=sa.text("token_key <> ''")),
         sa.Index("charging_session_begun", "begun_at", postgresql_using="brin"),
-        sa.Index("charging_session_active", "session_id", postgresql_where=sa.text("state = 'active'")),
+        sa.Index("charging_session_active", "session_id", postgresql_where=_ACTIVE),
+        sa.Index("charging_session_unfinished", "station_id", postgresql_where=_ACTIVE),
         sa.Index("charging_session_remote_start", "remote_start_id", postgresql_where=_FROM_REMOTE_START),
         {"postgresql_with": {"fillfactor": "60"}},
     )
@@ -119,6 +121,16 @@ class EventRow(Tables, table=True):
     token_status: str
     counts: bool
     answer: bytes
+
+
+class AliasRow(Tables, table=True):
+    """A name by which a station named a session that has another one."""
+
+    __tablename__ = "session_alias"
+
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    name: str = Field(primary_key=True, sa_type=_KEY)
+    session_id: UUID
 
 
 class RemoteStartRow(Tables, table=True):

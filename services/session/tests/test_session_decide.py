@@ -197,6 +197,41 @@ def test_C01_authorize_asks_the_token_only(state, say):
     assert say(state, "Authorize", b'{"idTag":"single"}') == b'{"idTagInfo":{"status":"Accepted"}}'
 
 
+NO_ID = STOP.replace(b"1001", b"-1")
+
+
+@pytest.mark.parametrize("transaction_id", [-1, 0, 77])
+@pytest.mark.parametrize("card", [b"", b'"idTag":"GOOD",'])
+def test_a_stop_that_lost_its_id_ends_the_one_transaction_that_is_charging(state, say, transaction_id, card):
+    stop = STOP.replace(b"1001", b"%d" % transaction_id).replace(b'"meterStop"', card + b'"meterStop"')
+    say(state, "StartTransaction", START)
+    first = say(state, "StopTransaction", stop)
+
+    assert say(state, "StopTransaction", stop) == first
+    assert (len(state.recorded), state.duplicates) == (2, 1)
+    assert (state.recorded[-1].session.transaction_id, state.recorded[-1].summary.energy_wh) == ("1001", 1400)
+    assert "identity_in_doubt" not in state.recorded[-1].summary.flags
+
+
+@pytest.mark.parametrize(
+    ("others", "stop"),
+    [
+        ([start("card", connector=2)], NO_ID),
+        ([], NO_ID.replace(b'"meterStop"', b'"idTag":"card","meterStop"')),
+        ([], NO_ID.replace(b"T13:00", b"T11:00")),
+        ([], NO_ID.replace(b"1500", b"99")),
+    ],
+)
+def test_a_stop_that_lost_its_id_is_marked_where_it_may_be_another_ones(state, say, others, stop):
+    for payload in (START, *others):
+        say(state, "StartTransaction", payload)
+    say(state, "StopTransaction", stop)
+
+    last = state.recorded[-1]
+    assert (last.before, last.summary.missing) == (None, ("started",))
+    assert "identity_in_doubt" in last.summary.flags
+
+
 def test_a_single_token_is_refused_while_it_charges_elsewhere(state, say):
     say(state, "StartTransaction", start("single"))
 

@@ -133,6 +133,22 @@ async def test_a_second_stop_with_another_meter_value_is_logged(service, caplog)
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_a_stop_that_lost_its_id_ends_the_one_transaction_that_is_charging_and_is_known_again(
+    service, in_one_batch
+):
+    frames = [
+        service.frame("StartTransaction", start()),
+        service.frame("StopTransaction", stop(-1)),
+        service.frame("StopTransaction", stop(-1)),
+    ]
+    for batch in [frames] if in_one_batch else [[each] for each in frames]:
+        await service.apply(*batch)
+
+    assert await service.rows(SHOWN) == [("CS1", "1", "ended", 1400.0, True, "Local")]
+    assert await service.rows("SELECT count(*) FROM session_event") == [(2,)]
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
 async def test_transactions_of_a_station_without_a_clock_are_told_apart_by_their_ends(service, in_one_batch):
     begin = start(timestamp="0001-01-01T00:00:00Z")
     frames = [

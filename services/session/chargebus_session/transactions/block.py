@@ -65,6 +65,7 @@ class Transactions(Block[Report, Reported]):
     async def save(self, batch: Batch, state: Reported) -> None:
         """Write what became of sessions, and tell of it."""
         await store.save(batch.connection, state.state.changes)
+        await store.name(batch.connection, state.state.renamed)
         for change, because in state.caused:
             self._announce(batch, change, because)
         for contradiction in state.state.contradictions:

@@ -186,15 +186,16 @@ def _stopped(request: _StopTransaction) -> Reference:
     """Name the transaction of a stop.
 
     An id that we did not issue to this station is a transaction whose start we never got. Stations that never learned
-    an id send -1 (some send 0) for each of their transactions: time and meter tell those apart.
+    an id, or lost it, send -1 (some send 0) for each of their transactions: time and meter tell those apart.
 
     Spec: OCPP 1.6 errata 3.18
     """
     number = request.transaction_id
     unknown = f"unknown/{number}"
     if number > 0:
-        return Reference((issued(str(number)), unknown), str(number))
-    return Reference((f"{unknown}/{moment_text(request.timestamp)}/{_digits(request.meter_stop)}",), str(number))
+        return Reference((issued(str(number)), unknown), str(number), guessed=True)
+    name = f"{unknown}/{moment_text(request.timestamp)}/{_digits(request.meter_stop)}"
+    return Reference((name,), str(number), guessed=True)
 
 
 def _register(at: datetime, wh: float | None, context: str, index: int = 0) -> tuple[Sample, ...]:

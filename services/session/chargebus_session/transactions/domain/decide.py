@@ -9,8 +9,9 @@ from chargebus_session.tokens.domain import IdToken, Judgement, judge
 from chargebus_session.transactions.domain import registers
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event
 from chargebus_session.transactions.domain.fold import Fold, flagged, merge
-from chargebus_session.transactions.domain.identity import meant, objection, starts_anew
+from chargebus_session.transactions.domain.identity import charging, meant, objection, starts_anew
 from chargebus_session.transactions.domain.sessions import (
+    IDENTITY_IN_DOUBT,
     TRANSACTION_ID_REUSED,
     Report,
     Session,
@@ -50,10 +51,20 @@ def record(state: TransactionState, report: Report) -> Recorded | bytes:
             return first.payload
     if report.reference.start:
         return _start(state, report, named)
-    session = meant(named, event)
+    session = meant(named, event) if named else _guessed(state, report)
     if session is None:
         return _begin(state, report, named)
     return _add(state, report, session)
+
+
+def _guessed(state: TransactionState, report: Report) -> Session | None:
+    """Return the session that a station may mean by a name that finds none: the one that is charging."""
+    if not report.reference.guessed:
+        return None
+    guessed = charging(state.unfinished(report.station_id), report)
+    if guessed is not None:
+        state.name(guessed, report.reference.names[-1])
+    return guessed
 
 
 def _start(state: TransactionState, report: Report, known: Sequence[Session]) -> Recorded:
@@ -87,7 +98,9 @@ def _add(state: TransactionState, report: Report, session: Session | None) -> Re
     event = _with_remote_start(state, report)
     judgement = None if event.token is None else _judge(state, session, report, event.token)
     if session is None:
-        after = _new(state, report, merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement))
+        fold = merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement)
+        doubted = report.reference.guessed and bool(state.unfinished(report.station_id))
+        after = _new(state, report, flagged(fold, IDENTITY_IN_DOUBT) if doubted else fold)
         return Recorded(None, after, summarize(after.fold), event, judgement)
     objected = objection(session, event)
     fold = flagged(session.fold, objected) if objected else merge(session.fold, event, judgement)

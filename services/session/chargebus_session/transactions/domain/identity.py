@@ -21,7 +21,13 @@ from typing import Final
 
 from chargebus_session.transactions.domain.events import CLOCKLESS, Event
 from chargebus_session.transactions.domain.fold import has_number
-from chargebus_session.transactions.domain.sessions import IDENTITY_IN_DOUBT, SETTLED_BEFORE, Session, summarize
+from chargebus_session.transactions.domain.sessions import (
+    IDENTITY_IN_DOUBT,
+    SETTLED_BEFORE,
+    Report,
+    Session,
+    summarize,
+)
 
 CLOCKS_APART: Final = timedelta(minutes=1)
 """How far apart the times in one transaction may be without telling of another one: clocks are set."""
@@ -41,6 +47,22 @@ def meant(sessions: Sequence[Session], event: Event) -> Session | None:
     there = [session for session in sessions if _is_there(session, event)] or sessions
     fitting = [] if event.clockless else [session for session in there if _has_place(session, event)]
     return max(fitting, key=lambda session: session.begun_at) if fitting else there[0]
+
+
+def charging(unfinished: Sequence[Session], report: Report) -> Session | None:
+    """Return the session that a station ends without knowing its id: the only one that is charging there.
+
+    It is by the same card, or none is presented, and neither its time nor its meter began after the end.
+    """
+    if len(unfinished) != 1:
+        return None
+    [session] = unfinished
+    event, fold = report.event, session.fold
+    same_card = event.token is None or fold.token is None or event.token.key == fold.token.key
+    began = session.begun_at <= event.happened_at + CLOCKS_APART
+    lowest_wh = min((reading.wh for each in fold.registers.values() for reading in each.readings()), default=0.0)
+    risen = all(sample.wh >= lowest_wh for sample in event.samples)
+    return session if same_card and began and risen and session.version == report.version else None
 
 
 def objection(session: Session, event: Event) -> str:

@@ -25,11 +25,13 @@ class Reference(msgspec.Struct, frozen=True):
 
     `names` are looked up in turn, and the last one becomes the name of a session that none of them finds. Where we
     issue the transaction id, `names` and `transaction_id` are empty, and `start` is what tells the start from others.
+    `guessed`: where none is found, the station may not have known the id that we gave it.
     """
 
     names: tuple[str, ...] = ()
     transaction_id: str = ""
     start: str = ""
+    guessed: bool = False
 
 
 def issued(transaction_id: str) -> str:

@@ -22,6 +22,7 @@ from chargebus_session.transactions.domain.sessions import (
 )
 
 EventKey = tuple[str, int, Kind]
+Alias = tuple[str, str]
 
 
 class Use(msgspec.Struct, frozen=True, gc=False):
@@ -53,14 +54,16 @@ class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
 class Known(msgspec.Struct, frozen=True):
     """What was read for a batch.
 
-    `sessions` are those that are named, and those whose transaction id went to another one since. `answers` are by the
-    contents of the events. `remote_starts` are open ones of stations whose version does not name them.
-    `named` are the tokens of those that stations name, by station and remote start.
+    `sessions` are those that are named, those whose transaction id went to another one since, and the unfinished ones
+    of a station that named none. `aliases` are names by which a station named a session that has another one.
+    `answers` are by the contents of the events. `remote_starts` are open ones of stations whose version does not name
+    them. `named` are the tokens of those that stations name, by station and remote start.
     """
 
     tokens: dict[str, Token] = {}
     uses: dict[str, list[Use]] = {}
     sessions: tuple[Session, ...] = ()
+    aliases: dict[Alias, str] = {}
     answers: dict[EventKey, dict[str, FirstAnswer]] = {}
     remote_starts: tuple[RemoteStart, ...] = ()
     named: dict[tuple[str, int], IdToken] = {}
@@ -105,8 +108,8 @@ class Issue(msgspec.Struct, frozen=True):
 class TransactionState:
     """The state that a batch's decisions are made on, one after the other.
 
-    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `max_power_w` is
-    the largest power of an EVSE.
+    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `renamed` are the
+    sessions that a station named otherwise, by that name. `max_power_w` is the largest power of an EVSE.
     """
 
     def __init__(self, known: Known, issue: Issue, max_power_w: float = MAX_POWER_W) -> None:
@@ -117,11 +120,14 @@ class TransactionState:
         self.judged: list[Judgement] = []
         self.duplicates = 0
         self.contradictions: list[Contradiction] = []
+        self.renamed: dict[Alias, str] = {}
         self._tokens = known.tokens
         self._uses = {key: {use.session_id: use for use in uses} for key, uses in known.uses.items()}
         self._answers = {key: dict(answers) for key, answers in known.answers.items()}
         self._remote_starts = list(known.remote_starts)
         self._named = known.named
+        self._aliases = dict(known.aliases)
+        self._by_id: dict[str, Session] = {}
         self._by_name: dict[tuple[str, str], Session] = {}
         self._by_start: dict[tuple[str, str], Session] = {}
         self._reused: dict[tuple[str, str], dict[str, Session]] = {}
@@ -141,12 +147,21 @@ class TransactionState:
         if reference.start:
             started = self._by_start.get((station_id, reference.start))
             return [started] if started else []
-        found = (self._by_name.get((station_id, name)) for name in reference.names)
+        found = (self._find((station_id, name)) for name in reference.names)
         current = next((session for session in found if session is not None), None)
         if current is None or TRANSACTION_ID_REUSED not in current.fold.flags:  # the usual case
             return [current] if current else []
         before = self._reused.get((station_id, current.name), {}).values()
         return [current, *sorted(before, key=lambda session: session.session_id, reverse=True)]
+
+    def unfinished(self, station_id: str) -> list[Session]:
+        """Return the sessions of a station that are not over."""
+        return [session for session in self._by_id.values() if session.station_id == station_id and not session.over]
+
+    def name(self, session: Session, name: str) -> None:
+        """Find a session by another name as well from now on."""
+        self._aliases[session.station_id, name] = session.session_id
+        self.renamed[session.station_id, name] = session.session_id
 
     def first_answer(self, session: Session, event: Event) -> FirstAnswer | None:
         """Return what an event was answered before, None for a new one."""
@@ -191,7 +206,11 @@ class TransactionState:
         self._remember(change.session)
         self.changes.append(change)
 
+    def _find(self, name: Alias) -> Session | None:
+        return self._by_name.get(name) or self._by_id.get(self._aliases.get(name, ""))
+
     def _remember(self, session: Session) -> None:
+        self._by_id[session.session_id] = session
         if session.is_current:
             self._by_name[session.station_id, session.name] = session
         else:

@@ -1,10 +1,10 @@
 """Owns what a batch of frames reads before it is decided, and writes after.
 
 Three round trips, whatever the batch's size: tokens, sessions, what became of them. Ids that ran out, remote starts
-that led to something, and transaction ids that a station gave out again take one each.
+that led to something, transaction ids that a station gave out again, and ends that name no transaction take one each.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from chargebus_session.transactions.domain.sessions import (
     Summary,
     reused_prefix,
 )
-from chargebus_session.transactions.domain.state import Change, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.transactions.domain.state import Alias, Change, FirstAnswer, Known, Recorded, RemoteStart, Use
 from chargebus_session.transactions.store.identities import TransactionIds
 
 REMOTE_START_OPEN: Final = timedelta(minutes=10)
@@ -91,6 +91,20 @@ CROSS JOIN LATERAL ({_SESSION}
 ) AS s
 LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 """  # noqa: S608 (text from above)
+_GUESSED: Final = f"""
+SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold, s.alias, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
+    AS r (station_id, name, number, kind, content)
+CROSS JOIN LATERAL (
+    (SELECT u.*, NULL AS alias FROM ({_SESSION} WHERE station_id = r.station_id AND state = 'active' LIMIT 20) AS u)
+    UNION ALL
+    (SELECT n.*, a.name FROM session_alias AS a
+     CROSS JOIN LATERAL ({_SESSION} WHERE session_id = a.session_id) AS n
+     WHERE a.station_id = r.station_id AND a.name = r.name)
+) AS s
+LEFT JOIN LATERAL ({_EVENT}) AS e ON true
+"""  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
 _encode_fold = msgspec.msgpack.Encoder().encode
@@ -103,6 +117,10 @@ _EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=Tru
 _KEEP: Final = f"""
 WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "transaction_id", "created_at"))})
 {_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
+"""
+_NAME: Final = """
+INSERT INTO session_alias (station_id, name, session_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING
 """
 _LINK: Final = """
 UPDATE remote_start AS i SET session_id = l.session_id
@@ -150,15 +168,17 @@ class _KeptEvent(NamedTuple):
 
 async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
     """Read what is known of a batch's tokens (by key) and of the transactions that it reports."""
-    known = Known(tokens={}, uses={}, answers={})
+    known = Known(tokens={}, uses={}, answers={}, aliases={})
     if tokens:
         _add_tokens(known, await connection.fetch(_TOKENS, list(tokens)))
     if not reports:
         return known
     rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports))
     known = _with_sessions(known, rows)
-    reused = _reused(reports, known)
-    return _with_sessions(known, await connection.fetch(_EARLIER, *columns(reused))) if reused else known
+    for query, asked in ((_EARLIER, _reused(reports, known)), (_GUESSED, _unnamed(reports, known))):
+        if asked:
+            known = _with_sessions(known, await connection.fetch(query, *columns(asked)))
+    return known
 
 
 async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: int) -> None:
@@ -167,6 +187,12 @@ async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: i
     if missing > 0:
         for row in await connection.fetch(_RESERVE, -(-missing // _BLOCK)):
             ids.add(range(row["nextval"], row["nextval"] + _BLOCK))
+
+
+async def name(connection: asyncpg.Connection, named: Mapping[Alias, str]) -> None:
+    """Keep the names by which stations named sessions that have another one."""
+    if named:
+        await connection.execute(_NAME, *columns([(*alias, session_id) for alias, session_id in named.items()]))
 
 
 async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> None:
@@ -206,6 +232,17 @@ def _reused(reports: Sequence[Report], known: Known) -> list[tuple[str | int, ..
 
 def _is_one_of(names: Collection[tuple[str, str]], report: Report) -> bool:
     return any((report.station_id, name) in names for name in report.reference.names)
+
+
+def _unnamed(reports: Sequence[Report], known: Known) -> list[tuple[str | int, ...]]:
+    """Return what is asked of the sessions of stations that named none, though they may mean one."""
+    guessing = [report for report in reports if report.reference.guessed]
+    names = {(session.station_id, session.name) for session in known.sessions} if guessing else set()
+    return [
+        (report.station_id, report.reference.names[-1], report.event.number, report.event.kind, report.event.content)
+        for report in guessing
+        if not _is_one_of(names, report)
+    ]
 
 
 def _asked_before(report: Report) -> tuple[str | int, ...]:
@@ -250,6 +287,8 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
         session_id = row["session_id"]
         if session_id is not None and session_id not in sessions:
             sessions[session_id] = _session(row)
+        if row.get("alias") is not None:
+            known.aliases[row["station_id"], row["alias"]] = session_id
         if row["answer"] is not None:
             contents = answers.setdefault((session_id, row["number"], row["kind"]), {})
             contents.setdefault(row["content"], FirstAnswer(row["answer"], row["occurred_at"]))
