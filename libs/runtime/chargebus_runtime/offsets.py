@@ -22,6 +22,7 @@ SELECT topic, partition, next_offset FROM consumer_offset
 JOIN unnest($1::text[], $2::int[]) AS p (topic, partition) USING (topic, partition)
 """
 _LOCK = _READ + " ORDER BY topic, partition FOR UPDATE OF consumer_offset"
+_LOCK_TOPIC = "SELECT partition FROM consumer_offset WHERE topic = $1 ORDER BY topic, partition FOR UPDATE"
 _ADVANCE = """
 WITH gone AS (DELETE FROM outbox WHERE id = ANY($4::bigint[])), moved AS (
     UPDATE consumer_offset AS c SET next_offset = n.next_offset
@@ -83,6 +84,14 @@ async def lock(connection: asyncpg.Connection, partitions: Iterable[TopicPartiti
     """Lock the offsets of partitions until the transaction ends, in one order for all, and return them."""
     rows = await connection.fetch(_LOCK, *_columns(partitions))
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def lock_topic(connection: asyncpg.Connection, topic: str) -> None:
+    """Lock the offsets of a whole topic until the transaction ends, in the order of `lock`.
+
+    For who changes, outside of a batch, rows that batches of this topic read, decide on and write.
+    """
+    await connection.execute(_LOCK_TOPIC, topic)
 
 
 async def reached(pool: asyncpg.Pool, goal: Mapping[TopicPartition, int]) -> bool:

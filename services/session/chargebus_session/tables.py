@@ -21,6 +21,7 @@ _JSON: Any = JSON
 _KEY: Any = sa.String(collation="C")
 
 _ACTIVE = sa.text("state = 'active'")
+_UNFINISHED = sa.text("state = 'active' AND station_id <> ''")  # so that lists of the active ones take the other one
 _OPEN_START = sa.text("pending AND session_id IS NULL")
 _FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
 
@@ -61,7 +62,7 @@ class SessionRow(Tables, table=True):
         sa.Index("charging_session_token", "token_key", "session_id", postgresql_where=sa.text("token_key <> ''")),
         sa.Index("charging_session_begun", "begun_at", postgresql_using="brin"),
         sa.Index("charging_session_active", "session_id", postgresql_where=_ACTIVE),
-        sa.Index("charging_session_unfinished", "station_id", postgresql_where=_ACTIVE),
+        sa.Index("charging_session_unfinished", "station_id", postgresql_where=_UNFINISHED),
         sa.Index("charging_session_remote_start", "remote_start_id", postgresql_where=_FROM_REMOTE_START),
         {"postgresql_with": {"fillfactor": "60"}},
     )
@@ -121,6 +122,20 @@ class EventRow(Tables, table=True):
     token_status: str
     counts: bool
     answer: bytes
+
+
+class DecisionRow(Tables, table=True):
+    """What was decided about a session by others than its station: who (an API key, or a rule), why, what was said."""
+
+    __tablename__ = "session_decision"
+
+    session_id: UUID = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=_BIG)
+    action: str
+    decided_by: str
+    reason: str
+    decided_at: datetime = Field(sa_type=_TIME)
+    said: dict[str, Any] = Field(sa_type=_JSON)
 
 
 class AliasRow(Tables, table=True):

@@ -6,7 +6,8 @@ import json
 import msgspec
 import pytest
 from chargebus_events.commands import CommandRequested
-from chargebus_events.topics import COMMANDS
+from chargebus_events.public import Session
+from chargebus_events.topics import COMMANDS, SESSION_EVENTS
 from chargebus_ocppj.schemas import validate_call
 from chargebus_runtime.http import Role
 from chargebus_session.main import router
@@ -462,6 +463,124 @@ async def test_a_session_that_ended_is_not_stopped(http, sessions):
     assert problem(await http.post(f"/v1/sessions/{sessions[0]}/stop")) == (409, "session ended")
 
 
+async def decide(http, session_id, action, **said):
+    return await http.post(f"/v1/sessions/{session_id}/{action}", json={"reason": "station is gone", **said})
+
+
+async def told(service):
+    """The events of sessions that calls sent, each with its type's last word."""
+    return [
+        (dict(record.headers)["ce_type"].decode().split(".")[2], msgspec.json.decode(record.value, type=Session))
+        for record in await service.settled()
+        if record.topic == SESSION_EVENTS
+    ]
+
+
+async def test_an_operator_ends_a_session_which_is_kept_and_told(http, service, sessions):
+    shown = await decide(http, sessions[1], "end", ended_at="2025-06-01T11:00:00Z")
+    assert problem(shown) == (422, "impossible values")
+    ended = (await decide(http, sessions[1], "end", meter_stop_wh=600.0)).json()
+
+    assert (ended["state"], ended["energy_wh"], ended["energy_source"], ended["ended_at"]) == (
+        "ended",
+        500,
+        "operator",
+        None,
+    )
+    assert {"end_unknown", "ended_by_operator"} <= set(ended["flags"])
+    [decision] = ended["decisions"]
+    assert (decision["action"], decision["reason"], decision["said"]) == (
+        "end",
+        "station is gone",
+        {"meter_stop_wh": 600},
+    )
+    assert decision["decided_by"]
+    [(kind, event)] = await told(service)
+    assert (kind, event.session_id, event.state, event.energy_wh) == ("ended", sessions[1], "ended", 500)
+    assert problem(await decide(http, sessions[1], "end")) == (409, "session ended")
+
+
+async def test_a_session_that_an_operator_ended_no_longer_holds_its_token(http, service):
+    applied = await service.apply(service.frame("StartTransaction", start(idTag="single")))
+    await decide(http, applied.events[0][1].session_id, "end")
+    later = service.frame("StartTransaction", start(idTag="single", timestamp="2025-06-01T12:30:00Z"), station_id="CS2")
+
+    assert (await service.apply(later)).answers[0]["idTagInfo"]["status"] == "Accepted"
+
+
+async def test_what_an_operator_settled_stays_though_the_station_says_otherwise_later(http, service, sessions):
+    await decide(http, sessions[1], "end", meter_stop_wh=600.0)
+    stop = {"transactionId": 2, "meterStop": 9100, "timestamp": "2025-06-01T12:50:00Z"}
+    applied = await service.apply(service.frame("StopTransaction", stop))
+
+    [(kind, event)] = applied.events
+    assert (kind, event.energy_wh) == ("ended", 500)
+    assert {"ended_by_operator", "settled_before"} <= set(event.flags)
+
+
+async def test_an_operator_corrects_a_session(http, service, sessions):
+    said = {
+        "energy_wh": 900.0,
+        "ended_at": "2025-06-01T11:59:00Z",
+        "started_at": "2025-06-01T11:00:00Z",
+        "id_token": "CARD",
+    }
+    changed = (await decide(http, sessions[0], "correct", **said)).json()
+
+    shown = (changed["energy_wh"], changed["duration_s"], changed["id_token"], changed["flags"])
+    assert shown == (900, 3540, "CARD", ["corrected"])
+    [(kind, event)] = await told(service)
+    assert (kind, event.energy_wh, event.id_token, event.energy_source) == ("updated", 900, "CARD", "operator")
+    again = (await decide(http, sessions[0], "correct", billable=False)).json()
+    assert (again["energy_wh"], again["billable"], len(again["decisions"])) == (900, False, 2)
+    assert (await http.get("/v1/sessions", params={"id_token": "card"})).json()["items"][0]["session_id"] == sessions[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ({}, "invalid request"),
+        ({"reason": " ", "billable": True}, "invalid request"),
+        ({"energy_wh": -1.0}, "invalid request"),
+        ({"energy_wh": "5"}, "invalid request"),
+        ({"id_token": "nobody"}, "token unknown"),
+        ({"ended_at": "2025-06-01T11:00:00Z"}, "impossible values"),
+        ({"ended_at": "2031-06-01T11:00:00Z"}, "impossible values"),
+        ({"meter_stop_wh": 50.0}, "impossible values"),
+        ({"meter_stop_wh": 200.0, "meter_start_wh": 100.0, "energy_wh": 7.0}, "impossible values"),
+    ],
+)
+async def test_a_correction_that_cannot_be_is_refused(http, service, sessions, said, title):
+    assert problem(await decide(http, sessions[0], "correct", **said)) == (422, title)
+    assert await told(service) == []
+
+
+async def test_an_operator_reopens_a_session_and_its_next_end_counts(http, service, sessions):
+    assert problem(await decide(http, sessions[1], "reopen")) == (409, "session not ended")
+    assert problem(await decide(http, sessions[1], "correct", billable=False)) == (409, "session not ended")
+    opened = (await decide(http, sessions[0], "reopen")).json()
+    assert (opened["state"], opened["ended_at"], opened["flags"]) == ("active", None, ["reopened"])
+    [(kind, event)] = await told(service)
+    assert (kind, event.state) == ("updated", "active")
+    stop = {"transactionId": 1, "meterStop": 2500, "timestamp": "2025-06-01T12:55:00Z"}
+    first = service.frame("StopTransaction", stop | {"meterStop": 1500, "timestamp": "2025-06-01T12:40:00Z"})
+    await service.apply(first, service.frame("StopTransaction", stop))
+
+    shown = (await http.get(f"/v1/sessions/{sessions[0]}")).json()
+    assert (shown["state"], shown["energy_wh"], shown["flags"]) == (
+        "ended",
+        2400,
+        ["reopened", "sequence_number_reused"],
+    )
+
+
+@pytest.mark.parametrize("action", ["end", "correct", "reopen"])
+async def test_what_there_is_not_is_not_decided_on(http, action):
+    for session_id in ("nope", "00000000-0000-7000-8000-000000000000"):
+        said = {"billable": True} if action == "correct" else {}
+        assert problem(await decide(http, session_id, action, **said)) == (404, "no such session")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -471,6 +590,9 @@ async def test_a_session_that_ended_is_not_stopped(http, sessions):
         ("DELETE", "/v1/tokens/good"),
         ("POST", START),
         ("POST", "/v1/sessions/x/stop"),
+        ("POST", "/v1/sessions/x/end"),
+        ("POST", "/v1/sessions/x/correct"),
+        ("POST", "/v1/sessions/x/reopen"),
     ],
 )
 async def test_a_viewer_only_reads(http, ring, method, path):

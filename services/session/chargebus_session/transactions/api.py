@@ -1,19 +1,48 @@
 """HTTP in: sessions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from chargebus_runtime.database import Database
-from chargebus_runtime.http import Listing, Page, PageQuery, Problem, Role, UtcDatetime, raises, require
+from chargebus_runtime.http import Caller, Listing, Page, PageQuery, Problem, Role, UtcDatetime, raises, require
 from fastapi import APIRouter, Depends, Query
 
 from chargebus_session.tokens.domain import token_key
-from chargebus_session.transactions.resources import EventOut, SessionDetail, SessionOut
-from chargebus_session.transactions.store import sessions
+from chargebus_session.transactions.domain.settling import Values
+from chargebus_session.transactions.errors import (
+    DecisionError,
+    EndedAlreadyError,
+    ImpossibleError,
+    NotEndedError,
+    UnknownSessionError,
+    UnknownTokenError,
+)
+from chargebus_session.transactions.operations import Decider, SessionDecisions
+from chargebus_session.transactions.resources import (
+    CorrectIn,
+    DecisionOut,
+    EndIn,
+    EventOut,
+    ReopenIn,
+    SessionDetail,
+    SessionOut,
+)
+from chargebus_session.transactions.store import decisions, sessions
 from chargebus_session.transactions.store.sessions import SessionFilter
 
 VIEWER: Final = Depends(require(Role.VIEWER))
+OPERATOR: Final = Depends(require(Role.OPERATOR))
+
+_PROBLEMS: Final[dict[type[DecisionError], tuple[int, str]]] = {
+    UnknownSessionError: (404, "no such session"),
+    EndedAlreadyError: (409, "session ended"),
+    NotEndedError: (409, "session not ended"),
+    ImpossibleError: (422, "impossible values"),
+    UnknownTokenError: (422, "token unknown"),
+}
 
 SESSIONS: Final = Listing("sessions", UUID)
 
@@ -62,15 +91,56 @@ def router(database: Database) -> APIRouter:
 
     @routes.get("/{session_id}", summary="A session with its events", responses=raises(404))
     async def get_session(session_id: str) -> SessionDetail:
-        known_id = session_id_of(session_id)
-        stored = known_id and await sessions.get(database.pool, known_id)
-        if not stored or not known_id:
-            raise Problem(404, "no such session", "See /v1/sessions for those there are.")
-        detail = SessionDetail.model_validate(stored)
-        events = await sessions.events(database.pool, known_id)
-        return detail.model_copy(update={"events": [EventOut.model_validate(each) for each in events]})
+        return await _detail(database, session_id)
+
+    deciding = SessionDecisions(database)
+
+    @routes.post("/{session_id}/end", summary="End a session whose station does not", responses=raises(404, 409))
+    async def end(session_id: str, wanted: EndIn, caller: Annotated[Caller, OPERATOR]) -> SessionDetail:
+        """Its energy stays as it is known by now, whatever the station still says; nothing is asked of the station."""
+        said = Values(ended_at=wanted.ended_at, meter_stop_wh=wanted.meter_stop_wh)
+        with _told():
+            await deciding.end(session_id_of(session_id), said, Decider(caller.key_id, wanted.reason))
+        return await _detail(database, session_id)
+
+    @routes.post("/{session_id}/correct", summary="Correct a session that is over", responses=raises(404, 409))
+    async def correct(session_id: str, wanted: CorrectIn, caller: Annotated[Caller, OPERATOR]) -> SessionDetail:
+        """What is said stays so, whatever the station still says."""
+        said = Values(**wanted.model_dump(exclude={"reason", "id_token"}))
+        with _told():
+            decider = Decider(caller.key_id, wanted.reason)
+            await deciding.correct(session_id_of(session_id), said, wanted.id_token, decider)
+        return await _detail(database, session_id)
+
+    @routes.post("/{session_id}/reopen", summary="Let a session go on that is over", responses=raises(404, 409))
+    async def reopen(session_id: str, wanted: ReopenIn, caller: Annotated[Caller, OPERATOR]) -> SessionDetail:
+        """The end that there was and all corrections are forgotten; the next end that its station reports counts."""
+        with _told():
+            await deciding.reopen(session_id_of(session_id), Decider(caller.key_id, wanted.reason))
+        return await _detail(database, session_id)
 
     return routes
+
+
+async def _detail(database: Database, session_id: str) -> SessionDetail:
+    known_id = session_id_of(session_id)
+    stored = known_id and await sessions.get(database.pool, known_id)
+    if not stored or not known_id:
+        raise Problem(404, "no such session", "See /v1/sessions for those there are.")
+    detail = SessionDetail.model_validate(stored)
+    events = [EventOut.model_validate(each) for each in await sessions.events(database.pool, known_id)]
+    decided = [DecisionOut.model_validate(each) for each in await decisions.of_session(database.pool, known_id)]
+    return detail.model_copy(update={"events": events, "decisions": decided})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell as a problem why a decision cannot be."""
+    try:
+        yield
+    except DecisionError as error:
+        status, title = _PROBLEMS[type(error)]
+        raise Problem(status, title, str(error)) from error
 
 
 def session_id_of(text: str) -> str | None:

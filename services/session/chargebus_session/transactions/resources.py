@@ -1,11 +1,13 @@
 """The JSON of sessions over HTTP."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from chargebus_runtime.http import Input, UtcDatetime
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field, model_validator
 
+from chargebus_session.resources import PLAIN, TokenText
 from chargebus_session.transactions.domain.sessions import duration
 
 
@@ -76,7 +78,57 @@ class EventOut(BaseModel):
     counts: bool
 
 
+class DecisionOut(BaseModel):
+    """What was decided about a session by others than its station: `decided_by` is an API key, or `rule`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    action: Literal["end", "correct", "reopen"]
+    decided_by: str
+    reason: str
+    decided_at: datetime
+    said: dict[str, Any]
+
+
 class SessionDetail(SessionOut):
-    """A session with its events."""
+    """A session with its events, and with what was decided about it besides."""
 
     events: list[EventOut] = []
+    decisions: list[DecisionOut] = []
+
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=PLAIN)]
+WattHours = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+
+
+class ReopenIn(Input):
+    """Let a session go on."""
+
+    reason: Reason
+
+
+class EndIn(Input):
+    """End a session; what is left out stays as it is known."""
+
+    reason: Reason
+    ended_at: UtcDatetime | None = Field(default=None, description="When it ended; unknown if left out")
+    meter_stop_wh: WattHours | None = Field(default=None, description="The register at the end")
+
+
+class CorrectIn(Input):
+    """Correct a session that is over; what is left out stays as it is."""
+
+    reason: Reason
+    started_at: UtcDatetime | None = None
+    ended_at: UtcDatetime | None = None
+    meter_start_wh: WattHours | None = None
+    meter_stop_wh: WattHours | None = None
+    energy_wh: WattHours | None = Field(default=None, description="If left out, the difference of the meter's values")
+    id_token: TokenText | None = Field(default=None, description="A registered token, which pays")
+    billable: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.model_fields_set <= {"reason"}:
+            raise ValueError("there is nothing to correct: give what is to be another value")
+        return self

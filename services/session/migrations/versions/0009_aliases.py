@@ -16,8 +16,8 @@ def upgrade() -> None:
         sa.Column("name", KEY, primary_key=True),
         sa.Column("session_id", sa.Uuid, nullable=False),
     )
-    active = sa.text("state = 'active'")
-    op.create_index("charging_session_unfinished", "charging_session", ["station_id"], postgresql_where=active)
+    unfinished = sa.text("state = 'active' AND station_id <> ''")
+    op.create_index("charging_session_unfinished", "charging_session", ["station_id"], postgresql_where=unfinished)
 
 
 def downgrade() -> None:

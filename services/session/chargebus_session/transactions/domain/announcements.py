@@ -16,6 +16,7 @@ from chargebus_events.record import Record
 from chargebus_session.names import SOURCE
 from chargebus_session.transactions.domain.events import Kind
 from chargebus_session.transactions.domain.sessions import Session, Summary, summarize
+from chargebus_session.transactions.domain.settling import Decision
 from chargebus_session.transactions.domain.state import Change, Recorded
 
 _FIELDS: Final = public.Session.__struct_fields__
@@ -46,6 +47,15 @@ def announcement(change: Change, now: datetime) -> Record | None:
     kind, name = fact
     body = _body(change, now)
     return public.event(_TYPES[kind], f"{change.session.session_id}/{name}", SOURCE, now, body)
+
+
+def decided(change: Change, decision: Decision) -> Record:
+    """Return the record that tells of a decision about a session."""
+    ends = change.before is not None and not change.before.over and change.session.over
+    kind = _TYPES["Ended" if ends else "Updated"]
+    body = _body(change, decision.decided_at)
+    event_id = f"{change.session.session_id}/decision/{decision.number}"
+    return public.event(kind, event_id, SOURCE, decision.decided_at, body)
 
 
 def new_flags(change: Change) -> set[str]:

@@ -12,12 +12,13 @@ import msgspec
 
 from chargebus_session.tokens.domain import PRESENTED, Judgement
 from chargebus_session.transactions.domain import intervals, registers
-from chargebus_session.transactions.domain.energy import MAX_POWER_W
+from chargebus_session.transactions.domain.energy import MAX_POWER_W, Energy
 from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event
 from chargebus_session.transactions.domain.intervals import Intervals
 from chargebus_session.transactions.domain.registers import Registers
 
 SEQUENCE_REUSED: Final = "sequence_number_reused"
+SETTLED_BEFORE: Final = "settled_before"
 
 _REFUSED: Final = 3
 _STOPPING: Final = 4
@@ -69,6 +70,23 @@ class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fal
         return self.tier == PRESENTED
 
 
+class Closing(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A transaction is over though its station did not say so; all up to `at` was known then. `settled`: for good."""
+
+    at: datetime
+    settled: bool
+
+
+class Correction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator said of a transaction; what is None stands as the station has it."""
+
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    energy: Energy | None = None
+    payer: TokenMark | None = None
+    billable: bool | None = None
+
+
 class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order.
 
@@ -88,9 +106,16 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     remote_start: NumberMark | None = None
     registers: Registers = {}
     flags: tuple[str, ...] = ()
+    closing: Closing | None = None
+    correction: Correction | None = None
     max_power_w: float = MAX_POWER_W
     second: TokenMark | None = None
     intervals: Intervals = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether the transaction ended, or is taken for ended."""
+        return self.ended is not None or self.closing is not None
 
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
@@ -118,6 +143,8 @@ def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
         remote_start=_first(known.remote_start, _number_mark(event, event.remote_start_id)),
         registers=read,
         flags=_flags(known, event),
+        closing=_closing(known.closing, event),
+        correction=known.correction,
         max_power_w=known.max_power_w,
         second=second,
         intervals=intervals.read(known.intervals, read, event) if event.samples else known.intervals,
@@ -207,8 +234,15 @@ def _tokens(known: Fold, event: Event, judgement: Judgement) -> tuple[TokenMark 
     return best, min(others, default=None)
 
 
+def _closing(known: Closing | None, event: Event) -> Closing | None:
+    """Return what still closes a transaction after an event: a rule is wrong where the station has more to say."""
+    return known if known is None or known.settled or (event.at <= known.at and event.kind != "Ended") else None
+
+
 def _flags(known: Fold, event: Event) -> tuple[str, ...]:
     reused = SEQUENCE_MISSING not in event.flags and has_number(known.seen, event.number)
-    if not event.flags and not reused:
+    settled = known.closing is not None and known.closing.settled and event.kind == "Ended"
+    if not event.flags and not reused and not settled:
         return known.flags
-    return tuple(sorted({*known.flags, *event.flags, *((SEQUENCE_REUSED,) if reused else ())}))
+    more = (*((SEQUENCE_REUSED,) if reused else ()), *((SETTLED_BEFORE,) if settled else ()))
+    return tuple(sorted({*known.flags, *event.flags, *more}))

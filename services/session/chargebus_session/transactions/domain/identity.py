@@ -20,14 +20,8 @@ from datetime import timedelta
 from typing import Final
 
 from chargebus_session.transactions.domain.events import CLOCKLESS, Event
-from chargebus_session.transactions.domain.fold import has_number
-from chargebus_session.transactions.domain.sessions import (
-    IDENTITY_IN_DOUBT,
-    SETTLED_BEFORE,
-    Report,
-    Session,
-    summarize,
-)
+from chargebus_session.transactions.domain.fold import SETTLED_BEFORE, has_number
+from chargebus_session.transactions.domain.sessions import IDENTITY_IN_DOUBT, Report, Session, summarize
 
 CLOCKS_APART: Final = timedelta(minutes=1)
 """How far apart the times in one transaction may be without telling of another one: clocks are set."""

@@ -7,15 +7,16 @@ import msgspec
 
 from chargebus_session.transactions.domain.energy import Energy, Span, measured
 from chargebus_session.transactions.domain.events import CLOCKLESS, Event, corrected
-from chargebus_session.transactions.domain.fold import Fold, gaps
+from chargebus_session.transactions.domain.fold import Correction, Fold, gaps
 
 CLOCK_WENT_BACK: Final = "clock_went_back"
 TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
 IDENTITY_IN_DOUBT: Final = "identity_in_doubt"
-SETTLED_BEFORE: Final = "settled_before"
+END_UNKNOWN: Final = "end_unknown"
 SECOND_PAYER: Final = "second_token"
 PAYER_FROM_REMOTE_START: Final = "token_from_remote_start"
 USUAL_REASON: Final = "Local"
+NOTHING_SAID: Final = Correction()
 
 State = Literal["active", "ended"]
 
@@ -80,7 +81,7 @@ class Session(msgspec.Struct, frozen=True):
     @property
     def over(self) -> bool:
         """Whether it ended."""
-        return self.fold.ended is not None
+        return self.fold.over
 
     @property
     def is_current(self) -> bool:
@@ -119,14 +120,15 @@ def summarize(fold: Fold) -> Summary:
 
     Spec: OCPP 1.6 4.10 and 2.0.1 TransactionType.stoppedReason (may only be left out when the reason is Local)
     """
-    token = fold.token
-    started_at = fold.started.at if fold.started else None
-    ended_at = fold.ended.at if fold.ended else None
+    said = fold.correction or NOTHING_SAID
+    token = said.payer or fold.token
+    started_at = said.started_at or (fold.started.at if fold.started else None)
+    ended_at = said.ended_at or (fold.ended.at if fold.ended else None)
     lasted = duration(started_at, ended_at)
-    span = Span(fold.ended is not None, started_at, lasted, _is_clockless(fold), fold.max_power_w)
-    energy = measured(fold.registers, fold.intervals, span)
+    span = Span(fold.over, started_at, lasted, _is_clockless(fold), fold.max_power_w)
+    energy = said.energy or measured(fold.registers, fold.intervals, span)
     return Summary(
-        state="ended" if fold.ended else "active",
+        state="ended" if fold.over else "active",
         begun_at=started_at or fold.first_at,
         started_at=started_at,
         ended_at=ended_at,
@@ -136,7 +138,7 @@ def summarize(fold: Fold) -> Summary:
         id_token_type=token.type if token else "",
         token_key=token.key if token else "",
         token_status=token.status if token else "",
-        billable=token is not None and token.billable,
+        billable=said.billable if said.billable is not None else token is not None and token.billable,
         meter_start_wh=energy.meter_start_wh,
         meter_stop_wh=energy.meter_stop_wh,
         energy_wh=energy.energy_wh,
@@ -146,7 +148,7 @@ def summarize(fold: Fold) -> Summary:
         remote_start_id=fold.remote_start.value if fold.remote_start else None,
         gaps=gaps(fold.seen),
         missing=() if fold.started else ("started",),
-        flags=_flags(fold, energy, lasted),
+        flags=_flags(fold, energy, lasted, ended_at),
     )
 
 
@@ -165,8 +167,10 @@ def _stop_reason(fold: Fold) -> str:
     return USUAL_REASON if fold.ended else ""
 
 
-def _flags(fold: Fold, energy: Energy, lasted: timedelta | None) -> tuple[str, ...]:
+def _flags(fold: Fold, energy: Energy, lasted: timedelta | None, ended_at: datetime | None) -> tuple[str, ...]:
     found = {*fold.flags, *energy.flags}
+    if fold.over and ended_at is None:
+        found.add(END_UNKNOWN)
     if lasted is not None and lasted < timedelta(0):
         found.add(CLOCK_WENT_BACK)
     if fold.second is not None and fold.second.shown:

@@ -56,6 +56,10 @@ _EVENT: Final = """
     WHERE session_id = s.session_id AND number = r.number AND kind = r.kind
     ORDER BY content <> r.content, received_at LIMIT 2
 """
+_OF_IDS: Final = """
+SELECT session_id::text, station_id, version, name, start, transaction_id, created_at, updated_at, fold
+FROM charging_session WHERE session_id = ANY($1::uuid[])
+"""
 _SESSIONS: Final = f"""
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id,
@@ -97,7 +101,9 @@ SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transacti
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
     AS r (station_id, name, number, kind, content)
 CROSS JOIN LATERAL (
-    (SELECT u.*, NULL AS alias FROM ({_SESSION} WHERE station_id = r.station_id AND state = 'active' LIMIT 20) AS u)
+    (SELECT u.*, NULL AS alias FROM (
+        {_SESSION} WHERE station_id = r.station_id AND state = 'active' AND station_id <> '' LIMIT 20
+    ) AS u)
     UNION ALL
     (SELECT n.*, a.name FROM session_alias AS a
      CROSS JOIN LATERAL ({_SESSION} WHERE session_id = a.session_id) AS n
@@ -187,6 +193,11 @@ async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: i
     if missing > 0:
         for row in await connection.fetch(_RESERVE, -(-missing // _BLOCK)):
             ids.add(range(row["nextval"], row["nextval"] + _BLOCK))
+
+
+async def of_ids(connection: asyncpg.Connection, session_ids: Collection[str]) -> list[Session]:
+    """Return the sessions of these ids."""
+    return [_session(row) for row in await connection.fetch(_OF_IDS, list(session_ids))]
 
 
 async def name(connection: asyncpg.Connection, named: Mapping[Alias, str]) -> None:
