@@ -108,8 +108,8 @@ class Issue(msgspec.Struct, frozen=True):
 class TransactionState:
     """The state that a batch's decisions are made on, one after the other.
 
-    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `renamed` are the
-    sessions that a station named otherwise, by that name. `max_power_w` is the largest power of an EVSE.
+    `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `renamed` are
+    the sessions that a station named otherwise, by that name. `max_power_w` is the largest power of an EVSE.
     """
 
     def __init__(self, known: Known, issue: Issue, max_power_w: float = MAX_POWER_W) -> None:
