@@ -150,7 +150,7 @@ async def test_a_stop_that_lost_its_id_ends_the_one_transaction_that_is_charging
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
 async def test_transactions_of_a_station_without_a_clock_are_told_apart_by_their_ends(service, in_one_batch):
-    begin = start(timestamp="0001-01-01T00:00:00Z")
+    begin = start(timestamp="0001-01-01T00:00:00Z", meterStart=0)
     frames = [
         service.frame("StartTransaction", begin),
         service.frame("StopTransaction", stop(1, meterStop=5100)),
@@ -164,8 +164,8 @@ async def test_transactions_of_a_station_without_a_clock_are_told_apart_by_their
 
     assert [answer.get("transactionId") for answer in answers] == [1, None, 2, 2, None, 3]
     assert await service.rows("SELECT transaction_id, energy_wh, start <> '' FROM charging_session ORDER BY 1") == [
-        ("1", 5000.0, False),
-        ("2", 7000.0, False),
+        ("1", 5100.0, False),
+        ("2", 7100.0, False),
         ("3", None, True),
     ]
 
@@ -546,7 +546,7 @@ async def test_a_remote_start_makes_one_session(service):
 
 
 async def test_a_remote_start_leads_to_its_session_without_a_clock_though_an_equal_one_was_before(service):
-    begin = start(timestamp="0001-01-01T00:00:00Z")
+    begin = start(timestamp="0001-01-01T00:00:00Z", meterStart=0)
     await service.apply(service.frame("StartTransaction", begin), service.frame("StopTransaction", stop(1)))
     await service.database.pool.execute(ADD_START, 1, 5, service.now)
     applied = await service.apply(service.frame("StartTransaction", begin))
