@@ -14,7 +14,8 @@ from chargebus_events.registry import OnboardingPolicy, Registration
 from chargebus_runtime.batch import Batch
 
 from chargebus_device.boots import store
-from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Make, Rules, Station, decide_boot
+from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Rules, Station, decide_boot
+from chargebus_device.deviations.domain import Make
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SOURCE
 from chargebus_device.registration.store import onboarding

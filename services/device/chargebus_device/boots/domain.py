@@ -1,22 +1,12 @@
 """Owns what a BootNotification is answered and what it leaves behind."""
 
 from datetime import datetime
-from typing import Final, NamedTuple
 
 import msgspec
 from chargebus_events.public import StationBooted
 from chargebus_events.registry import Registration, UnknownStations
 
-MAKE_LIMIT: Final = 100
-"""Characters of vendor, model and firmware version that go by a station's make; its boot is kept whole."""
-
-
-class Make(NamedTuple):
-    """What the rules about deviations go by."""
-
-    vendor: str
-    model: str
-    firmware_version: str
+from chargebus_device.deviations.domain import Make
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -33,8 +23,8 @@ class Boot(msgspec.Struct, frozen=True):
 
     @property
     def make(self) -> Make:
-        """The make of the station, cut."""
-        return Make(*(text[:MAKE_LIMIT] for text in (self.vendor, self.model, self.firmware_version)))
+        """The make of the station."""
+        return Make.of(self.vendor, self.model, self.firmware_version)
 
 
 class BootReport(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ import asyncpg
 from chargebus_events.registry import RegisteredStation, Registration
 from chargebus_runtime.rows import Rows
 
-from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Make, Station
+from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Station
+from chargebus_device.deviations.domain import Make
 from chargebus_device.registration.domain import NewStation
 from chargebus_device.registration.store import stations
 from chargebus_device.tables import BootRow
@@ -35,7 +36,7 @@ FROM station s LEFT JOIN boot b USING (station_id) WHERE s.station_id = ANY($1)
 """  # noqa: S608 (names of columns)
 
 _ONBOARDED_PROFILE: Final = 1
-_NO_MAKE: Final = Make("", "", "")
+_NO_MAKE: Final = Make()
 
 
 async def load(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, Station]:

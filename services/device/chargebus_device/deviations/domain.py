@@ -13,12 +13,21 @@ MOST: Final = 200
 ANY_PLACE: Final = "*"
 
 
-class Make(msgspec.Struct, frozen=True):
-    """What a station said of itself in its newest boot; empty texts before its first."""
+MAKE_LIMIT: Final = 100
+"""Characters of vendor, model and firmware version that tell makes apart; boots are kept whole."""
+
+
+class Make(NamedTuple):
+    """What a station said of itself in its newest boot, cut; empty texts before its first."""
 
     vendor: str = ""
     model: str = ""
     firmware_version: str = ""
+
+    @classmethod
+    def of(cls, *said: str) -> "Make":
+        """Return the make of a station that says this of itself."""
+        return cls(*(text[:MAKE_LIMIT] for text in said))
 
 
 class DeviationKey(NamedTuple):
@@ -69,8 +78,7 @@ def add(known: Deviations, report: DeviationReport, make: Make) -> list[Deviatio
 
 
 def _key(known: Deviations, version: str, said: DeviationCount, make: Make) -> DeviationKey:
-    named = make.vendor, make.model, make.firmware_version, version
-    key = DeviationKey(said.action, said.kind, said.path, said.refused, *named)
+    key = DeviationKey(said.action, said.kind, said.path, said.refused, *make, version)
     return key if key in known or len(known) < MOST else key._replace(path=ANY_PLACE)
 
 

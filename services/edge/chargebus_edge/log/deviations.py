@@ -36,24 +36,14 @@ class _Count:
 
 
 class DeviationCounts:
-    """Counts the deviations of one connection.
+    """Counts the deviations of one connection."""
 
-    `passed` are the actions of frames that deviate and wait for their service's answer, by frame number: it may refuse.
-    """
-
-    __slots__ = ("_counts", "_due_at", "_untold", "passed")
+    __slots__ = ("_counts", "_due_at", "_untold")
 
     def __init__(self) -> None:
         self._counts: dict[_Key, _Count] = {}
         self._untold: set[_Key] = set()
         self._due_at = inf
-        self.passed: dict[int, str] = {}
-
-    def passed_on(self, number: int, action: str) -> None:
-        """Note that a frame that deviates waits for its service's answer; the oldest is forgotten if many do."""
-        self.passed[number] = action
-        if len(self.passed) > MOST:
-            del self.passed[next(iter(self.passed))]
 
     def note(
         self, action: str, found: Iterable[tuple[str, str, str]], at: datetime, now: float, *, refused: bool

@@ -1,12 +1,10 @@
 """One connection of a station: its socket, the protocol on it, and the way to Kafka between them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import cast
 
-from chargebus_events.deviations import DeviationReport
-from chargebus_events.frames import RpcError
 from chargebus_events.registry import Registration
 from chargebus_ocppj.actions import empty_answer
 from chargebus_runtime.clock import Clock
@@ -17,18 +15,16 @@ from opentelemetry.trace import Span
 from chargebus_edge.counts import Counts
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.commands import Report, StationCommand, delivery
-from chargebus_edge.log.deviations import DeviationCounts
 from chargebus_edge.log.frames import Answer, FrameRecords, Publish, Stamp
 from chargebus_edge.log.routes import route
 from chargebus_edge.log.stations import Ending, Station
 from chargebus_edge.log.uplink import Uplink
+from chargebus_edge.rpc.deviating import Deviations
 from chargebus_edge.rpc.effects import Deviating, Effect, Note, SendText
 from chargebus_edge.rpc.keepalive import KeepAlive
 from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.rpc.protocol import OcppProtocol
 from chargebus_edge.rpc.sockets import CODES, Socket
-
-_OUR_FAULT: Final = "InternalError"
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ class OcppConnection:
         self._buffered = 0  # bytes that wait here, as the uplink was told
         self._keepalive = KeepAlive(parts.limits, now)
         self._shown_at = now
-        self._deviations: DeviationCounts | None = None  # most stations keep to the schemas
+        self._deviations: Deviations | None = None
 
     @property
     def busy(self) -> bool:
@@ -152,7 +148,7 @@ class OcppConnection:
         self.epoch = epoch
         self._records = FrameRecords(station.station_id, station.version, parts.slot, epoch, parts.stamp)
         if station.deviations:
-            self._count_deviations("", [("handshake", "", each) for each in station.deviations], refused=False)
+            self._deviating().shook_hands()
         early, self._early, self._early_bytes = self._early or [], None, 0
         for data in early:
             self._run(self.protocol.received(data, parts.monotonic()))
@@ -179,8 +175,8 @@ class OcppConnection:
     def answer(self, number: int, answer: Answer, registration: Registration | None) -> None:
         """Take a service's answer to a call."""
         self._parts.counts.answers["service"] += 1
-        if self._deviations is not None and (action := self._deviations.passed.pop(number, "")):
-            self._answered_deviating(action, answer)
+        if self._deviations is not None:
+            self._deviations.answered(number, answer)
         self._run(self.protocol.answer(number, answer, self._parts.monotonic(), registration))
         if self._ahead:
             self._flow()
@@ -202,7 +198,7 @@ class OcppConnection:
         if now - self._shown_at >= self._parts.limits.unseen_s:
             self._show(now)
         if self._deviations is not None and self._deviations.is_due(now):
-            self._tell_deviations(self._deviations)
+            self._tell_deviations()
 
     def _meet_deadlines(self, now: float) -> None:
         deadline = self.protocol.next_deadline()
@@ -287,8 +283,7 @@ class OcppConnection:
         self._early, self._early_bytes = None, 0
         self._run(self.protocol.end())
         self._tell_buffered()
-        if self._deviations is not None:
-            self._tell_deviations(self._deviations)
+        self._tell_deviations()
         self._parts.gone(self)
 
     def _drop(self, reason: str) -> None:
@@ -308,7 +303,7 @@ class OcppConnection:
             elif isinstance(effect, Report):
                 self._report(effect)
             elif isinstance(effect, Deviating):
-                self._deviating(effect)
+                self._deviates(effect)
             else:
                 self._note(effect)
 
@@ -320,8 +315,8 @@ class OcppConnection:
             record = with_trace(record, span)
         result = "published" if frame.refusal is None else "kept"
         parts.counts.frames[self.station.version, frame.route.action, result] += 1
-        if frame.deviations:
-            self._count_passed(frame)
+        if frame.deviations and frame.refusal is None and not frame.route.answered_by_edge:
+            self._deviating().passed_on(frame)
         self._unacknowledged += 1
         if frame.route.seen:
             self._shown_at = parts.monotonic()
@@ -342,36 +337,24 @@ class OcppConnection:
             known = note.action if route(version, note.action) is not None else "unknown"
             counts.frames[version, known, note.event] += 1
         if note.code or note.event == "oversized":
-            self._count_deviations(note.action, [(note.code or note.event, "", note.about)], refused=True)
+            self._deviating().refused(note)
 
-    def _count_deviations(self, action: str, found: Iterable[tuple[str, str, str]], *, refused: bool) -> None:
-        known = action if route(self.station.version, action) is not None else ""  # stations choose what they send
-        counts = self._deviations = self._deviations or DeviationCounts()
-        counts.note(known, found, self._parts.clock(), self._parts.monotonic(), refused=refused)
+    def _deviates(self, frame: Deviating) -> None:
+        counts, result = self._parts.counts, "refused" if frame.refused else "taken"
+        for kind in {each.kind for each in frame.deviations}:
+            counts.deviations[self.station.version, frame.action, kind, result] += 1
+        self._deviating().found(frame.action, frame.deviations, refused=frame.refused)
 
-    def _tell_deviations(self, counts: DeviationCounts) -> None:
-        told = counts.take()
-        if told and self.epoch is not None:
-            station, parts = self.station, self._parts
-            report = DeviationReport(station.station_id, station.version, parts.slot, self.epoch, parts.clock(), told)
-            parts.uplink.post(report.record())
+    def _deviating(self) -> Deviations:
+        """Return what counts the station's deviations; most keep to the schemas, and need none."""
+        if self._deviations is None:
+            self._deviations = Deviations(self.station, self._parts.clock, self._parts.monotonic)
+        return self._deviations
 
-    def _count_passed(self, frame: Publish) -> None:
-        counts = self._deviations = self._deviations or DeviationCounts()
-        if frame.refusal is None and not frame.route.answered_by_edge:
-            counts.passed_on(frame.number, frame.route.action)
-
-    def _answered_deviating(self, action: str, answer: Answer) -> None:
-        """Count a frame that was passed on although it deviates, if its service could not read it."""
-        if isinstance(answer, RpcError) and answer.code != _OUR_FAULT:
-            self._count_deviations(action, [(answer.code, "", answer.description)], refused=True)
-
-    def _deviating(self, deviating: Deviating) -> None:
-        counts, result = self._parts.counts, "refused" if deviating.refused else "taken"
-        for kind in {each.kind for each in deviating.deviations}:
-            counts.deviations[self.station.version, deviating.action, kind, result] += 1
-        found = [(each.kind, each.path, each.detail) for each in deviating.deviations]
-        self._count_deviations(deviating.action, found, refused=deviating.refused)
+    def _tell_deviations(self) -> None:
+        record = None if self._deviations is None else self._deviations.report(self._parts.slot, self.epoch)
+        if record is not None:
+            self._parts.uplink.post(record)
 
     def _report(self, report: Report) -> None:
         parts = self._parts

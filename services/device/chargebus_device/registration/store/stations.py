@@ -9,6 +9,7 @@ import msgspec
 from chargebus_events.registry import RegisteredStation
 from chargebus_runtime.rows import Rows
 
+from chargebus_device.deviations.domain import Make
 from chargebus_device.registration.domain import Change, NewStation
 from chargebus_device.registration.store.registry import FIELDS, registered
 from chargebus_device.tables import StationRow
@@ -142,7 +143,7 @@ async def change(
 
 
 async def set_makes(
-    connection: asyncpg.Connection, makes: Mapping[str, tuple[str, str, str]], now: datetime
+    connection: asyncpg.Connection, makes: Mapping[str, Make], now: datetime
 ) -> list[RegisteredStation]:
     """Note vendor, model and firmware version of stations; return the new records of those whose were others."""
     columns = [list(column) for column in zip(*makes.values(), strict=True)]
