@@ -31,7 +31,7 @@ class Tables(SQLModel, registry=registry()):
 
 
 class TokenRow(Tables, table=True):
-    """A registered token; `token_key` is its text without case, an empty `type` stands for any."""
+    """A registered token; `token_key` is its text without the case of A to Z, an empty `type` stands for any."""
 
     __tablename__ = "token"
     __table_args__ = (sa.Index("token_group", "group_id", postgresql_where=sa.text("group_id <> ''")),)

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from chargebus_session.tokens.domain import Judgement, Token, id_token, judge
+from chargebus_session.tokens.domain import Judgement, Token, id_token, judge, token_key
 
 MINUTE = timedelta(minutes=1)
 
@@ -51,3 +51,15 @@ def test_a_type_is_compared_without_case_and_only_where_both_have_one(noon):
 
 def test_C02_FR_02_no_authorization_is_accepted_and_nobody_is_billed(noon):
     assert judge(id_token("", "NoAuthorization"), None, noon) == Judgement("Accepted", billable=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Straße", "STRASSE"), ("\ufb01x", "fix"), ("\u212a", "k"), ("\u0130", "i\u0307"), ("MÜLLER", "müller")],
+)
+def test_two_cards_with_different_letters_are_two(one, other):
+    assert token_key(one) != token_key(other)
+
+
+def test_the_case_of_ascii_does_not_matter():
+    assert token_key("Card-ÄZ09") == token_key("cARD-Äz09") == "card-Äz09"

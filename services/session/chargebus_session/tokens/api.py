@@ -18,7 +18,7 @@ OPERATOR: Final = Depends(require(Role.OPERATOR))
 
 TOKENS: Final = Listing("tokens", str)
 
-IdToken = Annotated[str, Path(description="The token's text; its case does not matter")]
+IdToken = Annotated[str, Path(description="The token's text; the case of A to Z does not matter")]
 Paging = Annotated[PageQuery, Depends()]
 
 

@@ -1,6 +1,7 @@
 """Owns tokens: who presents what, and whether it may charge."""
 
 from datetime import datetime
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final, Literal
 
 import msgspec
@@ -10,6 +11,8 @@ Status = Literal["Accepted", "Blocked", "ConcurrentTx", "Expired", "Invalid", "U
 
 NO_AUTHORIZATION: Final = "NoAuthorization"
 KEY_CODE: Final = "KeyCode"
+
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 PRESENTED, RECOGNISED, NOBODY_SHOWN = range(3)
 """How a token came to be known: a driver showed it, the car or the station told it, there is none to show."""
@@ -46,14 +49,17 @@ class IdToken(msgspec.Struct, frozen=True, gc=False):
 def id_token(text: str, type_: str = "") -> IdToken:
     """Return a presented token.
 
-    Spec: OCPP 1.6 7.15 (CiString), OCPP 2.0.1 2.1 (identifierString): tokens are case-insensitive
+    Spec: OCPP 1.6 7.15 (CiString, printable ASCII), OCPP 2.0.1 2.1 (identifierString): tokens are case-insensitive
     """
     return IdToken(text, type_, token_key(text))
 
 
 def token_key(text: str) -> str:
-    """Return what a token is stored and looked up under."""
-    return text.casefold()
+    """Return what a token is stored and looked up under: without the case of A to Z, which are all that OCPP knows.
+
+    No two letters become one, as they would by Unicode's folding (`ß` and `ss`): two cards never do.
+    """
+    return text.translate(_LOWER)
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):

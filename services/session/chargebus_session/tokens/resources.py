@@ -14,7 +14,7 @@ Note = Annotated[str, StringConstraints(max_length=500, pattern=PLAIN)]
 
 
 class TokenIn(Input):
-    """A token to register; its text is compared without case."""
+    """A token to register; its text is compared without the case of A to Z."""
 
     id_token: TokenText = Field(description="The card's UID, the idTag: up to 20 characters for OCPP 1.6, 36 for 2.0.1")
     type: TokenType = Field(default="", description="Its type in OCPP 2.x, such as ISO14443; empty: any")
