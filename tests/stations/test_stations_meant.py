@@ -235,3 +235,34 @@ async def test_what_nobody_can_understand_of_anything_else_is_refused(raw_statio
             await station.call("Authorize", {"idTag": {}})
 
     assert refused.value.code == "TypeConstraintViolation"
+
+
+def with_data(payload, size):
+    """Return a stop with as much transactionData as makes it so large, nearly."""
+    values = [v16.reading(1000 + number, context="Sample.Periodic", location="Outlet") for number in range(size // 133)]
+    return {**payload, "transactionData": [{"timestamp": ago(20), "sampledValue": values}]}
+
+
+async def test_a_stop_of_nearly_a_megabyte_ends_its_session(raw_station, ended_sessions, system):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(30), 1000))
+        stop = with_data(v16.stop(started["transactionId"], ago(10), 9000), 1_000_000)
+        assert 950_000 < len(json.dumps(stop)) < 1024 * 1024
+        await station.call("StopTransaction", stop)
+
+        [session] = await ended_sessions(station)
+
+    assert (session["energy_wh"], session["billable"]) == (8000, True)
+
+
+async def test_a_message_of_more_than_a_megabyte_is_refused_and_the_socket_stays(raw_station, parked):
+    async with raw_station("1.6") as station:
+        with pytest.raises(RefusedError) as refused:
+            await station.call("DataTransfer", {"vendorId": "v", "data": "x" * 2_000_000})
+        assert refused.value.code == "GenericError"
+        with pytest.raises(RefusedError):
+            await station.call("StopTransaction", with_data(v16.stop(7, ago(10), 9000), 2_000_000))
+        assert await station.call("Heartbeat", {})
+        [kept] = await parked(station)
+
+    assert b'"transactionId": 7' in (kept.value or b"")

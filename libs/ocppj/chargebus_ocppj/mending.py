@@ -136,7 +136,7 @@ class _Mending:
         clean = _ESCAPED_NUL.sub(rb"\g<before>", payload)
         try:
             decoded = _DECODER.decode(clean)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             clean = without_controls(clean)
             decoded = _DECODER.decode(clean)
         if clean != payload:

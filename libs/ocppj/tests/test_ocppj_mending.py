@@ -282,6 +282,15 @@ def test_what_is_no_payload_is_not_understood(payload: bytes) -> None:
     assert examine("1.6", "StopTransaction", payload).payload is None
 
 
+def test_bytes_that_are_not_utf_8_lose_no_message() -> None:
+    found = examine("1.6", "Authorize", b'{"idTag":"A\xff"}')
+
+    assert (kinds(found), found.payload) == (
+        [("control_character", "")],
+        '{"idTag":"A\N{REPLACEMENT CHARACTER}"}'.encode(),
+    )
+
+
 def test_what_no_json_has_is_taken_out() -> None:
     assert without_nul(b'\xef\xbb\xbf{"a":"b\x00\x1fc\\u0000\\\\u0000 \xff"}\x00') == (
         '{"a":"bc\\\\u0000 \N{REPLACEMENT CHARACTER}"}'.encode()

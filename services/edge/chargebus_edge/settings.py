@@ -15,7 +15,8 @@ class ListenSettings(ServiceSettings):
     """Where stations connect, and how many may.
 
     `allow_plain_ws` switches plain `ws://` on; there is no TLS yet, so without it there is no edge. Who is turned away
-    for a while is told to come again after `retry_after_s` to twice that.
+    for a while is told to come again after `retry_after_s` to twice that. A message of more than `max_frame_bytes` is
+    refused by its id, and the connection goes on.
     """
 
     model_config = _ENVIRONMENT
@@ -24,7 +25,7 @@ class ListenSettings(ServiceSettings):
     port: int = Field(default=9310, ge=0, le=65535)
     allow_plain_ws: bool = False
     max_connections: int = Field(default=50_000, ge=1)
-    max_frame_bytes: int = Field(default=256 * 1024, ge=1024, le=MAX_RECORD_BYTES // 2)
+    max_frame_bytes: int = Field(default=1024 * 1024, ge=1024, le=MAX_RECORD_BYTES // 2)
     retry_after_s: float = Field(default=10.0, gt=0)
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from chargebus_edge.log import drain
+from chargebus_edge.rpc.websocket import HEAD_BYTES
 from chargebus_events.commands import COMMAND, Command, Delivery
 from chargebus_events.frames import Frame
 from chargebus_events.presence import Presence
@@ -179,13 +180,67 @@ async def test_a_binary_message_closes_the_socket(edge):
     assert closed.value.rcvd.code == 1003
 
 
-async def test_an_oversized_message_closes_the_socket_and_other_stations_do_not_notice(run_edge):
+def big(message_id, size):
+    text = f'[2,"{message_id}","DataTransfer",{{"vendorId":"v","data":"'
+    return text + "x" * (size - len(text) - 3) + '"}]'
+
+
+@pytest.mark.parametrize("size", [2001, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 700_000])
+async def test_an_oversized_message_is_refused_by_its_id_and_its_socket_stays(run_edge, size):
     async with run_edge(max_frame_bytes=2000) as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        for number in range(3):
+            await socket.send(big(f"big{number}", size))
+            await socket.send('[2,"hb","Heartbeat",{}]')
+            assert json.loads(await socket.recv())[:3] == [4, f"big{number}", "GenericError"]
+            assert json.loads(await socket.recv())[:2] == [3, "hb"]
+        assert edge.edge.server._parts.counts.events["oversized"] == 3
+
+
+@pytest.mark.parametrize("size", [2001, HEAD_BYTES, 100_000])
+async def test_an_oversized_message_in_fragments_is_refused_by_its_id_and_its_socket_stays(run_edge, size):
+    async with run_edge(max_frame_bytes=2000) as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        text = big("big", size)
+        for piece in (500, 1999, 50_000):
+            await socket.send([text[start : start + piece] for start in range(0, size, piece)])
+            assert json.loads(await socket.recv())[:3] == [4, "big", "GenericError"]
+        await socket.send(['[2,"hb",', '"Heart', 'beat",{}]'])
+        assert json.loads(await socket.recv())[:2] == [3, "hb"]
+
+
+async def test_a_message_of_the_size_of_what_is_kept_of_others_is_taken(run_edge):
+    async with run_edge() as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        await socket.send(big("a", HEAD_BYTES))
+        await socket.send(big("b", 1024 * 1024))
+        await edge.kafka.until("ocpp.frames.device", 2)
+
+
+async def test_of_an_oversized_message_only_the_beginning_is_in_memory(run_edge):
+    async with run_edge(max_frame_bytes=20_000) as edge:
+        edge.register("CP1")
+        socket = await connected(edge)
+        (connection,) = edge.connections.of("CP1")
+        reader, most = connection.socket.protocol.reader, 0
+        sending = asyncio.create_task(socket.send(big("big", 8 * 1024 * 1024)))
+        while not sending.done():
+            most = max(most, len(reader.buffer))
+            await asyncio.sleep(0.001)
+        assert json.loads(await socket.recv())[:2] == [4, "big"]
+        assert most <= 512 * 1024
+
+
+async def test_a_message_that_never_ends_closes_the_socket_and_other_stations_do_not_notice(run_edge):
+    async with run_edge() as edge:
         edge.register("CP1")
         edge.register("CP2")
         other = await connected(edge, "CP2")
         socket = await connected(edge)
-        await socket.send("x" * 3000)
+        socket.transport.write(b"\x81\xff" + (2**30).to_bytes(8, "big") + bytes(4) + b"[" * 100_000)
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
         assert closed.value.rcvd.code == 1009
@@ -210,8 +265,9 @@ async def test_a_fragmented_message_is_put_together(edge):
 
 async def test_text_that_is_not_utf_8_is_answered_and_the_socket_stays(edge):
     socket = await connected(edge)
-    await socket.send(b'[2,"a","Authorize",{"idTag":"\xff"}]', text=True)
-    assert json.loads(await socket.recv())[:2] == [4, "a"]
+    status = b'{"connectorId":1,"errorCode":"NoError","status":"Available","info":"\xff"}'
+    await socket.send(b'[2,"a","StatusNotification",' + status + b"]", text=True)
+    assert json.loads(await socket.recv()) == [3, "a", {}]
     await socket.send('[2,"hb","Heartbeat",{}]')
     assert json.loads(await socket.recv())[0] == 3
 

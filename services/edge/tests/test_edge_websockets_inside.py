@@ -9,7 +9,9 @@ from pathlib import Path
 from chargebus_edge.rpc.websocket import StationSocket
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
+from websockets.frames import Frame
 from websockets.protocol import Protocol, State
+from websockets.streams import StreamReader
 
 SERVICE = Path(__file__).parents[1]
 INSIDE = re.compile(
@@ -42,6 +44,17 @@ def test_what_we_call_inside_is_there():
     for name in ("self.state", "self.subprotocol", "self.parser_exc", "self.eof_sent", "self.paused", "self.protocol"):
         assert name in source
     assert State.OPEN
+
+
+def test_payloads_are_read_as_we_bound_them():
+    assert list(inspect.signature(StreamReader.read_exact).parameters) == ["self", "n"]
+    reader = StreamReader()
+    assert (reader.buffer, reader.eof, hasattr(StreamReader, "__slots__")) == (bytearray(), False, False)
+    parse = inspect.getsource(Protocol.parse)
+    assert "self.reader.read_exact" in parse
+    assert "self.max_message_size" in parse
+    assert "PayloadTooBig" in parse
+    assert "read_exact(length)" in inspect.getsource(Frame.parse)
 
 
 def test_it_is_taken_in_one_module_only():

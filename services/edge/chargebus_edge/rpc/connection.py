@@ -79,7 +79,7 @@ class OcppConnection:
         self.epoch: int | None = None
         self.ended = False
         self._parts = parts
-        self._early: list[bytes] | None = None  # what came before the epoch was known
+        self._early: list[tuple[bytes, int]] | None = None  # what came before: see `_wait_for_epoch`
         self._early_bytes = 0
         self._records: FrameRecords | None = None
         self._unacknowledged = 0
@@ -110,10 +110,7 @@ class OcppConnection:
             ):
                 self._flow()
         elif not self.ended:
-            self._early = self._early or []
-            self._early.append(data)
-            self._early_bytes += len(data)
-            self._flow()
+            self._wait_for_epoch(data, 0)
 
     def oversized(self, head: bytes, size: int) -> None:
         """Take what is left of a message that was too large to be read."""
@@ -121,8 +118,9 @@ class OcppConnection:
         self._keepalive.message(now)
         if self._records is not None:
             self._run(self.protocol.oversized(head, size, now))
-        else:
-            self._parts.counts.note("oversized", self.station.station_id, f"{size} bytes before its connection began")
+            self._flow()
+        elif not self.ended:
+            self._wait_for_epoch(head, size)
 
     def refused(self, reason: str) -> None:
         """Count a message that the socket refused and closes for."""
@@ -140,6 +138,13 @@ class OcppConnection:
         """Learn that the station says no more and can be told no more."""
         self.end()
 
+    def _wait_for_epoch(self, data: bytes, oversize: int) -> None:
+        """Keep a message, or the beginning of one of `oversize` bytes, until the connection begins."""
+        self._early = self._early or []
+        self._early.append((data, oversize))
+        self._early_bytes += len(data)
+        self._flow()
+
     # From Kafka
 
     def announced(self, epoch: int) -> None:
@@ -150,8 +155,9 @@ class OcppConnection:
         if station.deviations:
             self._deviating().shook_hands()
         early, self._early, self._early_bytes = self._early or [], None, 0
-        for data in early:
-            self._run(self.protocol.received(data, parts.monotonic()))
+        for data, size in early:
+            now = parts.monotonic()
+            self._run(self.protocol.oversized(data, size, now) if size else self.protocol.received(data, now))
         self._flow()
 
     def acknowledged(self, frame: Publish, span: Span | None, sent: Sent | None) -> None:

@@ -3,20 +3,34 @@
 `websockets` does the handshake and the framing. Its own receive loop and keep-alive need tasks and futures for every
 message and connection; here a message is handled inside the call that reads it, and one timer serves all connections.
 
+A message that is larger than is taken is read to its end and not kept, but for its beginning: the station is told, and
+its socket stays. Only what is larger still by far ends the connection.
+
 What is taken from inside `websockets` for that stands here and nowhere else, and may change with any of its releases.
 So `pyproject.toml` declares the releases that it was tried with, and `test_edge_websockets_inside.py` fails on any
 other, and where one of the names is gone.
 """
 
-from typing import Final, Protocol
+from collections import deque
+from collections.abc import Generator
+from typing import Any, Final, Protocol, cast
 
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
-MAX_FRAGMENTS: Final = 1024
+MAX_FRAGMENTS: Final = 16 * 1024
+HEAD_BYTES: Final = 16 * 1024
+"""What is kept of a message that is larger than is taken."""
+
+ENDLESS_BYTES: Final = 64 * 1024 * 1024
+"""A message so large that not even its end is waited for."""
+
 CLOSE_TIMEOUT_S: Final = 5.0
 
 _TEXT, _CONT, _BINARY, _PONG = Opcode.TEXT, Opcode.CONT, Opcode.BINARY, Opcode.PONG
@@ -27,6 +41,9 @@ class Owner(Protocol):
 
     def received(self, data: bytes) -> None:
         """Take a whole text message, as bytes."""
+
+    def oversized(self, head: bytes, size: int) -> None:
+        """Take the beginning of a text message of `size` bytes, which are more than are taken."""
 
     def refused(self, reason: str) -> None:
         """Learn that a message was refused, and that the socket closes for it."""
@@ -41,11 +58,63 @@ class Owner(Protocol):
         """Learn that nothing more comes, and nothing more can be written; called once, last."""
 
 
+class _BoundedReader(StreamReader):
+    """Reads what a socket brings, and keeps of one large payload only the beginning.
+
+    `sizes` has, for each payload that came out with `HEAD_BYTES`, how large it was, in order.
+    """
+
+    most: int
+    sizes: "deque[int]"
+
+    def read_exact(self, n: int) -> Generator[None, None, bytearray]:
+        """Read `n` bytes, or the first `HEAD_BYTES` of more than `most`, the rest of which is dropped as it comes.
+
+        Raises:
+            PayloadTooBig: they would never end.
+        """
+        if n <= self.most:
+            if n == HEAD_BYTES:
+                self.sizes.append(n)
+            return (yield from super().read_exact(n))
+        if n > ENDLESS_BYTES:
+            raise PayloadTooBig(n, ENDLESS_BYTES)
+        head = yield from super().read_exact(HEAD_BYTES)
+        left = n - HEAD_BYTES
+        while left := left - self._drop(left):
+            if self.eof:
+                raise EOFError(f"the stream ends {left} bytes before the end of a message")
+            yield
+        self.sizes.append(n)
+        return head
+
+    def _drop(self, most: int) -> int:
+        dropped = min(most, len(self.buffer))
+        del self.buffer[:dropped]
+        return dropped
+
+
 class StationSocket(ServerConnection):
-    """The server's side of one WebSocket; `owner` is set during the handshake, before any message."""
+    """The server's side of one WebSocket; `owner` is set during the handshake, before any message.
+
+    `max_size`, as it is given to the server, is how large a message may be that is taken.
+    """
 
     owner: Owner | None = None  # until it is told that the socket is lost
-    _fragments: list[bytes] | None = None
+    _message: bytearray | None = None  # the fragments of a message that has no end yet
+    _fragments = 0
+    _size = 0
+
+    def __init__(self, protocol: ServerProtocol, server: Server, **options: Any) -> None:  # noqa: ANN401 - those of websockets
+        super().__init__(protocol, server, **options)
+        # The parser holds methods of its reader already, so the reader must stay the same object.
+        reader = protocol.reader
+        reader.__class__ = _BoundedReader
+        self._reader = cast(_BoundedReader, reader)
+        self._reader.most = max(HEAD_BYTES, cast(int, protocol.max_message_size))
+        self._reader.sizes = deque()
+        self._most = cast(int, protocol.max_message_size)
+        protocol.max_message_size = None
 
     # What the owner does with it
 
@@ -111,14 +180,18 @@ class StationSocket(ServerConnection):
         owner = self.owner
         if not isinstance(event, Frame):
             super().process_event(event)
-        elif owner is None:
             return
-        elif event.opcode is _TEXT and event.fin:
-            owner.received(bytes(event.data))
+        size = len(event.data)
+        if size == HEAD_BYTES:
+            size = self._reader.sizes.popleft()
+        if owner is None:
+            return
+        if event.opcode is _TEXT and event.fin:
+            self._hand_over(owner, bytes(event.data), size)
         elif event.opcode is _TEXT:
-            self._fragments = [bytes(event.data)]
+            self._message, self._size, self._fragments = bytearray(event.data), size, 1
         elif event.opcode is _CONT:
-            self._collect(owner, event)
+            self._collect(owner, event, size)
         elif event.opcode is _BINARY:
             self._refuse(owner, CloseCode.UNSUPPORTED_DATA, "binary messages are not OCPP")
         elif event.opcode is _PONG:
@@ -150,21 +223,34 @@ class StationSocket(ServerConnection):
         self.release()  # its close frame, or the end of the stream, has to be read
         self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
 
-    def _collect(self, owner: Owner, frame: Frame) -> None:
-        fragments = self._fragments
-        if fragments is None:
+    def _collect(self, owner: Owner, frame: Frame, size: int) -> None:
+        message = self._message
+        if message is None:
             return  # the rest of a binary message, already refused
-        fragments.append(bytes(frame.data))
-        if len(fragments) > MAX_FRAGMENTS:
+        self._size += size
+        self._fragments += 1
+        if self._size <= self._most:
+            message += frame.data
+        elif len(message) < HEAD_BYTES:
+            message += frame.data[: HEAD_BYTES - len(message)]
+        else:
+            del message[HEAD_BYTES:]
+        if self._fragments > MAX_FRAGMENTS or self._size > ENDLESS_BYTES:
             self._refuse(owner, CloseCode.MESSAGE_TOO_BIG, "too many fragments")
         elif frame.fin:
-            self._fragments = None
-            owner.received(b"".join(fragments))
+            self._message = None
+            self._hand_over(owner, bytes(message), self._size)
         else:
             owner.heard()
 
+    def _hand_over(self, owner: Owner, message: bytes, size: int) -> None:
+        if size <= self._most:
+            owner.received(message)
+        else:
+            owner.oversized(message[:HEAD_BYTES], size)
+
     def _refuse(self, owner: Owner, code: CloseCode, reason: str) -> None:
-        self._fragments = None
+        self._message = None
         owner.refused(reason)
         self.shut(code, reason)
         self._let_go()
