@@ -8,7 +8,7 @@ from chargebus_events.registry import Treatment
 from chargebus_ocppj.actions import ACTIONS
 from chargebus_ocppj.deviations import Kind
 from chargebus_runtime.http import Input
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
 
 _ACTIONS: Final = frozenset(action.name for action in ACTIONS if action.initiator == "station")
 _KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -27,8 +27,10 @@ def _kind(name: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
-ActionName = Annotated[Name, AfterValidator(_action)]
-KindName = Annotated[Name, AfterValidator(_kind)]
+ActionName = Annotated[
+    Name, AfterValidator(_action), WithJsonSchema({"type": "string", "enum": ["", *sorted(_ACTIONS)]})
+]
+KindName = Annotated[Name, AfterValidator(_kind), WithJsonSchema({"type": "string", "enum": ["", *_KINDS]})]
 
 
 class RuleIn(Input):

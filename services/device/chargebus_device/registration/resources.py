@@ -81,10 +81,8 @@ class PasswordIn(Input):
     password: ChosenPassword | None = Field(
         default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
     )
-    older_valid_s: WholeNumber | None = Field(
+    older_valid_s: Annotated[float, Field(ge=0, le=366 * 24 * 3600)] | None = Field(
         default=None,
-        ge=0,
-        le=366 * 24 * 3600,
         description="How long the older ones stay valid at most. Left out: until the station uses the new one; 0: they "
         "end at once, and so does a connection that came in by one of them",
     )
