@@ -345,6 +345,12 @@ def test_a_station_that_was_told_pending_is_spared_until_it_was_told_that_it_is_
     )
 
 
+def test_what_a_late_refusal_says_is_not_logged_as_it_may_repeat_a_secret():
+    effects = make_protocol().received(error("gone", "FormationViolation", "hush-hush is too weak"), SETTLED)
+    (note,) = [effect for effect in effects if isinstance(effect, Note)]
+    assert note == Note("unknown_answer", "CALLERROR gone: FormationViolation")
+
+
 def test_a_boot_answer_that_comes_again_does_not_set_the_registration_back():
     protocol = make_protocol("1.6", "pending")
     protocol.received(call("boot", "BootNotification", BOOT_16), START)

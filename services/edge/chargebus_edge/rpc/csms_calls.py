@@ -123,7 +123,8 @@ class CsmsCalls:
         """Take a CALLERROR."""
         command = self._land(error.message_id)
         if command is None:
-            return [Note("unknown_answer", f"CALLERROR {error.message_id}: {error.code} {error.description}")]
+            # Without its words: they may repeat a secret, and what was asked is not known any more.
+            return [Note("unknown_answer", f"CALLERROR {error.message_id}: {error.code}")]
         details = msgspec.Raw(error.details)
         return [Report(command, "refused", None, RpcError(error.code, error.description, details))]
 
