@@ -3,12 +3,27 @@
 import pytest
 from chargebus_testkit.raw import v16, v201
 from chargebus_testkit.raw.times import ago
+from chargebus_testkit.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def energy(session):
     return session["energy_wh"], session["energy_source"], session["flags"]
+
+
+@pytest.fixture
+def eventually_shown(sessions):
+    """Wait until a station's session shows an energy: MeterValues are taken in their own time."""
+
+    async def wait(station, *wanted):
+        async def look():
+            [session] = await sessions(station)
+            return energy(session)
+
+        await eventually(look, lambda shown: shown == wanted, 10, what=f"a session with {wanted}")
+
+    return wait
 
 
 async def charge(station, *readings_wh, **started):
@@ -108,3 +123,24 @@ async def test_transaction_data_tells_what_a_lost_start_did_not(raw_station, end
         [session] = await ended_sessions(station)
 
     assert energy(session) == (4000, "register", [])
+
+
+async def test_meter_values_tell_what_a_meter_start_of_zero_did_not(raw_station, eventually_shown):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(60), 0))
+        for minutes, wh in ((50, 4_075_900), (30, 4_075_950), (10, 4_075_990)):
+            await station.call("MeterValues", v16.meter_values(ago(minutes), wh, started["transactionId"]))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(5), 4_076_000))
+
+        await eventually_shown(station, 100, "readings", ["energy_from_readings", "energy_implausible"])
+
+
+async def test_meter_values_of_an_evse_count_where_its_transaction_tells_nothing(raw_station, eventually_shown):
+    async with raw_station("2.0.1") as station:
+        await station.call("TransactionEvent", v201.started("t", 0, ago(30), None))
+        await station.call("MeterValues", v201.meter_values(ago(25), 1000))
+        await station.call("MeterValues", v201.meter_values(ago(10), 3000))
+        await eventually_shown(station, 2000, "register", [])
+        await station.call("TransactionEvent", v201.ended("t", 1, ago(5), None))
+
+        await eventually_shown(station, 2000, "readings", ["energy_from_readings"])

@@ -138,6 +138,7 @@ SERVICES = (
         name="session",
         about="tokens, charging sessions, remote start and stop",
         frames=True,
+        listens_to=("metering",),
         parks=True,
         asks=True,
         paths=("/v1/tokens", "/v1/sessions", "/v1/stations/{}/evses/{}/start"),

@@ -18,7 +18,7 @@ from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens import api as tokens_api
 from chargebus_session.tokens.block import Authorizations
 from chargebus_session.transactions import api as transactions_api
-from chargebus_session.transactions.block import Transactions
+from chargebus_session.transactions.block import MeterValues, Transactions
 
 
 def build(process: Process) -> Service:
@@ -38,7 +38,8 @@ def build(process: Process) -> Service:
 
 def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, max_power_w: float) -> ConsumerSpec:
     """Return what the service consumes: stations' calls, and how the commands ended that it asked for."""
-    frames = Frames(SERVICE, ROUTES, [Authorizations(metrics), Transactions(metrics, max_power_w)], clock)
+    blocks = Authorizations(metrics), Transactions(metrics, max_power_w), MeterValues(metrics)
+    frames = Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"])
     return consumer(frames, commanding)
 
 

@@ -12,13 +12,17 @@ from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 
 from chargebus_session.metrics import Metrics
+from chargebus_session.transactions.domain import outside
 from chargebus_session.transactions.domain.announcements import announcement, new_flags
 from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
-from chargebus_session.transactions.domain.sessions import Report
+from chargebus_session.transactions.domain.outside import Readings
+from chargebus_session.transactions.domain.sessions import Report, Session, summarize
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
 from chargebus_session.transactions.store import identities, remote_starts
+from chargebus_session.transactions.store import outside as outside_store
+from chargebus_session.transactions.store.outside import Found
 
 log = logging.getLogger(__name__)
 
@@ -67,20 +71,10 @@ class Transactions(Block[Report, Reported]):
         await store.save(batch.connection, state.state.changes)
         await store.name(batch.connection, state.state.renamed)
         for change, because in state.caused:
-            self._announce(batch, change, because)
+            _announce(self._metrics, batch, change, because)
         for contradiction in state.state.contradictions:
             _log(contradiction)
         self._count(state.state)
-
-    def _announce(self, batch: Batch, change: Change, because: Received) -> None:
-        told = announcement(change, batch.now)
-        if told is not None:
-            batch.send(told, because=because)
-        for flag in new_flags(change):
-            session = change.session
-            level = _LEVELS.get(flag, logging.WARNING)
-            log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)
-            self._metrics.flags.add(1, {"flag": flag})
 
     def _count(self, state: TransactionState) -> None:
         self._metrics.judged(judgement.status for judgement in state.judged)
@@ -89,6 +83,54 @@ class Transactions(Block[Report, Reported]):
             self._metrics.duplicates.add(state.duplicates)
         if state.contradictions:
             self._metrics.contradictions.add(len(state.contradictions))
+
+
+@dataclass
+class Heard:
+    """A batch's sessions that readings are of, and what these changed of them, with the record that brought it last."""
+
+    found: Found
+    changes: dict[str, tuple[Change, Received]] = field(default_factory=dict)
+
+
+class MeterValues(Block[Readings, Heard]):
+    """Takes readings that come apart from events to the sessions that they are of; answers none, the edge has.
+
+    It makes no event of them, and tells of them only where they bring a mark, or change what was settled.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def load(self, batch: Batch, calls: Sequence[Call[Readings]]) -> Heard:
+        """Return the sessions that the readings may be of; most messages have none that matter."""
+        readings = [call.request for call in calls if call.request.samples]
+        return Heard(await outside_store.load(batch.connection, readings) if readings else Found())
+
+    def decide(self, state: Heard, call: Call[Readings]) -> None:
+        """Add readings to their session."""
+        readings, found = call.request, state.found
+        if not readings.samples:
+            return
+        session = _session_of(readings, found)
+        if session is None:
+            return
+        fold = outside.with_readings(session.fold, readings)
+        if fold is session.fold:
+            return
+        before = state.changes[session.session_id][0].before if session.session_id in state.changes else session
+        updated_at = max(session.updated_at, readings.received_at)
+        after = msgspec.structs.replace(session, fold=fold, updated_at=updated_at)
+        found.sessions[session.session_id] = after
+        state.changes[session.session_id] = (Change(before, after, summarize(fold)), call.record)
+
+    async def save(self, batch: Batch, state: Heard) -> None:
+        """Write what changed, and tell of it where it was settled."""
+        if not state.changes:
+            return
+        await outside_store.save(batch.connection, [change for change, _ in state.changes.values()])
+        for change, because in state.changes.values():
+            _announce(self._metrics, batch, change, because)
 
 
 def settle(state: TransactionState, call: Call[Report]) -> tuple[Answer, Sequence[Change]]:
@@ -104,6 +146,25 @@ def settle(state: TransactionState, call: Call[Report]) -> tuple[Answer, Sequenc
     answer = call.answered(recorded)
     state.keep(msgspec.structs.replace(recorded, payload=answer.payload))
     return answer, state.changes[changed_before:]
+
+
+def _session_of(readings: Readings, found: Found) -> Session | None:
+    if readings.names:
+        ids = (found.by_name.get((readings.station_id, name)) for name in readings.names)
+        session_id = next((each for each in ids if each), None)
+        return None if session_id is None else found.sessions[session_id]
+    return outside.whose(readings, [found.sessions[each] for each in found.going_on.get(readings.station_id, ())])
+
+
+def _announce(metrics: Metrics, batch: Batch, change: Change, because: Received) -> None:
+    told = announcement(change, batch.now)
+    if told is not None:
+        batch.send(told, because=because)
+    for flag in new_flags(change):
+        session = change.session
+        level = _LEVELS.get(flag, logging.WARNING)
+        log.log(level, "station %s: session %s is marked %s", session.station_id, session.session_id, flag)
+        metrics.flags.add(1, {"flag": flag})
 
 
 def _log(contradiction: Contradiction) -> None:

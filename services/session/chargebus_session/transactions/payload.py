@@ -55,6 +55,11 @@ def members(payload: bytes) -> dict[str, Any]:
     return found
 
 
+def may_hold_energy(payload: bytes) -> bool:
+    """Tell at a glance whether there may be imported energy in meter values: named, or left out as the default."""
+    return b"Energy.Active.Import." in payload or payload.count(b'"measurand"') < payload.count(b'"value"')
+
+
 def watt_hours(value: float, unit: str, multiplier: int = 0) -> float | None:
     """Return energy in Wh, None in a unit that is none of energy.
 

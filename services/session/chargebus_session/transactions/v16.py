@@ -16,6 +16,7 @@ from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.domain import id_token
 from chargebus_session.tokens.v16 import IdTagAnswer, IdTagInfo, id_tag_info, read_token
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
+from chargebus_session.transactions.domain.outside import Readings
 from chargebus_session.transactions.domain.sessions import Reference, Report, issued
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.payload import (
@@ -25,6 +26,7 @@ from chargebus_session.transactions.payload import (
     WATT_HOUR,
     Whole,
     fingerprint,
+    may_hold_energy,
     moment,
     moment_text,
     watt_hours,
@@ -66,6 +68,12 @@ class _MeterValue(Payload, frozen=True):
     sampled_value: tuple[_SampledValue, ...]
 
 
+class _MeterValues(Payload, frozen=True):
+    connector_id: Whole
+    meter_value: tuple[_MeterValue, ...]
+    transaction_id: Whole | None = None
+
+
 class _StartAnswer(AnswerPayload, frozen=True):
     id_tag_info: IdTagInfo
     transaction_id: int
@@ -73,6 +81,7 @@ class _StartAnswer(AnswerPayload, frozen=True):
 
 _read_start = reader(_StartTransaction)
 _read_stop = reader(_StopTransaction)
+_read_readings = reader(_MeterValues)
 _read_meter_values: Final = msgspec.json.Decoder(tuple[_MeterValue, ...], strict=False).decode
 
 
@@ -138,6 +147,27 @@ def stop_transaction(frame: Frame) -> Report:
     return Report(frame.station_id, VERSION, _stopped(request), event)
 
 
+def meter_values(frame: Frame) -> Readings:
+    """Read a MeterValues request: of the transaction that it names, else of the one at its connector.
+
+    Stations write 0 or -1 for none, and for one whose id they never learned. It is read beside its owner, so what
+    cannot be read is passed over.
+
+    Spec: OCPP 1.6 4.7
+    """
+    nothing = Readings(frame.station_id, (), 0, frame.received_at)
+    if not may_hold_energy(frame.payload):
+        return nothing
+    try:
+        request = _read_readings(frame.payload)
+    except msgspec.MsgspecError:
+        return nothing
+    number = request.transaction_id or 0
+    names = _names(number) if number > 0 else ()
+    samples = _samples(request.meter_value, frame.received_at) if names or request.connector_id > 0 else ()
+    return Readings(frame.station_id, names, request.connector_id, frame.received_at, samples)
+
+
 def transaction_stopped(_report: Report, recorded: Recorded) -> bytes:
     """Answer a StopTransaction request: about its idTag if it has one, else with nothing; never with an error.
 
@@ -191,11 +221,14 @@ def _stopped(request: _StopTransaction) -> Reference:
     Spec: OCPP 1.6 errata 3.18
     """
     number = request.transaction_id
-    unknown = f"unknown/{number}"
     if number > 0:
-        return Reference((issued(str(number)), unknown), str(number), guessed=True)
-    name = f"{unknown}/{moment_text(request.timestamp)}/{_digits(request.meter_stop)}"
+        return Reference(_names(number), str(number), guessed=True)
+    name = f"unknown/{number}/{moment_text(request.timestamp)}/{_digits(request.meter_stop)}"
     return Reference((name,), str(number), guessed=True)
+
+
+def _names(number: int) -> tuple[str, ...]:
+    return issued(str(number)), f"unknown/{number}"
 
 
 def _register(at: datetime, wh: float | None, context: str, index: int = 0) -> tuple[Sample, ...]:

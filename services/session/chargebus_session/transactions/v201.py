@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
@@ -11,6 +12,7 @@ from chargebus_session import payload
 from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
 from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event, Kind, Sample
+from chargebus_session.transactions.domain.outside import Readings
 from chargebus_session.transactions.domain.sessions import Reference, Report, of_station
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.payload import (
@@ -20,6 +22,7 @@ from chargebus_session.transactions.payload import (
     WATT_HOUR,
     Whole,
     fingerprint,
+    may_hold_energy,
     members,
     moment,
     moment_text,
@@ -72,11 +75,17 @@ class _TransactionEvent(Payload, frozen=True):
     meter_value: tuple[_MeterValue, ...] = ()
 
 
+class _MeterValues(Payload, frozen=True):
+    evse_id: Whole
+    meter_value: tuple[_MeterValue, ...]
+
+
 class _TransactionEventAnswer(AnswerPayload, frozen=True):
     id_token_info: IdTokenInfo | None = None
 
 
 _read_event = reader(_TransactionEvent)
+_read_meter_values = reader(_MeterValues)
 _NOTHING: Final = payload.encode(_TransactionEventAnswer())
 
 
@@ -134,6 +143,24 @@ def _content(frame: Frame) -> str:
         if isinstance(stamped, dict) and isinstance(stamped.get("timestamp"), str):
             stamped["timestamp"] = moment_text(stamped["timestamp"])
     return fingerprint(content)
+
+
+def meter_values(frame: Frame) -> Readings:
+    """Read a MeterValues request: of the transaction at its EVSE; those of EVSE 0, the main meter, are of none.
+
+    It is read beside its owner, so what cannot be read is passed over.
+
+    Spec: OCPP 2.0.1 J01.FR.14
+    """
+    nothing = Readings(frame.station_id, (), 0, frame.received_at)
+    if not may_hold_energy(frame.payload):
+        return nothing
+    try:
+        request = _read_meter_values(frame.payload)
+    except msgspec.MsgspecError:
+        return nothing
+    samples = _samples(request.meter_value, frame.received_at) if request.evse_id > 0 else ()
+    return Readings(frame.station_id, (), request.evse_id, frame.received_at, samples)
 
 
 def transaction_noted(report: Report, recorded: Recorded) -> bytes:

@@ -74,7 +74,17 @@ def _event(recorded: Recorded) -> tuple[Kind, str] | None:
 
 def _mark(change: Change) -> tuple[Kind, str] | None:
     flags = new_flags(change)
-    return ("Updated", "/".join(sorted(flags))) if flags else None
+    if flags:
+        return "Updated", "/".join(sorted(flags))
+    return ("Updated", f"energy/{change.summary.energy_wh}") if _is_settled_anew(change) else None
+
+
+def _is_settled_anew(change: Change) -> bool:
+    """Tell whether the energy of an ended session is another one by readings that came apart from its events."""
+    if change.before is None or change.summary.state != "ended":
+        return False
+    before = summarize(change.before.fold)
+    return before.state == "ended" and before.energy_wh != change.summary.energy_wh
 
 
 def _is_news(before: Session | None, after: Summary) -> bool:

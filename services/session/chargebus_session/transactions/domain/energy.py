@@ -15,7 +15,7 @@ import msgspec
 
 from chargebus_session.transactions.domain import intervals, registers
 from chargebus_session.transactions.domain.intervals import Intervals
-from chargebus_session.transactions.domain.registers import Reading, Register, Registers
+from chargebus_session.transactions.domain.registers import OUTSIDE, Reading, Register, Registers
 
 MAX_POWER_W: Final = 500_000.0
 """What an EVSE can give where nobody says otherwise: CCS at 500 A and 1,000 V."""
@@ -153,6 +153,8 @@ def _runs(register: Register, start: Reading, stop: Reading, span: Span) -> Sequ
 
 
 def _place(reading: Reading) -> tuple[int, int, int, Reading]:
+    if reading.number == OUTSIDE:  # between the start and what came after it
+        return 0, reading.step, -1, reading
     return reading.number, reading.step, reading.index, reading
 
 

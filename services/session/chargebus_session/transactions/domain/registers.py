@@ -13,6 +13,9 @@ import msgspec
 
 from chargebus_session.transactions.domain.events import BEGIN, END, Event, Sample
 
+OUTSIDE: Final = -1
+"""The number of readings that came in no event."""
+
 KEPT: Final = 12
 """How many readings are kept beside those at the ends: all of a short transaction, a fair choice of a long one's."""
 

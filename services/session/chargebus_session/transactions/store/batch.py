@@ -113,11 +113,11 @@ LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 """  # noqa: S608 (text from above)
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
-_encode_fold = msgspec.msgpack.Encoder().encode
-_decode_fold = msgspec.msgpack.Decoder(Fold).decode
+encode_fold = msgspec.msgpack.Encoder().encode
+decode_fold = msgspec.msgpack.Decoder(Fold).decode
 
 _SESSION_ROWS: Final = Rows(
-    SessionRow, sources={"summary": Summary, "session": Session}, encode={"fold": _encode_fold}, in_given_order=True
+    SessionRow, sources={"summary": Summary, "session": Session}, encode={"fold": encode_fold}, in_given_order=True
 )
 _EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=True)
 _KEEP: Final = f"""
@@ -318,7 +318,7 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
 
 def _session(row: asyncpg.Record) -> Session:
     identity = {name: row[name] for name in Session.__struct_fields__ if name != "fold"}
-    return Session(**identity, fold=_decode_fold(row["fold"]))
+    return Session(**identity, fold=decode_fold(row["fold"]))
 
 
 def _link(recorded: Recorded) -> tuple[str, int | None, str]:

@@ -1,0 +1,75 @@
+"""Owns readings that come apart from a transaction's events: whose they are, and what they add to it.
+
+They help where the events do not tell the energy, and are never its begin or end. A transaction whose events bring
+readings on their way needs none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chargebus_session.transactions.domain import intervals, registers
+from chargebus_session.transactions.domain.events import BEGIN, CLOCKLESS, END, STEPS, Event, Sample
+from chargebus_session.transactions.domain.fold import Fold
+from chargebus_session.transactions.domain.registers import OUTSIDE
+from chargebus_session.transactions.domain.sessions import Session
+
+_CLOCKS_APART: Final = timedelta(minutes=1)
+_NO_BOUND: Final = "Other"
+_UPDATED: Final = STEPS["Updated"]
+
+
+class Readings(msgspec.Struct, frozen=True):
+    """Values that a station reports of the transaction of one of these names or, without a name, at an EVSE."""
+
+    station_id: str
+    names: tuple[str, ...]
+    evse_id: int
+    received_at: datetime
+    samples: tuple[Sample, ...] = ()
+
+
+def whose(readings: Readings, going_on: Iterable[Session]) -> Session | None:
+    """Return the unfinished session of a station that has readings at their EVSE, the newest if there are several."""
+    at_evse = [each for each in going_on if each.fold.evse is not None and each.fold.evse.value == readings.evse_id]
+    return max(at_evse, key=lambda session: session.session_id, default=None)
+
+
+def with_readings(fold: Fold, readings: Readings) -> Fold:
+    """Return a transaction with readings from outside; the same ones again change nothing, nor does their order."""
+    samples = _within(fold, readings.samples)
+    if not samples or _tells_on_its_way(fold):
+        return fold
+    event = Event(OUTSIDE, "Updated", samples[0].at, readings.received_at, samples=samples)
+    known = registers.read(fold.registers, event)
+    added = intervals.read(fold.intervals, known, event)
+    if known == fold.registers and added == fold.intervals:
+        return fold
+    return msgspec.structs.replace(fold, registers=known, intervals=added)
+
+
+def _within(fold: Fold, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Return the samples from the time of a transaction: all of them where a clock tells nothing."""
+    if CLOCKLESS.isdisjoint(fold.flags):
+        begun_at = (fold.started.at if fold.started else fold.first_at) - _CLOCKS_APART
+        samples = [sample for sample in samples if begun_at <= sample.at]
+        if fold.ended:
+            ended_at = fold.ended.at + _CLOCKS_APART
+            samples = [sample for sample in samples if sample.at <= ended_at]
+    return tuple(map(_as_outside, samples))
+
+
+def _as_outside(sample: Sample) -> Sample:
+    """Return a sample that is neither begin nor end, and the same in whatever message it comes."""
+    context = _NO_BOUND if sample.context in {BEGIN, END} else sample.context
+    return msgspec.structs.replace(sample, context=context, index=0)
+
+
+def _tells_on_its_way(fold: Fold) -> bool:
+    return any(
+        reading.step == _UPDATED and reading.number != OUTSIDE
+        for register in fold.registers.values()
+        for reading in register.some
+    )

@@ -1,0 +1,91 @@
+"""Owns what is read and written for readings that come apart from a transaction's events: two round trips a batch.
+
+Sessions whose row is held, by an operator or by a copy that has the same station's events, are passed over rather than
+waited for: their readings are lost, what the other one writes is not.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+from chargebus_runtime.columns import columns
+from chargebus_runtime.rows import Rows
+
+from chargebus_session.tables import SessionRow
+from chargebus_session.transactions.domain.outside import Readings
+from chargebus_session.transactions.domain.sessions import Session, Summary
+from chargebus_session.transactions.domain.state import Change
+from chargebus_session.transactions.store.batch import decode_fold, encode_fold
+
+_GOING_ON: Final = 16  # of a station; it has no more EVSEs, or reports its transactions by name
+
+_SESSION: Final = """
+    SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
+    FROM charging_session
+"""
+_FREE: Final = "FOR NO KEY UPDATE SKIP LOCKED"
+_SESSIONS: Final = f"""
+SELECT r.station_id, r.name AS asked, s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at,
+       s.updated_at, s.fold
+FROM unnest($1::text[], $2::text[]) AS r (station_id, name)
+CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1 {_FREE}) AS s
+UNION ALL
+SELECT r.station_id, '', s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold
+FROM unnest($3::text[]) AS r (station_id)
+CROSS JOIN LATERAL (
+    {_SESSION} WHERE station_id = r.station_id AND state = 'active'
+    ORDER BY session_id DESC LIMIT {_GOING_ON} {_FREE}
+) AS s
+"""  # noqa: S608 (text from above)
+
+_MEASURED: Final = (
+    "session_id",
+    "meter_start_wh",
+    "meter_stop_wh",
+    "energy_wh",
+    "energy_source",
+    "flags",
+    "updated_at",
+    "fold",
+)
+_ROWS: Final = Rows(
+    SessionRow, only=_MEASURED, sources={"summary": Summary, "session": Session}, encode={"fold": encode_fold}
+)
+_UPDATE: Final = _ROWS.update()
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The sessions that readings may be of: by the name that was asked for, and the unfinished ones of stations."""
+
+    by_name: dict[tuple[str, str], str] = {}
+    going_on: dict[str, list[str]] = {}
+    sessions: dict[str, Session] = {}
+
+
+async def load(connection: asyncpg.Connection, readings: Sequence[Readings]) -> Found:
+    """Read the sessions that readings may be of, and hold their rows."""
+    named = {(each.station_id, name) for each in readings for name in each.names}
+    stations = {each.station_id for each in readings if not each.names}
+    found = Found({}, {}, {})
+    if not named and not stations:
+        return found
+    names = columns(sorted(named)) if named else ([], [])
+    for row in await connection.fetch(_SESSIONS, *names, sorted(stations)):
+        session_id = row["session_id"]
+        if row["asked"]:
+            found.by_name[row["station_id"], row["asked"]] = session_id
+        else:
+            found.going_on.setdefault(row["station_id"], []).append(session_id)
+        if session_id not in found.sessions:
+            identity = {name: row[name] for name in Session.__struct_fields__ if name != "fold"}
+            found.sessions[session_id] = Session(**identity, fold=decode_fold(row["fold"]))
+    return found
+
+
+async def save(connection: asyncpg.Connection, changes: Iterable[Change]) -> None:
+    """Write what readings changed of sessions whose rows are held."""
+    arguments = _ROWS.arguments(changes)
+    if arguments[0]:
+        await connection.execute(_UPDATE, *arguments)
