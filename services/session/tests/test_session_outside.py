@@ -173,6 +173,18 @@ async def test_readings_that_come_after_the_end_settle_it_anew(service):
     ]
 
 
+async def test_readings_that_change_nothing_of_an_ended_session_are_not_written(service):
+    [started] = (await service.apply(service.frame("StartTransaction", START_16))).answers
+    named = {"transactionId": started["transactionId"]}
+    stop = {**named, "meterStop": 5000, "timestamp": "2025-06-01T12:59:00Z"}
+    await service.apply(service.frame("StopTransaction", stop))
+
+    applied = await service.apply(heard(service, metered(3000, **named)))
+
+    assert applied.records == []
+    assert not any("UPDATE charging_session" in statement for statement in service.statements)
+
+
 async def test_readings_of_an_evse_are_of_the_transaction_that_goes_on_there(service):
     started = {
         "eventType": "Started",

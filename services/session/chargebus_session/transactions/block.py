@@ -118,11 +118,14 @@ class MeterValues(Block[Readings, Heard]):
         fold = outside.with_readings(session.fold, readings)
         if fold is session.fold:
             return
+        summary = summarize(fold)
+        if session.over and summary == summarize(session.fold):  # most that come late: nothing to write
+            return
         before = state.changes[session.session_id][0].before if session.session_id in state.changes else session
         updated_at = max(session.updated_at, readings.received_at)
         after = msgspec.structs.replace(session, fold=fold, updated_at=updated_at)
         found.sessions[session.session_id] = after
-        state.changes[session.session_id] = (Change(before, after, summarize(fold)), call.record)
+        state.changes[session.session_id] = (Change(before, after, summary), call.record)
 
     async def save(self, batch: Batch, state: Heard) -> None:
         """Write what changed, and tell of it where it was settled."""
