@@ -16,27 +16,28 @@ Tokens, certificates and signing requests are not in it: they are identities, or
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-from chargebus_ocppj.schemas import DEPTH_LIMIT
-
-MASK: Final = "***"
-SHORTEST_FOUND: Final = 4
-"""A secret of fewer characters is not looked for in other texts: they would lose too much."""
+from chargebus_ocppj.masking import (
+    MASK,
+    PRIVATE_KEY,
+    SHORTEST_FOUND,
+    Json,
+    decoded_or_none,
+    mapped,
+    mask_private_keys,
+    masked_address,
+    texts_of,
+    without,
+)
 
 _TELLING: Final = re.compile(
     r"passw(or)?d|passphrase|pwd|secret|credential|privatekey|authorizationkey|authkey|apikey|accesskey|sharedkey|vpnkey"
     r"|wifikey|wpakey|psk|(access|auth|api|bearer)token|(pin|puk)$"
 )
 _NO_WORD: Final = re.compile(r"[\W_]+")
-_USER: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?P<user>.*)@(?P<rest>.*)", re.DOTALL)
-_PRIVATE_KEY: Final = "PRIVATE KEY-----"
-_CUT: Final = "…"
-
-Json: TypeAlias = Any
-"""What JSON may be: a payload that breaks its schema, too."""
 
 Way = Sequence[Json]
 """The objects and lists from the payload down to the one that holds a value."""
@@ -71,18 +72,18 @@ class Secrets:
     def masked_result(self, action: str, request: bytes, payload: bytes) -> bytes:
         """Return the answer to a CALL as it may be kept and shown: without what the request was to keep secret, too."""
         rows = _RESULTS.get(action, ())
-        if action == "DataTransfer" and not self._is_secret_transfer(_decoded(request)):
+        if action == "DataTransfer" and not self._is_secret_transfer(decoded_or_none(request)):
             rows = ()
         return self.purged(action, request, self._masked(rows, payload))
 
     def purged(self, action: str, request: bytes, payload: bytes) -> bytes:
         """Return JSON that came of a CALL without the secrets of that CALL."""
         found = self.in_call(action, request)
-        return _mapped(payload, lambda text: _without(text, found)) if found else payload
+        return mapped(payload, lambda text: without(text, found)) if found else payload
 
     def purged_text(self, action: str, request: bytes, text: str, answer: bytes = b"") -> str:
         """Return words about a CALL, or its answer, without the secrets of either."""
-        return _without(text, (*self.in_call(action, request), *self._found(_RESULTS.get(action, ()), answer)))
+        return without(text, (*self.in_call(action, request), *self._found(_RESULTS.get(action, ()), answer)))
 
     def in_call(self, action: str, payload: bytes) -> tuple[str, ...]:
         """Return the secrets of a CALL as texts, the longest first."""
@@ -112,12 +113,12 @@ class Secrets:
     def _mask(self, rows: Sequence["Row"], payload: bytes) -> tuple[Json, set[str]]:
         """Return a payload as it is shown, decoded, and the secrets that it has; neither, if it cannot have any."""
         found: set[str] = set()
-        if not rows and _PRIVATE_KEY.encode() not in payload:
+        if not rows and PRIVATE_KEY.encode() not in payload:
             return None, found
-        decoded = _decoded(payload)
+        decoded = decoded_or_none(payload)
         for row in rows:
             row.apply(self, decoded, found)
-        _apply_to_keys(decoded, found)
+        mask_private_keys(decoded, found)
         return decoded, found
 
 
@@ -180,7 +181,7 @@ class Row:
         if value is None or shown == value:
             return
         way[-1][member] = shown
-        found.update(_texts(value, shown))
+        found.update(texts_of(value, shown))
 
 
 _SETTINGS: Final = (Row("value", _by_key),)
@@ -219,86 +220,6 @@ STANDARD: Final = Secrets()
 
 TELLS_SETTINGS: Final = frozenset({"NotifyEvent", "NotifyReport"})
 """The station's calls that are in the table."""
-
-
-def masked_address(address: str) -> str:
-    """Return a URL without user, password and query."""
-    match = _USER.fullmatch(address)  # up to the last @: a password may hold one, and a slash
-    if match is not None:
-        address = f"{match['scheme'] or ''}{MASK}@{match['rest']}"
-    head, mark, query = address.partition("?")
-    return f"{head}?{MASK}" if mark and query else address
-
-
-def _texts(value: Json, shown: Json) -> Iterable[str]:
-    """Yield in which words a secret may come back."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if shown == MASK:
-        yield text
-        return
-    match = _USER.fullmatch(text)
-    if match is not None:
-        yield match["user"]
-        yield match["user"].partition(":")[2]
-        text = match["rest"]
-    query = text.partition("?")[2]
-    yield query
-    yield from (each.partition("=")[2] for each in query.split("&"))
-
-
-def _without(text: str, found: Iterable[str]) -> str:
-    for each in found:
-        for written in {each, msgspec.json.encode(each).decode()[1:-1]}:  # it may stand there as JSON has it
-            text = _cut_without(text.replace(written, MASK), written)
-    return text
-
-
-def _cut_without(text: str, secret: str) -> str:
-    """Return words that were cut, it may be amid a secret, without what is left of that."""
-    kept = text.removesuffix(_CUT)
-    longest = min(len(kept), len(secret)) if kept != text else 0
-    left = next((size for size in range(longest, SHORTEST_FOUND - 1, -1) if kept.endswith(secret[:size])), 0)
-    return f"{kept[:-left]}{MASK}{_CUT}" if left else text
-
-
-def _apply_to_keys(decoded: Json, found: set[str], depth: int = DEPTH_LIMIT) -> None:
-    """Mask private keys in place, wherever they stand, and what is nested deeper than anybody looks."""
-    members = decoded.items() if isinstance(decoded, dict) else enumerate(decoded) if isinstance(decoded, list) else ()
-    for name, value in list(members):
-        if isinstance(value, str) and _PRIVATE_KEY in value:
-            decoded[name] = MASK
-            found.update(value.splitlines())
-        elif depth == 0 and isinstance(value, dict | list):
-            decoded[name] = MASK
-            found.add(MASK)
-        else:
-            _apply_to_keys(value, found, depth - 1)
-
-
-def _mapped(payload: bytes, change: Callable[[str], str]) -> bytes:
-    """Return JSON with each of its texts changed."""
-
-    def mapped(value: Json, depth: int) -> Json:
-        if isinstance(value, str):
-            return change(value)
-        if not isinstance(value, dict | list):
-            return value
-        if depth == 0:
-            return MASK
-        if isinstance(value, dict):
-            return {name: mapped(each, depth - 1) for name, each in value.items()}
-        return [mapped(each, depth - 1) for each in value]
-
-    decoded = _decoded(payload)
-    now = mapped(decoded, DEPTH_LIMIT)
-    return payload if now == decoded else msgspec.json.encode(now)
-
-
-def _decoded(payload: bytes) -> Json:
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 def _plain(name: str) -> str:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 from chargebus_ocppj.actions import ACTIONS
+from chargebus_ocppj.masking import MASK, masked_address
 from chargebus_ocppj.schemas import validate_call
-from chargebus_ocppj.secrets import MASK, STANDARD, TELLS_SETTINGS, Secrets, masked_address
+from chargebus_ocppj.secrets import STANDARD, TELLS_SETTINGS, Secrets
 from hypothesis import given
 from hypothesis import strategies as st
 
