@@ -688,6 +688,16 @@ def test_what_is_kept_already_is_refused_without_being_kept_again():
     assert [text[:2] for text in texts(effects)] == [[4, "b"]]
 
 
+def test_of_a_mad_station_only_so_much_is_kept():
+    protocol = make_protocol()
+    for number in range(2000):
+        for publish in publishes(protocol.received(call("a", "StopTransaction", {"reason": f"{number}"}), START)):
+            protocol.kept(publish, START)
+    effects = protocol.received(call("b", "StopTransaction", {"reason": "again"}), START)
+    assert (publishes(effects), [text[:2] for text in texts(effects)]) == ([], [[4, "b"]])
+    assert len(protocol._kept) == 1024
+
+
 def test_what_kafka_did_not_take_is_not_refused_and_kept_the_next_time():
     protocol = make_protocol()
     (publish,) = publishes(protocol.received(call("a", "StopTransaction", {"reason": "Local"}), START))

@@ -50,7 +50,8 @@ from chargebus_edge.rpc.station_calls import StationCalls
 
 _CALL: Final = 2
 _CALL_ERROR: Final = 4
-_KEPT_REMEMBERED: Final = 64
+_MOST_KEPT: Final = 1024
+"""Refused frames of one connection that are kept: more than the longest queue, less than what a mad station sends."""
 PENDING: Final = "the station is pending: it must not be asked to start or stop"
 
 
@@ -167,8 +168,8 @@ class OcppProtocol:
 
     def kept(self, frame: Publish, now: float) -> list[Effect]:
         """Take that Kafka has a frame that could not be understood: now it may be refused."""
-        kept = self._kept = self._kept if self._kept and len(self._kept) < _KEPT_REMEMBERED else set()
-        kept.add(_digest(frame.payload))
+        self._kept = self._kept or set()
+        self._kept.add(_digest(frame.payload))
         return self.answer(frame.number, cast(RpcError, frame.refusal), now)
 
     def abandon(self, number: int) -> None:
@@ -295,7 +296,9 @@ class OcppProtocol:
         return [Publish(number, way, call.message_id, call.payload, breach.deviations, refusal)]
 
     def _is_kept(self, payload: bytes) -> bool:
-        return bool(self._kept) and _digest(payload) in cast(set[bytes], self._kept)
+        """Tell whether a text need not be kept: it is already, or so much is that no more tells anything new."""
+        kept = self._kept
+        return kept is not None and (len(kept) >= _MOST_KEPT or _digest(payload) in kept)
 
     def _send(self, send: Send) -> list[Effect]:
         try:
