@@ -43,6 +43,8 @@ REFUSALS: Final = (
     Refusal("how long a command may wait and take, the settings say", "too long"),
     Refusal("which tokens there are, no schema knows", "token unknown"),
     Refusal("how long a token may be, the station's OCPP version says", "token too long"),
+    Refusal("whether readings and energy of a session agree, no schema knows", "impossible values"),
+    Refusal("that a correction has to name something, no schema says", "invalid request", "body"),
     Refusal("a key stands for one command, the first that came with it", "the idempotency key was used before"),
 )
 ALLOW: Final = {
