@@ -1,11 +1,16 @@
 """Owns wiring the session service: the only place where its settings are read."""
 
-from chargebus_calls import Frames, consumer
-from chargebus_commanding import Commanding
+from datetime import timedelta
+from typing import Final
+
+from chargebus_calls import Frames, Topic, consumer, tell_nobody
+from chargebus_commanding import Commanding, Intents
+from chargebus_events.topics import REGISTRY, STATION_EVENTS
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.tasks import every
 from fastapi import APIRouter
 
 from chargebus_session.metrics import Metrics
@@ -18,29 +23,42 @@ from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens import api as tokens_api
 from chargebus_session.tokens.block import Authorizations
 from chargebus_session.transactions import api as transactions_api
+from chargebus_session.transactions import routes as transactions_routes
 from chargebus_session.transactions.block import MeterValues, Transactions
+from chargebus_session.transactions.handlers import WAIT_S, Signs
+from chargebus_session.transactions.operations import Endings
+
+INTENTS: Final[Intents] = {**OUTCOMES, **transactions_routes.INTENTS}
 
 
 def build(process: Process) -> Service:
     """Return the service for `process` to run."""
     settings = process.load(SessionSettings)
     database = process.database(SERVICE, "chargebus_session")
-    commanding = Commanding(SERVICE, database, OUTCOMES, process.edges.kafka_clock)
+    commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
+    endings = Endings(database, commanding, timedelta(seconds=settings.end_grace_s))
     return Service(
         SERVICE,
         database=database,
-        consumer=consumed(commanding, Metrics(), process.clock, settings.max_power_w),
+        consumer=consumed(commanding, Metrics(), process.clock, settings),
         views=(process.edges.view,),
         routers={"/v1": router(database, commanding, settings)},
-        tasks=commanding.tasks,
+        tasks=(*commanding.tasks, every(settings.end_sweep_s, "ending sessions", endings.sweep)),
     )
 
 
-def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, max_power_w: float) -> ConsumerSpec:
-    """Return what the service consumes: stations' calls, and how the commands ended that it asked for."""
-    blocks = Authorizations(metrics), Transactions(metrics, max_power_w), MeterValues(metrics)
-    frames = Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"])
-    return consumer(frames, commanding)
+def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, settings: SessionSettings) -> ConsumerSpec:
+    """Return what the service consumes: stations' calls, what became of its commands, and signs of ends."""
+    grace = timedelta(seconds=settings.end_grace_s)
+    transactions = Transactions(metrics, settings.max_power_w, grace)
+    blocks = Authorizations(metrics), transactions, MeterValues(metrics)
+    signs = Signs(grace)
+    return consumer(
+        Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"]),
+        commanding,
+        Topic(STATION_EVENTS, signs.hear_station, tell_nobody, WAIT_S),
+        Topic(REGISTRY, signs.hear_registry, tell_nobody, WAIT_S),
+    )
 
 
 def router(database: Database, commanding: Commanding, settings: SessionSettings) -> APIRouter:

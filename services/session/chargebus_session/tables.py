@@ -138,6 +138,22 @@ class DecisionRow(Tables, table=True):
     said: dict[str, Any] = Field(sa_type=_JSON)
 
 
+class DoubtRow(Tables, table=True):
+    """A session that may be over; looked at when it is due."""
+
+    __tablename__ = "session_doubt"
+    __table_args__ = (sa.Index("session_doubt_due", "due_at"),)
+
+    session_id: UUID = Field(primary_key=True)
+    sign: str
+    at: datetime = Field(sa_type=_TIME)
+    noticed_at: datetime = Field(sa_type=_TIME)
+    due_at: datetime = Field(sa_type=_TIME)
+    asked: bool
+    answer: str
+    attempts: int = Field(sa_type=_BIG)
+
+
 class AliasRow(Tables, table=True):
     """A name by which a station named a session that has another one."""
 

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,14 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.telemetry import Trace, Tracing
-from chargebus_session.main import consumed
+from chargebus_session.main import INTENTS, consumed
 from chargebus_session.metrics import Metrics
-from chargebus_session.remote.routes import OUTCOMES
+from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens.block import Authorizations, TokenState
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.block import settle
-from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
+from chargebus_session.transactions.operations import Endings
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.producer import KeepingProducer
 from msgspec.json import decode
@@ -38,7 +38,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
 EMPTY = """
-TRUNCATE token, charging_session, session_event, session_alias, session_decision, remote_start, asked_command, outbox;
+TRUNCATE token, charging_session, session_event, session_alias, session_decision, session_doubt, remote_start,
+    asked_command, outbox;
 ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
 """
 ADD_TOKEN = "INSERT INTO token VALUES ($1, $2, '', $3, $4, $5, $6, '', now(), now())"
@@ -131,6 +132,7 @@ class Service:
     sent: KeepingProducer
     commanding: Commanding
     consumed: ConsumerSpec
+    endings: Endings
     now: datetime = NOON
     offset: int = 0
     statements: list[str] = field(default_factory=list)
@@ -191,8 +193,11 @@ async def database(migrated) -> AsyncIterator[tuple[Database, KeepingProducer]]:
 async def service(database, tokens) -> Service:
     """The service with a few tokens."""
     opened, sent = database
-    commanding = Commanding("session", opened, OUTCOMES, KafkaClock(lambda: NOON, time.monotonic))
+    commanding = Commanding("session", opened, INTENTS, KafkaClock(lambda: NOON, time.monotonic))
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
-    return Service(opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON, MAX_POWER_W))
+    endings = Endings(opened, commanding, timedelta(0))
+    return Service(
+        opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON, SessionSettings(end_grace_s=0)), endings
+    )

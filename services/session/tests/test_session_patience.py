@@ -6,7 +6,7 @@ from chargebus_events.record import Received
 from chargebus_events.topics import frames_topic, outcomes_topic
 from chargebus_session.main import consumed
 from chargebus_session.metrics import Metrics
-from chargebus_session.transactions.domain.energy import MAX_POWER_W
+from chargebus_session.settings import SessionSettings
 
 
 def record(topic: str, **headers: str) -> Received:
@@ -14,6 +14,6 @@ def record(topic: str, **headers: str) -> Received:
 
 
 def test_frames_and_the_outcomes_of_our_commands_do_not_wait(service):
-    patience = consumed(service.commanding, Metrics(), lambda: datetime.now(UTC), MAX_POWER_W).patience
+    patience = consumed(service.commanding, Metrics(), lambda: datetime.now(UTC), SessionSettings()).patience
     assert patience(record(frames_topic("session"), ocpp_version="1.6", ocpp_action="StartTransaction")) == 0
     assert patience(record(outcomes_topic("session"))) == 0

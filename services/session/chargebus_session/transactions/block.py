@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -20,7 +21,7 @@ from chargebus_session.transactions.domain.outside import Readings
 from chargebus_session.transactions.domain.sessions import Report, Session, summarize
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
-from chargebus_session.transactions.store import identities, remote_starts
+from chargebus_session.transactions.store import endings, identities, remote_starts
 from chargebus_session.transactions.store import outside as outside_store
 from chargebus_session.transactions.store.outside import Found
 
@@ -40,12 +41,13 @@ class Reported:
 class Transactions(Block[Report, Reported]):
     """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out.
 
-    `max_power_w` is the largest power of an EVSE.
+    `max_power_w` is the largest power of an EVSE. What goes on where another one begins is doubted after `doubted_for`.
     """
 
-    def __init__(self, metrics: Metrics, max_power_w: float) -> None:
+    def __init__(self, metrics: Metrics, max_power_w: float, doubted_for: timedelta) -> None:
         self._metrics = metrics
         self._max_power_w = max_power_w
+        self._doubted_for = doubted_for
         self._transaction_ids = identities.TransactionIds()
 
     async def load(self, batch: Batch, calls: Sequence[Call[Report]]) -> Reported:
@@ -68,8 +70,9 @@ class Transactions(Block[Report, Reported]):
 
     async def save(self, batch: Batch, state: Reported) -> None:
         """Write what became of sessions, and tell of it."""
-        await store.save(batch.connection, state.state.changes)
+        await store.save(batch.connection, state.state.changes, batch.now, self._doubted_for)
         await store.name(batch.connection, state.state.renamed)
+        await endings.note(batch.connection, state.state.superseded(), batch.now, batch.now + self._doubted_for)
         for change, because in state.caused:
             _announce(self._metrics, batch, change, because)
         for contradiction in state.state.contradictions:

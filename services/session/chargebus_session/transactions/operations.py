@@ -1,23 +1,34 @@
 """Owns what operators decide about sessions: each in one transaction, kept with its reason, and told like a report."""
 
-from collections.abc import Callable
-from datetime import datetime
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
+from chargebus_commanding import Ask, Commanding
 from chargebus_events.topics import frames_topic
 from chargebus_runtime import offsets
 from chargebus_runtime.database import Database, Transaction
+from chargebus_runtime.tasks import DueWork
 
 from chargebus_session.names import SERVICE
 from chargebus_session.tokens import store as tokens
 from chargebus_session.tokens.domain import Token, token_key
 from chargebus_session.transactions.domain import settling
 from chargebus_session.transactions.domain.announcements import decided
+from chargebus_session.transactions.domain.endings import Doubt, asking, next_step, waiting
 from chargebus_session.transactions.domain.sessions import Session
 from chargebus_session.transactions.domain.settling import Action, Decision, Values
 from chargebus_session.transactions.domain.state import Change
 from chargebus_session.transactions.errors import UnknownSessionError, UnknownTokenError
-from chargebus_session.transactions.store import batch, decisions
+from chargebus_session.transactions.routes import TRANSACTION_STATUS, status_forms
+from chargebus_session.transactions.store import batch, decisions, endings
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 20
+_TTL_S: Final = 30.0
 
 
 class Decider(msgspec.Struct, frozen=True):
@@ -87,14 +98,68 @@ async def _decide(  # noqa: PLR0913, PLR0917 - what is decided, and what is kept
     change = apply(session, tx.now)
     values = {**msgspec.to_builtins(said), **({} if payer is None else {"id_token": payer})}
     decision = Decision(session_id, before + 1, action, decider.key_id, decider.reason, tx.now, values)
-    await batch.save(tx.connection, [change])
+    await batch.save(tx.connection, [change], tx.now, timedelta(0))
     await decisions.add(tx.connection, [decision])
     tx.send(decided(change, decision))
 
 
+class Endings:
+    """Looks after sessions that may be over: asks their stations, and ends those that the rule ends.
+
+    `grace` is how long the end may still be on its way.
+    """
+
+    def __init__(self, database: Database, commanding: Commanding, grace: timedelta) -> None:
+        self._commanding = commanding
+        self._grace = grace
+        self._due = DueWork(database, _AT_ONCE, self._take, self._carry_out)
+
+    async def sweep(self) -> None:
+        """Carry out what is due."""
+        await self._due.sweep()
+
+    async def _take(self, tx: Transaction, limit: int) -> Sequence[Doubt]:
+        if not await endings.any_due(tx.connection, tx.now):
+            return ()
+        await hold(tx)  # before the doubts, as batches do
+        return await endings.due(tx.connection, tx.now, limit)
+
+    async def _carry_out(self, tx: Transaction, doubts: Sequence[Doubt]) -> int:
+        found = await decisions.load(tx.connection, [doubt.session_id for doubt in doubts])
+        gone, changed = [], []
+        for doubt in doubts:
+            session, before = found[doubt.session_id]
+            forms = status_forms(session) if session.is_current else ()
+            step = next_step(doubt, session, askable=bool(forms))
+            if step == "ask":
+                ask = Ask(session.station_id, TRANSACTION_STATUS, forms, ttl_s=_TTL_S, subject=session.session_id)
+                await self._commanding.ask(tx, ask)
+                changed.append(asking(doubt, tx.now))
+            elif step == "wait":
+                changed.append(waiting(doubt, session, tx.now, self._grace))
+            else:
+                gone.append(doubt.session_id)
+            if step == "end":
+                await _end_by_rule(tx, session, before, doubt)
+        await endings.change(tx.connection, changed)
+        await endings.drop(tx.connection, gone)
+        return len(doubts)
+
+
+async def _end_by_rule(tx: Transaction, session: Session, before: int, doubt: Doubt) -> None:
+    change = settling.end_by_rule(session, doubt.at, tx.now)
+    values: dict[str, object] = {"at": doubt.at.isoformat()}
+    decision = Decision(session.session_id, before + 1, "end", settling.RULE, doubt.sign, tx.now, values)
+    await batch.save(tx.connection, [change], tx.now, timedelta(0))
+    await decisions.add(tx.connection, [decision])
+    tx.send(decided(change, decision))
+    log.warning("station %s: session %s is taken for ended: %s", session.station_id, session.session_id, doubt.sign)
+
+
 async def hold(tx: Transaction) -> None:
     """Keep the consumer from applying frames until the transaction ends."""
-    await offsets.lock_topic(tx.connection, frames_topic(SERVICE))
+    for topic in sorted(map(frames_topic, (SERVICE, "metering"))):  # the order of `offsets.lock`
+        await offsets.lock_topic(tx.connection, topic)
 
 
 async def _token(tx: Transaction, text: str) -> Token:

@@ -1,14 +1,18 @@
-"""The rows of StartTransaction, StopTransaction, TransactionEvent and MeterValues."""
+"""The rows of StartTransaction, StopTransaction, TransactionEvent and MeterValues; what stations are asked."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chargebus_calls import Routes, Row
+from chargebus_commanding import Form, Intents, Outcome, Transaction
 
 from chargebus_session.transactions import v16, v201
 from chargebus_session.transactions.block import MeterValues, Transactions
+from chargebus_session.transactions.domain.endings import Answer
 from chargebus_session.transactions.domain.outside import Readings
-from chargebus_session.transactions.domain.sessions import Report
+from chargebus_session.transactions.domain.sessions import Report, Session
 from chargebus_session.transactions.domain.state import Recorded
+from chargebus_session.transactions.store import endings
 
 READINGS_WAIT_S: Final = 0.5
 """How long readings may wait for others: nobody waits for them."""
@@ -28,3 +32,40 @@ ROUTES: Final[Routes] = {
     ("2.0.1", "MeterValues"): _READINGS,
     ("2.1", "MeterValues"): _READINGS,
 }
+
+TRANSACTION_STATUS: Final = "transaction_status"
+
+_V2: Final = ("2.0.1", "2.1")
+GOES_ON_IN: Final[Mapping[str, tuple[str, ...]]] = {"1.6": ("1.6",), "2.0.1": _V2, "2.1": _V2}
+"""The versions from which a transaction can go on when its station speaks another."""
+
+_STATUS: Final[Mapping[str, tuple[str, ...]]] = {"2.0.1": _V2, "2.1": _V2}
+
+
+def status_forms(session: Session) -> tuple[Form, ...]:
+    """Return how a station is asked whether a transaction goes on; OCPP 1.6 has no way.
+
+    Spec: OCPP 2.0.1 E14
+    """
+    versions = _STATUS.get(session.version)
+    if versions is None:
+        return ()
+    return (Form.of(versions, "GetTransactionStatus", {"transactionId": session.transaction_id}),)
+
+
+async def statuses_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Note what stations said of transactions that may be over."""
+    await endings.tell(tx.connection, {each.subject: _answer(each) for each in outcomes}, tx.now)
+
+
+def _answer(outcome: Outcome) -> Answer:
+    if outcome.name == "refused":
+        return "refused"
+    if outcome.name != "answered":
+        return "silent"
+    if outcome.members.get("ongoingIndicator") is True:
+        return "ongoing"
+    return "queued" if outcome.members.get("messagesInQueue") is True else "over"
+
+
+INTENTS: Final[Intents] = {TRANSACTION_STATUS: statuses_told}

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from chargebus_session.tokens.domain import IdToken, Judgement, Token
+from chargebus_session.transactions.domain.endings import StationSign
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
 from chargebus_session.transactions.domain.identity import CLOCKS_APART
@@ -157,6 +158,26 @@ class TransactionState:
     def unfinished(self, station_id: str) -> list[Session]:
         """Return the sessions of a station that are not over."""
         return [session for session in self._by_id.values() if session.station_id == station_id and not session.over]
+
+    def superseded(self) -> list[StationSign]:
+        """Return signs of what began in this batch and goes on where another one began since, in this batch as well."""
+        begun = {
+            each.session.session_id: each.session
+            for each in self.recorded
+            if each.before is None and each.summary.evse_id
+        }
+        if len(begun) < 2:  # noqa: PLR2004 - the usual case
+            return []
+        newest: dict[tuple[str, int], Session] = {}
+        signs = []
+        for session in sorted(begun.values(), key=lambda session: session.begun_at):
+            evse = session.fold.evse
+            place = (session.station_id, evse.value if evse else 0)
+            before = newest.get(place)
+            if before is not None and not self._by_id[before.session_id].over:
+                signs.append(StationSign(place[0], "next_start", session.begun_at, evse_id=place[1]))
+            newest[place] = session
+        return signs
 
     def name(self, session: Session, name: str) -> None:
         """Find a session by another name as well from now on."""

@@ -25,6 +25,7 @@ from chargebus_session.transactions.domain.sessions import (
     reused_prefix,
 )
 from chargebus_session.transactions.domain.state import Alias, Change, FirstAnswer, Known, Recorded, RemoteStart, Use
+from chargebus_session.transactions.store import endings
 from chargebus_session.transactions.store.identities import TransactionIds
 
 REMOTE_START_OPEN: Final = timedelta(minutes=10)
@@ -121,7 +122,8 @@ _SESSION_ROWS: Final = Rows(
 )
 _EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=True)
 _KEEP: Final = f"""
-WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "transaction_id", "created_at"))})
+WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "transaction_id", "created_at"))}),
+doubted AS ({endings.supersede(len(_SESSION_ROWS.names) + len(_EVENT_ROWS.names) + 1)})
 {_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
 """
 _NAME: Final = """
@@ -206,8 +208,12 @@ async def name(connection: asyncpg.Connection, named: Mapping[Alias, str]) -> No
         await connection.execute(_NAME, *columns([(*alias, session_id) for alias, session_id in named.items()]))
 
 
-async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> None:
+async def save(
+    connection: asyncpg.Connection, changes: Sequence[Change], now: datetime, doubted_for: timedelta
+) -> None:
     """Write what became of sessions, and the new events that brought it; the newest state of a session is the last one.
+
+    What goes on where another one begins is doubted, after `doubted_for`.
 
     Sessions are written in the order in which they first changed: one that gives up its start goes before the one that
     takes it.
@@ -218,10 +224,21 @@ async def save(connection: asyncpg.Connection, changes: Sequence[Change]) -> Non
     recorded = [each for each in changes if isinstance(each, Recorded)]
     sessions = _SESSION_ROWS.arguments(newest.values())
     events = _EVENT_ROWS.arguments(_KeptEvent(each.event, each) for each in recorded)
-    await connection.execute(_KEEP, *sessions, *events)
+    begun = _begun(recorded)
+    places = columns(begun) if begun else ([], [], [])
+    await connection.execute(_KEEP, *sessions, *events, *places, now, now + doubted_for)
     links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
     if links:
         await connection.execute(_LINK, *columns(links))
+
+
+def _begun(recorded: Sequence[Recorded]) -> list[tuple[str, int, datetime]]:
+    """Return where and when sessions began."""
+    return [
+        (each.session.station_id, each.summary.evse_id, each.session.begun_at)
+        for each in recorded
+        if each.before is None and each.event.kind == "Started" and each.summary.evse_id
+    ]
 
 
 def _named(reports: Sequence[Report]) -> Iterable[list[str | int]]:

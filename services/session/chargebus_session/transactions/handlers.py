@@ -1,0 +1,51 @@
+"""Kafka in, beside frames: signs that a station's transactions may be over."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from chargebus_events import public
+from chargebus_events.record import Received
+from chargebus_runtime.batch import Batch
+
+from chargebus_session.transactions.domain.endings import StationSign
+from chargebus_session.transactions.routes import GOES_ON_IN
+from chargebus_session.transactions.store import endings
+
+WAIT_S: Final = 1.0
+"""How long signs may wait for others: nothing is done about them at once."""
+
+_AVAILABLE: Final = "Available"
+_ANY_TYPE: Final = msgspec.json.Decoder(dict[str, Any])
+_DECODERS: Final = {kind: msgspec.json.Decoder(public.PUBLIC[kind]) for kind in public.PUBLIC if ".station." in kind}
+
+
+class Signs:
+    """Notes which sessions may be over; after `grace` they are looked at."""
+
+    def __init__(self, grace: timedelta) -> None:
+        self._grace = grace
+
+    async def hear_station(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Take boots, connections and statuses of connectors."""
+        signs = [sign for record in records for sign in _signs(record)]
+        await endings.note(batch.connection, signs, batch.now, batch.now + self._grace)
+
+    async def hear_registry(self, batch: Batch, records: Sequence[Received]) -> None:
+        """Take that stations were removed: an empty record says so."""
+        gone = [StationSign(record.key, "removed", batch.now) for record in records if record.key and not record.value]
+        await endings.note(batch.connection, gone, batch.now, batch.now + self._grace)
+
+
+def _signs(record: Received) -> Iterator[StationSign]:
+    decoder = _DECODERS.get(record.type, _ANY_TYPE)
+    told = decoder.decode(record.value or b"")
+    if isinstance(told, public.ConnectorStatus) and told.status == _AVAILABLE and told.evse_id:
+        yield StationSign(told.station_id, "available", told.at, told.evse_id, told.connector_id)
+    if isinstance(told, public.StationBooted):
+        yield StationSign(told.station_id, "boot", told.at)
+    if isinstance(told, public.StationBooted) or (isinstance(told, public.StationConnection) and told.connected):
+        versions = GOES_ON_IN.get(told.version)
+        if versions is not None:
+            yield StationSign(told.station_id, "version", told.at, versions=versions)
