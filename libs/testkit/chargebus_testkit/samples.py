@@ -9,7 +9,16 @@ from chargebus_events.commands import CommandForm, CommandOutcome, CommandReques
 from chargebus_events.deviations import DeviationCount, DeviationReport
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
-from chargebus_events.public import METER_READINGS, SESSION_STARTED, MeterReadings, Reading, Session, event
+from chargebus_events.public import (
+    METER_READINGS,
+    SESSION_STARTED,
+    STATION_CONNECTION,
+    MeterReadings,
+    Reading,
+    Session,
+    StationConnection,
+    event,
+)
 from chargebus_events.record import Record
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import (
@@ -23,6 +32,7 @@ from chargebus_events.topics import (
     PRESENCE,
     REGISTRY,
     SESSION_EVENTS,
+    STATION_EVENTS,
     outcomes_topic,
 )
 from chargebus_ocppj.actions import ACTIONS
@@ -93,6 +103,12 @@ def _deviations(station_id: str, number: int) -> Record:
     return DeviationReport(station_id, "1.6", SLOT, _EPOCH, now, (counted,)).record()
 
 
+def _connected(station_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    body = StationConnection(station_id, now, connected=True, epoch=number, version="1.6")
+    return event(STATION_CONNECTION, f"{station_id}/{number}", "/device", now, body)
+
+
 def _registered(station_id: str, _number: int) -> Record:
     return RegisteredStation(station_id, "accepted", "hash", datetime.now(UTC)).record()
 
@@ -144,6 +160,7 @@ _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     PRESENCE: _presence,
     EDGES: _heartbeat,
     REGISTRY: _registered,
+    STATION_EVENTS: _connected,
     COMMANDS: _request,
     DELIVERIES: _delivery,
     DEVIATIONS: _deviations,
