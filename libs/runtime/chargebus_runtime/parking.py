@@ -113,10 +113,10 @@ async def set_aside(service: str, batch: Batch, record: Received, reason: str) -
     await note(batch.connection, record, reason, batch.now)
 
 
-async def forget(pool: asyncpg.Pool, records: Sequence[Received]) -> None:
+async def forget(connection: asyncpg.Connection | asyncpg.Pool, records: Sequence[Received]) -> None:
     """Count parked records, as the topic has them, no longer: they were replayed or dismissed."""
     places = [(r.text(TOPIC), int(r.text(PARTITION)), int(r.text(OFFSET))) for r in records]
-    await pool.execute(_FORGET, *([place[column] for place in places] for column in range(3)))
+    await connection.execute(_FORGET, *([place[column] for place in places] for column in range(3)))
 
 
 async def forget_all(pool: asyncpg.Pool) -> None:

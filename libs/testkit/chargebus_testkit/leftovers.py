@@ -9,6 +9,8 @@ from aiokafka import TopicPartition
 from chargebus_events.record import Received
 from chargebus_events.topics import TOPICS, parked_topic
 from chargebus_runtime import parking
+from chargebus_runtime.clock import utc_now
+from chargebus_runtime.producer import Producer
 
 from chargebus_testkit.log import Log
 from chargebus_testkit.system import System
@@ -39,6 +41,20 @@ async def parked(log: Log) -> list[Received]:
     """Return the parked records of all services that were not replayed."""
     records = await log.read(*PARKED)
     return [waiting for topic in PARKED for waiting in parking.still_parked(r for r in records if r.topic == topic)]
+
+
+async def dismiss(system: System, service: str, records: Sequence[Received]) -> None:
+    """Take a service's parked records out of the list, as an operator does with `chargebus parked dismiss`."""
+    producer = Producer(system.kafka_connection)
+    await producer.start()
+    connection = await system.connect(service)
+    try:
+        for record in records:
+            await producer.send(parking.dismissed(service, record, utc_now()))
+        await parking.forget(connection, records)
+    finally:
+        await connection.close()
+        await producer.stop()
 
 
 def lags(standings: Sequence[Standing], ends: Mapping[TopicPartition, int]) -> list[str]:

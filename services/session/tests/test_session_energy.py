@@ -56,6 +56,12 @@ def test_much_energy_in_much_time_is_energy():
     assert shown(0, 4_000_000, minutes_apart=60 * 10) == (4_000_000, "register", ())
 
 
+def test_a_register_below_zero_is_no_reading():
+    assert shown(-1, 5000) == (None, "", ("energy_unknown",))
+    assert shown(-1, 1000, 5000) == (4000, "readings", ("energy_from_readings",))
+    assert shown(1000, -5, 5000) == (4000, "register", ())
+
+
 def test_the_largest_power_of_the_place_decides():
     events = tuple(transaction(0, 900_000, minutes_apart=60))
 

@@ -100,11 +100,13 @@ _OF_A_PHASE: Final = frozenset(phase for phases in PHASES for phase in phases)
 def read(registers: Registers, event: Event) -> Registers:
     """Return the registers with the samples of one event; the order of events does not matter.
 
+    A register that only rises from 0 is never below: stations say -1 of one that they could not read.
+
     Spec: OCPP 2.0.1 J02 (contexts Transaction.Begin and Transaction.End)
     """
     read_so_far = dict(registers)
     for sample in event.samples:
-        name = _name(sample, read_so_far)
+        name = _name(sample, read_so_far) if sample.wh >= 0 else None
         if name is not None:
             reading = Reading(sample.at, event.number, event.step, sample.index, sample.wh)
             register = read_so_far.get(name) or Register(reading, reading)
