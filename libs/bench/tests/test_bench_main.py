@@ -38,7 +38,7 @@ async def test_a_spine_that_is_not_wanted_is_not_started(monkeypatch, tmp_path) 
         assert bed is None
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.real_broker
 def test_a_spine_and_a_whole_system_are_measured_and_their_figures_are_saved(kafka, tmp_path, capsys) -> None:
     out = tmp_path / "report.json"

@@ -38,7 +38,16 @@ class Api:
         self._client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT_S, limits=_LIMITS)
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
-        """Call a path such as `/v1/tokens` and return whatever is answered."""
+        """Call a path such as `/v1/tokens` and return whatever is answered.
+
+        What only reads is asked once more where its connection breaks: on a busy machine we may write to an idle one
+        just as the server ends it.
+        """
+        try:
+            return await self._client.request(method, self._url(path), **options)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            if method != "GET":
+                raise
         return await self._client.request(method, self._url(path), **options)
 
     async def call(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401 - JSON
