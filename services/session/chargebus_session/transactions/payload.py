@@ -1,15 +1,16 @@
 """Owns what is the same in every version: whole numbers, times and energy, and what tells contents apart."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import isfinite
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.timestamps import parse_timestamp
 
-from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, clock_flags
+from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Sample, clock_flags
 
 _DIGEST_BYTES: Final = 12
 
@@ -24,6 +25,48 @@ _MULTIPLIER_LIMIT: Final = 12
 
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that PostgreSQL can hold."""
+
+
+class SampledValue(Protocol):
+    """What every version says of a value."""
+
+    @property
+    def measurand(self) -> str:
+        """What was measured."""
+        ...
+
+    @property
+    def context(self) -> str:
+        """On which occasion."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where."""
+        ...
+
+    @property
+    def phase(self) -> str:
+        """On which phase, empty for all."""
+        ...
+
+
+V = TypeVar("V", bound=SampledValue)
+V_co = TypeVar("V_co", bound=SampledValue, covariant=True)
+
+
+class MeterValue(Protocol[V_co]):
+    """Values of one moment."""
+
+    @property
+    def timestamp(self) -> str:
+        """The station's time."""
+        ...
+
+    @property
+    def sampled_value(self) -> Iterable[V_co]:
+        """The values."""
+        ...
 
 
 def moment(value: str, received_at: datetime) -> tuple[datetime, tuple[str, ...]]:
@@ -70,3 +113,22 @@ def watt_hours(value: float, unit: str, multiplier: int = 0) -> float | None:
     if factor is None or abs(multiplier) > _MULTIPLIER_LIMIT or not isfinite(value):
         return None
     return round(value * factor * 10.0**multiplier, 3)
+
+
+def energy_samples(
+    meter_values: Iterable[MeterValue[V]], received_at: datetime, energy: Callable[[V], float | None]
+) -> tuple[Sample, ...]:
+    """Return the values of imported energy; `energy` reads one of a version in Wh, None where it is none.
+
+    Spec: OCPP 1.6 SampledValue (no measurand is Energy.Active.Import.Register); OCPP 2.0.1 J02
+    """
+    samples: list[Sample] = []
+    for meter_value in meter_values:
+        at, _flags = moment(meter_value.timestamp, received_at)
+        for value in meter_value.sampled_value:
+            wh = energy(value)
+            if wh is not None:
+                of_interval = value.measurand == IMPORT_INTERVAL
+                place = clean(value.location), len(samples), clean(value.phase)
+                samples.append(Sample(at, wh, value.context, *place, of_interval))
+    return tuple(samples)

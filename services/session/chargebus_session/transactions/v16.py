@@ -3,7 +3,6 @@
 A transaction has two events here, numbered 0 and 1; connector n is EVSE n with connector 1 (connector 0: the station).
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -21,10 +20,10 @@ from chargebus_session.transactions.domain.sessions import Reference, Report, is
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.payload import (
     ENERGY,
-    IMPORT_INTERVAL,
     IMPORT_REGISTER,
     WATT_HOUR,
     Whole,
+    energy_samples,
     fingerprint,
     may_hold_energy,
     moment,
@@ -164,7 +163,9 @@ def meter_values(frame: Frame) -> Readings:
         return nothing
     number = request.transaction_id or 0
     names = _names(number) if number > 0 else ()
-    samples = _samples(request.meter_value, frame.received_at) if names or request.connector_id > 0 else ()
+    samples = (
+        energy_samples(request.meter_value, frame.received_at, _watt_hours) if names or request.connector_id > 0 else ()
+    )
     return Readings(frame.station_id, names, request.connector_id, frame.received_at, samples)
 
 
@@ -181,26 +182,9 @@ def _transaction_data(request: _StopTransaction, received_at: datetime) -> tuple
     if not bytes(request.transaction_data):
         return ()
     try:
-        return _samples(_read_meter_values(request.transaction_data), received_at)
+        return energy_samples(_read_meter_values(request.transaction_data), received_at, _watt_hours)
     except msgspec.MsgspecError:
         return ()
-
-
-def _samples(meter_values: Sequence[_MeterValue], received_at: datetime) -> tuple[Sample, ...]:
-    """Return the values of imported energy in Wh.
-
-    Spec: OCPP 1.6 SampledValue (no measurand is Energy.Active.Import.Register)
-    """
-    samples: list[Sample] = []
-    for meter_value in meter_values:
-        at, _flags = moment(meter_value.timestamp, received_at)
-        for value in meter_value.sampled_value:
-            wh = _watt_hours(value)
-            if wh is not None:
-                of_interval = value.measurand == IMPORT_INTERVAL
-                place = clean(value.location), len(samples), clean(value.phase)
-                samples.append(Sample(at, wh, value.context, *place, of_interval))
-    return tuple(samples)
 
 
 def _watt_hours(value: _SampledValue) -> float | None:

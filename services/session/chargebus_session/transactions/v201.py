@@ -1,6 +1,5 @@
 """OCPP 2.0.1: TransactionEvent as the domain sees it; 2.1 is read the same way."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,16 +10,16 @@ from chargebus_ocppj.payloads import Payload, clean, reader
 from chargebus_session import payload
 from chargebus_session.payload import AnswerPayload
 from chargebus_session.tokens.v201 import IdTokenInfo, IdTokenType, id_token_info, read_token
-from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event, Kind, Sample
+from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, Event, Kind
 from chargebus_session.transactions.domain.outside import Readings
 from chargebus_session.transactions.domain.sessions import Reference, Report, of_station
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.payload import (
     ENERGY,
-    IMPORT_INTERVAL,
     IMPORT_REGISTER,
     WATT_HOUR,
     Whole,
+    energy_samples,
     fingerprint,
     may_hold_energy,
     members,
@@ -115,7 +114,7 @@ def transaction_event(frame: Frame) -> Report:
         charging_state=clean(info.charging_state),
         reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
-        samples=_samples(request.meter_value, frame.received_at) if request.meter_value else (),
+        samples=energy_samples(request.meter_value, frame.received_at, _watt_hours) if request.meter_value else (),
         flags=(*flags, *unnumbered),
         content=_content(frame),
     )
@@ -159,7 +158,7 @@ def meter_values(frame: Frame) -> Readings:
         request = _read_meter_values(frame.payload)
     except msgspec.MsgspecError:
         return nothing
-    samples = _samples(request.meter_value, frame.received_at) if request.evse_id > 0 else ()
+    samples = energy_samples(request.meter_value, frame.received_at, _watt_hours) if request.evse_id > 0 else ()
     return Readings(frame.station_id, (), request.evse_id, frame.received_at, samples)
 
 
@@ -171,23 +170,6 @@ def transaction_noted(report: Report, recorded: Recorded) -> bytes:
     if recorded.judgement is None or report.event.token is None:
         return _NOTHING
     return payload.encode(_TransactionEventAnswer(id_token_info(recorded.judgement)))
-
-
-def _samples(meter_values: Sequence[_MeterValue], received_at: datetime) -> tuple[Sample, ...]:
-    """Return the values of imported energy in Wh.
-
-    Spec: OCPP 2.0.1 J02
-    """
-    samples: list[Sample] = []
-    for meter_value in meter_values:
-        at, _flags = moment(meter_value.timestamp, received_at)
-        for value in meter_value.sampled_value:
-            wh = _watt_hours(value)
-            if wh is not None:
-                of_interval = value.measurand == IMPORT_INTERVAL
-                place = clean(value.location), len(samples), clean(value.phase)
-                samples.append(Sample(at, wh, value.context, *place, of_interval))
-    return tuple(samples)
 
 
 def _watt_hours(value: _SampledValue) -> float | None:
