@@ -47,7 +47,7 @@ WHERE t.token_key = ANY($1::text[])
 """
 # LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. Of open remote
 # starts there are some, as a transaction that waited in a queue may be older than the newest.
-_SESSION: Final = """
+SESSION: Final = """
     SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
     FROM charging_session
 """
@@ -67,14 +67,14 @@ SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transacti
        r.station_id AS asked_by,
        NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS r (station_id, name, number, kind, content)
-CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
+CROSS JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
 LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 UNION ALL
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id,
        r.token_key, i.requested_at
 FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[]) AS r (station_id, start, evse_id, token_key)
-LEFT JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
+LEFT JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
 LEFT JOIN LATERAL (
     SELECT * FROM session_event WHERE session_id = s.session_id AND number = 0 AND kind = 'Started' LIMIT 1
 ) AS e ON true
@@ -90,7 +90,7 @@ SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transacti
        s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
     AS r (station_id, transaction_id, after, before, number, kind, content)
-CROSS JOIN LATERAL ({_SESSION}
+CROSS JOIN LATERAL ({SESSION}
     WHERE station_id = r.station_id AND name > r.after AND name < r.before AND transaction_id = r.transaction_id
     ORDER BY name DESC LIMIT {_EARLIER_KEPT}
 ) AS s
@@ -103,11 +103,11 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
     AS r (station_id, name, number, kind, content)
 CROSS JOIN LATERAL (
     (SELECT u.*, NULL AS alias FROM (
-        {_SESSION} WHERE station_id = r.station_id AND state = 'active' AND station_id <> '' LIMIT 20
+        {SESSION} WHERE station_id = r.station_id AND state = 'active' AND station_id <> '' LIMIT 20
     ) AS u)
     UNION ALL
     (SELECT n.*, a.name FROM session_alias AS a
-     CROSS JOIN LATERAL ({_SESSION} WHERE session_id = a.session_id) AS n
+     CROSS JOIN LATERAL ({SESSION} WHERE session_id = a.session_id) AS n
      WHERE a.station_id = r.station_id AND a.name = r.name)
 ) AS s
 LEFT JOIN LATERAL ({_EVENT}) AS e ON true
@@ -115,7 +115,7 @@ LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 _RESERVE: Final = "SELECT nextval('transaction_id') FROM generate_series(1, $1)"
 
 encode_fold = msgspec.msgpack.Encoder().encode
-decode_fold = msgspec.msgpack.Decoder(Fold).decode
+_decode_fold = msgspec.msgpack.Decoder(Fold).decode
 
 _SESSION_ROWS: Final = Rows(
     SessionRow, sources={"summary": Summary, "session": Session}, encode={"fold": encode_fold}, in_given_order=True
@@ -199,7 +199,7 @@ async def reserve(connection: asyncpg.Connection, ids: TransactionIds, wanted: i
 
 async def of_ids(connection: asyncpg.Connection, session_ids: Collection[str]) -> list[Session]:
     """Return the sessions of these ids."""
-    return [_session(row) for row in await connection.fetch(_OF_IDS, list(session_ids))]
+    return [read_session(row) for row in await connection.fetch(_OF_IDS, list(session_ids))]
 
 
 async def name(connection: asyncpg.Connection, named: Mapping[Alias, str]) -> None:
@@ -314,7 +314,7 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
     for row in rows:
         session_id = row["session_id"]
         if session_id is not None and session_id not in sessions:
-            sessions[session_id] = _session(row)
+            sessions[session_id] = read_session(row)
         if row.get("alias") is not None:
             known.aliases[row["station_id"], row["alias"]] = session_id
         if row["answer"] is not None:
@@ -333,9 +333,10 @@ def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
     )
 
 
-def _session(row: asyncpg.Record) -> Session:
+def read_session(row: asyncpg.Record) -> Session:
+    """Return a session out of a row with the columns of `SESSION`."""
     identity = {name: row[name] for name in Session.__struct_fields__ if name != "fold"}
-    return Session(**identity, fold=decode_fold(row["fold"]))
+    return Session(**identity, fold=_decode_fold(row["fold"]))
 
 
 def _link(recorded: Recorded) -> tuple[str, int | None, str]:

@@ -16,26 +16,22 @@ from chargebus_session.tables import SessionRow
 from chargebus_session.transactions.domain.outside import Readings
 from chargebus_session.transactions.domain.sessions import Session, Summary
 from chargebus_session.transactions.domain.state import Change
-from chargebus_session.transactions.store.batch import decode_fold, encode_fold
+from chargebus_session.transactions.store.batch import SESSION, encode_fold, read_session
 
 _GOING_ON: Final = 16  # of a station; it has no more EVSEs, or reports its transactions by name
 
-_SESSION: Final = """
-    SELECT session_id, station_id, version, name, start, transaction_id, created_at, updated_at, fold
-    FROM charging_session
-"""
 _FREE: Final = "FOR NO KEY UPDATE SKIP LOCKED"
 _SESSIONS: Final = f"""
 SELECT r.station_id, r.name AS asked, s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at,
        s.updated_at, s.fold
 FROM unnest($1::text[], $2::text[]) AS r (station_id, name)
-CROSS JOIN LATERAL ({_SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1 {_FREE}) AS s
+CROSS JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1 {_FREE}) AS s
 UNION ALL
 SELECT r.station_id, '', s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold
 FROM unnest($3::text[]) AS r (station_id)
 CROSS JOIN LATERAL (
-    {_SESSION} WHERE station_id = r.station_id AND state = 'active'
+    {SESSION} WHERE station_id = r.station_id AND state = 'active'
     ORDER BY session_id DESC LIMIT {_GOING_ON} {_FREE}
 ) AS s
 """  # noqa: S608 (text from above)
@@ -79,8 +75,7 @@ async def load(connection: asyncpg.Connection, readings: Sequence[Readings]) -> 
         else:
             found.going_on.setdefault(row["station_id"], []).append(session_id)
         if session_id not in found.sessions:
-            identity = {name: row[name] for name in Session.__struct_fields__ if name != "fold"}
-            found.sessions[session_id] = Session(**identity, fold=decode_fold(row["fold"]))
+            found.sessions[session_id] = read_session(row)
     return found
 
 
