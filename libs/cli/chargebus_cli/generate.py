@@ -28,7 +28,7 @@ _BLOCK: Final = re.compile(
 
 
 # Services of several subjects have a contract of their own in pyproject.toml.
-WITH_SUBJECTS: Final = ("device", "edge", "session")
+WITH_SUBJECTS: Final = ("device", "edge", "session", "smart_charging")
 
 
 class BlockError(ValueError):

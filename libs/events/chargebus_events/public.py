@@ -10,7 +10,15 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from chargebus_events.record import Envelope, Record
-from chargebus_events.topics import METER_VALUES, SESSION_EVENTS, STATION_EVENTS
+from chargebus_events.topics import (
+    ALERT_EVENTS,
+    CHARGING_LIMITS,
+    CHARGING_PLANS,
+    GRID_SERIES,
+    METER_VALUES,
+    SESSION_EVENTS,
+    STATION_EVENTS,
+)
 
 STATION_BOOTED = "chargebus.station.booted.v1"
 STATION_CONNECTION = "chargebus.station.connection.v1"
@@ -19,6 +27,10 @@ SESSION_STARTED = "chargebus.session.started.v1"
 SESSION_UPDATED = "chargebus.session.updated.v1"
 SESSION_ENDED = "chargebus.session.ended.v1"
 METER_READINGS = "chargebus.meter.readings.v1"
+CHARGING_LIMIT = "chargebus.charging.limit.v1"
+CHARGING_PLAN = "chargebus.charging.plan.v1"
+GRID_SERIES_TOLD = "chargebus.grid.series.v1"
+ALERT_CHANGED = "chargebus.alert.changed.v1"
 
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant, with its time zone."""
@@ -134,6 +146,120 @@ class MeterReadings(msgspec.Struct, frozen=True, omit_defaults=True):
     transaction_id: str = ""
 
 
+PerPhase: TypeAlias = tuple[float, float, float]
+"""Amperes on L1, L2 and L3 of a site."""
+
+
+class ChargingLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A limit that somebody sets on a part of a site, changes or, `cleared`, takes away.
+
+    `source` and `limit_id` together say which limit it is; what is told later of the same replaces it. It stands on a
+    node (none: the whole site), on a station, or on one EVSE of it, from `valid_from` (none: at once) until
+    `valid_until` (none: until it is cleared). At least one of `phase_a` (amperes on each phase), `total_w` and
+    `total_va` is given, and the strictest counts. It is never taken as less than its floor. Where it is to be renewed
+    every `renewed_every_s` and is not, its fallback holds in its place.
+    """
+
+    site_id: str
+    limit_id: str
+    source: str
+    at: Moment
+    node_id: str = ""
+    station_id: str = ""
+    evse_id: int = 0
+    phase_a: float | None = None
+    total_w: float | None = None
+    total_va: float | None = None
+    floor_a: float | None = None
+    floor_w: float | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+    renewed_every_s: float | None = None
+    fallback_a: float | None = None
+    fallback_w: float | None = None
+    cleared: bool = False
+
+
+class PlannedEvse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an EVSE may draw by a plan.
+
+    `limit_a` is per phase from now on, `schedule` how it is to go on (from when, amperes), which a later plan changes.
+    `counted_a` is what the EVSE is reckoned with on each phase of the site until it has shown that it obeys.
+    `reasons` say in words what bounds it.
+    """
+
+    station_id: str
+    evse_id: int
+    limit_a: float
+    counted_a: PerPhase = (0.0, 0.0, 0.0)
+    session_id: str = ""
+    schedule: tuple[tuple[Moment, float], ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class PlannedNode(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a node of a site may carry now, what the plan puts on it, and what is measured there, each per phase."""
+
+    node_id: str
+    limit_a: PerPhase | None = None
+    planned_a: PerPhase = (0.0, 0.0, 0.0)
+    measured_a: PerPhase | None = None
+    reason: str = ""
+
+
+class ChargingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A site's plan, whenever it changes what an EVSE may draw.
+
+    `method` is `optimiser` or `allocator`; `fallback` says why it was not the optimiser where it should have been.
+    """
+
+    site_id: str
+    plan_id: str
+    at: Moment
+    method: str
+    evses: tuple[PlannedEvse, ...] = ()
+    nodes: tuple[PlannedNode, ...] = ()
+    fallback: str = ""
+
+
+class GridSeries(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Prices, CO2 or demand of the grid over time, for a zone: a site's own, or that of many.
+
+    `kind` is `price` (unit such as EUR/kWh), `co2` (g/kWh) or `demand` (share of what the grid can carry, 0 to 1).
+    `values` follow each other by `resolution_s` from `starts_at`; a null is a hole. What is told later replaces, where
+    both tell of a time.
+    """
+
+    zone: str
+    kind: Literal["price", "co2", "demand"]
+    source: str
+    unit: str
+    at: Moment
+    starts_at: Moment
+    resolution_s: int
+    values: tuple[float | None, ...]
+    valid_until: Moment | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that somebody should look at; the same `alert_id` again with `resolved` when it is over.
+
+    `subject` is the station or site that it is about; `rule` names the kind, `title` and `detail` are for people.
+    """
+
+    alert_id: str
+    subject: str
+    rule: str
+    state: Literal["open", "resolved"]
+    severity: Literal["info", "warning", "critical"]
+    at: Moment
+    title: str
+    detail: str = ""
+    site_id: str = ""
+    station_id: str = ""
+    evse_id: int = 0
+
+
 PUBLIC: dict[str, type[msgspec.Struct]] = {
     STATION_BOOTED: StationBooted,
     STATION_CONNECTION: StationConnection,
@@ -142,15 +268,30 @@ PUBLIC: dict[str, type[msgspec.Struct]] = {
     SESSION_UPDATED: Session,
     SESSION_ENDED: Session,
     METER_READINGS: MeterReadings,
+    CHARGING_LIMIT: ChargingLimit,
+    CHARGING_PLAN: ChargingPlan,
+    GRID_SERIES_TOLD: GridSeries,
+    ALERT_CHANGED: Alert,
 }
 
-_TOPIC = {"station": STATION_EVENTS, "session": SESSION_EVENTS, "meter": METER_VALUES}
+_TOPIC = {
+    "station": STATION_EVENTS,
+    "session": SESSION_EVENTS,
+    "meter": METER_VALUES,
+    "charging.limit": CHARGING_LIMITS,
+    "charging.plan": CHARGING_PLANS,
+    "grid": GRID_SERIES,
+    "alert": ALERT_EVENTS,
+}
+_KEY = {CHARGING_LIMITS: "site_id", CHARGING_PLANS: "site_id", GRID_SERIES: "zone", ALERT_EVENTS: "subject"}
+"""Which attribute is the key, where it is not the station."""
 _encode = msgspec.json.Encoder().encode
 
 
 def topic_of(kind: str) -> str:
     """Return the topic of a public event; `kind` is its CloudEvents type."""
-    return _TOPIC[kind.split(".")[1]]
+    _, subject, fact, *_ = kind.split(".")
+    return _TOPIC.get(f"{subject}.{fact}") or _TOPIC[subject]
 
 
 def event(
@@ -163,9 +304,9 @@ def event(
         event_id: the same for the same fact, so that a reader can drop a record that went out twice.
         source: the service, such as `/session`.
         at: when the fact was recorded.
-        body: the event; its `station_id` is the key.
+        body: the event; it holds the topic's key: a station, a site or a zone.
         more: further headers (tracing).
     """
-    station_id: str = body.station_id  # type: ignore[attr-defined]
-    envelope = Envelope(event_id, kind, source, station_id, at)
-    return Record(topic_of(kind), station_id, _encode(body), envelope.headers(*more))
+    topic = topic_of(kind)
+    key: str = getattr(body, _KEY.get(topic, "station_id"))
+    return Record(topic, key, _encode(body), Envelope(event_id, kind, source, key, at).headers(*more))

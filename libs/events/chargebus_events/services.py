@@ -146,8 +146,18 @@ SERVICES = (
     DeclaredService(
         name="smart_charging",
         about="sites, limits, plans, profiles",
-        planned=True,
         frames=True,
+        parks=True,
+        asks=True,
+        paths=(
+            "/v1/sites",
+            "/v1/grid-series",
+            "/v1/stations/{}/charging",
+            "/v1/stations/{}/charging-profiles",
+            "/v1/stations/{}/evses/{}/composite-schedule",
+            "/v1/sessions/{}/charging",
+            "/v1/smart-charging",
+        ),
     ),
 )
 

@@ -97,6 +97,10 @@ API_KEYS = "access.keys"
 STATION_EVENTS = "station.events"
 SESSION_EVENTS = "session.events"
 METER_VALUES = "meter.values"
+CHARGING_LIMITS = "charging.limits"
+CHARGING_PLANS = "charging.plans"
+GRID_SERIES = "grid.series"
+ALERT_EVENTS = "alert.events"
 
 ASKING_SERVICES = tuple(service.name for service in RUNNING if service.asks)
 """Those that ask stations for commands, each by the name under which it asks."""
@@ -185,7 +189,7 @@ TOPICS: dict[str, Topic] = {
             STATION_EVENTS,
             "station",
             "device",
-            ("session",),
+            ("session", "smart-charging"),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
@@ -195,7 +199,7 @@ TOPICS: dict[str, Topic] = {
             SESSION_EVENTS,
             "station",
             "session",
-            ("metering",),
+            ("metering", "smart-charging"),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
@@ -205,11 +209,51 @@ TOPICS: dict[str, Topic] = {
             METER_VALUES,
             "station",
             "metering",
-            (),
+            ("smart-charging",),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
             about="normalised meter readings",
+        ),
+        Topic(
+            CHARGING_LIMITS,
+            "site",
+            "smart-charging",
+            ("smart-charging",),
+            6,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="limits that others set on a part of a site: whoever may write here sets one by it",
+        ),
+        Topic(
+            CHARGING_PLANS,
+            "site",
+            "smart-charging",
+            (),
+            6,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="what each EVSE of a site may draw, from when on, and why",
+        ),
+        Topic(
+            GRID_SERIES,
+            "zone",
+            "smart-charging",
+            ("smart-charging",),
+            3,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="prices, CO2 and demand of the grid over time: whoever may write here tells of one by it",
+        ),
+        Topic(
+            ALERT_EVENTS,
+            "station or site",
+            "smart-charging",
+            (),
+            6,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="what somebody should look at, and when it is over",
         ),
         *(
             Topic(

@@ -17,6 +17,10 @@ SMALLEST = {
     public.ConnectorStatus: public.ConnectorStatus("CS-1", NOW, 1, 1, "Available"),
     public.Session: public.Session("s1", "CS-1", "7", "1.6", "active", NOW),
     public.MeterReadings: public.MeterReadings("CS-1", 1, NOW, (READING,)),
+    public.ChargingLimit: public.ChargingLimit("depot", "l1", "EMS", NOW, phase_a=63.0),
+    public.ChargingPlan: public.ChargingPlan("depot", "p1", NOW, "allocator"),
+    public.GridSeries: public.GridSeries("DE-LU", "price", "market", "EUR/kWh", NOW, NOW, 900, (0.25, None)),
+    public.Alert: public.Alert("a1", "CS-1", "limit_disobeyed", "open", "warning", NOW, "CS-1 draws too much"),
 }
 FULL_SESSION = public.Session(
     "s1",

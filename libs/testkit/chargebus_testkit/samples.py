@@ -10,9 +10,13 @@ from chargebus_events.deviations import DeviationCount, DeviationReport
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.public import (
+    CHARGING_LIMIT,
+    GRID_SERIES_TOLD,
     METER_READINGS,
     SESSION_STARTED,
     STATION_CONNECTION,
+    ChargingLimit,
+    GridSeries,
     MeterReadings,
     Reading,
     Session,
@@ -23,11 +27,13 @@ from chargebus_events.record import Record
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import (
     ASKING_SERVICES,
+    CHARGING_LIMITS,
     COMMANDS,
     DELIVERIES,
     DEVIATIONS,
     EDGES,
     FRAMES_PREFIX,
+    GRID_SERIES,
     METER_VALUES,
     PRESENCE,
     REGISTRY,
@@ -156,6 +162,18 @@ def _readings(station_id: str, number: int) -> Record:
     )
 
 
+def _limit(site_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    body = ChargingLimit(site_id, f"{number}", "sample", now, phase_a=63.0)
+    return event(CHARGING_LIMIT, f"{site_id}/{number}", "/sample", now, body)
+
+
+def _series(zone: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    body = GridSeries(zone, "price", "sample", "EUR/kWh", now, now, 900, (0.25,))
+    return event(GRID_SERIES_TOLD, f"{zone}/{number}", "/sample", now, body)
+
+
 _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     PRESENCE: _presence,
     EDGES: _heartbeat,
@@ -166,5 +184,7 @@ _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     DEVIATIONS: _deviations,
     SESSION_EVENTS: _session,
     METER_VALUES: _readings,
+    CHARGING_LIMITS: _limit,
+    GRID_SERIES: _series,
     **{outcomes_topic(requester): _outcome_for(requester) for requester in ASKING_SERVICES},
 }

@@ -1,0 +1,1 @@
+"""Sites, limits, plans, profiles."""

@@ -1,0 +1,39 @@
+"""The service smart-charging, wired: the only place where its settings are read."""
+
+from datetime import timedelta
+from typing import Final
+
+from chargebus_calls import Frames, consumer
+from chargebus_commanding import Commanding, Intents
+from chargebus_runtime.process import Process, Service
+from fastapi import APIRouter
+
+from chargebus_smart_charging.limits import api as limits_api
+from chargebus_smart_charging.limits.block import Hearings
+from chargebus_smart_charging.limits.operations import Operations
+from chargebus_smart_charging.limits.tasks import tasks
+from chargebus_smart_charging.metrics import Metrics
+from chargebus_smart_charging.names import FRAMES, SERVICE
+from chargebus_smart_charging.routes import ROUTES
+from chargebus_smart_charging.settings import SmartChargingSettings
+
+INTENTS: Final[Intents] = {}
+
+
+def build(process: Process) -> Service:
+    """Return the service for `process` to run."""
+    settings = process.load(SmartChargingSettings)
+    database = process.database(SERVICE, "chargebus_smart_charging")
+    metrics = Metrics()
+    commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
+    operations = Operations(database, metrics, timedelta(days=settings.keep_days))
+    routes = APIRouter()
+    routes.include_router(limits_api.router(operations))
+    return Service(
+        SERVICE,
+        database=database,
+        consumer=consumer(Frames(FRAMES, ROUTES, [Hearings(metrics)], process.clock), commanding),
+        views=(process.edges.view,),
+        routers={"/v1": routes},
+        tasks=(*commanding.tasks, *tasks(operations, settings.forget_every_s)),
+    )

@@ -1,0 +1,16 @@
+"""What an operator may change of smart-charging."""
+
+from chargebus_runtime.settings import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+
+class SmartChargingSettings(ServiceSettings):
+    """Each is set by the environment variable `SMART_CHARGING_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="SMART_CHARGING_", extra="ignore", frozen=True)
+
+    keep_days: float = Field(
+        default=90.0, gt=0, description="how many days a station that is not heard any more is kept"
+    )
+    forget_every_s: float = Field(default=60.0, gt=0, description="how often such stations are looked for")
