@@ -16,6 +16,7 @@ from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import FRAMES, SERVICE
 from chargebus_smart_charging.routes import ROUTES
 from chargebus_smart_charging.settings import SmartChargingSettings
+from chargebus_smart_charging.vehicles.block import Needs
 
 INTENTS: Final[Intents] = {}
 
@@ -32,7 +33,7 @@ def build(process: Process) -> Service:
     return Service(
         SERVICE,
         database=database,
-        consumer=consumer(Frames(FRAMES, ROUTES, [Hearings(metrics)], process.clock), commanding),
+        consumer=consumer(Frames(FRAMES, ROUTES, [Hearings(metrics), Needs()], process.clock), commanding),
         views=(process.edges.view,),
         routers={"/v1": routes},
         tasks=(*commanding.tasks, *tasks(operations, settings.forget_every_s)),

@@ -8,8 +8,3 @@ from chargebus_smart_charging.limits.domain.hearing import Hearing
 def hearing(frame: Frame) -> Hearing:
     """Return what a frame tells of its station, whatever it says."""
     return Hearing(frame.station_id, frame.received_at)
-
-
-def needs_rejected(_needs: Hearing, _decided: None) -> dict[str, object]:
-    """Return the answer to NotifyEVChargingNeeds. Spec: OCPP 2.0.1 K15.FR.05."""
-    return {"status": "Rejected"}

@@ -6,14 +6,11 @@ from chargebus_calls import Routes, Row
 
 from chargebus_smart_charging.limits.block import Hearings
 from chargebus_smart_charging.limits.domain.hearing import Hearing
-from chargebus_smart_charging.limits.payload import hearing, needs_rejected
+from chargebus_smart_charging.limits.payload import hearing
 
 _HEARD: Final[Row[Hearing, None]] = Row(hearing, Hearings)
-_NEEDS: Final[Row[Hearing, None]] = Row(hearing, Hearings, needs_rejected)
 
 ROUTES: Final[Routes] = {
     ("2.0.1", "ClearedChargingLimit"): _HEARD,
     ("2.1", "ClearedChargingLimit"): _HEARD,
-    ("2.0.1", "NotifyEVChargingNeeds"): _NEEDS,
-    ("2.1", "NotifyEVChargingNeeds"): _NEEDS,
 }
