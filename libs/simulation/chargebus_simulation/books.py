@@ -1,0 +1,262 @@
+"""What is written down of a simulation: overloads, promises, what vehicles got, what it cost."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
+
+from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Visit
+
+if TYPE_CHECKING:
+    from chargebus_simulation.places import Place
+    from chargebus_simulation.world import Decided, Socket, World
+
+SLACK_A: Final = 0.05
+"""What is over a limit by less is a matter of rounding."""
+
+_LEAST_A: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A property that does not hold: which, when, and what happened."""
+
+    rule: str
+    at_s: float
+    what: str
+
+    def __str__(self) -> str:
+        """Tell it in a line."""
+        hours, rest = divmod(int(self.at_s), 3600)
+        return f"{self.rule} at {hours:02}:{rest // 60:02}:{rest % 60:02}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a vehicle has got when it left; `spare_wh` is what it could have had of power that nobody was promised."""
+
+    visit: Visit
+    key: EvseKey
+    energy_wh: float
+    spare_wh: float
+
+    @property
+    def lacks_wh(self) -> float:
+        """What its driver had wanted beyond that."""
+        return max(0.0, self.visit.wanted_wh - self.energy_wh)
+
+
+@dataclass
+class Books:
+    """What a simulation came to.
+
+    Attributes:
+        over_s: for how long each node was over its limit.
+        over_most_s: for how long at one time, while there was someone who could be lowered.
+        counted_breaches: decisions after which more was counted than is allowed, and more than before.
+        left: vehicles that have left.
+        energy_wh, cost, co2_g, peak_a: what was drawn in all, what it cost, and the most on a phase of the root.
+        asked, decisions: how often something was asked of a station, and decided.
+    """
+
+    place: "Place"
+    over_s: dict[str, float] = field(default_factory=dict)
+    over_most_s: float = 0.0
+    breaches: list[Breach] = field(default_factory=list)
+    left_vehicles: list[Left] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    energy_wh: float = 0.0
+    cost: float = 0.0
+    co2_g: float = 0.0
+    peak_a: float = 0.0
+    asked: int = 0
+    decisions: int = 0
+    _paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _over: dict[str, float] = field(default_factory=dict)
+    _relievable: dict[tuple[str, EvseKey], float] = field(default_factory=dict)
+    _told: set[tuple[str, EvseKey]] = field(default_factory=set)
+    _spare_a: dict[EvseKey, float] = field(default_factory=dict)
+    _spare_wh: dict[int, float] = field(default_factory=dict)
+    _spare_since_s: float = 0.0
+    _counted_a: dict[str, list[float]] = field(default_factory=dict)
+    _flows_at_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Know which nodes lie above each."""
+        parents = {node.node_id: node.parent_id for node in self.place.site.nodes}
+        for node_id in parents:
+            path, above = [], node_id
+            while above is not None:
+                path.append(above)
+                above = parents[above]  # type: ignore[assignment]
+            self._paths[node_id] = tuple(path)
+
+    @property
+    def allowed_s(self) -> float:
+        """How long a node may be over its limit: an interval, and what the slowest of the stations takes to follow."""
+        slowest = max((temper.lags_s for temper in self.place.tempers.values()), default=0.0)
+        return self.place.site.policy.interval_s + slowest
+
+    def drawn(self, energy_wh: float, at_s: float) -> None:
+        """Count energy."""
+        self.energy_wh += energy_wh
+        hour = int(at_s / HOUR)
+        if hour < len(self.place.prices):
+            self.cost += energy_wh / 1000.0 * self.place.prices[hour]
+            self.co2_g += energy_wh / 1000.0 * self.place.co2[hour]
+
+    # Nodes.
+
+    def flows(self, world: "World") -> None:
+        """See what flows through each node, and whether that is too much for too long."""
+        now_s = world.now_s
+        sums = {node_id: [0.0, 0.0, 0.0] for node_id in self._paths}
+        for node_id, load in self.place.loads.items():
+            self._add(sums, node_id, load.at(now_s))
+        for socket in world.sockets.values():
+            if socket.draws_a:
+                for node_id in self._paths[socket.evse.node_id]:
+                    for phase in socket.used:
+                        sums[node_id][phase] += socket.draws_a
+        for node_id, flow in sums.items():
+            limit_a = self.place.limit_a(node_id, now_s)
+            over = tuple(phase for phase in range(3) if flow[phase] > limit_a + SLACK_A)
+            self._see(world, node_id, over, f"{max(flow):.1f} A of {limit_a:.1f} A")
+        self.peak_a = max(self.peak_a, *sums[self._root])
+
+    @property
+    def _root(self) -> str:
+        return self.place.site.nodes[0].node_id
+
+    def _add(self, sums: dict[str, list[float]], node_id: str, phase_a: PerPhase) -> None:
+        for above in self._paths[node_id]:
+            for phase in range(3):
+                sums[above][phase] += phase_a[phase]
+
+    def _see(self, world: "World", node_id: str, over: tuple[int, ...], what: str) -> None:
+        now_s = world.now_s
+        since = self._over.get(node_id)
+        if since is not None:
+            self.over_s[node_id] = self.over_s.get(node_id, 0.0) + now_s - since
+        if not over:
+            if since is not None:
+                del self._over[node_id]
+                for key in [key for key in self._relievable if key[0] == node_id]:
+                    del self._relievable[key]
+            return
+        self._over[node_id] = now_s
+        for key, socket in world.sockets.items():
+            if node_id not in self._paths[socket.evse.node_id]:
+                continue
+            place = (node_id, key)
+            if not (set(over) & set(socket.used) and could_be_lowered(socket, now_s)):
+                self._relievable.pop(place, None)
+                continue
+            lasts_s = now_s - self._relievable.setdefault(place, now_s)
+            self.over_most_s = max(self.over_most_s, lasts_s)
+            if lasts_s > self.allowed_s and place not in self._told:
+                self._told.add(place)
+                self.breaches.append(
+                    Breach(
+                        "over its limit for too long",
+                        now_s,
+                        f"{node_id} with {what} for {lasts_s:.0f} s, while {key[0]}/{key[1]} drew {socket.draws_a:.1f} A",
+                    )
+                )
+
+    # Promises.
+
+    def decided(self, world: "World", decided: "Decided") -> None:
+        """Compare what is counted now with what is allowed, and with what was counted before."""
+        self._integrate_spare(world)
+        self.decisions += 1
+        self.alerts.extend(decided.alerts)
+        counted = {node_id: [0.0, 0.0, 0.0] for node_id in self._paths}
+        for key, phase_a in decided.counted_a.items():
+            self._add(counted, world.sockets[key].evse.node_id, phase_a)
+        for node_id, bound in decided.bounds_a.items():
+            for phase in range(3):
+                now_a = counted[node_id][phase]
+                before_a = decided.before_a.get(node_id, (0.0, 0.0, 0.0))[phase]
+                if now_a > max(bound[phase], before_a) + SLACK_A:
+                    self.breaches.append(
+                        Breach(
+                            "promised twice",
+                            world.now_s,
+                            f"{node_id} L{phase + 1}: {now_a:.2f} A counted, {before_a:.2f} A before, of {bound[phase]:.2f} A",
+                        )
+                    )
+        self._spare_a = self._spare(world, decided, counted)
+
+    def _spare(self, world: "World", decided: "Decided", counted: dict[str, list[float]]) -> dict[EvseKey, float]:
+        """Return what each vehicle could have beyond its limit of what nobody is promised."""
+        spare = {}
+        dead_a = self.place.site.policy.dead_band_a
+        for key, socket in world.sockets.items():
+            if socket.visit is None or not decided.bounds_a or key not in decided.counted_a:
+                continue
+            room = min(
+                decided.bounds_a[node_id][phase] - counted[node_id][phase]
+                for node_id in self._paths[socket.evse.node_id]
+                for phase in socket.used
+            )
+            has_a = max(decided.counted_a[key])
+            least_a = max(_LEAST_A, socket.visit.car.min_a, socket.evse.min_a or 0.0) + 1.0
+            if room > max(2 * dead_a, least_a if has_a < least_a else 0.0):
+                spare[key] = room
+        return spare
+
+    def _integrate_spare(self, world: "World") -> None:
+        since_s, self._spare_since_s = self._spare_since_s, world.now_s
+        lasts_s = world.now_s - since_s
+        for key, room in self._spare_a.items():
+            socket = world.sockets[key]
+            if socket.visit is None:
+                continue
+            could_a = socket.visit.car.takes_a(socket.held_wh, socket.station.hardware_a[key[1]])
+            more_a = min(room, could_a - socket.draws_a)
+            if more_a > 0.0:
+                more_wh = more_a * VOLTAGE_V * len(socket.used) * lasts_s / HOUR
+                self._spare_wh[socket.session] = self._spare_wh.get(socket.session, 0.0) + more_wh
+
+    # Vehicles.
+
+    def left(self, socket: "Socket") -> None:
+        """Write down what a vehicle has got, that leaves."""
+        if socket.visit is None:
+            return
+        spare_wh = self._spare_wh.get(socket.session, 0.0)
+        self.left_vehicles.append(Left(socket.visit, socket.evse.key, socket.energy_wh, spare_wh))
+
+    def close(self, world: "World") -> None:
+        """Write down what those have got who are still there, and see who starved."""
+        for socket in world.sockets.values():
+            self.left(socket)
+        for left in self.left_vehicles:
+            temper = self.place.tempers[left.key[0]]
+            if not temper.is_good or not left.visit.says:
+                continue
+            lacks_wh = left.lacks_wh
+            if lacks_wh > 0.1 * left.visit.wanted_wh + 500.0 and left.spare_wh > 0.5 * lacks_wh:
+                self.breaches.append(
+                    Breach(
+                        "starved",
+                        left.visit.departs_s,
+                        f"{left.key[0]}/{left.key[1]} lacks {lacks_wh:.0f} Wh of {left.visit.wanted_wh:.0f} Wh,"
+                        f" {left.spare_wh:.0f} Wh were nobody's",
+                    )
+                )
+
+    @property
+    def days(self) -> float:
+        """How many days were simulated."""
+        return max(self.place.days * DAY, 1.0) / DAY
+
+
+def could_be_lowered(socket: "Socket", now_s: float) -> bool:
+    """Tell whether a CSMS could let a vehicle draw less, and would if it asked the station now."""
+    temper = socket.station.temper
+    if temper.ignores or temper.is_away(now_s) or temper.is_mute(now_s) or not temper.takes_some:
+        return False
+    least_a = 0.0 if temper.takes_zero else _LEAST_A
+    return socket.draws_a > least_a + SLACK_A

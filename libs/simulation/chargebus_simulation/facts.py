@@ -1,0 +1,90 @@
+"""What a site tells its CSMS, and what that asks of stations; times are seconds from when the simulation begins."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
+
+from chargebus_simulation.cars import Visit
+from chargebus_simulation.stations import NEVER, Outcome, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A station is there, after a boot or after it was away."""
+
+    station_id: str
+    booted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A station's connection has ended."""
+
+    station_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A transaction has begun."""
+
+    key: EvseKey
+    session: int
+    visit: Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A transaction has ended."""
+
+    key: EvseKey
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An EVSE's reading: amperes on each phase of the site, and the energy of the session so far."""
+
+    key: EvseKey
+    session: int
+    phase_a: PerPhase
+    energy_wh: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRead:
+    """A reading of a node's other loads."""
+
+    node_id: str
+    phase_a: PerPhase
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """Someone else sets a limit for a node, or takes it away (None)."""
+
+    node_id: str
+    phase_a: float | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of a station about an EVSE; `limit_a` None clears. `token` is the CSMS's own, for the answer."""
+
+    key: EvseKey
+    purpose: Purpose
+    limit_a: float | None
+    until_s: float = NEVER
+    token: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of it."""
+
+    ask: Ask
+    outcome: Outcome
+
+
+Fact: TypeAlias = Connected | Lost | Began | Ended | Measured | LoadRead | LimitSet | Answered

@@ -1,0 +1,179 @@
+"""Places: a site, who comes there, its stations, its other loads, and what others forbid; each out of a seed."""
+
+import random
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
+
+from chargebus_smart_charging.sites.domain.site import (
+    CalendarEntry,
+    Capacity,
+    Evse,
+    EvseKey,
+    LoadMeter,
+    Node,
+    Policy,
+    Site,
+)
+
+from chargebus_simulation.cars import DAY, HOUR, Pattern, Visit, visits
+from chargebus_simulation.curves import Load, building, co2, prices
+from chargebus_simulation.stations import Temper, good, some
+
+BEGINS_AT = datetime(2026, 1, 5, tzinfo=UTC)
+"""When each simulation begins: midnight before a Monday."""
+
+ROOT = "grid"
+
+_ROTATIONS = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
+_PATTERNS: tuple[Pattern, ...] = ("home", "workplace", "depot", "public")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A limit that someone else sets for a node, amperes on each phase, told when it begins."""
+
+    node_id: str
+    begins_s: float
+    ends_s: float
+    phase_a: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """All that a simulation needs to know of a site."""
+
+    site: Site
+    visits: tuple[Visit, ...]
+    tempers: dict[str, Temper]
+    hardware_a: dict[EvseKey, float]
+    days: float = 1.0
+    loads: dict[str, Load] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
+    prices: tuple[float, ...] = ()
+    co2: tuple[float, ...] = ()
+
+    def limit_a(self, node_id: str, now_s: float) -> float:
+        """Return what may flow on each phase of a node, by its capacity, its calendar and what others set."""
+        node = next(each for each in self.site.nodes if each.node_id == node_id)
+        limits = [node.capacity.phase_a if node.capacity.phase_a is not None else float("inf")]
+        hour = now_s % DAY / HOUR
+        for entry in node.calendar:
+            begins, ends = _hour(entry.from_time), _hour(entry.to_time)
+            if (begins <= hour < ends) if begins < ends else (hour >= begins or hour < ends):
+                limits.append(entry.capacity.phase_a or 0.0)
+        limits.extend(cut.phase_a for cut in self.cuts if cut.node_id == node_id and cut.begins_s <= now_s < cut.ends_s)
+        return min(limits)
+
+    def well_behaved(self) -> "Place":
+        """Return the same with stations as they should be."""
+        return replace(self, tempers=dict.fromkeys(self.tempers, good()))
+
+
+def small(seed: int, days: float = 1.0) -> Place:
+    """Return one of the small sites that there may be, with stations that deviate, short of power by day or for ever."""
+    rng = random.Random(seed)
+    pattern = _PATTERNS[seed % len(_PATTERNS)]
+    count = rng.randint(1, 8)
+    stations = [f"S{number}" for number in range(count if rng.random() < 0.7 else max(1, count // 2))]
+    evses, hardware = [], {}
+    panels = rng.choice((0, 0, 1, 2))
+    for number in range(count):
+        station_id = stations[number % len(stations)]
+        evse_id = 1 + number // len(stations)
+        phases: tuple[int, ...] = rng.choice(_ROTATIONS)
+        if rng.random() < 0.15:
+            phases = (rng.choice((1, 2, 3)),)
+        most_a = rng.choice((16.0, 32.0, 32.0))
+        evse = Evse(
+            station_id,
+            evse_id,
+            f"panel-{number % panels}" if panels else ROOT,
+            voltage_v=230.0,
+            phases=phases,
+            min_a=6.0,
+            max_a=most_a,
+            step_a=rng.choice((0.0, 0.1, 1.0)),
+        )
+        evses.append(evse)
+        hardware[evse.key] = most_a
+    load_a = rng.choice((0.0, 10.0, 25.0))
+    nodes, loads = _nodes(rng, evses, panels, load_a, days)
+    site = Site(f"site-{seed}", f"{pattern} {seed}", nodes, tuple(evses), policy=_policy(rng))
+    return Place(
+        site=site,
+        visits=visits(rng, pattern, count, days),
+        tempers={station_id: some(rng, days) for station_id in stations},
+        hardware_a=hardware,
+        days=days,
+        loads=loads,
+        cuts=_cuts(rng, nodes[0], days),
+        prices=prices(rng, int(days * 24) + 36),
+        co2=co2(rng, int(days * 24) + 36),
+    )
+
+
+def _policy(rng: random.Random) -> Policy:
+    return Policy(
+        interval_s=rng.choice((300.0, 300.0, 600.0)),
+        grace_s=60.0,
+        dead_band_a=rng.choice((0.5, 1.0)),
+        profile_life_s=rng.choice((1800.0, 3600.0)),
+    )
+
+
+def _nodes(
+    rng: random.Random, evses: list[Evse], panels: int, load_a: float, days: float
+) -> tuple[tuple[Node, ...], dict[str, Load]]:
+    """Return a grid connection that bears a share of what all could draw, with panels below that bear more of theirs."""
+    share = rng.uniform(0.2, 0.9)
+    root_a = max(10.0, round(share * sum(evse.max_a or 0.0 for evse in evses))) + load_a
+    loads = {ROOT: building(rng, load_a, days)} if load_a else {}
+    meter = LoadMeter((load_a, load_a, load_a), silent_after_s=300.0) if load_a else None
+    calendar: tuple[CalendarEntry, ...] = ()
+    if rng.random() < 0.2:
+        least_a = max(load_a + 6.0, root_a * 0.6)
+        calendar = (CalendarEntry(Capacity(phase_a=least_a), weekdays=tuple(range(7)), from_time=time(17), to_time=time(20)),)
+    margin = rng.choice((0.0, 0.0, 0.05))
+    nodes = [Node(ROOT, None, "grid connection", Capacity(phase_a=root_a), margin, calendar=calendar, meter=meter)]
+    for number in range(panels):
+        below = sum(evse.max_a or 0.0 for evse in evses if evse.node_id == f"panel-{number}")
+        panel_a = min(root_a, max(10.0, round(below * rng.uniform(0.4, 1.0))))
+        nodes.append(Node(f"panel-{number}", ROOT, f"panel {number}", Capacity(phase_a=panel_a)))
+    return tuple(nodes), loads
+
+
+def _cuts(rng: random.Random, root: Node, days: float) -> tuple[Cut, ...]:
+    cuts = []
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        begins = rng.uniform(0.0, days * DAY)
+        cuts.append(Cut(ROOT, begins, begins + rng.uniform(0.1, 2.0) * HOUR, (root.capacity.phase_a or 0.0) * rng.uniform(0.3, 0.8)))
+    return tuple(cuts)
+
+
+def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 1.0, objective: str = "none") -> Place:
+    """Return a site of one kind for comparisons: good stations of three phases under one connection, no other loads."""
+    rng = random.Random(seed)
+    made = tuple(
+        Evse(f"S{number:03}", 1, ROOT, voltage_v=230.0, phases=_ROTATIONS[number % 3], min_a=6.0, max_a=32.0)
+        for number in range(evses)
+    )
+    told = tuple(replace(visit, says=True, weight=1.0) for visit in visits(rng, pattern, evses, days))
+    return Place(
+        site=Site(
+            f"{pattern}-{seed}",
+            pattern,
+            (Node(ROOT, None, "transformer", Capacity(phase_a=root_a)),),
+            made,
+            policy=Policy(interval_s=300.0, objective=objective),  # type: ignore[arg-type]
+        ),
+        visits=told,
+        tempers={evse.station_id: good() for evse in made},
+        hardware_a={evse.key: 32.0 for evse in made},
+        days=days,
+        prices=prices(rng, int(days * 24) + 36),
+        co2=co2(rng, int(days * 24) + 36),
+    )
+
+
+def _hour(at: time | None) -> float:
+    return 0.0 if at is None else at.hour + at.minute / 60.0

@@ -1,0 +1,208 @@
+"""Stations as they are in the field: what they hold, what they let flow, and how they deviate."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from chargebus_simulation.cars import DAY, HOUR
+
+Purpose: TypeAlias = Literal["TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"]
+Outcome: TypeAlias = Literal["Accepted", "Rejected", "timed out", "undeliverable"]
+
+PURPOSES: Final[tuple[Purpose, ...]] = ("TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key")
+NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Temper:
+    """How a station behaves.
+
+    Attributes:
+        answer_s: how long it takes to answer.
+        obeys_s: how long after that what flows follows.
+        refuses: purposes that it answers with Rejected.
+        ignores: it accepts everything, and lets the vehicle draw what it wants.
+        takes_zero: a limit of 0 is accepted; else it is Rejected.
+        keeps_default: its default outlives a boot.
+        meter: what it says flows, over what does; 0: it sends no readings.
+        meter_s: how often it says that.
+        mute: when it hears nothing, though its connection stands: what is asked times out.
+        away: when it is offline.
+        boots: when it boots, and forgets what it held for transactions.
+    """
+
+    answer_s: float = 0.5
+    obeys_s: float = 2.0
+    refuses: frozenset[Purpose] = frozenset()
+    ignores: bool = False
+    takes_zero: bool = True
+    keeps_default: bool = True
+    meter: float = 1.0
+    meter_s: float = 60.0
+    mute: tuple[tuple[float, float], ...] = ()
+    away: tuple[tuple[float, float], ...] = ()
+    boots: tuple[float, ...] = ()
+
+    @property
+    def lags_s(self) -> float:
+        """How long from asking until what flows has followed."""
+        return self.answer_s + self.obeys_s
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether what it says, and what it lets flow, can be relied on."""
+        return not self.ignores and self.meter == 1.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it does what it is asked, and is there to be asked."""
+        return not (self.ignores or self.refuses or self.mute or self.away or self.boots) and self.meter == 1.0
+
+    @property
+    def takes_some(self) -> bool:
+        """Whether there is a way of steering it at all."""
+        return len(self.refuses) < len(PURPOSES)
+
+    def is_away(self, now_s: float) -> bool:
+        """Tell whether it is offline."""
+        return _within(self.away, now_s)
+
+    def is_mute(self, now_s: float) -> bool:
+        """Tell whether it hears nothing."""
+        return _within(self.mute, now_s)
+
+
+@dataclass(slots=True)
+class Held:
+    """What a station holds for an EVSE, in amperes of a phase; None: nothing."""
+
+    transaction_a: float | None = None
+    transaction_until_s: float = NEVER
+    default_a: float | None = None
+    most_a: float | None = None
+
+
+@dataclass(slots=True)
+class SimStation:
+    """A station and what it holds, EVSE by EVSE; `hardware_a` is what its fuses and cables bear."""
+
+    station_id: str
+    temper: Temper
+    hardware_a: dict[int, float]
+    held: dict[int, Held] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Hold nothing."""
+        self.held = {evse_id: Held() for evse_id in self.hardware_a}
+
+    def put(self, evse_id: int, purpose: Purpose, limit_a: float, until_s: float, in_transaction: bool) -> Outcome:  # noqa: FBT001
+        """Take a limit for an EVSE, or refuse it. One for a transaction needs one."""
+        if purpose in self.temper.refuses or (limit_a <= 0 and not self.temper.takes_zero):
+            return "Rejected"
+        held = self.held[evse_id]
+        if purpose == "TxProfile":
+            if not in_transaction:
+                return "Rejected"
+            held.transaction_a, held.transaction_until_s = limit_a, until_s
+        elif purpose == "TxDefaultProfile":
+            held.default_a = limit_a
+        else:
+            held.most_a = limit_a
+        return "Accepted"
+
+    def clear(self, evse_id: int, purpose: Purpose) -> Outcome:
+        """Forget a limit."""
+        held = self.held[evse_id]
+        if purpose == "TxProfile":
+            held.transaction_a = None
+        elif purpose == "TxDefaultProfile":
+            held.default_a = None
+        else:
+            held.most_a = None
+        return "Accepted"
+
+    def boot(self) -> None:
+        """Forget what is for transactions, and the default if it is not kept."""
+        for held in self.held.values():
+            held.transaction_a = None
+            if not self.temper.keeps_default:
+                held.default_a, held.most_a = None, None
+
+    def end_transaction(self, evse_id: int) -> None:
+        """Forget what was for the transaction that has ended."""
+        self.held[evse_id].transaction_a = None
+
+    def allows_a(self, evse_id: int, now_s: float) -> float:
+        """Return what it lets flow at an EVSE by what it holds."""
+        hardware_a = self.hardware_a[evse_id]
+        if self.temper.ignores:
+            return hardware_a
+        held = self.held[evse_id]
+        allowed = hardware_a
+        if held.transaction_a is not None and now_s < held.transaction_until_s:
+            allowed = min(allowed, held.transaction_a)
+        elif held.default_a is not None:
+            allowed = min(allowed, held.default_a)
+        if held.most_a is not None:
+            allowed = min(allowed, held.most_a)
+        return allowed
+
+
+def good() -> Temper:
+    """Return a station as it should be."""
+    return Temper()
+
+
+def some(rng: random.Random, days: float) -> Temper:
+    """Return one of the stations that there are: three of five are good, the others deviate in one way or two."""
+    answer_s, obeys_s = rng.choice((0.2, 0.5, 2.0)), rng.choice((1.0, 3.0, 8.0))
+    meter_s = rng.choice((30.0, 60.0, 60.0))
+    if rng.random() < 0.6:
+        return Temper(answer_s=answer_s, obeys_s=obeys_s, meter_s=meter_s)
+    refuses: frozenset[Purpose] = frozenset()
+    ignores, takes_zero, keeps_default, meter = False, True, True, 1.0
+    mute: tuple[tuple[float, float], ...] = ()
+    away: tuple[tuple[float, float], ...] = ()
+    boots: tuple[float, ...] = ()
+    for what in rng.sample(("refuses", "ignores", "lags", "zero", "away", "boots", "mute", "lies"), rng.choice((1, 1, 2))):
+        if what == "refuses":
+            refuses = rng.choice(_REFUSALS)
+        elif what == "ignores":
+            ignores = True
+        elif what == "lags":
+            answer_s, obeys_s = rng.uniform(2.0, 15.0), rng.uniform(5.0, 30.0)
+        elif what == "zero":
+            takes_zero = False
+        elif what == "away":
+            away = _spells(rng, days, 0.1, 5.0)
+        elif what == "boots":
+            keeps_default = rng.random() < 0.5
+            boots = tuple(sorted(rng.uniform(0.0, days * DAY) for _ in range(rng.randint(1, 3))))
+        elif what == "mute":
+            mute = _spells(rng, days, 0.05, 1.0)
+        else:
+            meter = rng.choice((0.0, 0.5, 1.2))
+    if ignores:
+        meter = 1.0
+    return Temper(answer_s, obeys_s, refuses, ignores, takes_zero, keeps_default, meter, meter_s, mute, away, boots)
+
+
+_REFUSALS: Final[tuple[frozenset[Purpose], ...]] = (
+    frozenset({"TxProfile"}),
+    frozenset({"TxDefaultProfile"}),
+    frozenset({"ChargingStationMaxProfile"}),
+    frozenset({"TxProfile", "TxDefaultProfile"}),
+    frozenset({"TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"}),
+)
+
+
+def _within(spells: tuple[tuple[float, float], ...], now_s: float) -> bool:
+    return any(begins <= now_s < ends for begins, ends in spells)
+
+
+def _spells(rng: random.Random, days: float, least_h: float, most_h: float) -> tuple[tuple[float, float], ...]:
+    spells = []
+    for _ in range(rng.randint(1, 2)):
+        begins = rng.uniform(0.0, days * DAY)
+        spells.append((begins, begins + rng.uniform(least_h, most_h) * HOUR))
+    return tuple(spells)
