@@ -141,27 +141,24 @@ class Books:
         if not over:
             if since is not None:
                 del self._over[node_id]
-                for key in [key for key in self._relievable if key[0] == node_id]:
-                    del self._relievable[key]
+                for below in [below for below in self._relievable if below[0] == node_id]:
+                    del self._relievable[below]
             return
         self._over[node_id] = now_s
         for key, socket in world.sockets.items():
             if node_id not in self._paths[socket.evse.node_id]:
                 continue
-            place = (node_id, key)
+            below = (node_id, key)
             if not (set(over) & set(socket.used) and could_be_lowered(socket, now_s)):
-                self._relievable.pop(place, None)
+                self._relievable.pop(below, None)
                 continue
-            lasts_s = now_s - self._relievable.setdefault(place, now_s)
+            lasts_s = now_s - self._relievable.setdefault(below, now_s)
             self.over_most_s = max(self.over_most_s, lasts_s)
-            if lasts_s > self.allowed_s and place not in self._told:
-                self._told.add(place)
-                self.breaches.append(
-                    Breach(
-                        "over its limit for too long",
-                        now_s,
-                        f"{node_id} with {what} for {lasts_s:.0f} s, while {key[0]}/{key[1]} drew {socket.draws_a:.1f} A",
-                    )
+            if lasts_s > self.allowed_s and below not in self._told:
+                self._told.add(below)
+                drew = f"{key[0]}/{key[1]} drew {socket.draws_a:.1f} A"
+                self._breach(
+                    "over its limit for too long", now_s, f"{node_id} {what} for {lasts_s:.0f} s, while {drew}"
                 )
 
     # Promises.
@@ -179,13 +176,8 @@ class Books:
                 now_a = counted[node_id][phase]
                 before_a = decided.before_a.get(node_id, (0.0, 0.0, 0.0))[phase]
                 if now_a > max(bound[phase], before_a) + SLACK_A:
-                    self.breaches.append(
-                        Breach(
-                            "promised twice",
-                            world.now_s,
-                            f"{node_id} L{phase + 1}: {now_a:.2f} A counted, {before_a:.2f} A before, of {bound[phase]:.2f} A",
-                        )
-                    )
+                    what = f"{now_a:.2f} A counted, {before_a:.2f} A before, of {bound[phase]:.2f} A"
+                    self._breach("promised twice", world.now_s, f"{node_id} L{phase + 1}: {what}")
         self._spare_a = self._spare(world, decided, counted)
 
     def _spare(self, world: "World", decided: "Decided", counted: dict[str, list[float]]) -> dict[EvseKey, float]:
@@ -238,14 +230,11 @@ class Books:
                 continue
             lacks_wh = left.lacks_wh
             if lacks_wh > 0.1 * left.visit.wanted_wh + 500.0 and left.spare_wh > 0.5 * lacks_wh:
-                self.breaches.append(
-                    Breach(
-                        "starved",
-                        left.visit.departs_s,
-                        f"{left.key[0]}/{left.key[1]} lacks {lacks_wh:.0f} Wh of {left.visit.wanted_wh:.0f} Wh,"
-                        f" {left.spare_wh:.0f} Wh were nobody's",
-                    )
-                )
+                what = f"{lacks_wh:.0f} Wh of {left.visit.wanted_wh:.0f} Wh, {left.spare_wh:.0f} Wh were nobody's"
+                self._breach("starved", left.visit.departs_s, f"{left.key[0]}/{left.key[1]} lacks {what}")
+
+    def _breach(self, rule: str, at_s: float, what: str) -> None:
+        self.breaches.append(Breach(rule, at_s, what))
 
     @property
     def days(self) -> float:

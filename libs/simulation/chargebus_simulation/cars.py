@@ -12,6 +12,21 @@ VOLTAGE_V: Final = 230.0
 
 _TRICKLE_A: Final = 1.0
 
+_Kind: TypeAlias = tuple[float, int, float]
+
+_VANS: Final[tuple[_Kind, ...]] = ((60_000.0, 3, 32.0), (80_000.0, 3, 32.0), (75_000.0, 3, 16.0))
+_CARS: Final[tuple[_Kind, ...]] = (
+    (40_000.0, 1, 32.0),
+    (52_000.0, 3, 32.0),
+    (64_000.0, 3, 16.0),
+    (77_000.0, 3, 16.0),
+    (30_000.0, 1, 16.0),
+    (12_000.0, 1, 16.0),
+    (58_000.0, 2, 16.0),
+    (100_000.0, 3, 24.0),
+)
+"""Battery, phases, amperes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Car:
@@ -68,20 +83,7 @@ class Visit:
 
 def car(rng: random.Random, pattern: Pattern) -> Car:
     """Return one of the vehicles that there are."""
-    if pattern == "depot":
-        kinds = ((60_000.0, 3, 32.0), (80_000.0, 3, 32.0), (75_000.0, 3, 16.0))
-    else:
-        kinds = (
-            (40_000.0, 1, 32.0),
-            (52_000.0, 3, 32.0),
-            (64_000.0, 3, 16.0),
-            (77_000.0, 3, 16.0),
-            (30_000.0, 1, 16.0),
-            (12_000.0, 1, 16.0),
-            (58_000.0, 2, 16.0),
-            (100_000.0, 3, 24.0),
-        )
-    battery_wh, phases, max_a = rng.choice(kinds)
+    battery_wh, phases, max_a = rng.choice(_VANS if pattern == "depot" else _CARS)
     return Car(
         battery_wh=battery_wh,
         phases=phases,

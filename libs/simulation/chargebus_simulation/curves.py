@@ -13,7 +13,7 @@ _STEP_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Amperes on each phase in each quarter of an hour; `worst_a` is never passed. A meter says nothing in `silences`."""
+    """Amperes on each phase by quarters of an hour, never more than `worst_a`; its meter is silent in `silences`."""
 
     steps: tuple[PerPhase, ...]
     worst_a: PerPhase

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from chargebus_smart_charging.planning.domain.problem import (
@@ -41,7 +42,7 @@ class IdealCsms:
         """See what goes on there."""
         self._world = world
 
-    def hear(self, fact: Fact, now_s: float) -> bool:
+    def hear(self, fact: Fact, _now_s: float, /) -> bool:
         """Take a fact; says whether to decide soon."""
         if isinstance(fact, Began):
             self._present[fact.key] = fact.session
@@ -72,8 +73,7 @@ class IdealCsms:
         starts = [now_s]
         while starts[-1] < until_s and len(starts) < _MOST_INTERVALS:
             starts.append(starts[-1] - starts[-1] % QUARTER_S + QUARTER_S)
-        starts_ends = zip(starts, starts[1:], strict=False)
-        lengths = tuple(end - start for start, end in starts_ends) or (QUARTER_S,)
+        lengths = tuple(end - start for start, end in pairwise(starts)) or (QUARTER_S,)
         places = {node.node_id: number for number, node in enumerate(self.place.site.nodes)}
         nodes = []
         for node in self.place.site.nodes:

@@ -64,13 +64,19 @@ class Place:
         limits.extend(cut.phase_a for cut in self.cuts if cut.node_id == node_id and cut.begins_s <= now_s < cut.ends_s)
         return min(limits)
 
+    def calendar_changes(self) -> tuple[float, ...]:
+        """Return when a limit changes by a calendar."""
+        entries = [entry for node in self.site.nodes for entry in node.calendar]
+        hours = [_hour(at) for entry in entries for at in (entry.from_time, entry.to_time)]
+        return tuple(day * DAY + hour * HOUR for day in range(int(self.days) + 2) for hour in hours)
+
     def well_behaved(self) -> "Place":
         """Return the same with stations as they should be."""
         return replace(self, tempers=dict.fromkeys(self.tempers, good()))
 
 
 def small(seed: int, days: float = 1.0) -> Place:
-    """Return one of the small sites that there may be, with stations that deviate, short of power by day or for ever."""
+    """Return one of the small sites that there may be, with stations that deviate, and short of power."""
     rng = random.Random(seed)
     pattern = _PATTERNS[seed % len(_PATTERNS)]
     count = rng.randint(1, 8)
@@ -124,7 +130,7 @@ def _policy(rng: random.Random) -> Policy:
 def _nodes(
     rng: random.Random, evses: list[Evse], panels: int, load_a: float, days: float
 ) -> tuple[tuple[Node, ...], dict[str, Load]]:
-    """Return a grid connection that bears a share of what all could draw, with panels below that bear more of theirs."""
+    """Return a grid connection that bears a share of what all could draw, and panels that bear more of theirs."""
     share = rng.uniform(0.2, 0.9)
     root_a = max(10.0, round(share * sum(evse.max_a or 0.0 for evse in evses))) + load_a
     loads = {ROOT: building(rng, load_a, days)} if load_a else {}
@@ -132,7 +138,9 @@ def _nodes(
     calendar: tuple[CalendarEntry, ...] = ()
     if rng.random() < 0.2:
         least_a = max(load_a + 6.0, root_a * 0.6)
-        calendar = (CalendarEntry(Capacity(phase_a=least_a), weekdays=tuple(range(7)), from_time=time(17), to_time=time(20)),)
+        calendar = (
+            CalendarEntry(Capacity(phase_a=least_a), weekdays=tuple(range(7)), from_time=time(17), to_time=time(20)),
+        )
     margin = rng.choice((0.0, 0.0, 0.05))
     nodes = [Node(ROOT, None, "grid connection", Capacity(phase_a=root_a), margin, calendar=calendar, meter=meter)]
     for number in range(panels):
@@ -146,11 +154,18 @@ def _cuts(rng: random.Random, root: Node, days: float) -> tuple[Cut, ...]:
     cuts = []
     for _ in range(rng.choice((0, 0, 1, 2))):
         begins = rng.uniform(0.0, days * DAY)
-        cuts.append(Cut(ROOT, begins, begins + rng.uniform(0.1, 2.0) * HOUR, (root.capacity.phase_a or 0.0) * rng.uniform(0.3, 0.8)))
+        cuts.append(
+            Cut(
+                ROOT,
+                begins,
+                begins + rng.uniform(0.1, 2.0) * HOUR,
+                (root.capacity.phase_a or 0.0) * rng.uniform(0.3, 0.8),
+            )
+        )
     return tuple(cuts)
 
 
-def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 1.0, objective: str = "none") -> Place:
+def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 1.0) -> Place:
     """Return a site of one kind for comparisons: good stations of three phases under one connection, no other loads."""
     rng = random.Random(seed)
     made = tuple(
@@ -164,7 +179,7 @@ def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 
             pattern,
             (Node(ROOT, None, "transformer", Capacity(phase_a=root_a)),),
             made,
-            policy=Policy(interval_s=300.0, objective=objective),  # type: ignore[arg-type]
+            policy=Policy(interval_s=300.0),
         ),
         visits=told,
         tempers={evse.station_id: good() for evse in made},

@@ -1,7 +1,7 @@
 """Stations as they are in the field: what they hold, what they let flow, and how they deviate."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from chargebus_simulation.cars import DAY, HOUR
@@ -9,7 +9,12 @@ from chargebus_simulation.cars import DAY, HOUR
 Purpose: TypeAlias = Literal["TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"]
 Outcome: TypeAlias = Literal["Accepted", "Rejected", "timed out", "undeliverable"]
 
-PURPOSES: Final[tuple[Purpose, ...]] = ("TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key")
+PURPOSES: Final[tuple[Purpose, ...]] = (
+    "TxProfile",
+    "TxDefaultProfile",
+    "ChargingStationMaxProfile",
+    "configuration key",
+)
 NEVER: Final = float("inf")
 
 
@@ -155,37 +160,52 @@ def good() -> Temper:
 
 def some(rng: random.Random, days: float) -> Temper:
     """Return one of the stations that there are: three of five are good, the others deviate in one way or two."""
-    answer_s, obeys_s = rng.choice((0.2, 0.5, 2.0)), rng.choice((1.0, 3.0, 8.0))
-    meter_s = rng.choice((30.0, 60.0, 60.0))
+    temper = Temper(
+        answer_s=rng.choice((0.2, 0.5, 2.0)),
+        obeys_s=rng.choice((1.0, 3.0, 8.0)),
+        meter_s=rng.choice((30.0, 60.0, 60.0)),
+    )
     if rng.random() < 0.6:
-        return Temper(answer_s=answer_s, obeys_s=obeys_s, meter_s=meter_s)
-    refuses: frozenset[Purpose] = frozenset()
-    ignores, takes_zero, keeps_default, meter = False, True, True, 1.0
-    mute: tuple[tuple[float, float], ...] = ()
-    away: tuple[tuple[float, float], ...] = ()
-    boots: tuple[float, ...] = ()
-    for what in rng.sample(("refuses", "ignores", "lags", "zero", "away", "boots", "mute", "lies"), rng.choice((1, 1, 2))):
-        if what == "refuses":
-            refuses = rng.choice(_REFUSALS)
-        elif what == "ignores":
-            ignores = True
-        elif what == "lags":
-            answer_s, obeys_s = rng.uniform(2.0, 15.0), rng.uniform(5.0, 30.0)
-        elif what == "zero":
-            takes_zero = False
-        elif what == "away":
-            away = _spells(rng, days, 0.1, 5.0)
-        elif what == "boots":
-            keeps_default = rng.random() < 0.5
-            boots = tuple(sorted(rng.uniform(0.0, days * DAY) for _ in range(rng.randint(1, 3))))
-        elif what == "mute":
-            mute = _spells(rng, days, 0.05, 1.0)
-        else:
-            meter = rng.choice((0.0, 0.5, 1.2))
-    if ignores:
-        meter = 1.0
-    return Temper(answer_s, obeys_s, refuses, ignores, takes_zero, keeps_default, meter, meter_s, mute, away, boots)
+        return temper
+    for deviate in rng.sample(_DEVIATIONS, rng.choice((1, 1, 2))):
+        temper = deviate(temper, rng, days)
+    return replace(temper, meter=1.0) if temper.ignores else temper
 
+
+def _refuses(temper: Temper, rng: random.Random, _days: float) -> Temper:
+    return replace(temper, refuses=rng.choice(_REFUSALS))
+
+
+def _ignores(temper: Temper, _rng: random.Random, _days: float) -> Temper:
+    return replace(temper, ignores=True)
+
+
+def _lags(temper: Temper, rng: random.Random, _days: float) -> Temper:
+    return replace(temper, answer_s=rng.uniform(2.0, 15.0), obeys_s=rng.uniform(5.0, 30.0))
+
+
+def _refuses_zero(temper: Temper, _rng: random.Random, _days: float) -> Temper:
+    return replace(temper, takes_zero=False)
+
+
+def _is_offline(temper: Temper, rng: random.Random, days: float) -> Temper:
+    return replace(temper, away=_spells(rng, days, 0.1, 5.0))
+
+
+def _boots(temper: Temper, rng: random.Random, days: float) -> Temper:
+    boots = tuple(sorted(rng.uniform(0.0, days * DAY) for _ in range(rng.randint(1, 3))))
+    return replace(temper, boots=boots, keeps_default=rng.random() < 0.5)
+
+
+def _is_deaf(temper: Temper, rng: random.Random, days: float) -> Temper:
+    return replace(temper, mute=_spells(rng, days, 0.05, 1.0))
+
+
+def _lies(temper: Temper, rng: random.Random, _days: float) -> Temper:
+    return replace(temper, meter=rng.choice((0.0, 0.5, 1.2)))
+
+
+_DEVIATIONS: Final = (_refuses, _ignores, _lags, _refuses_zero, _is_offline, _boots, _is_deaf, _lies)
 
 _REFUSALS: Final[tuple[frozenset[Purpose], ...]] = (
     frozenset({"TxProfile"}),

@@ -45,11 +45,11 @@ class Decided:
 class Csms(Protocol):
     """What plans and steers the site."""
 
-    def hear(self, fact: Fact, now_s: float) -> bool:
+    def hear(self, fact: Fact, now_s: float, /) -> bool:
         """Take a fact; says whether to decide soon."""
         ...
 
-    def decide(self, now_s: float) -> Decided:
+    def decide(self, now_s: float, /) -> Decided:
         """Decide what to ask of the stations."""
         ...
 
@@ -149,12 +149,8 @@ class World:
         for number, cut in enumerate(self.place.cuts):
             self.at(cut.begins_s, _call(self._say, LimitSet(cut.node_id, cut.phase_a, number)))
             self.at(cut.ends_s, _call(self._say, LimitSet(cut.node_id, None, number)))
-        for node in self.place.site.nodes:
-            for entry in node.calendar:
-                for day in range(int(self.place.days) + 2):
-                    for each in (entry.from_time, entry.to_time):
-                        if each is not None:
-                            self.at(day * DAY + each.hour * HOUR, _nothing)
+        for at_s in self.place.calendar_changes():
+            self.at(at_s, _nothing)
         self._decide_at(_SOON_S)
 
     def _plan_station(self, station: SimStation) -> None:

@@ -1,0 +1,135 @@
+"""Ways of planning on the same days: energy by departure at each size of transformer, cost, CO₂."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, TypeAlias
+
+from chargebus_simulation.cars import VOLTAGE_V, Pattern
+from chargebus_simulation.chart import Axes, Panel, chart
+from chargebus_simulation.ideal import simulated
+from chargebus_simulation.places import Place, fleet
+from chargebus_simulation.policies import Policy
+from chargebus_simulation.world import World
+
+Objective: TypeAlias = Literal["none", "price", "co2"]
+
+ENOUGH: Final = 0.95
+"""A vehicle that has got that share of what it needs is charged."""
+
+EVSES: Final[Mapping[Pattern, int]] = {"depot": 20, "workplace": 20, "home": 20, "public": 10}
+SIZES_A: Final[Mapping[Pattern, tuple[float, ...]]] = {
+    "depot": (40.0, 60.0, 80.0, 100.0, 140.0),
+    "workplace": (40.0, 60.0, 80.0, 100.0, 140.0),
+    "home": (20.0, 30.0, 40.0, 60.0, 80.0),
+    "public": (40.0, 60.0, 80.0, 100.0, 140.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A way of planning, and what it plans for."""
+
+    name: str
+    policy: Policy
+    objective: Objective = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a way of planning came to on some days, at one size of transformer.
+
+    `delivered` is the share of what drivers needed that they had when they left, `charged` that of vehicles which had
+    enough, `over_h` how many hours a day the transformer bore too much.
+    """
+
+    name: str
+    pattern: Pattern
+    size_kva: float
+    delivered: float
+    charged: float
+    cost_per_kwh: float
+    co2_g_per_kwh: float
+    over_h: float
+
+
+def compared(
+    contenders: Iterable[Contender], patterns: Iterable[Pattern], seeds: Iterable[int], say: Callable[[str], None]
+) -> list[Figures]:
+    """Run all on all days."""
+    seeds, contenders = tuple(seeds), tuple(contenders)
+    figures: list[Figures] = []
+    for pattern in patterns:
+        for size_a in SIZES_A[pattern]:
+            for contender in contenders:
+                worlds = [ran(contender, fleet(seed, pattern, EVSES[pattern], size_a)) for seed in seeds]
+                figures.append(summed(contender.name, pattern, size_a, worlds))
+                say(row(figures[-1]))
+    return figures
+
+
+def ran(contender: Contender, place: Place) -> World:
+    """Run a way of planning on a place."""
+    costs = {"none": (), "price": place.prices, "co2": place.co2}[contender.objective]
+    return simulated(place, contender.policy, costs=costs)
+
+
+def delivered_wh(world: World) -> float:
+    """Return what drivers had when they left, of what they needed."""
+    return sum(min(left.energy_wh, left.visit.wanted_wh) for left in world.books.left_vehicles)
+
+
+def wanted_wh(world: World) -> float:
+    """Return what they needed."""
+    return sum(left.visit.wanted_wh for left in world.books.left_vehicles)
+
+
+def summed(name: str, pattern: Pattern, size_a: float, worlds: list[World]) -> Figures:
+    """Sum up some days."""
+    left = [each for world in worlds for each in world.books.left_vehicles]
+    energy_kwh = sum(world.books.energy_wh for world in worlds) / 1000.0
+    return Figures(
+        name=name,
+        pattern=pattern,
+        size_kva=round(3 * VOLTAGE_V * size_a / 1000.0, 1),
+        delivered=sum(map(delivered_wh, worlds)) / sum(map(wanted_wh, worlds)),
+        charged=sum(each.energy_wh >= ENOUGH * each.visit.wanted_wh for each in left) / len(left),
+        cost_per_kwh=sum(world.books.cost for world in worlds) / energy_kwh,
+        co2_g_per_kwh=sum(world.books.co2_g for world in worlds) / energy_kwh,
+        over_h=sum(sum(world.books.over_s.values()) for world in worlds) / len(worlds) / 3600.0,
+    )
+
+
+HEAD: Final = """\
+| site | transformer | planned by | energy by departure | vehicles charged | ct/kWh | g CO₂/kWh | overload, h/day |
+|---|---|---|---|---|---|---|---|"""
+
+
+def row(figures: Figures) -> str:
+    """Return a line of the table."""
+    return (
+        f"| {figures.pattern} | {figures.size_kva:.0f} kVA | {figures.name} | {100 * figures.delivered:.1f} % "
+        f"| {100 * figures.charged:.0f} % | {100 * figures.cost_per_kwh:.1f} | {figures.co2_g_per_kwh:.0f} "
+        f"| {figures.over_h:.1f} |"
+    )
+
+
+def table(figures: Iterable[Figures]) -> str:
+    """Return the table as Markdown."""
+    return "\n".join((HEAD, *map(row, figures)))
+
+
+def as_json(figures: Iterable[Figures]) -> list[dict[str, object]]:
+    """Return the figures for a JSON file."""
+    return [asdict(each) for each in figures]
+
+
+def plot(figures: Iterable[Figures]) -> str:
+    """Return the chart of energy by departure at each size, as SVG; who overloads the transformer is left out."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for each in figures:
+        if each.name != "uncontrolled":
+            lines = panels.setdefault(each.pattern, {})
+            lines.setdefault(each.name, []).append((each.size_kva, 100 * each.delivered))
+    lowest = min(y for lines in panels.values() for points in lines.values() for _, y in points)
+    axes = Axes("transformer, kVA", "energy by departure, %", max(0.0, lowest // 20 * 20), 100.0)
+    return chart([Panel(name, lines) for name, lines in panels.items()], axes)
