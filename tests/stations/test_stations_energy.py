@@ -135,6 +135,18 @@ async def test_meter_values_tell_what_a_meter_start_of_zero_did_not(raw_station,
         await eventually_shown(station, 100, "readings", ["energy_from_readings", "energy_implausible"])
 
 
+async def test_a_late_reading_that_contradicts_the_end_is_never_silent(raw_station, ended_sessions, eventually_shown):
+    async with raw_station("1.6") as station:
+        started = await station.call("StartTransaction", v16.start(ago(60), 1000))
+        await station.call("StopTransaction", v16.stop(started["transactionId"], ago(5), 2000))
+        [settled] = await ended_sessions(station)
+        assert energy(settled) == (1000, "register", [])
+        await station.call("MeterValues", v16.meter_values(ago(30), 1400, started["transactionId"]))
+        await station.call("MeterValues", v16.meter_values(ago(20), 2500, started["transactionId"]))
+
+        await eventually_shown(station, 1500, "readings", ["energy_from_readings", "meter_went_back", "settled_anew"])
+
+
 async def test_meter_values_of_an_evse_count_where_its_transaction_tells_nothing(raw_station, eventually_shown):
     async with raw_station("2.0.1") as station:
         await station.call("TransactionEvent", v201.started("t", 0, ago(30), None))

@@ -60,6 +60,17 @@ ENDS = {
     "a card of 42 characters": {"idToken": {"idToken": LONG * 2, "type": "ISO14443"}},
     "a text as number": {"idToken": {"idToken": 4711, "type": "ISO14443"}},
     "a NUL": {"idToken": {"idToken": "AL\0ICE", "type": "ISO14443"}},
+    "a text for an idToken": {"idToken": "ALICE"},
+    "a text for a transactionInfo": {"transactionInfo": "t"},
+    "a number for an EVSE": {"evse": 1},
+    "a text for a unit": {
+        "meterValue": [
+            {
+                "timestamp": ago(10),
+                "sampledValue": [{"value": 3, "unitOfMeasure": "kWh", "context": "Transaction.End"}],
+            }
+        ]
+    },
     "no zone": {"timestamp": zoneless(ago(10))},
     "no time": {"timestamp": None},
     "one value for a list": {
@@ -142,6 +153,19 @@ async def test_an_authorization_with_another_member_is_answered(raw_station):
         assert (await station.call("Authorize", {"idTag": "ALICE", "reader": 2}))["idTagInfo"]["status"] == "Accepted"
         said = {"idToken": v201.id_token("ALICE"), "reader": 2}
         assert (await other.call("Authorize", said))["idTokenInfo"]["status"] == "Accepted"
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+async def test_a_text_for_an_idtoken_is_a_token_of_an_unknown_type(raw_station, ended_sessions, version):
+    async with raw_station(version) as station:
+        authorized = await station.call("Authorize", {"idToken": "ALICE"})
+        started = await station.call("TransactionEvent", v201.started("t", 0, ago(30), 1000) | {"idToken": "ALICE"})
+        await station.call("TransactionEvent", v201.ended("t", 1, ago(10), 3000))
+
+        [session] = await ended_sessions(station)
+
+    assert [answer["idTokenInfo"]["status"] for answer in (authorized, started)] == ["Accepted", "Accepted"]
+    assert (session["id_token"], session["id_token_type"], session["billable"]) == ("ALICE", "", True)
 
 
 async def test_a_status_with_an_info_of_80_characters_counts(raw_station, api):

@@ -37,7 +37,10 @@ Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class StationBooted(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A station booted and was told its registration status; empty strings where it said nothing."""
+    """A station booted and was told its registration status; empty strings where nothing is known.
+
+    `replaced`: it is not the station that had the identity before.
+    """
 
     station_id: str
     at: Moment
@@ -48,6 +51,7 @@ class StationBooted(msgspec.Struct, frozen=True, omit_defaults=True):
     serial_number: str = ""
     firmware_version: str = ""
     reason: str = ""
+    replaced: bool = False
 
 
 class StationConnection(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,6 +120,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     """One sampled value: `value` in the base unit `unit` (Wh, W, A, V, varh, var, VA, VAh, Hz, percent, celsius …).
 
     `original_value` and `original_unit` are as the station wrote them, with its multiplier applied to neither.
+    `quality` is empty, or `time_of_arrival` where the station told no time that can be read.
     """
 
     reading_id: str
@@ -129,6 +134,7 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: str = ""
     location: str = "Outlet"
     context: str = "Sample.Periodic"
+    quality: str = ""
 
 
 class MeterReadings(msgspec.Struct, frozen=True, omit_defaults=True):

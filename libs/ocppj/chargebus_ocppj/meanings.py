@@ -42,6 +42,18 @@ MEANINGS_BY_TYPE: Final[Mapping[str, Any]] = {"array": [], "time": ""}
 ONE_OF: Final[Mapping[str, frozenset[str]]] = {"StopTransaction": frozenset({"transactionId", "meterStop"})}
 """Members of an action of which one must be there: without any of them it tells of nothing."""
 
+ALONE: Final[Mapping[str, str]] = {
+    "idToken": "idToken",
+    "evse": "id",
+    "transactionInfo": "transactionId",
+    "sampledValue/*": "value",
+    "unitOfMeasure": "unit",
+}
+"""Objects in whose place their one member that matters may stand alone, by the end of their path: `"idToken": "A"`."""
+
+DECISIVE: Final = frozenset({"measurand", "phase", "unit", "multiplier", "unitOfMeasure", "format"})
+"""Optional members without which a reading would mean something else: one that cannot be read costs the reading."""
+
 # Whole numbers that name something: a fraction of one names nothing.
 NAMES: Final = frozenset(
     {

@@ -16,7 +16,18 @@ import msgspec
 
 from chargebus_ocppj.deviations import BY_RULE, Deviation, Kind, place
 from chargebus_ocppj.errors import NotImplementedRpcError
-from chargebus_ocppj.meanings import ABSENT, AMOUNTS, ANY_JSON, MEANINGS, MEANINGS_BY_TYPE, NAMES, ONE_OF, READINGS
+from chargebus_ocppj.meanings import (
+    ABSENT,
+    ALONE,
+    AMOUNTS,
+    ANY_JSON,
+    DECISIVE,
+    MEANINGS,
+    MEANINGS_BY_TYPE,
+    NAMES,
+    ONE_OF,
+    READINGS,
+)
 from chargebus_ocppj.outline import Node, is_time, outline
 from chargebus_ocppj.schemas import is_too_deep
 from chargebus_ocppj.timestamps import format_timestamp, is_rfc3339
@@ -148,12 +159,18 @@ class _Mending:
 
     def _mend(self, node: Node, value: Json, path: str) -> Json:
         mend = _BY_TYPE.get(node.type)
-        return value if mend is None or node.is_right(value) else mend(self, node, value, path)
-
-    def _object(self, node: Node, value: Json, path: str) -> Json:
-        if isinstance(value, list) and len(value) == 1:
+        if mend is None or node.is_right(value):
+            return value
+        if isinstance(value, list) and len(value) == 1 and node.type != "array" and not self._any_json(path):
             self._note("wrong_type", path, "a list of one")
             value = value[0]
+            if node.is_right(value):
+                return value
+        return mend(self, node, value, path)
+
+    def _object(self, node: Node, value: Json, path: str) -> Json:
+        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+            value = self._alone(value, path)
         if not isinstance(value, dict):
             raise _UnreadableError(path, f"{_shown(value)} is no object")
         properties = node.properties
@@ -171,6 +188,15 @@ class _Mending:
             if name not in meant and (absent := self._absent(node, name, path, value)) is not ABSENT:
                 meant[name] = absent
         return meant if path == "" else self._timed(meant, path)
+
+    def _alone(self, value: Json, path: str) -> Json:
+        """Return the object that a value stands for, as the one member of it that matters; itself if it is none."""
+        steps = place(path).split("/")
+        member = ALONE.get(steps[-1]) or ALONE.get("/".join(steps[-2:]))
+        if member is None or value == "":
+            return value
+        self._note("wrong_type", path, _shown(value))
+        return {member: value}
 
     def _named(self, node: Node, value: Mapping[str, Json], path: str) -> Mapping[str, Json]:
         """Return the members of an object by the names that they are meant to have, without those that have none."""
@@ -193,7 +219,7 @@ class _Mending:
         try:
             mended = self._mend(node, value, path)
         except _UnreadableError as error:
-            if required and self._meaning(node, path) is None:
+            if (required and self._meaning(node, path) is None) or _is_decisive(path):
                 raise
             self._note("unreadable", path, error.within(path))
             return ABSENT
@@ -266,10 +292,13 @@ class _Mending:
         return text
 
     def _text(self, value: Json, path: str) -> str:
-        if isinstance(value, dict | list) and f"{self._action}/{path}" not in ANY_JSON:
+        if isinstance(value, dict | list) and not self._any_json(path):
             raise _UnreadableError(path, f"{_shown(value)} is no text")
         self._note("wrong_type", path, _shown(value))
         return _ENCODER.encode(value).decode()
+
+    def _any_json(self, path: str) -> bool:
+        return f"{self._action}/{path}" in ANY_JSON
 
     def _integer(self, node: Node, value: Json, path: str) -> Json:
         number = self._number(node, value, path)
@@ -311,6 +340,11 @@ _BY_TYPE: Final[Mapping[str, Callable[[_Mending, Node, Json, str], Json]]] = {
 
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,40})(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
+
+
+def _is_decisive(path: str) -> bool:
+    steps = path.split("/")
+    return "sampledValue" in steps[:-1] and steps[-1] in DECISIVE
 
 
 def _below(path: str, name: str) -> str:

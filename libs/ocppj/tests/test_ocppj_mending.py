@@ -138,6 +138,29 @@ DEVIATING: list[tuple[str, dict[str, Any], tuple[str, str], dict[str, Any]]] = [
         ("wrong_type", "meterValue/0/sampledValue/0/value"),
         {"meterValue": [{"timestamp": AT, "sampledValue": [{"value": 3000.5}]}]},
     ),
+    (
+        "TransactionEvent",
+        {"idToken": "ALICE"},
+        ("wrong_type", "idToken"),
+        {"idToken": {"idToken": "ALICE", "type": ""}},
+    ),
+    (
+        "TransactionEvent",
+        {"transactionInfo": "t", "evse": 1},
+        ("wrong_type", "transactionInfo"),
+        {"transactionInfo": {"transactionId": "t"}, "evse": {"id": 1}},
+    ),
+    (
+        "TransactionEvent",
+        {"meterValue": [{"timestamp": AT, "sampledValue": [{"value": 3, "unitOfMeasure": "kWh"}, 4]}]},
+        ("wrong_type", "meterValue/0/sampledValue/0/unitOfMeasure"),
+        {
+            "meterValue": [
+                {"timestamp": AT, "sampledValue": [{"value": 3, "unitOfMeasure": {"unit": "kWh"}}, {"value": 4}]}
+            ]
+        },
+    ),
+    ("StartTransaction", {"idTag": ["ALICE"]}, ("wrong_type", "idTag"), {"idTag": "ALICE"}),
     ("MeterValues", {"meterValue": []}, ("empty_list", "meterValue"), {"meterValue": []}),
     ("MeterValues", {"transactionId": "seven"}, ("unreadable", "transactionId"), {"transactionId": ...}),
 ]
@@ -184,7 +207,7 @@ def test_every_required_member_that_has_a_meaning_may_be_missing(action: str) ->
         ("StartTransaction", {"idTag": "x" * 1001}),
         ("TransactionEvent", {"eventType": None}),
         ("TransactionEvent", {"transactionInfo": {}}),
-        ("TransactionEvent", {"transactionInfo": "t"}),
+        ("TransactionEvent", {"transactionInfo": ""}),
         ("MeterValues", {"connectorId": {}}),
     ],
 )
@@ -207,6 +230,15 @@ def test_of_20_readings_one_that_cannot_be_read_is_left_out_and_all_others_stay(
 
     assert kinds(found) == [("unreadable", "meterValue/0/sampledValue/7")]
     assert meant("MeterValues", said)["meterValue"][0]["sampledValue"] == values[:7] + values[8:]
+
+
+@pytest.mark.parametrize("member", ["unit", "phase", "measurand", "format"])
+def test_a_reading_of_which_nobody_knows_what_it_is_of_is_left_out(member: str) -> None:
+    right = {"value": "1500", "unit": "Wh"}
+    said = READINGS | {"meterValue": [{"timestamp": AT, "sampledValue": [right, {"value": "3", member: {"a": 1}}]}]}
+
+    assert kinds(examined("MeterValues", said)) == [("unreadable", "meterValue/0/sampledValue/1")]
+    assert meant("MeterValues", said)["meterValue"][0]["sampledValue"] == [right]
 
 
 def test_numbers_keep_their_digits() -> None:

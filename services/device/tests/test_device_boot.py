@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Rules, Station, decide_boot
+from chargebus_device.boots.domain import Boot, BootReport, LastBoot, Rules, Station, completed, decide_boot
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 BOOT = Boot(vendor="Acme", model="One", serial_number="S1", firmware_version="1.2", reason="PowerUp")
@@ -85,3 +85,49 @@ def test_a_station_that_was_pending_is_published_anew_when_it_is_told_that_it_is
 
     assert decision.answer.registration == "accepted"
     assert decision.booted is not None
+
+
+SILENT = Boot(vendor="", model="")
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (SILENT, msgspec.structs.replace(BOOT, reason="")),
+        (Boot(vendor="Acme", model=""), Boot(vendor="Acme", model="One")),
+        (Boot(vendor="Acme", model="Two"), Boot(vendor="Acme", model="Two")),
+        (
+            Boot(vendor="", model="", firmware_version="1.3"),
+            msgspec.structs.replace(BOOT, reason="", firmware_version="1.3"),
+        ),
+    ],
+)
+def test_a_boot_that_does_not_say_the_make_does_not_forget_it(said, known):
+    report = msgspec.structs.replace(REPORT, boot=said)
+    booted_before = Station("CS-1", "accepted", LastBoot(BOOT, 7, "accepted"))
+
+    assert completed(booted_before, report).boot == known
+    assert completed(station("accepted"), report).boot == completed(None, report).boot == said
+
+
+@pytest.mark.parametrize(
+    ("said", "replaced"),
+    [
+        ({}, False),
+        ({"serial_number": "S2"}, True),
+        ({"serial_number": "S2", "vendor": "Other"}, True),
+        ({"model": "Two"}, False),  # the same serial number: a new firmware writes its model otherwise
+        ({"serial_number": ""}, False),
+        ({"serial_number": "", "model": "Two"}, True),
+        ({"serial_number": "", "vendor": "Other"}, True),
+        ({"firmware_version": "2.0"}, False),
+    ],
+)
+def test_a_station_with_another_serial_number_or_else_another_make_is_another(said, replaced):
+    first = decide_boot(station("accepted"), REPORT, RULES, NOW)
+    boot = msgspec.structs.replace(BOOT, **said)
+    second = decide_boot(first.station, msgspec.structs.replace(REPORT, boot=boot, epoch=8), RULES, NOW)
+
+    assert first.booted is not None
+    assert second.booted is not None
+    assert (first.booted.replaced, second.booted.replaced) == (False, replaced)

@@ -63,7 +63,7 @@ def report(read: Read, frame: Frame) -> Report:
     except PlaceError:
         aside = without_place(frame.station_id, frame.payload.decode())
         return Report(frame.id, frame.received_at, Place(frame.station_id, None), aside)
-    return Report(frame.id, frame.received_at, message.place, normalise(message))
+    return Report(frame.id, frame.received_at, message.place, normalise(message, frame.received_at))
 
 
 @dataclass

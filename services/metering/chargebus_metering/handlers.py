@@ -38,7 +38,9 @@ class SessionEvents:
         for record, session in told:
             start = meter_start(session) if record.type == SESSION_STARTED else None
             if start is not None:
-                report = Report(record.text("ce_id"), session.updated_at, place_of(session), normalise(start))
+                report = Report(
+                    record.text("ce_id"), session.updated_at, place_of(session), normalise(start, session.updated_at)
+                )
                 starts.reports.append((record, report))
         if starts.reports:
             await self._readings.save(batch, starts)

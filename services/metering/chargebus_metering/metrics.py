@@ -4,7 +4,7 @@
 |---|---|---|
 | chargebus.metering.readings | {reading} | readings stored and published, each once |
 | chargebus.metering.duplicates | {reading} | readings that were known already |
-| chargebus.metering.set_aside | {value} | values set aside, by `reason`: signed, not_a_number, no_time, no_place, … |
+| chargebus.metering.set_aside | {value} | values set aside, by `reason`: signed, not_a_number, no_place, no_phase |
 
 A batch that is rolled back and tried again is counted again.
 """

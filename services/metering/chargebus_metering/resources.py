@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class MeterValue(BaseModel):
-    """A reading: `value` in the base unit `unit`, and as the station wrote it; `phase` is empty for all phases."""
+    """A reading: `value` in the base unit `unit`, and as the station wrote it; `phase` is empty for all phases.
+
+    `quality` is empty, or `time_of_arrival`: the station told no time that can be read.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -27,3 +30,4 @@ class MeterValue(BaseModel):
     original_value: str
     original_unit: str
     multiplier: int
+    quality: str

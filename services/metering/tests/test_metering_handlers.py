@@ -237,8 +237,11 @@ async def test_a_message_whose_place_cannot_be_stops_nobody(metering):
 async def test_nul_bytes_from_a_station_stop_nobody(metering):
     told = transaction_event(1, transactionInfo={"transactionId": "tx\0"})
     told["meterValue"].append({"timestamp": "2024\0", "sampledValue": [{"value": 2}]})
-    assert values(await metering.apply(metering.log.frame("2.1", "TransactionEvent", told))) == [[1.0]]
-    assert await metering.rows("SELECT transaction_id, reason FROM set_aside_value") == [("tx", "no_time")]
+    assert values(await metering.apply(metering.log.frame("2.1", "TransactionEvent", told))) == [[1.0, 2.0]]
+    assert await metering.rows("SELECT transaction_id, value, quality FROM meter_reading ORDER BY value") == [
+        ("tx", 1.0, ""),
+        ("tx", 2.0, "time_of_arrival"),
+    ]
 
 
 @pytest.mark.parametrize("action", ["Authorize", "StartTransaction", "ReservationStatusUpdate"])

@@ -1,14 +1,18 @@
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from chargebus_metering import v16
+from chargebus_metering.domain import readings
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import PlaceError, Reason, normalise
+from chargebus_metering.domain.readings import PlaceError, Reason
 from chargebus_ocppj.errors import OcppError
 from chargebus_ocppj.mending import examine
 from chargebus_ocppj.schemas import validate_call
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+ARRIVED = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 SUFFIXES = ("", ".0", "e0", ".00E+00")
 METER_VALUE = b'{"timestamp":"2024-05-01T12:00:00Z","sampledValue":[{"value":"1234"}]}'
 REQUESTS = {
@@ -26,6 +30,10 @@ def written(action, numbers, suffixes):
     return REQUESTS[action] % tuple(
         f"{number}{suffix}".encode() for number, suffix in zip(numbers, suffixes, strict=True)
     )
+
+
+def normalise(message, received_at=ARRIVED):
+    return readings.normalise(message, received_at)
 
 
 def passes_the_edge(action, request):
@@ -137,11 +145,26 @@ def test_timestamps_are_read_as_liberally_as_they_are_clear(written, moment):
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "2024-02-30T12:00:00Z", "2024\0"])
-def test_values_without_a_time_are_set_aside(written):
+def test_values_without_a_time_have_that_of_their_arrival_and_say_so(written):
     result = read_one(sampled(), sampled(value="2"), timestamp=written)
-    assert result.readings == []
-    assert [aside.reason for aside in result.set_aside] == [Reason.NO_TIME, Reason.NO_TIME]
-    assert "\0" not in result.set_aside[0].timestamp
+    assert [(reading.value, reading.sampled_at, reading.quality) for reading in result.readings] == [
+        (1234.0, ARRIVED, "time_of_arrival"),
+        (2.0, ARRIVED, "time_of_arrival"),
+    ]
+    assert result.set_aside == []
+
+
+def test_values_without_a_time_are_told_apart_by_their_arrival_and_place_in_the_message():
+    untimed = {"timestamp": "", "sampledValue": [sampled()]}
+    message = v16.meter_values("cs-1", payload(meterValue=[untimed, untimed]))
+    first, later = normalise(message), normalise(message, datetime(2024, 5, 1, 12, 31, tzinfo=UTC))
+    assert len({reading.reading_id for reading in (*first.readings, *later.readings)}) == 4
+    assert normalise(message).readings == first.readings
+
+
+def test_a_time_that_is_read_is_of_the_usual_quality():
+    [reading] = read_one(sampled()).readings
+    assert reading.quality == ""
 
 
 def stop(**members):
@@ -261,11 +284,10 @@ def test_a_stop_without_its_meter_has_no_reading_of_it():
     assert meant("StopTransaction", {"transactionId": 7, "timestamp": "2024-05-01T12:00:00Z"}).readings == []
 
 
-def test_readings_without_a_time_have_that_of_their_message_and_else_are_set_aside():
+def test_readings_without_a_time_have_that_of_their_message_and_else_that_of_their_arrival():
     data = {"sampledValue": [{"value": "2000"}]}
     stop = {"transactionId": 7, "meterStop": 3000, "timestamp": "2024-05-01T12:00:00Z", "transactionData": data}
 
     assert [reading.value for reading in meant("StopTransaction", stop).readings] == [3000, 2000]
-    assert [aside.reason for aside in meant("MeterValues", {"connectorId": 1, "meterValue": [data]}).set_aside] == [
-        Reason.NO_TIME
-    ]
+    [reading] = meant("MeterValues", {"connectorId": 1, "meterValue": [data]}).readings
+    assert (reading.value, reading.sampled_at, reading.quality) == (2000, ARRIVED, "time_of_arrival")

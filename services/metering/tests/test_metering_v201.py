@@ -1,11 +1,19 @@
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from chargebus_metering import v201
+from chargebus_metering.domain import readings
 from chargebus_metering.domain.identity import Place
-from chargebus_metering.domain.readings import PlaceError, Reason, normalise
+from chargebus_metering.domain.readings import PlaceError, Reason
 from chargebus_metering.routes import ROUTES
 
+ARRIVED = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 SIGNATURE = {"signedMeterData": "T0NNRg==", "encodingMethod": "OCMF", "signingMethod": "ECDSA", "publicKey": ""}
+
+
+def normalise(message):
+    return readings.normalise(message, ARRIVED)
 
 
 def meter_value(*values, timestamp="2024-05-01T12:00:00Z"):

@@ -154,6 +154,17 @@ class DoubtRow(Tables, table=True):
     attempts: int = Field(sa_type=_BIG)
 
 
+class ConnectorStateRow(Tables, table=True):
+    """What a connector (0: its EVSE as a whole) last said; `idle`: no transaction can be charging there."""
+
+    __tablename__ = "connector_state"
+
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    evse_id: int = Field(primary_key=True, sa_type=_BIG)
+    connector_id: int = Field(primary_key=True, sa_type=_BIG)
+    idle: bool
+
+
 class AliasRow(Tables, table=True):
     """A name by which a station named a session that has another one."""
 

@@ -173,6 +173,47 @@ async def test_readings_that_come_after_the_end_settle_it_anew(service):
     ]
 
 
+def later(service, request, version="1.6"):
+    frame = service.frame("MeterValues", request, version, expects=False, at=service.now + timedelta(seconds=1))
+    return msgspec.structs.replace(frame, topic=frames_topic("metering"))
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_late_reading_that_contradicts_what_was_settled_is_never_silent(service, late):
+    [started] = (await service.apply(service.frame("StartTransaction", START_16 | {"meterStart": 1000}))).answers
+    named = {"transactionId": started["transactionId"]}
+    stop = {**named, "meterStop": 2000, "timestamp": "2025-06-01T12:59:00Z"}
+    [settled] = (await service.apply(service.frame("StopTransaction", stop))).events
+    [(kind, told)] = (await service.apply((later if late else heard)(service, metered(2500, **named)))).events
+
+    assert (settled[1].energy_wh, settled[1].flags) == (1000, ())
+    assert (kind, told.energy_wh) == ("updated", 1500)
+    flags = ("energy_from_readings", "meter_went_back")
+    assert told.flags == ((*flags, "settled_anew") if late else flags)
+
+
+async def test_a_late_event_that_changes_what_was_settled_is_never_silent(service):
+    def told(number, kind, minute, wh, seconds):
+        at = f"2025-06-01T12:{minute:02d}:00Z"
+        request = {
+            "eventType": kind,
+            "timestamp": at,
+            "triggerReason": "Trigger",
+            "seqNo": number,
+            "transactionInfo": {"transactionId": "t"},
+            "meterValue": [{"timestamp": at, "sampledValue": [{"value": wh}]}],
+        }
+        received_at = service.now + timedelta(seconds=seconds)
+        return service.frame("TransactionEvent", request, "2.0.1", at=received_at)
+
+    await service.apply(told(0, "Started", 0, 1000, 0), told(3, "Ended", 50, 2000, 1))
+    [(_, agrees)] = (await service.apply(told(1, "Updated", 10, 1500, 2))).events
+    [(_, differs)] = (await service.apply(told(2, "Updated", 20, 2500, 3))).events
+
+    assert (agrees.energy_wh, agrees.flags) == (1000, ())
+    assert (differs.energy_wh, differs.flags) == (1500, ("energy_from_readings", "meter_went_back", "settled_anew"))
+
+
 async def test_readings_that_change_nothing_of_an_ended_session_are_not_written(service):
     [started] = (await service.apply(service.frame("StartTransaction", START_16))).answers
     named = {"transactionId": started["transactionId"]}

@@ -14,7 +14,7 @@ from chargebus_events.registry import OnboardingPolicy, Registration
 from chargebus_runtime.batch import Batch
 
 from chargebus_device.boots import store
-from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Rules, Station, decide_boot
+from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Rules, Station, completed, decide_boot
 from chargebus_device.deviations.domain import Make
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SOURCE
@@ -78,8 +78,8 @@ class Boots(Block[BootReport, BootState]):
 
     def decide(self, state: BootState, call: Call[BootReport]) -> Answer:
         """Decide a boot, and note what it leaves behind."""
-        report = call.request
-        before = state.stations.get(report.station_id)
+        before = state.stations.get(call.request.station_id)
+        report = completed(before, call.request)
         decision = decide_boot(before, report, state.rules, state.now)
         registration = decision.answer.registration
         self._metrics.boots.add(1, {"version": report.version, "registration": registration})

@@ -1,6 +1,7 @@
 """Owns what a BootNotification is answered and what it leaves behind."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from chargebus_events.public import StationBooted
@@ -25,6 +26,30 @@ class Boot(msgspec.Struct, frozen=True):
     def make(self) -> Make:
         """The make of the station."""
         return Make.of(self.vendor, self.model, self.firmware_version)
+
+    def completed(self, before: "Boot") -> "Boot":
+        """Return it with what the station said before in place of a vendor or model that it does not say.
+
+        Where it says neither, nothing that it leaves out is taken for gone: its make least of all.
+        """
+        if self.vendor and self.model:
+            return self
+        kept = _MAKE if self.vendor or self.model else _MAKE | _PARTS
+        return msgspec.structs.replace(self, **{name: getattr(self, name) or getattr(before, name) for name in kept})
+
+    def is_another(self, before: "Boot") -> bool:
+        """Tell whether it is of another station than the one before: by the serial numbers, else by the make."""
+        if self.serial_number and before.serial_number:
+            return self.serial_number != before.serial_number
+        return any(_differ(getattr(self, name), getattr(before, name)) for name in _MAKE)
+
+
+_MAKE: Final = frozenset({"vendor", "model"})
+_PARTS: Final = frozenset({"serial_number", "firmware_version", "iccid", "imsi", "meter_serial_number"})
+
+
+def _differ(text: str, other: str) -> bool:
+    return bool(text and other) and text != other
 
 
 class BootReport(msgspec.Struct, frozen=True):
@@ -95,6 +120,13 @@ class BootDecision(msgspec.Struct, frozen=True):
 _ONBOARDED: dict[UnknownStations, Registration] = {"accept": "accepted", "pending": "pending"}
 
 
+def completed(station: Station | None, report: BootReport) -> BootReport:
+    """Return a boot with what its station said before in place of what it should say and does not."""
+    if station is None or station.last_boot is None:
+        return report
+    return msgspec.structs.replace(report, boot=report.boot.completed(station.last_boot.boot))
+
+
 def decide_boot(station: Station | None, report: BootReport, rules: Rules, now: datetime) -> BootDecision:
     """Answer a boot by the station's registration, or by the onboarding policy if nobody registered it.
 
@@ -106,6 +138,7 @@ def decide_boot(station: Station | None, report: BootReport, rules: Rules, now: 
     if registration is None:
         return BootDecision(BootAnswer("rejected", rules.interval_s("rejected"), now), station=None)
     answer = BootAnswer(registration, rules.interval_s(registration), now)
+    last = station.last_boot.boot if station is not None and station.last_boot is not None else None
     boot = LastBoot(report.boot, report.epoch, registration)
     if station is not None and station.last_boot == boot:
         return BootDecision(answer, station)
@@ -113,11 +146,11 @@ def decide_boot(station: Station | None, report: BootReport, rules: Rules, now: 
         answer,
         station=Station(report.station_id, registration, boot),
         created=station is None,
-        booted=_booted(report, registration),
+        booted=_booted(report, registration, replaced=last is not None and report.boot.is_another(last)),
     )
 
 
-def _booted(report: BootReport, registration: Registration) -> StationBooted:
+def _booted(report: BootReport, registration: Registration, *, replaced: bool) -> StationBooted:
     boot = report.boot
     return StationBooted(
         station_id=report.station_id,
@@ -129,4 +162,5 @@ def _booted(report: BootReport, registration: Registration) -> StationBooted:
         serial_number=boot.serial_number,
         firmware_version=boot.firmware_version,
         reason=boot.reason,
+        replaced=replaced,
     )

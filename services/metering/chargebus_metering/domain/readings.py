@@ -1,7 +1,8 @@
 """From what a station wrote to readings in base units; what is no number is set aside, never dropped.
 
 Set aside are signed values (OCPP 1.6 `SignedData`, OCPP 2.x `signedMeterValue`, whose number is a reading all the
-same), values that are no finite number, and values whose time, place or phase cannot be told.
+same), values that are no finite number, and values whose place or phase cannot be told. Readings without a time that
+can be read have that of their arrival, and say so.
 """
 
 from collections.abc import Sequence
@@ -31,9 +32,12 @@ class Reason(StrEnum):
 
     SIGNED = "signed"
     NOT_A_NUMBER = "not_a_number"
-    NO_TIME = "no_time"
     NO_PLACE = "no_place"
     NO_PHASE = "no_phase"
+
+
+TIME_OF_ARRIVAL = "time_of_arrival"
+"""The quality of a reading whose station told no time that can be read."""
 
 
 class PlaceError(ValueError):
@@ -92,21 +96,24 @@ class Normalised(msgspec.Struct, frozen=True):
     set_aside: list[SetAside]
 
 
-def normalise(message: Message) -> Normalised:
+def normalise(message: Message, received_at: datetime) -> Normalised:
     """Turn samples into readings, each with its identity, in the station's order.
+
+    Those without a time are as of `received_at`: the same ones, sent again, are others, as nothing tells them apart
+    from a meter that stands still.
 
     Spec: OCPP 1.6 sections 4.7 and 4.10; OCPP 2.0.1 J01, J02
     """
     result = Normalised([], [])
     identity = message.place.identity()
-    for samples in message.samples:
+    for number, samples in enumerate(message.samples):
         aside = partial(_set_aside, identity, samples.timestamp)
         try:
             sampled_at = parse_timestamp(samples.timestamp)
+            moment = _Moment(sampled_at, microseconds(sampled_at), identity)
         except ValueError:
-            result.set_aside.extend(aside(Reason.NO_TIME, sample) for sample in samples.values)
-            continue
-        moment = _Moment(sampled_at, microseconds(sampled_at), identity)
+            untimed = (*identity, TIME_OF_ARRIVAL, number)
+            moment = _Moment(received_at, microseconds(received_at), untimed, TIME_OF_ARRIVAL)
         for sample in samples.values:
             if sample.signed or sample.signature:
                 result.set_aside.append(aside(Reason.SIGNED, sample))
@@ -144,6 +151,7 @@ class _Moment(msgspec.Struct):
     sampled_at: datetime
     sampled_at_us: int
     identity: Identity
+    quality: str = ""
 
 
 def _reading(moment: _Moment, sample: Sample) -> Reading | None:
@@ -173,6 +181,7 @@ def _reading(moment: _Moment, sample: Sample) -> Reading | None:
         phase=sample.phase,
         location=sample.location,
         context=sample.context,
+        quality=moment.quality,
     )
 
 

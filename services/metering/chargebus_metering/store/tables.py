@@ -47,6 +47,7 @@ class MeterReading(Tables, table=True):
     original_value: str
     original_unit: str
     multiplier: int
+    quality: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class ChargingSession(Tables, table=True):

@@ -18,7 +18,7 @@ from chargebus_session.transactions.domain.announcements import announcement, ne
 from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.transactions.domain.outside import Readings
-from chargebus_session.transactions.domain.sessions import Report, Session, summarize
+from chargebus_session.transactions.domain.sessions import Report, Session, settled_anew, summarize
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
 from chargebus_session.transactions.store import endings, identities, remote_starts
@@ -121,6 +121,7 @@ class MeterValues(Block[Readings, Heard]):
         fold = outside.with_readings(session.fold, readings)
         if fold is session.fold:
             return
+        fold = settled_anew(session, fold, readings.received_at)
         summary = summarize(fold)
         if session.over and summary == summarize(session.fold):  # most that come late: nothing to write
             return

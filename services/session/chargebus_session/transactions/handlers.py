@@ -9,7 +9,7 @@ from chargebus_events import public
 from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 
-from chargebus_session.transactions.domain.endings import StationSign
+from chargebus_session.transactions.domain.endings import ConnectorState, StationSign, is_idle
 from chargebus_session.transactions.routes import GOES_ON_IN
 from chargebus_session.transactions.store import endings
 
@@ -29,22 +29,33 @@ class Signs:
 
     async def hear_station(self, batch: Batch, records: Sequence[Received]) -> None:
         """Take boots, connections and statuses of connectors."""
-        signs = [sign for record in records for sign in _signs(record)]
+        told = [_decoded(record) for record in records]
+        await endings.keep_states(batch.connection, filter(None, map(_state, told)))
+        signs = [sign for each in told for sign in _signs(each)]
         await endings.note(batch.connection, signs, batch.now, batch.now + self._grace)
 
     async def hear_registry(self, batch: Batch, records: Sequence[Received]) -> None:
         """Take that stations were removed: an empty record says so."""
         gone = [StationSign(record.key, "removed", batch.now) for record in records if record.key and not record.value]
         await endings.note(batch.connection, gone, batch.now, batch.now + self._grace)
+        await endings.forget_states(batch.connection, [sign.station_id for sign in gone])
 
 
-def _signs(record: Received) -> Iterator[StationSign]:
-    decoder = _DECODERS.get(record.type, _ANY_TYPE)
-    told = decoder.decode(record.value or b"")
+def _decoded(record: Received) -> Any:  # noqa: ANN401 - of any type
+    return _DECODERS.get(record.type, _ANY_TYPE).decode(record.value or b"")
+
+
+def _state(told: object) -> ConnectorState | None:
+    if not isinstance(told, public.ConnectorStatus) or not told.evse_id:
+        return None
+    return ConnectorState(told.station_id, told.evse_id, told.connector_id, is_idle(told.status, told.detail))
+
+
+def _signs(told: object) -> Iterator[StationSign]:
     if isinstance(told, public.ConnectorStatus) and told.status == _AVAILABLE and told.evse_id:
         yield StationSign(told.station_id, "available", told.at, told.evse_id, told.connector_id)
     if isinstance(told, public.StationBooted):
-        yield StationSign(told.station_id, "boot", told.at)
+        yield StationSign(told.station_id, "replaced" if told.replaced else "boot", told.at)
     if isinstance(told, public.StationBooted) or (isinstance(told, public.StationConnection) and told.connected):
         versions = GOES_ON_IN.get(told.version)
         if versions is not None:

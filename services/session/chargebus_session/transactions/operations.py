@@ -17,7 +17,7 @@ from chargebus_session.tokens import store as tokens
 from chargebus_session.tokens.domain import Token, token_key
 from chargebus_session.transactions.domain import settling
 from chargebus_session.transactions.domain.announcements import decided
-from chargebus_session.transactions.domain.endings import Doubt, asking, next_step, waiting
+from chargebus_session.transactions.domain.endings import Doubt, asking, next_step, place_is_idle, waiting
 from chargebus_session.transactions.domain.sessions import Session
 from chargebus_session.transactions.domain.settling import Action, Decision, Values
 from chargebus_session.transactions.domain.state import Change
@@ -126,11 +126,12 @@ class Endings:
 
     async def _carry_out(self, tx: Transaction, doubts: Sequence[Doubt]) -> int:
         found = await decisions.load(tx.connection, [doubt.session_id for doubt in doubts])
+        states = await endings.states(tx.connection, {session.station_id for session, _ in found.values()})
         gone, changed = [], []
         for doubt in doubts:
             session, before = found[doubt.session_id]
             forms = status_forms(session) if session.is_current else ()
-            step = next_step(doubt, session, askable=bool(forms))
+            step = next_step(doubt, session, askable=bool(forms), idle=place_is_idle(session, states))
             if step == "ask":
                 ask = Ask(session.station_id, TRANSACTION_STATUS, forms, ttl_s=_TTL_S, subject=session.session_id)
                 await self._commanding.ask(tx, ask)

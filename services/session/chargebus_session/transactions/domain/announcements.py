@@ -76,6 +76,8 @@ def _mark(change: Change) -> tuple[Kind, str] | None:
     flags = new_flags(change)
     if flags:
         return "Updated", "/".join(sorted(flags))
+    if change.before is not None and change.before.over and not change.session.over:  # a rule had taken it for ended
+        return "Updated", f"goes on/{change.session.updated_at.isoformat()}"
     return ("Updated", f"energy/{change.summary.energy_wh}") if _is_settled_anew(change) else None
 
 

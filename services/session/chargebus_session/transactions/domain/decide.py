@@ -17,6 +17,7 @@ from chargebus_session.transactions.domain.sessions import (
     Session,
     issued,
     reused_prefix,
+    settled_anew,
     summarize,
 )
 from chargebus_session.transactions.domain.state import (
@@ -104,6 +105,7 @@ def _add(state: TransactionState, report: Report, session: Session | None) -> Re
         return Recorded(None, after, summarize(after.fold), event, judgement)
     objected = objection(session, event)
     fold = flagged(session.fold, objected) if objected else merge(session.fold, event, judgement)
+    fold = settled_anew(session, fold, event.received_at)
     after = _updated(session, event, fold)
     again = _is_namesake(state, session, event)
     return Recorded(session, after, summarize(fold), event, judgement, again=again, counts=not objected)

@@ -8,12 +8,17 @@ so.
 |---|---|---|
 | another session began on its EVSE | yes | ended |
 | its EVSE's connector is Available | yes | ended |
-| the station booted | yes | goes on |
+| another station has its identity: another serial number, or another make | yes | ended |
+| the station booted | yes | goes on, unless its connector says that nothing charges there |
 | the station now speaks a version in which the transaction cannot go on, or was removed | no | ended |
 
-Spec: OCPP 2.0.1 E14 (GetTransactionStatus)
+A station of OCPP 1.6 cannot be asked: one that lost power and tells neither readings nor the end of its transaction
+shows by the state of its connector that there is none any more.
+
+Spec: OCPP 2.0.1 E14 (GetTransactionStatus); OCPP 1.6 4.9, 7.7 (ChargePointStatus)
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -21,7 +26,7 @@ import msgspec
 
 from chargebus_session.transactions.domain.sessions import Session
 
-Sign = Literal["next_start", "available", "boot", "version", "removed"]
+Sign = Literal["next_start", "available", "boot", "replaced", "version", "removed"]
 Answer = Literal["", "over", "ongoing", "queued", "refused", "silent"]
 Step = Literal["end", "ask", "wait", "drop"]
 
@@ -31,6 +36,9 @@ ASKED_FOR: Final = timedelta(minutes=10)
 _CERTAIN: Final = frozenset({"version", "removed"})
 _WEAK: Final = frozenset({"boot"})
 _ATTEMPTS: Final = 5
+
+_IDLE: Final = frozenset({"Available", "Reserved", "Unavailable", "Faulted"})
+_IDLE_DETAILS: Final = frozenset({"Preparing", "Finishing"})
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -60,8 +68,40 @@ class StationSign(msgspec.Struct, frozen=True):
     versions: tuple[str, ...] = ()
 
 
-def next_step(doubt: Doubt, session: Session, *, askable: bool) -> Step:
-    """Return what is done about a doubt that is due; `askable`: OCPP can tell how it is about this transaction."""
+class ConnectorState(msgspec.Struct, frozen=True):
+    """What a connector (0: its EVSE as a whole) last said; `idle`: no transaction can be charging there."""
+
+    station_id: str
+    evse_id: int
+    connector_id: int
+    idle: bool
+
+
+def is_idle(status: str, detail: str) -> bool:
+    """Tell whether nothing can be charging at a connector of this status; `detail` is OCPP 1.6's word for it."""
+    return status in _IDLE or detail in _IDLE_DETAILS
+
+
+def place_is_idle(session: Session, states: Collection[ConnectorState]) -> bool:
+    """Tell whether a session's connector, or all of its EVSE where that is not known, says that nothing charges."""
+    fold = session.fold
+    if fold.evse is None:
+        return False
+    connectors = {0, fold.connector.value} if fold.connector and fold.connector.value else None
+    there = [
+        each.idle
+        for each in states
+        if (each.station_id, each.evse_id) == (session.station_id, fold.evse.value)
+        and (connectors is None or each.connector_id in connectors)
+    ]
+    return bool(there) and all(there)
+
+
+def next_step(doubt: Doubt, session: Session, *, askable: bool, idle: bool) -> Step:
+    """Return what is done about a doubt that is due.
+
+    `askable`: OCPP can tell how it is about this transaction. `idle`: its connector says that nothing charges there.
+    """
     if session.over or doubt.answer == "ongoing":
         return "drop"
     if doubt.sign in _CERTAIN or doubt.answer == "over":
@@ -70,9 +110,10 @@ def next_step(doubt: Doubt, session: Session, *, askable: bool) -> Step:
         return "wait"
     if askable and doubt.answer != "refused" and doubt.attempts < _ATTEMPTS:
         return "wait" if doubt.asked else "ask"
-    if doubt.sign in _WEAK:
-        return "drop"
-    return "wait" if session.updated_at > doubt.noticed_at else "end"
+    heard = session.updated_at > doubt.noticed_at
+    if doubt.sign in _WEAK and not idle:
+        return "drop" if heard or doubt.answer == "refused" or doubt.attempts >= _ATTEMPTS else "wait"
+    return "wait" if heard else "end"
 
 
 def waiting(doubt: Doubt, session: Session, now: datetime, grace: timedelta) -> Doubt:

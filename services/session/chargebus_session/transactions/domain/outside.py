@@ -38,10 +38,16 @@ def whose(readings: Readings, going_on: Iterable[Session]) -> Session | None:
 
 
 def with_readings(fold: Fold, readings: Readings) -> Fold:
-    """Return a transaction with readings from outside; the same ones again change nothing, nor does their order."""
+    """Return a transaction with readings from outside; the same ones again change nothing, nor does their order.
+
+    Those that name it and are from after a rule took it for ended say that it goes on.
+    """
     samples = _within(fold, readings.samples)
     if not samples or _tells_on_its_way(fold):
         return fold
+    if readings.names and fold.closing is not None and not fold.closing.settled:
+        ended_at = fold.closing.at
+        fold = msgspec.structs.replace(fold, closing=None) if any(each.at > ended_at for each in samples) else fold
     event = Event(OUTSIDE, "Updated", samples[0].at, readings.received_at, samples=samples)
     known = registers.read(fold.registers, event)
     added = intervals.read(fold.intervals, known, event)

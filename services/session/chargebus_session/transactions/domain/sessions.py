@@ -7,11 +7,12 @@ import msgspec
 
 from chargebus_session.transactions.domain.energy import Energy, Span, measured
 from chargebus_session.transactions.domain.events import CLOCKLESS, Event, corrected
-from chargebus_session.transactions.domain.fold import Correction, Fold, gaps
+from chargebus_session.transactions.domain.fold import Correction, Fold, flagged, gaps
 
 CLOCK_WENT_BACK: Final = "clock_went_back"
 TRANSACTION_ID_REUSED: Final = "transaction_id_reused"
 IDENTITY_IN_DOUBT: Final = "identity_in_doubt"
+SETTLED_ANEW: Final = "settled_anew"
 END_UNKNOWN: Final = "end_unknown"
 SECOND_PAYER: Final = "second_token"
 PAYER_FROM_REMOTE_START: Final = "token_from_remote_start"
@@ -150,6 +151,18 @@ def summarize(fold: Fold) -> Summary:
         missing=() if fold.started else ("started",),
         flags=_flags(fold, energy, lasted, ended_at),
     )
+
+
+def settled_anew(session: Session, fold: Fold, received_at: datetime) -> Fold:
+    """Return what a late message made of a session, marked where it changed an energy that stood after the end.
+
+    What reached us before the end's message did is not late, in whatever order we read them.
+    """
+    if session.fold.ended is None or received_at <= session.updated_at:
+        return fold
+    before_wh = summarize(session.fold).energy_wh
+    changed = before_wh is not None and before_wh != summarize(fold).energy_wh
+    return flagged(fold, SETTLED_ANEW) if changed else fold
 
 
 def duration(started_at: datetime | None, ended_at: datetime | None) -> timedelta | None:

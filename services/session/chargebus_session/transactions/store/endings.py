@@ -1,6 +1,6 @@
 """Queries about sessions that may be over."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,10 +8,12 @@ import asyncpg
 from chargebus_runtime.columns import columns
 from chargebus_runtime.rows import Rows
 
-from chargebus_session.tables import DoubtRow
-from chargebus_session.transactions.domain.endings import Answer, Doubt, StationSign
+from chargebus_session.tables import ConnectorStateRow, DoubtRow
+from chargebus_session.transactions.domain.endings import Answer, ConnectorState, Doubt, StationSign
 
 _ROWS: Final = Rows(DoubtRow)
+_STATE_ROWS: Final = Rows(ConnectorStateRow)
+_STRENGTH: Final = "CASE WHEN {0}.sign IN ('version', 'removed') THEN 2 WHEN {0}.sign = 'boot' THEN 0 ELSE 1 END"
 _BEGUN: Final = """
     (CASE WHEN flags && ARRAY['clock_implausible']::varchar[] THEN created_at ELSE LEAST(begun_at, created_at) END)
 """
@@ -28,7 +30,7 @@ CROSS JOIN LATERAL (
     AND (r.versions = '' OR version <> ALL(string_to_array(r.versions, ',')))
     LIMIT 20
 ) AS s
-ORDER BY s.session_id, r.sign IN ('version', 'removed') DESC, r.at DESC
+ORDER BY s.session_id, {_STRENGTH.format("r")} DESC, r.at DESC
 ON CONFLICT (session_id) DO UPDATE SET sign = excluded.sign, at = excluded.at, noticed_at = excluded.noticed_at
 WHERE excluded.sign IN ('version', 'removed') OR session_doubt.sign = 'boot'
 """  # noqa: S608 (text from above)
@@ -39,7 +41,8 @@ SELECT DISTINCT ON (session_id) session_id, 'next_start', at, ${{now}}, ${{due}}
         AS r (station_id, evse_id, at)
     CROSS JOIN LATERAL (SELECT session_id {_UNFINISHED} AND evse_id = r.evse_id AND {_BEGUN} < r.at LIMIT 20) AS s
 ) AS older ORDER BY session_id, at
-ON CONFLICT (session_id) DO NOTHING
+ON CONFLICT (session_id) DO UPDATE SET sign = excluded.sign, at = excluded.at, noticed_at = excluded.noticed_at
+WHERE session_doubt.sign = 'boot'
 """  # noqa: S608 (text from above)
 _DUE: Final = f"""
 SELECT {_ROWS.select()} FROM session_doubt WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -51,6 +54,27 @@ _TELL: Final = """
 UPDATE session_doubt AS d SET answer = t.answer, due_at = $3
 FROM unnest($1::uuid[], $2::text[]) AS t (session_id, answer) WHERE d.session_id = t.session_id AND d.asked
 """
+_KEEP_STATES: Final = _STATE_ROWS.upsert()
+_STATES: Final = f"SELECT {_STATE_ROWS.select()} FROM connector_state WHERE station_id = ANY($1::text[])"  # noqa: S608
+_FORGET: Final = "DELETE FROM connector_state WHERE station_id = ANY($1::text[])"
+
+
+async def keep_states(connection: asyncpg.Connection, states: Iterable[ConnectorState]) -> None:
+    """Keep what connectors said last, in order."""
+    newest = {(each.station_id, each.evse_id, each.connector_id): each for each in states}
+    if newest:
+        await connection.execute(_KEEP_STATES, *_STATE_ROWS.arguments(newest.values()))
+
+
+async def states(connection: asyncpg.Connection, station_ids: Collection[str]) -> list[ConnectorState]:
+    """Return what the connectors of stations said last."""
+    return [ConnectorState(**row) for row in await connection.fetch(_STATES, list(station_ids))]
+
+
+async def forget_states(connection: asyncpg.Connection, station_ids: Collection[str]) -> None:
+    """Forget the connectors of stations that are no more."""
+    if station_ids:
+        await connection.execute(_FORGET, list(station_ids))
 
 
 async def note(connection: asyncpg.Connection, signs: Sequence[StationSign], now: datetime, due_at: datetime) -> None:

@@ -38,6 +38,7 @@ CROSS JOIN LATERAL (
 
 _MEASURED: Final = (
     "session_id",
+    "state",
     "meter_start_wh",
     "meter_stop_wh",
     "energy_wh",
