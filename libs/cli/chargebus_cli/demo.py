@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from chargebus_station.habits import Habit
 
 from chargebus_cli.errors import CommandError
 
@@ -25,6 +26,12 @@ _REFUSED: Final[tuple[dict[str, Any], ...]] = (
 TOKENS: Final = (*_DRIVERS, *_REFUSED)
 GOOD: Final = tuple(str(token["id_token"]) for token in _DRIVERS)
 DOUBTFUL: Final = tuple(str(token["id_token"]) for token in _REFUSED)
+
+HABITS: Final[Mapping[str, frozenset[Habit]]] = {
+    "SIM-03": frozenset({Habit.ZONELESS_TIMES, Habit.LONG_SERIAL_NUMBER, Habit.LONG_TOKENS}),
+    "SIM-04": frozenset({Habit.EXTRA_MEMBERS}),
+}
+"""Two of the simulated stations do as some in the field do, so that their deviations can be looked at."""
 
 
 class DemoApi:

@@ -42,7 +42,7 @@ async def live(target: Target) -> None:
         passwords = await api.passwords(fleet.station_ids(target.stations), target.kept / "passwords.json")
     if passwords:
         drivers = Drivers(good=demo.GOOD, doubtful=demo.DOUBTFUL)
-        plan = fleet.Plan(target.ocpp_url, passwords, drivers, meters=target.kept / "meters.json")
+        plan = fleet.Plan(target.ocpp_url, passwords, drivers, meters=target.kept / "meters.json", habits=demo.HABITS)
         say(f"{len(passwords)} simulated stations charge; their day passes at {plan.speed:.0f} times the speed.")
         await fleet.run(plan, say)
 

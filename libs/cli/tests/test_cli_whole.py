@@ -87,6 +87,7 @@ def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
         tokens = {token["id_token"]: token for token in first.get("/v1/tokens")}
         assert tokens["DEMOBLOCKED"]["blocked"]
         assert tokens["DEMOEXPIRED"]["expires_at"]
+        sleep_until(lambda: len(first.get("/v1/deviations")) >= 3, PATIENCE_S)  # of the fleet's habits
         assert (data / "admin-key").stat().st_mode & 0o077 == 0
         family = psutil.Process(first.process.pid).children(recursive=True)
         kept = {session["session_id"] for session in first.get("/v1/sessions")}

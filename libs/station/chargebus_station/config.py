@@ -9,6 +9,7 @@ from chargebus_ocppj.versions import Version
 
 from chargebus_station.backoff import Backoff
 from chargebus_station.charging import Outlet
+from chargebus_station.habits import Habit
 
 AC_22: Final = Outlet(max_power_w=22_000, phases=3)
 AC_11: Final = Outlet(max_power_w=11_000, phases=3)
@@ -66,6 +67,7 @@ class StationConfig:
         seed: of everything random in the station: message ids, transaction ids, jitter.
         register_wh: what the meters show at first.
         reboot_s: simulated seconds that a reboot takes.
+        habits: what it does otherwise than its schemas have it.
     """
 
     station_id: str
@@ -82,6 +84,7 @@ class StationConfig:
     energy_unit: EnergyUnit = EnergyUnit.WH
     reboot_s: float = 30.0
     history_keep: int | None = None
+    habits: frozenset[Habit] = frozenset()
 
     @property
     def address(self) -> str:

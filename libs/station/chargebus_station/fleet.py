@@ -25,7 +25,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from chargebus_station.arrivals import Drivers
 from chargebus_station.charging import Outlet, power_w
 from chargebus_station.clock import HEAD_START, ScaledClock
 from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig
+from chargebus_station.habits import Habit
 from chargebus_station.state import Evse
 from chargebus_station.station import Station
 
@@ -76,7 +77,10 @@ _KINDS: Final = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds."""
+    """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds.
+
+    `habits` are those of stations, by their identities.
+    """
 
     url: str
     passwords: Mapping[str, str]
@@ -85,6 +89,7 @@ class Plan:
     seed: int | None = None
     meters: Path | None = None
     say_every_s: float = SAY_EVERY_S
+    habits: Mapping[str, frozenset[Habit]] = field(default_factory=dict)
 
 
 def station_ids(size: int) -> list[str]:
@@ -125,6 +130,7 @@ class Fleet:
             seed=self._seed,
             register_wh=register_wh,
             history_keep=20,
+            habits=self._plan.habits.get(station_id, frozenset()),
         )
 
     async def live(self, say: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """The outgoing side of a connection: boots, sends what waits, and takes note of the answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chargebus_station.clock import happened
 from chargebus_station.config import Resend
@@ -11,6 +11,7 @@ from chargebus_station.device_model import Setting
 from chargebus_station.dialect import BootReason
 from chargebus_station.effects import Message
 from chargebus_station.faults import Fault
+from chargebus_station.habits import written
 from chargebus_station.history import CallTally
 from chargebus_station.message_queue import Request
 from chargebus_station.registration import Status
@@ -137,7 +138,10 @@ class Sender:
         return RetryRule(settings.number(Setting.MESSAGE_ATTEMPTS), settings.number(Setting.MESSAGE_RETRY_S))
 
     async def _call(self, csms_socket: CsmsSocket, outgoing: Outgoing) -> CallOutcome:
-        tally = self.core.history.tally(outgoing.message.action)
+        message = outgoing.message
+        payload = written(message.action, message.payload, self.core.config.habits)
+        outgoing = replace(outgoing, message=replace(message, payload=payload))
+        tally = self.core.history.tally(message.action)
         tally.sent += 1
         outcome = await csms_socket.call(outgoing, self.core.config.network.answer_timeout_s)
         _count(tally, outcome)
