@@ -16,6 +16,8 @@ from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import FRAMES, SERVICE
 from chargebus_smart_charging.routes import ROUTES
 from chargebus_smart_charging.settings import SmartChargingSettings
+from chargebus_smart_charging.sites import api as sites_api
+from chargebus_smart_charging.sites.operations import Sites
 from chargebus_smart_charging.vehicles.block import Needs
 
 INTENTS: Final[Intents] = {}
@@ -29,6 +31,7 @@ def build(process: Process) -> Service:
     commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
     operations = Operations(database, metrics, timedelta(days=settings.keep_days))
     routes = APIRouter()
+    routes.include_router(sites_api.router(Sites(database, metrics)))
     routes.include_router(limits_api.router(operations))
     return Service(
         SERVICE,

@@ -1,12 +1,18 @@
 """Messages of stations, as the edge puts them on Kafka."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 
+import asyncpg
 import pytest
+import pytest_asyncio
 from chargebus_events.frames import Frame
 from chargebus_events.record import Record
 from chargebus_events.topics import frames_topic
+from chargebus_runtime.migrations import database_url
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 @pytest.fixture
@@ -18,3 +24,24 @@ def message() -> Callable[[str, int, datetime], Record]:
         return frame.record(frames_topic("smart_charging"))
 
     return make
+
+
+@pytest_asyncio.fixture
+async def connect(make_migrated, postgres) -> AsyncIterator[Callable[[], Awaitable[asyncpg.Connection]]]:
+    """Return what opens connections to a database of this test's own."""
+    url = database_url(postgres.url, await make_migrated("smart_charging", MIGRATIONS))
+    opened: list[asyncpg.Connection] = []
+
+    async def connect() -> asyncpg.Connection:
+        opened.append(await asyncpg.connect(url))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        await connection.close()
+
+
+@pytest_asyncio.fixture
+async def connection(connect) -> asyncpg.Connection:
+    """Return a connection to a database of this test's own."""
+    return await connect()

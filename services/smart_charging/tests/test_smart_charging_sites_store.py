@@ -1,0 +1,128 @@
+"""Sites in the database: kept as they are described, and due when somebody says so."""
+
+import asyncio
+from datetime import UTC, datetime, time, timedelta
+
+from chargebus_smart_charging.sites.domain.site import (
+    CalendarEntry,
+    Capacity,
+    Evse,
+    LoadMeter,
+    Node,
+    Policy,
+    Site,
+)
+from chargebus_smart_charging.sites.store import due, evses, sites
+from chargebus_smart_charging.sites.store.sites import Described
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+FULL = Site(
+    "S-1",
+    "depot",
+    (
+        Node("b", "grid", "panel B", Capacity(63.0, 30_000.0, 31_000.0), 0.05, 20.0),
+        Node(
+            "grid",
+            None,
+            calendar=(
+                CalendarEntry(Capacity(phase_a=32.0), weekdays=(0, 4), from_time=time(17), to_time=time(6)),
+                CalendarEntry(Capacity(total_w=10_000.0), starts_at=NOW, ends_at=NOW + MINUTE),
+            ),
+            meter=LoadMeter((20.0, 21.0, 22.0), 90.0, "CS-METER", "everything"),
+        ),
+    ),
+    (
+        Evse("CS-2", 1, "b", "DC", 230.0, (2, 3, 1), 1.0, 80.0, 0.5, 2.0),
+        Evse("CS-1", 2, "grid"),
+        Evse("CS-1", 1, "grid", phases=(3,)),
+    ),
+    zone="NL",
+    time_zone="Europe/Amsterdam",
+    policy=Policy(interval_s=30.0, objective="price", default_a=6.0),
+)
+
+
+def plain(site_id: str, *station_ids: str, zone: str = "") -> Site:
+    return Site(site_id, "", (Node("grid", None),), tuple(Evse(each, 1, "grid") for each in station_ids), zone)
+
+
+async def put(connection, *described: Site) -> None:
+    for each in described:
+        await sites.put(connection, Described(each, NOW, NOW))
+
+
+async def test_a_site_is_read_back_as_it_was_described(connection):
+    await put(connection, FULL, plain("S-2", "CS-9"))
+
+    assert await sites.load(connection, ["S-1", "S-2", "S-3"]) == {"S-1": FULL, "S-2": plain("S-2", "CS-9")}
+
+
+async def test_a_description_takes_the_place_of_the_one_before(connection):
+    await put(connection, FULL, plain("S-1", "CS-9"))
+
+    assert await sites.load(connection, ["S-1"]) == {"S-1": plain("S-1", "CS-9")}
+    assert await evses.sites_of(connection, ["CS-1", "CS-9"]) == {"CS-9": "S-1"}
+
+
+async def test_nothing_is_left_of_a_site_that_is_removed(connection):
+    await put(connection, FULL)
+    await due.mark(connection, ["S-1"], NOW)
+
+    assert await sites.remove(connection, "S-1")
+    assert not await sites.remove(connection, "S-1")
+    for table in ("site", "site_due", "node", "evse"):
+        assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_stations_are_found_where_they_hang_and_where_else(connection):
+    await put(connection, plain("S-1", "CS-1"), plain("S-2", "CS-2"))
+
+    assert await evses.sites_of(connection, ["CS-1", "CS-2", "CS-3"]) == {"CS-1": "S-1", "CS-2": "S-2"}
+    assert await evses.elsewhere(connection, "S-1", ["CS-1", "CS-2", "CS-3"]) == {"CS-2": "S-2"}
+
+
+async def test_a_zone_has_its_sites_and_a_site_is_a_zone_of_its_own(connection):
+    await put(connection, plain("S-1", zone="NL"), plain("S-2", zone="NL"), plain("S-3", zone="BE"))
+
+    assert sorted(await sites.in_zones(connection, ["NL"])) == ["S-1", "S-2"]
+    assert await sites.in_zones(connection, ["S-3"]) == ["S-3"]
+
+
+async def test_the_earliest_mark_says_when_a_site_is_due(connection):
+    await put(connection, plain("S-1"), plain("S-2"))
+    taken = await due.take(connection, NOW, 10)
+    await due.put_off(connection, [(each, NOW + 60 * MINUTE) for each in taken])
+    await due.mark(connection, ["S-1", "S-9"], NOW + 5 * MINUTE)
+    await due.mark(connection, ["S-1"], NOW + 10 * MINUTE)
+
+    assert await due.take(connection, NOW + 4 * MINUTE, 10) == []
+    assert [each.site_id for each in await due.take(connection, NOW + 5 * MINUTE, 10)] == ["S-1"]
+
+
+async def test_a_mark_that_comes_while_a_site_is_planned_is_not_lost(connect, connection):
+    await put(connection, plain("S-1"), plain("S-2"))
+    async with connection.transaction():
+        taken = await due.take(connection, NOW, 10)
+        async with asyncio.timeout(5):  # who marks does not wait for who plans
+            await due.mark(await connect(), ["S-1"], NOW)
+        await due.put_off(connection, [(each, NOW + MINUTE) for each in taken])
+
+    assert [each.site_id for each in await due.take(connection, NOW, 10)] == ["S-1"]
+
+
+async def test_a_site_that_is_being_planned_is_passed_over_by_others(connect, connection):
+    await put(connection, plain("S-1"), plain("S-2"))
+    async with connection.transaction():
+        assert len(await due.take(connection, NOW, 1)) == 1
+        other = await connect()
+        async with other.transaction():
+            assert [each.site_id for each in await due.take(other, NOW, 10)] == ["S-2"]
+
+
+async def test_a_piece_begins_with_what_has_waited_longest(connection):
+    await put(connection, plain("S-1"), plain("S-2"), plain("S-3"))
+    await due.mark(connection, ["S-2"], NOW - MINUTE)
+
+    assert [each.site_id for each in await due.take(connection, NOW, 1)] == ["S-2"]
