@@ -133,8 +133,8 @@ class SiteDescription(Input):
     nodes: list[NodeDescription] = Field(min_length=1, max_length=2000)
     evses: list[EvseDescription] = Field(default=[], max_length=5000)
     policy: PolicyDescription = PolicyDescription()
-    version: WholeNumber | None = Field(
-        default=None, ge=1, le=2**31 - 1, description="of the site from which this was changed; left out: of any"
+    version: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1)] | None = Field(
+        default=None, description="of the site from which this was changed; left out: of any"
     )
 
     def site(self, site_id: str) -> Site:

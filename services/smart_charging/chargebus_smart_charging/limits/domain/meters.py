@@ -1,0 +1,139 @@
+"""What meters of other loads say, and what counts where they say nothing."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+
+from chargebus_smart_charging.sites.domain.bound import Horizon
+from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, LoadMeter, Node, PerPhase, Site
+from chargebus_smart_charging.sites.domain.tree import downwards, upwards
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What other loads are expected to draw, one value after the other by `resolution_s` from `starts_at`."""
+
+    starts_at: datetime
+    resolution_s: float
+    values_a: tuple[PerPhase, ...]
+
+    def most(self, starts_at: datetime, ends_at: datetime) -> PerPhase | None:
+        """Return the most on each phase in a time; None where it does not tell of all of it."""
+        last = self.starts_at + timedelta(seconds=self.resolution_s * len(self.values_a))
+        if starts_at < self.starts_at or ends_at > last:
+            return None
+        first = int((starts_at - self.starts_at).total_seconds() // self.resolution_s)
+        end = -int(-(ends_at - self.starts_at).total_seconds() // self.resolution_s)
+        values = self.values_a[first:end]
+        return _most(values) if values else None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The newest that a node's meter said, and what is expected."""
+
+    phase_a: PerPhase
+    at: datetime
+    forecast: Forecast | None = None
+
+
+class Meters(msgspec.Struct, frozen=True):
+    """What is measured at a site: the readings of its nodes' meters, and what each EVSE draws on the site's phases."""
+
+    readings: Mapping[str, Reading] = {}
+    drawn: Mapping[EvseKey, PerPhase] = {}
+
+
+class OtherLoads(msgspec.Struct, frozen=True):
+    """What others than EVSEs draw at a node and below, in each interval; `is_assumed` where a meter is silent."""
+
+    by_interval: tuple[PerPhase, ...]
+    is_assumed: bool = False
+
+
+def is_silent(meter: LoadMeter, reading: Reading | None, now: datetime) -> bool:
+    """Tell whether a meter has said nothing for too long."""
+    return reading is None or (now - reading.at).total_seconds() > meter.silent_after_s
+
+
+def silent(site: Site, meters: Meters, now: datetime) -> list[Node]:
+    """Return the nodes whose meter says nothing."""
+    return [
+        node
+        for node in site.nodes
+        if node.meter is not None and is_silent(node.meter, meters.readings.get(node.node_id), now)
+    ]
+
+
+def other_loads(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> dict[str, OtherLoads]:
+    """Return what others draw at each node.
+
+    A node without a meter carries what is drawn below it; one whose meter measures other loads only carries its own
+    besides; one whose meter measures everything knows what others draw below it, too.
+    """
+    nothing = OtherLoads((NOTHING,) * len(horizon.lengths_s))
+    below = dict.fromkeys((node.node_id for node in site.nodes), nothing)
+    drawn = _drawn_below(site, meters) if any(_covers_all(node) for node in site.nodes) else {}
+    for node in reversed(downwards(site.nodes)):
+        own = _own(node, meters.readings.get(node.node_id), drawn.get(node.node_id, NOTHING), now, horizon)
+        if own is not None:
+            below[node.node_id] = own if _covers_all(node) else _sum(own, below[node.node_id])
+        if node.parent_id is not None:
+            below[node.parent_id] = _sum(below[node.parent_id], below[node.node_id])
+    return below
+
+
+def _covers_all(node: Node) -> bool:
+    return node.meter is not None and node.meter.covers == "everything"
+
+
+def _own(node: Node, reading: Reading | None, drawn: PerPhase, now: datetime, horizon: Horizon) -> OtherLoads | None:
+    """Return what the meter of a node tells; the first interval is as it is now, the others as is expected."""
+    if node.meter is None:
+        return None
+    if reading is None or is_silent(node.meter, reading, now):
+        return OtherLoads((node.meter.worst_case_a,) * len(horizon.lengths_s), is_assumed=True)
+    newest = _less(reading.phase_a, drawn) if _covers_all(node) else _less(reading.phase_a, NOTHING)
+    values = []
+    for number, (starts_at, ends_at) in enumerate(intervals(horizon)):
+        expected = reading.forecast.most(starts_at, ends_at) if reading.forecast is not None and number else None
+        values.append(newest if expected is None else _less(expected, NOTHING))
+    return OtherLoads(tuple(values))
+
+
+def intervals(horizon: Horizon) -> list[tuple[datetime, datetime]]:
+    """Return when each interval begins and ends."""
+    ends_at = [horizon.starts_at]
+    for length_s in horizon.lengths_s:
+        ends_at.append(ends_at[-1] + timedelta(seconds=length_s))
+    return list(pairwise(ends_at))
+
+
+def _drawn_below(site: Site, meters: Meters) -> dict[str, PerPhase]:
+    by_id = {node.node_id: node for node in site.nodes}
+    drawn: dict[str, PerPhase] = {}
+    for evse in site.evses:
+        phase_a = meters.drawn.get(evse.key)
+        if phase_a is not None:
+            for node in upwards(by_id, evse.node_id):
+                drawn[node.node_id] = _add(drawn.get(node.node_id, NOTHING), phase_a)
+    return drawn
+
+
+def _sum(one: OtherLoads, other: OtherLoads) -> OtherLoads:
+    by_interval = tuple(map(_add, one.by_interval, other.by_interval))
+    return OtherLoads(by_interval, one.is_assumed or other.is_assumed)
+
+
+def _add(one: PerPhase, other: PerPhase) -> PerPhase:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _less(whole: PerPhase, part: PerPhase) -> PerPhase:
+    """Return what is left of a whole, at least nothing: who feeds in may stop at any time."""
+    return max(0.0, whole[0] - part[0]), max(0.0, whole[1] - part[1]), max(0.0, whole[2] - part[2])
+
+
+def _most(values: tuple[PerPhase, ...]) -> PerPhase:
+    first, second, third = (max(value[phase] for value in values) for phase in range(3))
+    return first, second, third
