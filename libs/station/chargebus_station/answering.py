@@ -59,6 +59,7 @@ class Answering:
 
     def _decider(self) -> CommandDecider:
         core = self._core
+        core.state.count_profiles()
         return CommandDecider(core.state, core.queue, core.registration.status, core.clock.now())
 
     def _note(self, call: Call, payload: Payload) -> CommandEntry:

@@ -1,4 +1,4 @@
-"""How a vehicle takes energy: ramp, plateau and taper; pure, driven by elapsed seconds."""
+"""How a vehicle takes energy: ramp, plateau and taper, on its own phases; pure, driven by elapsed seconds."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,18 +13,28 @@ STEP_S: Final = 10.0
 FLOOR: Final = 0.06
 """The share of its power that a battery still takes when it is almost full."""
 
+_ROUNDED_W: Final = 1.0
+"""What a limit may lose when it is written in watts."""
+
 NOMINAL_V: Final = 230.0
 DC_V: Final = 400.0
 
 
 @dataclass(frozen=True)
 class Vehicle:
-    """What stands in front of the station. States of charge are shares of the capacity, from 0 to 1."""
+    """What stands in front of the station. States of charge are shares of the capacity, from 0 to 1.
+
+    `phases`, `min_current_a` and `max_current_a` are those of its own charger, for AC: what is offered below the least
+    current makes it stop. Spec: IEC 61851-1, Annex A (6 A)
+    """
 
     capacity_wh: float
     max_power_w: float
     soc: float
     target_soc: float = 1.0
+    phases: int = 3
+    min_current_a: float = 6.0
+    max_current_a: float = 32.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,15 @@ class Outlet:
 
     def watts(self, amperes: float) -> float:
         """Return the power of so many amperes on each phase."""
-        return amperes * NOMINAL_V * self.phases if self.phases else amperes * DC_V
+        return self.watts_on(amperes, self.phases)
+
+    def watts_on(self, amperes: float, phases: int) -> float:
+        """Return the power of so many amperes on each of so many phases; DC has none."""
+        return amperes * NOMINAL_V * phases if self.phases else amperes * DC_V
+
+    def amperes(self, watts: float) -> float:
+        """Return the current on each phase at this power."""
+        return watts / self.watts(1.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,29 @@ class Charge:
         """Whether the vehicle wants no more."""
         return self.soc >= self.vehicle.target_soc
 
+    @property
+    def phases(self) -> int:
+        """How many phases it uses; 0 for DC."""
+        return min(self.vehicle.phases, self.outlet.phases)
+
+    @property
+    def least_w(self) -> float:
+        """The least power that it can be offered without stopping; a DC vehicle takes any."""
+        return self.outlet.watts_on(self.vehicle.min_current_a, self.phases) if self.phases else 0.0
+
+    @property
+    def most_w(self) -> float:
+        """The most that the vehicle and the outlet allow together."""
+        available_w = min(self.vehicle.max_power_w, self.outlet.max_power_w)
+        if not self.phases:
+            return available_w
+        own_w = self.outlet.watts_on(self.vehicle.max_current_a, self.phases)
+        return min(available_w, own_w, self.outlet.max_power_w * self.phases / self.outlet.phases)
+
+    def stopped_by(self, limit_w: float) -> bool:
+        """Whether the station offers too little for it to charge."""
+        return limit_w <= 0 or limit_w < self.least_w - _ROUNDED_W
+
 
 def begin(vehicle: Vehicle, outlet: Outlet) -> Charge:
     """Return the charge of a vehicle that has just been connected."""
@@ -71,10 +112,9 @@ def power_w(charge: Charge, limit_w: float = math.inf) -> float:
     The ramp is linear in time; the taper is linear in the state of charge and begins the earlier, the harder the
     battery is charged for its size.
     """
-    if charge.full:
+    if charge.full or charge.stopped_by(limit_w):
         return 0.0
-    vehicle = charge.vehicle
-    available_w = min(vehicle.max_power_w, charge.outlet.max_power_w)
+    vehicle, available_w = charge.vehicle, charge.most_w
     taper_at = min(0.92, max(0.5, 0.95 - 0.3 * available_w / vehicle.capacity_wh))
     taper = 1.0 if charge.soc <= taper_at else max(FLOOR, (1.0 - charge.soc) / (1.0 - taper_at))
     ramp = min(1.0, (charge.seconds + STEP_S) / RAMP_S)

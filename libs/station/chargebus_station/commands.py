@@ -1,20 +1,28 @@
 """What a station decides about a command of the CSMS, whatever the version says it in."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from chargebus_station.effects import Effect, Reboot, RefreshStatus, Reply, StartCharge, StopCharge, status
-from chargebus_station.profiles import Profile, RateUnit
+from chargebus_station.effects import (
+    Effect,
+    LimitsChanged,
+    Reboot,
+    RefreshStatus,
+    Reply,
+    StartCharge,
+    StopCharge,
+    status,
+)
+from chargebus_station.profile_rules import Capabilities, Refusal, refusal
+from chargebus_station.profiles import CSO, Profile, RateUnit
 from chargebus_station.registration import Status
 from chargebus_station.state import Evse, Operability, Reservation, StationState
 from chargebus_station.transaction import IdToken, StopCause, StopReason, Trigger
 from chargebus_station.transaction_queue import TransactionQueue
 
-COMPOSITE_STEP_S: Final = 60
 COMPOSITE_REACH_S: Final = 7 * 24 * 3600
 MAX_PERIODS: Final = 24
 
@@ -42,12 +50,19 @@ class CommandDecider:
         evse = self.state.evses.get(evse_id)
         return [] if evse is None else [evse]
 
-    def start(self, evse_id: int | None, token: IdToken, group: str = "", remote_start_id: int | None = None) -> Reply:
-        """Start a charge from afar, on this EVSE or on the first one that can.
+    def start(
+        self,
+        evse_id: int | None,
+        token: IdToken,
+        group: str = "",
+        remote_start_id: int | None = None,
+        profile: Profile | None = None,
+    ) -> Reply:
+        """Start a charge from afar, on this EVSE or on the first one that can, under a profile if one comes along.
 
-        Spec: OCPP 1.6 5.11; OCPP 2.0.1 B02.FR.05, F01.FR.20 to FR.26, F02.FR.01
+        Spec: OCPP 1.6 5.11; OCPP 2.0.1 B02.FR.05, F01.FR.08 to FR.11, F01.FR.20 to FR.26, F02.FR.01, K05.FR.01
         """
-        if self.registered is not Status.ACCEPTED:
+        if self.registered is not Status.ACCEPTED or (profile is not None and profile.purpose != "TxProfile"):
             return status("Rejected")
         for evse in self.evses(evse_id or 0):
             reservation = self.state.reserved_for(evse.id, self.now)
@@ -56,6 +71,8 @@ class CommandDecider:
                 payload: dict[str, object] = {"status": "Accepted"}
                 if evse.transaction is not None:
                     payload["transactionId"] = evse.transaction.transaction_id
+                if profile is not None:
+                    self.state.profiles.install(replace(profile, evse_id=evse.id), self.now)
                 return Reply(payload, (StartCharge(evse.id, token, remote_start_id),))
         return status("Rejected")
 
@@ -152,32 +169,41 @@ class CommandDecider:
         cause = StopCause(Trigger.UNLOCK_COMMAND, StopReason.UNLOCK_COMMAND)
         return (StopCharge(evse_id, cause),) if self.state.evses[evse_id].occupied else ()
 
-    def can_take(self, profile: Profile) -> bool:
-        """Whether a charging profile fits. Spec: OCPP 1.6 5.16; OCPP 2.0.1 K01.FR.06, K01.FR.09, K01.FR.28."""
-        if profile.evse_id not in {0, *self.state.evses}:
-            return False
-        if profile.purpose != "TxProfile":
-            return True
-        evse = self.state.evses.get(profile.evse_id)
-        if evse is None or evse.transaction is None:
-            return False
-        return profile.transaction_id in {None, evse.transaction.transaction_id}
+    def set_profile(self, profile: Profile, able: Capabilities) -> Refusal | None:
+        """Install a charging profile, or return why not."""
+        held = self.state.profiles.held
+        refused = refusal(profile, able, held, self.state.evses.get(profile.evse_id))
+        if refused is None:
+            self.state.profiles.install(profile, self.now)
+        return refused
+
+    def clear_profiles(self, wanted: Callable[[Profile], bool]) -> Reply:
+        """Remove those that are wanted of the CSMS's own profiles. Spec: OCPP 1.6 5.5; OCPP 2.0.1 K10."""
+        cleared = self.state.profiles.clear(lambda profile: profile.source == CSO and wanted(profile), self.now)
+        return status("Accepted", LimitsChanged()) if cleared else status("Unknown")
 
     def composite(self, evse_id: int, duration_s: int, unit: RateUnit) -> list[tuple[int, float]]:
-        """Return (start in seconds, limit) of the coming time, in W or A. Spec: OCPP 2.0.1 K08.FR.02 to FR.06."""
+        """Return (start in seconds, limit) of the coming time, in W or A, from the EVSE or all of them (0).
+
+        Spec: OCPP 2.0.1 K08.FR.02 to FR.06; OCPP 1.6 5.7
+        """
         evses = self.evses(evse_id)
-        watts = evses[0].outlet.watts(1.0) if unit is RateUnit.AMPERES else 1.0
+        until = self.now + timedelta(seconds=min(duration_s, COMPOSITE_REACH_S))
+        instants = {
+            at for evse in evses for at in self.state.profiles.changes(self.state.moment(evse, self.now), until)
+        }
         periods: list[tuple[int, float]] = []
-        for start_s in range(0, max(1, min(duration_s, COMPOSITE_REACH_S)), COMPOSITE_STEP_S):
-            at = self.now + timedelta(seconds=start_s)
-            limit = round(sum(self._capped_w(evse, at) for evse in evses) / watts, 1)
+        for at in (self.now, *sorted(instants)):
+            limit = round(sum(self._capped(evse, at, unit) for evse in evses), 1)
             if not periods or periods[-1][1] != limit:
-                periods.append((start_s, limit))
+                periods.append((round((at - self.now).total_seconds()), limit))
         return periods[:MAX_PERIODS]
 
-    def _capped_w(self, evse: Evse, at: datetime) -> float:
-        limit_w = self.state.limit_w(evse, at)
-        return evse.outlet.max_power_w if math.isinf(limit_w) else min(limit_w, evse.outlet.max_power_w)
+    def _capped(self, evse: Evse, at: datetime, unit: RateUnit) -> float:
+        limit, most_w = self.state.limit(evse, at), evse.outlet.max_power_w
+        if unit is RateUnit.WATTS:
+            return min(limit.watts(evse.outlet), most_w)
+        return min(limit.amperes(evse.outlet), evse.outlet.amperes(most_w))
 
 
 def _serves(reservation: Reservation, token: str, group: str) -> bool:

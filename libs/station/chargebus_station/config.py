@@ -9,6 +9,7 @@ from chargebus_ocppj.versions import Version
 
 from chargebus_station.backoff import Backoff
 from chargebus_station.charging import Outlet
+from chargebus_station.charging_habits import ChargingHabits
 from chargebus_station.habits import Habit
 
 AC_22: Final = Outlet(max_power_w=22_000, phases=3)
@@ -68,6 +69,7 @@ class StationConfig:
         register_wh: what the meters show at first.
         reboot_s: simulated seconds that a reboot takes.
         habits: what it does otherwise than its schemas have it.
+        charging_habits: what it does its own way about charging profiles.
     """
 
     station_id: str
@@ -85,6 +87,7 @@ class StationConfig:
     reboot_s: float = 30.0
     history_keep: int | None = None
     habits: frozenset[Habit] = frozenset()
+    charging_habits: ChargingHabits = frozenset()
 
     @property
     def address(self) -> str:

@@ -1,5 +1,6 @@
 """The parts of one station that its activities share."""
 
+import asyncio
 import random
 import uuid
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class Core:
     faults: Faults = field(default_factory=Faults)
     messages: MessageQueue = field(default_factory=MessageQueue)
     changes: Changes = field(default_factory=Changes)
+    limit_news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when charging profiles have changed."""
     connected: bool = False
 
     @property
@@ -66,6 +69,7 @@ def build(config: StationConfig, clock: Clock) -> Core:
         device=device,
         settings=Settings(device, dialect.addresses),
         local_list=dict.fromkeys(config.local_tokens, "Accepted"),
+        charging_habits=set(config.charging_habits),
     )
     if config.password is not None:
         state.settings.put(Setting.PASSWORD, config.password)

@@ -17,11 +17,15 @@ from chargebus_station.sender import Sender
 
 @dataclass(frozen=True)
 class ConnectionUsers:
-    """Who uses the socket: `connected` is told that there is a new one, and how long there was none (simulated)."""
+    """Who uses the socket.
+
+    `connected` is told that there is a new one, and how long there was none (simulated); `lost` that it is gone.
+    """
 
     sender: Sender
     answering: Answering
     connected: Callable[[float], None]
+    lost: Callable[[], None]
 
 
 class CsmsConnection:
@@ -85,19 +89,20 @@ class CsmsConnection:
         core.changed()
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._reading = tasks.create_task(self._read(csms_socket))
+                self._reading = tasks.create_task(self._read(csms_socket, users.lost))
                 tasks.create_task(users.sender.send_all(csms_socket))
         finally:
             core.messages.flush()
             if socket not in self.abandoned:
                 await csms_socket.close()
 
-    async def _read(self, csms_socket: CsmsSocket) -> None:
+    async def _read(self, csms_socket: CsmsSocket, lost: Callable[[], None]) -> None:
         try:
             await csms_socket.read()
         finally:
             self.csms_socket, self._core.connected = None, False
             self._lost_at = self._core.clock.now()
+            lost()
             self._core.changed()
 
     def cut(self, reason: str) -> None:

@@ -182,6 +182,15 @@ class Setting(StrEnum):
     CONNECTION_TIMEOUT_S = "connection time-out"
     OFFLINE_THRESHOLD_S = "offline threshold"
     PASSWORD = "basic auth password"  # noqa: S105  the name of a variable
+    SMART_CHARGING_ENABLED = "smart charging"
+    MAX_STACK_LEVEL = "highest stack level"
+    RATE_UNITS = "units of limits"
+    MAX_PERIODS = "periods per schedule"
+    MAX_PROFILES = "most charging profiles"
+    PROFILES_HELD = "charging profiles that are held"
+    SWITCHES_PHASES = "switches between three phases and one"
+    LIMIT_SIGNIFICANCE_PERCENT = "change of a limit that is told"
+    LIMITS_WITH_SCHEDULES = "limits are told with their schedules"
 
 
 _DEFAULTS: Final[Mapping[Setting, str]] = {
@@ -200,6 +209,15 @@ _DEFAULTS: Final[Mapping[Setting, str]] = {
     Setting.CONNECTION_TIMEOUT_S: "120",
     Setting.OFFLINE_THRESHOLD_S: "600",
     Setting.PASSWORD: "",
+    Setting.SMART_CHARGING_ENABLED: "true",
+    Setting.MAX_STACK_LEVEL: "10",
+    Setting.RATE_UNITS: "A,W",
+    Setting.MAX_PERIODS: "24",
+    Setting.MAX_PROFILES: "10",
+    Setting.PROFILES_HELD: "0",
+    Setting.SWITCHES_PHASES: "false",
+    Setting.LIMIT_SIGNIFICANCE_PERCENT: "1",
+    Setting.LIMITS_WITH_SCHEDULES: "false",
 }
 
 
@@ -209,6 +227,12 @@ class Settings:
 
     device: DeviceModel
     addresses: Mapping[Setting, VariableAddress]
+
+    def most(self, setting: Setting) -> float:
+        """Return the highest value that the variable can have, where it counts something; else the value itself."""
+        address = self.addresses.get(setting)
+        variable = None if address is None else self.device.get(address)
+        return self.number(setting) if variable is None or math.isinf(variable.maximum) else variable.maximum
 
     def text(self, setting: Setting) -> str:
         """Return the value as it stands."""

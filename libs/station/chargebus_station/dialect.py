@@ -13,6 +13,7 @@ from chargebus_station.commands import CommandDecider
 from chargebus_station.config import StationConfig
 from chargebus_station.device_model import Setting, Settings, Variable, VariableAddress
 from chargebus_station.effects import Message, Reply
+from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.measurands import Sample
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import Context, Event, IdToken
@@ -116,6 +117,14 @@ class Dialect(Protocol):
 
     def learn(self, answer: Mapping[str, Any]) -> Learned:
         """Return what the answer to a transaction message says."""
+        ...
+
+    def limit_set(self, external: ExternalLimit, at: datetime, *, with_schedule: bool) -> tuple[Message, ...]:
+        """Return what is told when somebody else limits the station, where the version tells it."""
+        ...
+
+    def limit_cleared(self, external: ExternalLimit) -> tuple[Message, ...]:
+        """Return what is told when that limit is lifted."""
         ...
 
     def meter_values(self, evse: Evse, reading: tuple[Context, Sample], settings: Settings) -> Message:

@@ -79,6 +79,8 @@ class RunningVisit:
         self._evse: Evse = core.state.evses[visit.evse_id]
         self._stopped = asyncio.Event()
         self._started = asyncio.Event()
+        self._news = asyncio.Event()
+        self._limit_w = math.inf
         self._cause: StopCause | None = None
         self._opening: Opening | None = visit.remote
         self._entry: TransactionEntry | None = None
@@ -90,6 +92,11 @@ class RunningVisit:
             self._cause = cause
             self._stopped.set()
             self._started.set()
+            self._news.set()
+
+    def look_again(self) -> None:
+        """See what may be drawn now: limits have changed."""
+        self._news.set()
 
     def start(self, opening: Opening) -> None:
         """Authorize the vehicle that waits, from afar."""
@@ -203,10 +210,11 @@ class RunningVisit:
         evse.charge = charging.begin(visit.vehicle, evse.outlet)
         self._reporter.status(evse, ConnectorState.CHARGING)
         began_at = self._metered_at = clock.now()
+        self._limit_w = self._core.state.limit_w(evse, began_at)
         elapsed_s = 0.0
         sample_at_s = self._sample_interval_s()
         while elapsed_s < visit.stay_s:
-            cause = await self._wait(min(visit.stay_s, sample_at_s) - elapsed_s)
+            cause = await self._wait_for_news(min(visit.stay_s, sample_at_s) - elapsed_s)
             elapsed_s = (clock.now() - began_at).total_seconds()
             self._meter()
             if cause is not None:
@@ -223,14 +231,14 @@ class RunningVisit:
         return self._core.settings.number(Setting.SAMPLE_INTERVAL_S) or math.inf
 
     def _meter(self) -> None:
-        """Move the energy of the time that has passed since the last look."""
+        """Move the energy of the time that has passed since the last look, under the limit that held meanwhile."""
         evse, now = self._evse, self._core.clock.now()
         if evse.charge is not None:
             seconds = (now - self._metered_at).total_seconds()
-            after = charging.advance(evse.charge, seconds, self._core.state.limit_w(evse, now))
+            after = charging.advance(evse.charge, seconds, self._limit_w)
             evse.register_wh += after.energy_wh - evse.charge.energy_wh
             evse.charge = after
-        self._metered_at = now
+        self._metered_at, self._limit_w = now, self._core.state.limit_w(evse, now)
 
     def _show_state(self) -> None:
         """Tell when the vehicle wants no more, or the station gives no more. Spec: OCPP 2.0.1 E02.FR.02."""
@@ -240,7 +248,7 @@ class RunningVisit:
         state = ChargingState.CHARGING
         if evse.charge.full:
             state = ChargingState.SUSPENDED_EV
-        elif self._core.state.limit_w(evse, self._core.clock.now()) <= 0:
+        elif evse.charge.stopped_by(self._limit_w):
             state = ChargingState.SUSPENDED_EVSE
         if state is not transaction.state:
             self._reporter.charging_state(transaction, state)
@@ -274,6 +282,15 @@ class RunningVisit:
 
     def _points(self, setting: Setting) -> set[str]:
         return set(self._core.settings.words(setting))
+
+    async def _wait_for_news(self, seconds: float) -> StopCause | None:
+        """Wait, but not longer than until what may be drawn changes."""
+        self._news.clear()
+        if self._cause is None:
+            now = self._core.clock.now()
+            changes_in_s = self._core.state.limit_changes_in_s(self._evse, now, max(0.0, seconds))
+            await happened(self._news, self._core.clock.sleep(changes_in_s))
+        return self._cause
 
     async def _wait(self, seconds: float) -> StopCause | None:
         await happened(self._stopped, self._core.clock.sleep(max(0.0, seconds)))

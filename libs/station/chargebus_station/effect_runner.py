@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
+from chargebus_station.charging_habits import ChargingHabit
 from chargebus_station.core import Core
 from chargebus_station.csms_connection import CsmsConnection
 from chargebus_station.dialect import BootReason
 from chargebus_station.effects import (
     Announce,
     Effect,
+    LimitsChanged,
     Message,
     Reboot,
     Reconnect,
@@ -58,6 +60,8 @@ class EffectRunner:
                 self._announce(effect)
             case Tell(messages):
                 self.spawn(self._tell(messages))
+            case LimitsChanged():
+                self.visits.look_again()
             case Reconnect():
                 self.spawn(self.connection.reconnect())
             case _:
@@ -116,6 +120,8 @@ class EffectRunner:
         """Go down and come up again; the queue and the history survive, the registration does not."""
         self.connection.cut("reboot")
         self.core.registration = Registration()
+        if ChargingHabit.FORGETS_AT_BOOT in self.core.state.charging_habits:
+            self.core.state.profiles.clear(lambda _profile: True, self.core.clock.now())
         await self.core.clock.sleep(self.core.config.reboot_s)
         self.connection.mend("reboot")
 

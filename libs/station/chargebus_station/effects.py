@@ -75,7 +75,12 @@ class Reconnect:
     """Close the socket and come back, with what has changed (a new password)."""
 
 
-Effect = StartCharge | StopCharge | Reboot | RefreshStatus | Announce | Tell | Reconnect
+@dataclass(frozen=True)
+class LimitsChanged:
+    """See what the EVSEs may give now: charging profiles have changed."""
+
+
+Effect = StartCharge | StopCharge | Reboot | RefreshStatus | Announce | Tell | Reconnect | LimitsChanged
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ ENERGY: Final = "Energy.Active.Import.Register"
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the meter; `energy_wh` is the register, which only ever rises."""
+    """One look at the meter; `energy_wh` is the register, which only ever rises; `used` phases carry the power."""
 
     at: datetime
     energy_wh: int
     power_w: float = 0.0
     phases: int = 3
+    used: int = 0
     soc_percent: float | None = None
 
 
@@ -57,7 +58,8 @@ def _current(shown: Sample) -> Iterator[Value]:
     if not shown.phases:
         yield Value("Current.Import", round(shown.power_w / DC_V, 2), "A")
     for number in range(1, shown.phases + 1):
-        yield Value("Current.Import", round(shown.power_w / shown.phases / NOMINAL_V, 2), "A", f"L{number}")
+        amperes = shown.power_w / shown.used / NOMINAL_V if number <= shown.used else 0.0
+        yield Value("Current.Import", round(amperes, 2), "A", f"L{number}")
 
 
 def _voltage(shown: Sample) -> Iterator[Value]:

@@ -103,8 +103,7 @@ class Reporter:
 
     def sample(self, evse: Evse) -> Sample:
         """Return what the meter of an EVSE shows."""
-        now = self._core.clock.now()
-        return evse.read(now, self._core.state.limit_w(evse, now))
+        return self._core.state.shown(evse, self._core.clock.now())
 
     def meter_values(self, evse: Evse) -> None:
         """Send a reading that the CSMS asked for. Spec: OCPP 1.6 5.17; OCPP 2.0.1 F06.FR.06."""
@@ -162,6 +161,14 @@ class Reporter:
             shown = self.sample(evse)
             self._tell(self._event(evse.transaction, _EventParts(Kind.UPDATED, trigger, (context, shown))))
 
+    def rate_changed(self, evse: Evse) -> None:
+        """Tell that somebody else than the CSMS has changed what the EVSE may give.
+
+        Spec: OCPP 2.0.1 K12.FR.03, K13.FR.03
+        """
+        if evse.transaction is not None:
+            self._tell(self._event(evse.transaction, _EventParts(Kind.UPDATED, Trigger.CHARGING_RATE_CHANGED)))
+
     def end(self, evse: Evse, cause: StopCause) -> None:
         """End the transaction of an EVSE. Spec: OCPP 1.6 4.10; OCPP 2.0.1 E06, E07."""
         core, transaction, shown = self._core, evse.transaction, self.sample(evse)
@@ -170,7 +177,8 @@ class Reporter:
         evse.transaction = None
         transaction.state = ChargingState.IDLE if cause.token is None else ChargingState.EV_CONNECTED
         core.history.close(transaction.entry, shown.at, shown.energy_wh, cause.reason.value)
-        core.state.profiles.transaction_ended(evse.id)
+        core.state.profiles.transaction_ended(evse.id, shown.at)
+        core.state.priority.discard(transaction.transaction_id or "")
         parts = _EventParts(Kind.ENDED, cause.trigger, (Context.END, shown), cause.token, cause.reason)
         self._tell(self._event(transaction, parts))
         core.queue.release()

@@ -61,6 +61,12 @@ class RunningVisits:
             vehicle = any_vehicle(self._core.rng, evse.outlet)
             self.begin(DriverVisit(effect.evse_id, vehicle, stay_s=REMOTE_STAY_S, remote=opening))
 
+    def look_again(self) -> None:
+        """See what may be drawn now: limits have changed."""
+        self._core.limit_news.set()
+        for run in self._running.values():
+            run.look_again()
+
     def stop(self, evse_id: int, cause: StopCause) -> None:
         """End what goes on at an EVSE."""
         if (run := self._running.get(evse_id)) is not None:

@@ -1,15 +1,20 @@
 """What a station knows and holds at any moment, apart from its socket."""
 
+import math
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from chargebus_station.charging import Charge, Outlet, power_w
-from chargebus_station.device_model import DeviceModel, Settings
+from chargebus_station.charging_habits import LAG_S, OVERDRAWN, UNDERSTATED, ChargingHabit
+from chargebus_station.device_model import DeviceModel, Setting, Settings
+from chargebus_station.limits import Limit, Moment
 from chargebus_station.measurands import Sample
 from chargebus_station.profiles import ChargingProfiles
 from chargebus_station.transaction import IdToken, Transaction
+
+_FAR_S: Final = 7 * 24 * 3600.0
 
 
 class ConnectorState(StrEnum):
@@ -79,13 +84,18 @@ class Evse:
             return ConnectorState.UNAVAILABLE
         return ConnectorState.RESERVED if reservation else ConnectorState.AVAILABLE
 
-    def read(self, at: datetime, limit_w: float) -> Sample:
-        """Return what the meter shows; the state of charge is known of DC vehicles only."""
+    @property
+    def soc_percent(self) -> float | None:
+        """The vehicle's state of charge: known of DC vehicles only."""
+        return None if self.charge is None or self.outlet.phases else round(self.charge.soc * 100, 1)
+
+    def read(self, at: datetime, limit_w: float, shown_share: float = 1.0) -> Sample:
+        """Return what the meter shows: all of the power, or a share of it where it lies."""
         shown = Sample(at, int(self.register_wh), phases=self.outlet.phases)
         if self.charge is None:
             return shown
-        soc_percent = None if self.outlet.phases else round(self.charge.soc * 100, 1)
-        return replace(shown, power_w=round(power_w(self.charge, limit_w), 1), soc_percent=soc_percent)
+        drawn_w = round(power_w(self.charge, limit_w) * shown_share, 1)
+        return replace(shown, power_w=drawn_w, used=self.charge.phases, soc_percent=self.soc_percent)
 
 
 @dataclass
@@ -108,6 +118,11 @@ class StationState:
     tariffs: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Default tariff by EVSE (2.1)."""
     running_costs: dict[str, float] = field(default_factory=dict)
+    charging_habits: set[ChargingHabit] = field(default_factory=set)
+    offline_since: datetime | None = None
+    """When the connection was lost; None while there is one, and before the first."""
+    priority: set[str] = field(default_factory=set)
+    """The transactions that use priority charging (2.1)."""
 
     def reserved_for(self, evse_id: int, now: datetime) -> Reservation | None:
         """Return the reservation that keeps this EVSE, if one does."""
@@ -123,10 +138,58 @@ class StationState:
                 return evse
         return None
 
+    def moment(self, evse: Evse, now: datetime) -> Moment:
+        """Return what limits of an EVSE depend on."""
+        transaction = evse.transaction
+        return Moment(
+            now=now,
+            begun_at=None if transaction is None else transaction.entry.started_at,
+            offline_s=0.0 if self.offline_since is None else (now - self.offline_since).total_seconds(),
+            soc_percent=evse.soc_percent,
+            priority=transaction is not None and transaction.transaction_id in self.priority,
+        )
+
+    def limit(self, evse: Evse, now: datetime, as_of: datetime | None = None) -> Limit:
+        """Return the limit that the charging profiles put on an EVSE now, as the station tells it.
+
+        What limits the whole station is shared by those EVSEs that charge.
+        """
+        charging = sum(other.charge is not None and not other.charge.full for other in self.evses.values())
+        return self.profiles.limit(evse.id, self.moment(evse, now), charging, as_of)
+
     def limit_w(self, evse: Evse, now: datetime) -> float:
-        """Return the limit that the charging profiles put on an EVSE now."""
-        begun_at = None if evse.transaction is None else evse.transaction.entry.started_at
-        return self.profiles.limit_w(evse.id, now, begun_at, evse.outlet)
+        """Return by how much an EVSE really limits its vehicle now, with the station's habits."""
+        if ChargingHabit.IGNORES_LIMITS in self.charging_habits:
+            return math.inf
+        as_of = now - timedelta(seconds=LAG_S) if ChargingHabit.LAGS in self.charging_habits else None
+        limit = self.limit(evse, now, as_of)
+        factor = OVERDRAWN if ChargingHabit.OVERDRAWS in self.charging_habits else 1.0
+        return limit.times(factor).watts(evse.outlet, None if evse.charge is None else evse.charge.phases)
+
+    def limit_changes_in_s(self, evse: Evse, now: datetime, within_s: float) -> float:
+        """Return in how many seconds the limit may change by itself, at the latest `within_s`."""
+        until = now + timedelta(seconds=min(within_s, _FAR_S))
+        instants = self.profiles.changes(self.moment(evse, now), until)
+        bites_at = self.profiles.changed_at + timedelta(seconds=LAG_S)
+        if ChargingHabit.LAGS in self.charging_habits and now < bites_at:
+            instants = [bites_at, *(at + timedelta(seconds=LAG_S) for at in instants)]
+        if self.offline_since is not None:
+            ends = (
+                self.offline_since + timedelta(seconds=p.max_offline_s)
+                for p in self.profiles.held
+                if p.max_offline_s < _FAR_S
+            )
+            instants = [*instants, *(at for at in ends if at > now)]
+        return min((min(instants) - now).total_seconds(), within_s) if instants else within_s
+
+    def shown(self, evse: Evse, now: datetime) -> Sample:
+        """Return what the meter of an EVSE shows now."""
+        share = UNDERSTATED if ChargingHabit.UNDERSTATES in self.charging_habits else 1.0
+        return evse.read(now, self.limit_w(evse, now), share)
+
+    def count_profiles(self) -> None:
+        """Show how many profiles there are, in versions that have a variable for it."""
+        self.settings.put(Setting.PROFILES_HELD, str(len(self.profiles.held)))
 
     def knows(self, token: IdToken) -> bool:
         """Whether the token may charge without asking.

@@ -18,14 +18,18 @@ from typing import Any, Self, TypeVar
 from websockets.asyncio.client import ClientConnection
 
 from chargebus_station.answering import Answering
+from chargebus_station.charging_habits import ChargingHabit
 from chargebus_station.clock import Clock, ScaledClock, happened
 from chargebus_station.config import StationConfig
 from chargebus_station.core import build
 from chargebus_station.csms_connection import ConnectionUsers, CsmsConnection
 from chargebus_station.device_model import Setting
 from chargebus_station.driver_visit import DriverVisit
+from chargebus_station.dynamic_schedules import DynamicSchedules
 from chargebus_station.effect_runner import EffectRunner
 from chargebus_station.effects import Message
+from chargebus_station.external_control import ExternalControl
+from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.faults import GARBAGE, Faults
 from chargebus_station.history import History, TransactionEntry
 from chargebus_station.registration import Status
@@ -48,6 +52,7 @@ class Station:
         self._running: asyncio.Task[None] | None = None
         self._reporter = Reporter(core)
         self._visits = RunningVisits(core, self._reporter, self._spawn)
+        self._external = ExternalControl(core, self._reporter, self._visits)
         self._sender = Sender(core, self._accepted, self._visits.refused)
         self._connection = CsmsConnection(core)
         self._effect_runner = EffectRunner(
@@ -126,11 +131,12 @@ class Station:
 
     async def run(self) -> None:
         """Live until cancelled."""
-        users = ConnectionUsers(self._sender, self._answering.respond, self._connected)
+        users = ConnectionUsers(self._sender, self._answering.respond, self._connected, self._lost)
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._connection.stay(users))
                 self._tasks.create_task(self._beat())
+                self._tasks.create_task(DynamicSchedules(self._core, self._visits).pull())
         finally:
             self._connection.abort()
 
@@ -163,6 +169,23 @@ class Station:
         evse.faulted = False
         self._reporter.problem(evse)
         self._reporter.at_rest()
+
+    @property
+    def charging_habits(self) -> set[ChargingHabit]:
+        """What it does its own way about charging profiles; may be changed at any time."""
+        return self._core.state.charging_habits
+
+    def limit_externally(self, external: ExternalLimit) -> None:
+        """Let somebody else than the CSMS limit the station."""
+        self._external.limit(external)
+
+    def lift_external_limit(self, external: ExternalLimit) -> None:
+        """Let that limit be lifted."""
+        self._external.lift(external)
+
+    def prioritize(self, evse_id: int, *, activated: bool = True) -> None:
+        """Let the driver at an EVSE ask for priority charging, or no longer (2.1)."""
+        self._external.prioritize(evse_id, activated=activated)
 
     def power_cycle(self) -> None:
         """Restart the station as after a power failure: charges end, the queue and the history survive."""
@@ -209,12 +232,22 @@ class Station:
 
     def _connected(self, offline_s: float) -> None:
         """Tell what changed while the station was away. Spec: OCPP 1.6 4.9; OCPP 2.0.1 B04.FR.01, B04.FR.02."""
+        state = self._core.state
+        if state.offline_since is not None:
+            state.offline_since = None
+            state.profiles.came_back(offline_s, self._core.clock.now())
+            self._visits.look_again()
         if not self._core.online:
             return
         if offline_s > self._core.settings.number(Setting.OFFLINE_THRESHOLD_S):
             self._reporter.everything()
         else:
             self._reporter.changes()
+
+    def _lost(self) -> None:
+        """Note since when there is no connection: some profiles are not valid without one."""
+        self._core.state.offline_since = self._core.clock.now()
+        self._visits.look_again()
 
     async def _beat(self) -> None:
         while True:

@@ -21,6 +21,7 @@ class Trigger(StrEnum):
 
     AUTHORIZED = "Authorized"
     CABLE_PLUGGED_IN = "CablePluggedIn"
+    CHARGING_RATE_CHANGED = "ChargingRateChanged"
     CHARGING_STATE_CHANGED = "ChargingStateChanged"
     METER_VALUE_PERIODIC = "MeterValuePeriodic"
     TRIGGER = "Trigger"

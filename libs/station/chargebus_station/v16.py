@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import Version
 
+from chargebus_station.charging_habits import units
 from chargebus_station.config import EnergyUnit, StationConfig
 from chargebus_station.device_model import (
     DataType,
@@ -22,6 +23,7 @@ from chargebus_station.device_model import (
 )
 from chargebus_station.dialect import BootReason, Handler, Learned
 from chargebus_station.effects import Message
+from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.measurands import Sample, Value, values
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import Context, Event, IdToken, Kind, StopReason
@@ -53,7 +55,14 @@ _SETTINGS: Final[Mapping[Setting, str]] = {
     Setting.OFFLINE_UNKNOWN_ID: "AllowOfflineTxForUnknownId",
     Setting.CONNECTION_TIMEOUT_S: "ConnectionTimeOut",
     Setting.PASSWORD: "AuthorizationKey",
+    Setting.MAX_STACK_LEVEL: "ChargeProfileMaxStackLevel",
+    Setting.RATE_UNITS: "ChargingScheduleAllowedChargingRateUnit",
+    Setting.MAX_PERIODS: "ChargingScheduleMaxPeriods",
+    Setting.MAX_PROFILES: "MaxChargingProfilesInstalled",
+    Setting.SWITCHES_PHASES: "ConnectorSwitch3to1PhaseSupported",
 }
+
+_RATE_UNITS: Final = {"W": "Power", "A": "Current"}
 
 _MEASURANDS: Final = (
     "Energy.Active.Import.Register",
@@ -89,11 +98,15 @@ def _keys(config: StationConfig) -> Iterable[tuple[str, Variable]]:
     yield "AuthorizationKey", Variable(config.password or "", mutability=Mutability.WRITE_ONLY)
     yield "AuthorizeRemoteTxRequests", _flag("false")
     yield "ChargeProfileMaxStackLevel", _fixed("10")
-    yield "ChargingScheduleAllowedChargingRateUnit", _fixed("Current,Power")
+    yield (
+        "ChargingScheduleAllowedChargingRateUnit",
+        _fixed(",".join(_RATE_UNITS[unit] for unit in units(config.charging_habits))),
+    )
     yield "ChargingScheduleMaxPeriods", _fixed("24")
     yield "ClockAlignedDataInterval", _seconds("0")
     yield "ConnectionTimeOut", _seconds("120")
     yield "ConnectorPhaseRotation", Variable("NotApplicable")
+    yield "ConnectorSwitch3to1PhaseSupported", _fixed("false")
     yield "CpoName", Variable("Chargebus", takes=Takes.AFTER_REBOOT)
     yield "GetConfigurationMaxKeys", _fixed("50")
     yield "HeartbeatInterval", _seconds("300")
@@ -240,6 +253,14 @@ class V16:
         return Learned(
             None if transaction_id is None else str(transaction_id), None if info is None else str(info["status"])
         )
+
+    def limit_set(self, external: ExternalLimit, at: datetime, *, with_schedule: bool) -> tuple[Message, ...]:  # noqa: ARG002
+        """Return nothing: 1.6 has no word for it."""
+        return ()
+
+    def limit_cleared(self, external: ExternalLimit) -> tuple[Message, ...]:  # noqa: ARG002
+        """Return nothing: 1.6 has no word for it."""
+        return ()
 
     def meter_values(self, evse: Evse, reading: tuple[Context, Sample], settings: Settings) -> Message:
         """Spec: OCPP 1.6 4.7, 5.17."""

@@ -10,8 +10,19 @@ from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
 from chargebus_station.commands import CommandDecider, ListUpdate
 from chargebus_station.device_model import Mutability, Setting, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Announce, Message, Reconnect, Reply, Subject, Tell, progress, status
-from chargebus_station.profiles import Profile, RateUnit
+from chargebus_station.effects import (
+    Announce,
+    LimitsChanged,
+    Message,
+    Reconnect,
+    Reply,
+    Subject,
+    Tell,
+    progress,
+    status,
+)
+from chargebus_station.profile_rules import Capabilities
+from chargebus_station.profiles import Period, Profile, RateUnit
 from chargebus_station.state import Operability, Reservation
 from chargebus_station.transaction import IdToken, StopReason
 
@@ -104,11 +115,9 @@ def reset(decider: CommandDecider, payload: Payload) -> Reply:
 
 def remote_start(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.11; a profile for the transaction is installed along."""
-    reply = decider.start(payload.get("connectorId"), IdToken(payload["idTag"]))
-    profile = payload.get("chargingProfile")
-    if profile is not None and reply.effects:
-        decider.state.profiles.install(profile_of(payload.get("connectorId", 0), profile))
-    return reply
+    raw = payload.get("chargingProfile")
+    profile = None if raw is None else profile_of(payload.get("connectorId", 0), raw)
+    return decider.start(payload.get("connectorId"), IdToken(payload["idTag"]), profile=profile)
 
 
 def remote_stop(decider: CommandDecider, payload: Payload) -> Reply:
@@ -158,7 +167,10 @@ def profile_of(evse_id: int, raw: Payload) -> Profile:
         stack_level=raw["stackLevel"],
         kind=raw["chargingProfileKind"],
         unit=RateUnit(schedule["chargingRateUnit"]),
-        periods=tuple((period["startPeriod"], period["limit"]) for period in schedule["chargingSchedulePeriod"]),
+        periods=tuple(
+            Period(period["startPeriod"], period["limit"], period.get("numberPhases", math.inf))
+            for period in schedule["chargingSchedulePeriod"]
+        ),
         starts_at=_instant(schedule.get("startSchedule")),
         duration_s=schedule.get("duration", math.inf),
         recurrency=raw.get("recurrencyKind", ""),
@@ -173,13 +185,16 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else parse_timestamp(text)
 
 
+def _capabilities(decider: CommandDecider) -> Capabilities:
+    return Capabilities.of(decider.state.settings, decider.state.charging_habits, versions_2=False)
+
+
 def set_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.16."""
     profile = profile_of(payload["connectorId"], payload["csChargingProfiles"])
-    if not decider.can_take(profile):
+    if decider.set_profile(profile, _capabilities(decider)) is not None:
         return status("Rejected")
-    decider.state.profiles.install(profile)
-    return status("Accepted")
+    return status("Accepted", LimitsChanged())
 
 
 def clear_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
@@ -194,13 +209,14 @@ def clear_charging_profile(decider: CommandDecider, payload: Payload) -> Reply:
         }
         return all(found[name] == value for name, value in payload.items())
 
-    return status("Accepted" if decider.state.profiles.clear(wanted) else "Unknown")
+    return decider.clear_profiles(wanted)
 
 
 def get_composite_schedule(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.7."""
-    connector_id, unit = payload["connectorId"], payload.get("chargingRateUnit", "W")
-    if not decider.evses(connector_id):
+    connector_id, units = payload["connectorId"], _capabilities(decider).units
+    unit = payload.get("chargingRateUnit", "W" if "W" in units else "A")
+    if not decider.evses(connector_id) or unit not in units:
         return status("Rejected")
     periods = decider.composite(connector_id, payload["duration"], RateUnit(unit))
     schedule = {

@@ -14,11 +14,13 @@ from chargebus_station.config import EnergyUnit, StationConfig
 from chargebus_station.device_model import Setting, Settings, Variable, VariableAddress
 from chargebus_station.dialect import BootReason, Handler, Learned
 from chargebus_station.effects import Message
+from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.measurands import Sample, Value, values
 from chargebus_station.state import ConnectorState, Evse
 from chargebus_station.transaction import Context, Event, IdToken, Kind, StopReason
 from chargebus_station.v201_commands import COMMANDS
 from chargebus_station.v201_device import component_of, variable_of
+from chargebus_station.v201_smart_charging import schedule_of
 from chargebus_station.v201_variables import ADDRESSES, station_variables
 
 Payload = dict[str, Any]
@@ -161,6 +163,21 @@ class V201:
         meter_value = self._meter_value(reading, settings.words(Setting.SAMPLED_MEASURANDS))
         return Message("MeterValues", {"evseId": evse.id, "meterValue": [meter_value]})
 
+    def limit_set(self, external: ExternalLimit, at: datetime, *, with_schedule: bool) -> tuple[Message, ...]:
+        """Spec: OCPP 2.0.1 K11.FR.01, K12.FR.01, K12.FR.04."""
+        payload: Payload = {
+            "chargingLimit": {"chargingLimitSource": external.source, "isGridCritical": external.critical},
+            **_evse(external),
+        }
+        if with_schedule:
+            payload["chargingSchedule"] = [schedule_of(external.profile, at)]
+        return (Message("NotifyChargingLimit", payload),)
+
+    def limit_cleared(self, external: ExternalLimit) -> tuple[Message, ...]:
+        """Spec: OCPP 2.0.1 K13.FR.02."""
+        payload = {"chargingLimitSource": external.source, **_evse(external)}
+        return (Message("ClearedChargingLimit", payload),)
+
     def _meter_value(self, reading: tuple[Context, Sample], measurands: Iterable[str]) -> Payload:
         context, sample = reading
         sampled = [self._sampled(context, value) for value in values(sample, measurands)]
@@ -172,6 +189,10 @@ class V201:
         if shown.phase is not None:
             told["phase"] = shown.phase
         return {**told, "unitOfMeasure": {"unit": shown.unit}}
+
+
+def _evse(external: ExternalLimit) -> Payload:
+    return {"evseId": external.evse_id} if external.evse_id else {}
 
 
 def _id_token(token: IdToken) -> Payload:

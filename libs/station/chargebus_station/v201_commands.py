@@ -78,10 +78,9 @@ def reset(decider: CommandDecider, payload: Payload) -> Reply:
 def request_start(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 F01, F02; a profile for the transaction is installed along."""
     group = payload.get("groupIdToken", {}).get("idToken", "")
-    reply = decider.start(payload.get("evseId"), token_of(payload["idToken"]), group, payload["remoteStartId"])
-    if "chargingProfile" in payload and reply.effects:
-        decider.state.profiles.install(profile_of(payload.get("evseId", 0), payload["chargingProfile"]))
-    return reply
+    raw = payload.get("chargingProfile")
+    profile = None if raw is None else profile_of(payload.get("evseId", 0), raw, decider.now)
+    return decider.start(payload.get("evseId"), token_of(payload["idToken"]), group, payload["remoteStartId"], profile)
 
 
 def request_stop(decider: CommandDecider, payload: Payload) -> Reply:

@@ -1,5 +1,6 @@
 """OCPP 2.x: the commands about the device model: variables and reports."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -141,6 +142,8 @@ def _described(address: VariableAddress, variable: Variable) -> Payload:
     if variable.mutability is not Mutability.WRITE_ONLY:
         attribute["value"] = variable.value
     characteristics: Payload = {"dataType": variable.data_type.value, "supportsMonitoring": False}
+    if variable.maximum < math.inf:
+        characteristics["maxLimit"] = variable.maximum
     if variable.unit:
         characteristics["unit"] = variable.unit
     if variable.data_type in {DataType.OPTION_LIST, DataType.MEMBER_LIST}:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from chargebus_station.charging import Outlet
+from chargebus_station.charging_habits import units
 from chargebus_station.config import StationConfig
 from chargebus_station.device_model import DataType, Mutability, Setting, Variable, VariableAddress, table
 
@@ -14,6 +15,8 @@ MEASURANDS: Final = (
     "Voltage",
     "SoC",
 )
+
+MOST_PROFILES: Final = 20
 
 POINTS: Final = ("EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer", "ParkingBayOccupancy", "DataSigned")
 
@@ -35,6 +38,15 @@ ADDRESSES: Final[Mapping[Setting, VariableAddress]] = {
     Setting.AUTHORIZE_REMOTE_START: VariableAddress("AuthCtrlr", "AuthorizeRemoteStart"),
     Setting.OFFLINE_UNKNOWN_ID: VariableAddress("AuthCtrlr", "OfflineTxForUnknownIdEnabled"),
     Setting.PASSWORD: VariableAddress("SecurityCtrlr", "BasicAuthPassword"),
+    Setting.SMART_CHARGING_ENABLED: VariableAddress("SmartChargingCtrlr", "Enabled"),
+    Setting.MAX_STACK_LEVEL: VariableAddress("SmartChargingCtrlr", "ProfileStackLevel"),
+    Setting.RATE_UNITS: VariableAddress("SmartChargingCtrlr", "RateUnit"),
+    Setting.MAX_PERIODS: VariableAddress("SmartChargingCtrlr", "PeriodsPerSchedule"),
+    Setting.MAX_PROFILES: VariableAddress("SmartChargingCtrlr", "Entries", variable_instance="ChargingProfiles"),
+    Setting.PROFILES_HELD: VariableAddress("SmartChargingCtrlr", "Entries", variable_instance="ChargingProfiles"),
+    Setting.SWITCHES_PHASES: VariableAddress("SmartChargingCtrlr", "ACPhaseSwitchingSupported"),
+    Setting.LIMIT_SIGNIFICANCE_PERCENT: VariableAddress("SmartChargingCtrlr", "LimitChangeSignificance"),
+    Setting.LIMITS_WITH_SCHEDULES: VariableAddress("SmartChargingCtrlr", "NotifyChargingLimitWithSchedules"),
 }
 
 
@@ -75,8 +87,9 @@ def station_variables(config: StationConfig) -> dict[VariableAddress, Variable]:
         **table("SecurityCtrlr", _security(config)),
         **table("ClockCtrlr", (("DateTime", fixed("", DataType.STRING)), ("TimeSource", Variable("Heartbeat")))),
         **table("DeviceDataCtrlr", _device_data()),
-        **table(
-            "SmartChargingCtrlr", (("Enabled", flag("true")), ("ProfileStackLevel", fixed("10", DataType.INTEGER)))
+        **table("SmartChargingCtrlr", _smart_charging(config)),
+        ADDRESSES[Setting.MAX_PROFILES]: Variable(
+            "0", DataType.INTEGER, Mutability.READ_ONLY, minimum=0, maximum=MOST_PROFILES
         ),
         **table("ReservationCtrlr", (("Enabled", flag("true")),)),
         **table("MonitoringCtrlr", (("Enabled", flag("true")),)),
@@ -137,6 +150,23 @@ def _security(config: StationConfig) -> Iterable[tuple[str, Variable]]:
     yield "Identity", fixed(config.station_id)
     yield "OrganizationName", Variable("Chargebus")
     yield "SecurityProfile", fixed("1" if config.password else "0", DataType.INTEGER)
+
+
+def _smart_charging(config: StationConfig) -> Iterable[tuple[str, Variable]]:
+    """Spec: OCPP 2.0.1 Part 2, appendix 3.1.16 (SmartChargingCtrlr)."""
+    yield "ACPhaseSwitchingSupported", fixed("false", DataType.BOOLEAN)
+    yield "Available", fixed("true", DataType.BOOLEAN)
+    yield "Enabled", flag("true")
+    yield "ExternalControlSignalsEnabled", flag("true")
+    yield "LimitChangeSignificance", Variable("1", DataType.DECIMAL, unit="Percent", minimum=0)
+    yield "NotifyChargingLimitWithSchedules", flag("true")
+    yield "PeriodsPerSchedule", fixed("24", DataType.INTEGER)
+    yield "Phases3to1", fixed("false", DataType.BOOLEAN)
+    yield "ProfileStackLevel", fixed("10", DataType.INTEGER)
+    rate_units = Variable(
+        ",".join(units(config.charging_habits)), DataType.MEMBER_LIST, Mutability.READ_ONLY, allowed=("A", "W")
+    )
+    yield "RateUnit", rate_units
 
 
 def _device_data() -> Iterable[tuple[str, Variable]]:

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import Version
 
 from chargebus_station import v201_commands, v201_monitoring
 from chargebus_station.commands import CommandDecider
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Reply, status
+from chargebus_station.effects import LimitsChanged, Reply, status
+from chargebus_station.profiles import Profile
 from chargebus_station.v201 import V201
+from chargebus_station.v201_smart_charging import profile_of
 
 Payload = dict[str, Any]
 
@@ -73,9 +77,41 @@ def not_supported(_decider: CommandDecider, _payload: Payload) -> Reply:
     return status("NotSupported")
 
 
-def no_profile(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 2.1 K21: there is no priority charging profile."""
-    return status("NoProfile")
+def use_priority_charging(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 K21: of an unknown transaction it is refused; without a profile for it there is no priority."""
+    transaction_id = payload["transactionId"]
+    evse = decider.state.transaction(transaction_id)
+    if evse is None:
+        return Reply({"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}})
+    if not any(p.purpose == "PriorityCharging" and p.evse_id in {0, evse.id} for p in decider.state.profiles.held):
+        return status("NoProfile")
+    if payload["activate"]:
+        decider.state.priority.add(transaction_id)
+    else:
+        decider.state.priority.discard(transaction_id)
+    return status("Accepted", LimitsChanged())
+
+
+def update_dynamic_schedule(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.1 K29: only of a profile that there is, and that is dynamic."""
+    profile_id = payload["chargingProfileId"]
+    profile = next((each for each in decider.state.profiles.held if each.id == profile_id and each.dynamic), None)
+    if profile is None:
+        return Reply({"status": "Rejected", "statusInfo": {"reasonCode": "InvalidProfile"}})
+    decider.state.profiles.install(updated(profile, payload["scheduleUpdate"], decider.now), decider.now)
+    return status("Accepted", LimitsChanged())
+
+
+def updated(profile: Profile, update: Payload, now: datetime) -> Profile:
+    """Return a dynamic profile with what a ChargingScheduleUpdateType says. Spec: OCPP 2.1 K28.FR.03, K29.FR.03."""
+    schedule = profile.raw["chargingSchedule"][0]
+    period = {**schedule["chargingSchedulePeriod"][0], **update}
+    raw = {
+        **profile.raw,
+        "dynUpdateTime": format_timestamp(now),
+        "chargingSchedule": [{**schedule, "chargingSchedulePeriod": [period]}],
+    }
+    return profile_of(profile.evse_id, raw, now)
 
 
 ADDED: Final[Mapping[str, Handler]] = {
@@ -93,8 +129,8 @@ ADDED: Final[Mapping[str, Handler]] = {
     "RequestBatterySwap": v201_commands.refuse,
     "SetDERControl": not_supported,
     "SetDefaultTariff": set_default_tariff,
-    "UpdateDynamicSchedule": v201_commands.refuse,
-    "UsePriorityCharging": no_profile,
+    "UpdateDynamicSchedule": update_dynamic_schedule,
+    "UsePriorityCharging": use_priority_charging,
 }
 
 

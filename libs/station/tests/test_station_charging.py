@@ -35,8 +35,8 @@ def test_the_energy_fits_the_battery():
 
 
 def test_a_limit_is_obeyed():
-    charge = charging.advance(charging.begin(CAR, AC), 3600, limit_w=4_000)
-    assert charge.energy_wh == pytest.approx(4_000, rel=0.01)
+    charge = charging.advance(charging.begin(CAR, AC), 3600, limit_w=5_000)
+    assert charge.energy_wh == pytest.approx(5_000, rel=0.01)
 
 
 def test_nothing_flows_under_a_limit_of_zero():

@@ -15,7 +15,8 @@ from chargebus_station.device_model import (
     VariableStatus,
 )
 from chargebus_station.history import Fate, History, MessageEntry, TransactionEntry
-from chargebus_station.profiles import ChargingProfiles, Profile, RateUnit
+from chargebus_station.limits import Moment
+from chargebus_station.profiles import ChargingProfiles, Period, Profile, RateUnit
 from chargebus_station.registration import OWN_RETRY_S, Origin, Registration, Status
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,11 +112,12 @@ def test_an_accepted_station_boots_again_only_when_asked():
 
 def profile(number, purpose="TxDefaultProfile", **more):
     fields = {"evse_id": 1, "stack_level": 0, "kind": "Relative", "unit": RateUnit.WATTS, "periods": ((0, 5000.0),)}
-    return Profile(id=number, purpose=purpose, **{**fields, **more})
+    given = {**fields, **more}
+    return Profile(id=number, purpose=purpose, **{**given, "periods": tuple(Period(*p) for p in given["periods"])})
 
 
 def limit(profiles, evse_id=1, at=NOW, outlet=AC):
-    return profiles.limit_w(evse_id, at, NOW, outlet)
+    return profiles.limit(evse_id, Moment(at, NOW)).watts(outlet)
 
 
 def test_no_profile_is_no_limit():

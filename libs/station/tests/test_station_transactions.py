@@ -244,7 +244,7 @@ async def test_change_availability_waits_for_the_transaction(csms, start, versio
 
 @ALL
 async def test_a_charging_profile_limits_the_power(csms, start, version):
-    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 4000}]}
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 5000}]}
     stem = {"stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Relative"}
     v16 = {"connectorId": 0, "csChargingProfiles": {"chargingProfileId": 1, **stem, "chargingSchedule": schedule}}
     v2 = {"evseId": 0, "chargingProfile": {"id": 1, **stem, "chargingSchedule": [{"id": 1, **schedule}]}}
@@ -252,7 +252,7 @@ async def test_a_charging_profile_limits_the_power(csms, start, version):
         answer = await csms.call("SetChargingProfile", v16 if version == "1.6" else v2)
         assert answer == {"status": "Accepted"}
         entry = await station.visit(DriverVisit(1, CAR, IdToken("ALICE"), stay_s=3600))
-    assert 0.9 * 4_000 < mean_w(entry) <= 4_000
+    assert 0.9 * 5_000 < mean_w(entry) <= 5_000
 
 
 @ALL
