@@ -52,7 +52,8 @@ class LoadMeter(msgspec.Struct, frozen=True):
 class Node(msgspec.Struct, frozen=True):
     """A grid connection, transformer, panel or fuse; the one without a parent is the root.
 
-    `margin` is the share of its capacity that is never planned; `unbalance_a` how far its phases may be apart.
+    `margin` is the share of its capacity that is never planned; `unbalance_a` how far its phases may be apart. A
+    `controller_station_id` is a local controller (OCPP 2.x) that gets the limit of all that is below the node.
     """
 
     node_id: str
@@ -63,6 +64,7 @@ class Node(msgspec.Struct, frozen=True):
     unbalance_a: float | None = None
     calendar: tuple[CalendarEntry, ...] = ()
     meter: LoadMeter | None = None
+    controller_station_id: str = ""
 
 
 class Evse(msgspec.Struct, frozen=True):
@@ -104,6 +106,9 @@ class Policy(msgspec.Struct, frozen=True):
         energy_wh, stay_s: what a driver needs of whom nothing is known.
         containment: what is done at the end about a station that disobeys: `count` it at what it may draw, `suspend`
             its transaction, or make it `unavailable`.
+        unmeasured: whether a station that never measures is believed after `grace_s` that it draws less, or is counted
+            as before.
+        on_off: a station that takes no limits may be steered by stopping and starting its transactions.
     """
 
     interval_s: float = 60.0
@@ -118,6 +123,8 @@ class Policy(msgspec.Struct, frozen=True):
     energy_wh: float = 20_000.0
     stay_s: float = 4 * 3600.0
     containment: Literal["count", "suspend", "unavailable"] = "count"
+    unmeasured: Literal["trust", "count"] = "trust"
+    on_off: bool = False
 
 
 class Site(msgspec.Struct, frozen=True):

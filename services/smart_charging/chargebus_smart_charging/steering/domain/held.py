@@ -1,0 +1,141 @@
+"""What a station may hold of what it was told: the limits that it may draw by, told, accepted, or never answered."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from chargebus_smart_charging.steering.domain.habits import Rung
+
+UNLIMITED: Final = 1e6
+"""Amperes of a station that holds no limit: what its EVSE can draw bounds it."""
+
+CLOCK_S: Final = 10.0
+"""How far a station's clock may be off ours: around the end of a limit, it may draw by it, or by what holds then."""
+
+_CLOCK: Final = timedelta(seconds=CLOCK_S)
+
+Level: TypeAlias = tuple[datetime, float]
+"""From when, and how many amperes on each phase."""
+
+Asking: TypeAlias = Literal["limit", "clear", "default", "verify", "suspend", "resume", "disable", "enable"]
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a station is to be asked for one EVSE.
+
+    Attributes:
+        number: what tells the orders of an EVSE apart; later ones have higher numbers.
+        asking: set a `limit`, `clear` it, install the `default`, `verify` what it holds, `suspend` or `resume` by
+            stopping and starting the transaction, `disable` or `enable` the EVSE.
+        rung: in which way.
+        levels: the amperes of a limit or default, never rising.
+        until: when a limit ends by itself; None: it does not.
+        transaction_id: the transaction that it is for.
+    """
+
+    number: int
+    asking: Asking
+    at: datetime
+    rung: Rung = "TxProfile"
+    levels: tuple[Level, ...] = ()
+    until: datetime | None = None
+    transaction_id: str = ""
+
+    @property
+    def limit_a(self) -> float:
+        """Its first level: what holds when it is taken."""
+        return self.levels[0][1] if self.levels else UNLIMITED
+
+    def amperes_at(self, at: datetime) -> float:
+        """Return the level that it means to hold at a time; `UNLIMITED` where it holds none any more."""
+        if self.until is not None and at >= self.until:
+            return UNLIMITED
+        begun = [amperes for since, amperes in self.levels if since <= at]
+        return begun[-1] if begun else self.limit_a
+
+
+class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One place for a limit in a station; a later one takes the place of the one before.
+
+    Attributes:
+        accepted: the last that the station has accepted.
+        pending: those that it was told and has not answered.
+        unsure: those of which nobody knows whether it has taken them.
+    """
+
+    accepted: Order | None = None
+    pending: tuple[Order, ...] = ()
+    unsure: tuple[Order, ...] = ()
+
+    @property
+    def newest(self) -> Order | None:
+        """What was told last of what may hold."""
+        told = (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
+        return max(told, key=lambda order: order.number, default=None)
+
+    def most_a(self, below_a: float, now: datetime) -> float:
+        """Return the most amperes that it may allow now; `below_a` holds where it holds nothing."""
+        possible = [*self.pending, *self.unsure]
+        if self.accepted is not None:
+            possible.append(self.accepted)
+        most = [below_a] if self.accepted is None else []
+        most += (amperes for order in possible for amperes in _possible(order, below_a, now))
+        return max(most)
+
+    def tell(self, order: Order) -> "Slot":
+        """Return it after an order was sent."""
+        return msgspec.structs.replace(self, pending=(*self.pending, order))
+
+    def accept(self, order: Order) -> "Slot":
+        """Return it after the station has taken an order: what it was told before is replaced, answered or not."""
+        accepted = None if order.asking == "clear" else order
+        return Slot(accepted, _after(self.pending, order), _after(self.unsure, order))
+
+    def refuse(self, order: Order) -> "Slot":
+        """Return it after an order was refused, or never reached the station."""
+        return msgspec.structs.replace(self, pending=_without(self.pending, order))
+
+    def doubt(self, order: Order) -> "Slot":
+        """Return it after an order was lost, and nobody knows on which side of the station."""
+        return msgspec.structs.replace(self, pending=_without(self.pending, order), unsure=(*self.unsure, order))
+
+    def forget(self) -> "Slot":
+        """Return it after the station may have lost what it holds, or not."""
+        if self.accepted is None:
+            return self
+        return msgspec.structs.replace(self, accepted=None, unsure=(*self.unsure, self.accepted))
+
+    def without(self, rung: Rung) -> "Slot":
+        """Return it after all that was told in one way is gone; what is not answered may still be taken."""
+        accepted = None if self.accepted is not None and self.accepted.rung == rung else self.accepted
+        return Slot(accepted, self.pending, tuple(order for order in self.unsure if order.rung != rung))
+
+    def pruned(self, now: datetime) -> "Slot":
+        """Return it without what nobody knew of and has run out."""
+        return msgspec.structs.replace(self, unsure=tuple(order for order in self.unsure if not _is_over(order, now)))
+
+
+def _possible(order: Order, below_a: float, now: datetime) -> Iterable[float]:
+    """Return what an order may allow now, by a clock that is off by no more than `CLOCK_S`."""
+    if not order.levels:
+        yield below_a
+        return
+    if not _is_over(order, now):
+        started = [amperes for since, amperes in order.levels if since <= now - _CLOCK]
+        yield started[-1] if started else order.limit_a
+    if order.until is not None and now >= order.until - _CLOCK:
+        yield below_a
+
+
+def _is_over(order: Order, now: datetime) -> bool:
+    return order.until is not None and now > order.until + _CLOCK
+
+
+def _after(orders: tuple[Order, ...], order: Order) -> tuple[Order, ...]:
+    return tuple(each for each in orders if each.number > order.number)
+
+
+def _without(orders: tuple[Order, ...], order: Order) -> tuple[Order, ...]:
+    return tuple(each for each in orders if each.number != order.number)

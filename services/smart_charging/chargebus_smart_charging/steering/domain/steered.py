@@ -1,0 +1,468 @@
+"""The steering of one EVSE: what its station was told, what may hold there, what it was seen to draw; and what counts.
+
+That power is never promised twice rests on `counted`: it is never below what a station that obeys could draw by any of
+the limits that it may hold. All amperes are per phase, on the site's side.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from chargebus_smart_charging.sites.domain.site import Evse, PerPhase, Policy
+from chargebus_smart_charging.steering.domain.habits import Habits, Rung
+from chargebus_smart_charging.steering.domain.held import UNLIMITED, Asking, Order, Slot
+
+USUAL_MAX_A: Final = 32.0
+USUAL_MIN_A: Final = 6.0
+ALL_PHASES: Final = (1, 2, 3)
+
+TOLERANCE_A: Final = 0.5
+TOLERANCE: Final = 0.05
+"""A reading above a limit by less than the larger of these, in amperes and as a share, is the meter's."""
+
+DISOBEDIENT_MARGIN: Final = 1.1
+"""A station that does not obey is counted at so many times what it was seen to draw."""
+
+Use: TypeAlias = Literal["unknown", "idle", "busy"]
+Answer: TypeAlias = Literal["accepted", "refused", "unsupported", "unknown", "undelivered"]
+
+STRIKES: Final = 2
+"""How often in a row a way is refused, or taken and not obeyed, before the next one is tried."""
+
+_BACK_OFF: Final = timedelta(seconds=10)
+_MOST_BACK_OFF: Final = timedelta(minutes=10)
+
+
+class Steerable(msgspec.Struct, frozen=True):
+    """An EVSE as it can be steered.
+
+    Attributes:
+        evse: what it is, nothing left out (see `resolving`).
+        policy: what its site asks for.
+        habits: how its station behaves.
+        version: the OCPP version that its station speaks; empty: not known.
+        default_a: what its station is to allow by itself.
+        alone: it is the only EVSE of its station.
+        has_limit_key: its station has a configuration key for its limit.
+        phases: the phases of the site, from 0 to 2, that the vehicle uses; None: all of the EVSE's.
+    """
+
+    evse: Evse
+    policy: Policy = Policy()
+    habits: Habits = Habits()
+    version: str = ""
+    default_a: float = 0.0
+    alone: bool = True
+    has_limit_key: bool = False
+    phases: tuple[int, ...] | None = None
+
+    @property
+    def max_a(self) -> float:
+        """The most that it can draw."""
+        return USUAL_MAX_A if self.evse.max_a is None else self.evse.max_a
+
+    @property
+    def min_a(self) -> float:
+        """The least at which a vehicle charges."""
+        return USUAL_MIN_A if self.evse.min_a is None else self.evse.min_a
+
+    @property
+    def grace(self) -> timedelta:
+        """How long the station may take to obey."""
+        return timedelta(seconds=self.policy.grace_s)
+
+    @property
+    def fresh(self) -> timedelta:
+        """For how long a reading tells what is drawn."""
+        return timedelta(seconds=max(2 * self.policy.interval_s, 2 * self.policy.grace_s))
+
+    @property
+    def used_phases(self) -> tuple[int, ...]:
+        """The phases of the site, from 0 to 2, on which it can draw."""
+        if self.phases is not None:
+            return self.phases
+        return tuple(phase - 1 for phase in self.evse.phases or ALL_PHASES)
+
+
+class Settling(msgspec.Struct, frozen=True):
+    """A reduction that was accepted and is not seen yet.
+
+    Attributes:
+        from_a: what may still be drawn; `UNLIMITED` where nothing was told before.
+        to_a: what is to be drawn at most.
+        since: when it was accepted.
+        before_a: what was seen to be drawn last before that.
+    """
+
+    from_a: float
+    to_a: float
+    since: datetime
+    before_a: float | None = None
+
+
+class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often in a row something was not taken, and before when it is not told again."""
+
+    strikes: int = 0
+    at: datetime | None = None
+
+    def again(self, now: datetime, least: timedelta = timedelta(0)) -> "Retry":
+        """Return it after one more time; the next is not before `least` has passed."""
+        strikes = self.strikes + 1
+        return Retry(strikes, now + max(least, min(_BACK_OFF * 2 ** min(strikes, 10), _MOST_BACK_OFF)))
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether it may be told now."""
+        return self.at is None or now >= self.at
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What was drawn on the phase with the most, when."""
+
+    amperes: float
+    at: datetime
+
+
+class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of the steering of an EVSE; as it stands here, of one of which nothing was ever heard.
+
+    Attributes:
+        rung: the way in which it is steered.
+        limit: the limit of what it charges, whatever the way.
+        default: the station's own default, which holds where there is no limit.
+        settling: a reduction that is not seen yet.
+        online: whether the station is connected, `online_at` since when it is so or not.
+        use: whether there is a transaction, `use_at` since when that is known.
+        transaction_id, began_at: of the transaction.
+        seen: the last reading.
+        reported_a: what the station said last that it allows, where that is more than it was told.
+        ceiling_a: what it said that others allow, where that is less.
+        disobeys_since: when it was found to draw more than it may.
+        retry, default_retry, acting_retry: how often a limit, the default, or what else it was asked, was not taken.
+        refused: the ways that it did not take, or took and did not obey, since it booted.
+        zero_refused: it does not take 0.
+        acting: what it was asked for besides limits, and has not answered.
+        contained_at: when it was suspended or disabled, and `contained_by` by which order.
+        last_number: of its last order.
+        raised_at: when it was told more the last time.
+        verified_at: when what it holds was compared the last time; `verifying` is what it was asked for that.
+        alerts: the rules of the alerts that are open about it.
+    """
+
+    rung: Rung = "TxProfile"
+    limit: Slot = Slot()
+    default: Slot = Slot()
+    settling: Settling | None = None
+    online: bool = False
+    online_at: datetime | None = None
+    use: Use = "unknown"
+    use_at: datetime | None = None
+    transaction_id: str = ""
+    began_at: datetime | None = None
+    booted_at: datetime | None = None
+    seen: Seen | None = None
+    reported_a: float | None = None
+    ceiling_a: float | None = None
+    disobeys_since: datetime | None = None
+    retry: Retry = Retry()
+    default_retry: Retry = Retry()
+    acting_retry: Retry = Retry()
+    refused: tuple[Rung, ...] = ()
+    zero_refused: bool = False
+    acting: Order | None = None
+    contained_at: datetime | None = None
+    contained_by: Asking | None = None
+    last_number: int = 0
+    raised_at: datetime | None = None
+    verified_at: datetime | None = None
+    verifying: Order | None = None
+    alerts: tuple[str, ...] = ()
+
+
+# What counts
+
+
+def counted(steered: Steered, steerable: Steerable, now: datetime) -> PerPhase:
+    """Return the most that an EVSE may draw now, on each phase of the site."""
+    amperes = counted_a(steered, steerable, now)
+    first, second, third = (amperes if phase in steerable.used_phases else 0.0 for phase in range(3))
+    return first, second, third
+
+
+def counted_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
+    """Return the most that an EVSE may draw now, on each phase that it uses."""
+    drawn_a = _drawn_a(steered, steerable, now)
+    allowed_a = min(_allowed_a(steered, steerable, now), steerable.max_a)
+    return allowed_a if drawn_a is None or is_within(drawn_a, allowed_a) else drawn_a
+
+
+def _allowed_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
+    """Return what it is to be reckoned with by what its station may hold, and by how it behaves."""
+    if not steered.online or _is_back(steered, steerable, now):
+        return max(_by_limits_a(steered, steerable, now), _by_default_a(steered, now), steerable.min_a)
+    if steered.use == "idle":
+        return 0.0
+    if steered.rung == "none":
+        return UNLIMITED
+    held_a = _by_limits_a(steered, steerable, now)
+    if steered.disobeys_since is None:
+        return held_a
+    drawn_a = _drawn_a(steered, steerable, now)
+    return UNLIMITED if drawn_a is None else max(held_a, drawn_a * DISOBEDIENT_MARGIN)
+
+
+def _by_limits_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
+    most = steered.limit.most_a(_by_default_a(steered, now), now)
+    if steered.settling is not None and not _is_settled(steered, steerable, now):
+        most = max(most, steered.settling.from_a)
+    return most if steered.reported_a is None else max(most, steered.reported_a)
+
+
+def _by_default_a(steered: Steered, now: datetime) -> float:
+    return steered.default.most_a(UNLIMITED, now)
+
+
+def _is_back(steered: Steered, steerable: Steerable, now: datetime) -> bool:
+    """Tell whether its station has just come back, and may not yet have told what began while it was away."""
+    if steered.online_at is None or now >= steered.online_at + steerable.grace:
+        return False
+    return steered.use_at is None or steered.use_at <= steered.online_at
+
+
+def _is_surely_idle(steered: Steered) -> bool:
+    """Tell whether nothing charges, as its station said since it came back."""
+    if steered.use != "idle" or not steered.online or steered.use_at is None or steered.online_at is None:
+        return False
+    return steered.use_at > steered.online_at
+
+
+def _drawn_a(steered: Steered, steerable: Steerable, now: datetime) -> float | None:
+    """Return what it was seen to draw, where that was a short while ago."""
+    if steered.seen is None or now > steered.seen.at + steerable.fresh:
+        return None
+    return steered.seen.amperes
+
+
+def _is_settled(steered: Steered, steerable: Steerable, now: datetime) -> bool:
+    """Tell whether a reduction holds: it was seen to come down, or has had its time and nothing speaks against it.
+
+    A station that measures and has said nothing since is counted as before; one that never measures is believed.
+    """
+    settling, seen = steered.settling, steered.seen
+    if settling is None:
+        return True
+    after = seen if seen is not None and seen.at > settling.since else None
+    if after is not None and not is_within(after.amperes, settling.to_a):
+        return False
+    if now < settling.since + steerable.grace:
+        return after is not None and settling.before_a is not None and not is_within(settling.before_a, settling.to_a)
+    return after is not None or (seen is None and steerable.policy.unmeasured == "trust")
+
+
+def is_within(drawn_a: float, limit_a: float) -> bool:
+    """Tell whether what was drawn is no more than a limit, as well as it can be measured."""
+    return drawn_a <= limit_a + max(TOLERANCE_A, TOLERANCE * limit_a)
+
+
+def allowed_when_seen_a(steered: Steered, steerable: Steerable) -> float:
+    """Return what its station may have drawn when it was seen last, a reduction having had its time."""
+    if steered.seen is None:
+        return UNLIMITED
+    at = steered.seen.at
+    held_a = max(_most_a(steered, at), _most_a(steered, at - steerable.grace))
+    settling = steered.settling
+    if settling is not None and at < settling.since + steerable.grace:
+        return max(held_a, settling.from_a)
+    return held_a
+
+
+# What happens to it
+
+
+def told(steered: Steered, order: Order, steerable: Steerable) -> Steered:
+    """Return it after its station was told something."""
+    changes: dict[str, object] = {"last_number": max(order.number, steered.last_number)}
+    if order.asking in ("limit", "clear"):
+        if order.limit_a > counted_a(steered, steerable, order.at):
+            changes["raised_at"] = order.at
+        changes["limit"] = steered.limit.tell(order)
+        if steered.disobeys_since is not None:
+            changes["retry"] = steered.retry.again(order.at, steerable.grace)
+    elif order.asking == "default":
+        changes["default"] = steered.default.tell(order)
+    elif order.asking == "verify":
+        changes["verifying"] = order
+    else:
+        changes["acting"] = order
+    return msgspec.structs.replace(steered, **changes)
+
+
+def answered(steered: Steered, number: int, answer: Answer, at: datetime) -> Steered:
+    """Return it after an order ended at a time; what was not told, or has ended, changes nothing.
+
+    `unsupported` is the refusal of the way itself; `unknown` an answer that never came, or cannot be understood;
+    what is `undelivered` has never reached the station.
+    """
+    for name in ("limit", "default"):
+        slot: Slot = getattr(steered, name)
+        order = next((each for each in slot.pending if each.number == number), None)
+        if order is not None:
+            return _slot_answered(_counted_out(steered, name, order, answer, at), name, order, answer, at)
+    if steered.verifying is not None and steered.verifying.number == number:
+        verified_at = steered.verified_at if answer == "undelivered" else at
+        return msgspec.structs.replace(steered, verifying=None, verified_at=verified_at)
+    if steered.acting is not None and steered.acting.number == number:
+        return _acted(steered, steered.acting, answer, at)
+    return steered
+
+
+def _acted(steered: Steered, order: Order, answer: Answer, at: datetime) -> Steered:
+    """Return it after its station was asked to suspend, resume, disable or enable it."""
+    after = msgspec.structs.replace(steered, acting=None)
+    if answer != "accepted":
+        return msgspec.structs.replace(after, acting_retry=steered.acting_retry.again(at))
+    after = msgspec.structs.replace(after, acting_retry=Retry())
+    if order.asking in ("suspend", "disable"):
+        return msgspec.structs.replace(after, contained_by=order.asking, contained_at=at)
+    return msgspec.structs.replace(after, contained_by=None, contained_at=None)
+
+
+def reported(steered: Steered, amperes: float, at: datetime) -> Steered:
+    """Return it after its station said, asked to verify, how much it allows now.
+
+    More than it was told is a drift: that is counted, and it is told again. Less is what others allow. Of an EVSE
+    without a transaction only a default that is kept is believed: many stations tell of none then.
+    """
+    after = msgspec.structs.replace(steered, verifying=None, verified_at=at, reported_a=None, ceiling_a=None)
+    if steered.use != "busy":
+        return after
+    most_a = _most_a(steered, at)
+    if not is_within(amperes, most_a):
+        drifted = msgspec.structs.replace(after, reported_a=amperes)
+        return msgspec.structs.replace(drifted, limit=steered.limit.forget(), default=steered.default.forget())
+    return after if is_within(most_a, amperes) else msgspec.structs.replace(after, ceiling_a=amperes)
+
+
+def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: datetime) -> Steered:
+    """Return it with what an answer tells of the ways in which it can be steered."""
+    retry = "retry" if name == "limit" else "default_retry"
+    before: Retry = getattr(steered, retry)
+    if answer in ("accepted", "undelivered"):
+        strikes = before.strikes if steered.disobeys_since is not None else 0
+        return msgspec.structs.replace(steered, **{retry: Retry(strikes, before.at if strikes else None)})
+    if answer == "refused" and not order.limit_a and not steered.zero_refused:
+        return msgspec.structs.replace(steered, zero_refused=True)
+    after = msgspec.structs.replace(steered, **{retry: before.again(at)})
+    if name == "limit" and (answer == "unsupported" or (answer == "refused" and before.strikes + 1 >= STRIKES)):
+        return fallen(after, order.rung)
+    return after
+
+
+def fallen(steered: Steered, rung: Rung) -> Steered:
+    """Return it after a way to steer it has failed: the next one is tried at once."""
+    refused = steered.refused if rung in steered.refused else (*steered.refused, rung)
+    return msgspec.structs.replace(steered, refused=refused, retry=Retry())
+
+
+def _slot_answered(steered: Steered, name: str, order: Order, answer: Answer, at: datetime) -> Steered:
+    slot: Slot = getattr(steered, name)
+    if answer == "accepted" and _is_stale(steered, order, at):
+        answer = "unknown"
+    if answer == "accepted":
+        return _accepted(steered, name, slot.accept(order), at)
+    left = slot.doubt(order) if answer == "unknown" else slot.refuse(order)
+    return msgspec.structs.replace(steered, **{name: left})
+
+
+def _is_stale(steered: Steered, order: Order, at: datetime) -> bool:
+    """Tell whether what was accepted may be gone: the station has booted since, or the transaction is another."""
+    if steered.booted_at is not None and at <= steered.booted_at:
+        return True
+    return order.asking == "limit" and order.rung == "TxProfile" and order.transaction_id != steered.transaction_id
+
+
+def _accepted(steered: Steered, name: str, slot: Slot, at: datetime) -> Steered:
+    """Return it after an order was accepted; where that lowers what may be drawn, it is awaited to be seen."""
+    before_a = _most_a(steered, at)
+    after = msgspec.structs.replace(steered, **{name: slot})
+    after_a = _most_a(after, at)
+    settling = steered.settling
+    if _is_surely_idle(steered):
+        return msgspec.structs.replace(after, settling=None)
+    if settling is not None:
+        before_a = max(before_a, settling.from_a)
+    if after_a >= before_a:
+        return msgspec.structs.replace(after, settling=None)
+    seen_a = None if steered.seen is None else steered.seen.amperes
+    if settling is not None and after_a >= settling.to_a:
+        return msgspec.structs.replace(after, settling=msgspec.structs.replace(settling, to_a=after_a))
+    return msgspec.structs.replace(after, settling=Settling(before_a, after_a, at, seen_a))
+
+
+def _most_a(steered: Steered, now: datetime) -> float:
+    return steered.limit.most_a(_by_default_a(steered, now), now)
+
+
+def measured(steered: Steered, phase_a: PerPhase, at: datetime, steerable: Steerable) -> Steered:
+    """Return it after it was seen to draw so much on each phase of the site; an older reading changes nothing."""
+    if steered.seen is not None and at <= steered.seen.at:
+        return steered
+    after = msgspec.structs.replace(steered, seen=Seen(max(phase_a), at))
+    if after.settling is not None and _is_settled(after, steerable, at):
+        after = msgspec.structs.replace(after, settling=None)
+    return after
+
+
+def connected(steered: Steered, at: datetime) -> Steered:
+    """Return it after its station has connected, or has connected anew."""
+    return msgspec.structs.replace(steered, online=True, online_at=at)
+
+
+def lost(steered: Steered, at: datetime) -> Steered:
+    """Return it after its station went offline."""
+    return msgspec.structs.replace(steered, online=False, online_at=at)
+
+
+def booted(steered: Steered, at: datetime, steerable: Steerable) -> Steered:
+    """Return it after its station has booted: it may have lost what it held, and may not."""
+    keeps = steerable.habits.keeps_default
+    default = steered.default if keeps else steered.default.forget()
+    limit = steered.limit.forget()
+    return msgspec.structs.replace(
+        steered,
+        limit=limit,
+        default=default,
+        booted_at=at,
+        verified_at=None,
+        retry=Retry(),
+        default_retry=Retry(),
+        refused=(),
+        zero_refused=False,
+    )
+
+
+def transaction_began(steered: Steered, transaction_id: str, at: datetime) -> Steered:
+    """Return it after a transaction began: no limit of another is its own."""
+    if transaction_id == steered.transaction_id:
+        return msgspec.structs.replace(steered, use="busy", use_at=at)
+    gone = msgspec.structs.replace(steered, limit=steered.limit.without("TxProfile"))
+    return msgspec.structs.replace(
+        gone, use="busy", use_at=at, transaction_id=transaction_id, began_at=at, retry=Retry(), contained_by=None
+    )
+
+
+def transaction_ended(steered: Steered, at: datetime) -> Steered:
+    """Return it after its transaction ended, or after its station said that it is free."""
+    gone = steered.limit.without("TxProfile")
+    return msgspec.structs.replace(
+        steered,
+        limit=gone,
+        settling=None,
+        use="idle",
+        use_at=at,
+        transaction_id="",
+        began_at=None,
+        reported_a=None,
+        ceiling_a=None,
+    )

@@ -1,0 +1,332 @@
+"""What is to be done next about an EVSE, and what its operator is told."""
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from chargebus_smart_charging.steering.domain.habits import LADDER, Rung
+from chargebus_smart_charging.steering.domain.held import Asking, Level, Order
+from chargebus_smart_charging.steering.domain.steered import (
+    STRIKES,
+    Retry,
+    Steerable,
+    Steered,
+    allowed_when_seen_a,
+    fallen,
+    is_within,
+    told,
+)
+
+Rule: TypeAlias = Literal["limit_disobeyed", "station_unsteerable", "profile_drift"]
+
+LASTING: Final[frozenset[Rung]] = frozenset({"TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"})
+"""Ways whose limits outlive a transaction."""
+
+_SMALLEST_CHANGE_A: Final = 0.05
+_MOST_PENDING: Final = 3
+_UNSTEERABLE_AFTER: Final = 3
+_VERIFY_EVERY: Final = timedelta(hours=6)
+_VERIFY_DRIFTED_EVERY: Final = timedelta(minutes=5)
+_CONTAINED: Final = timedelta(minutes=15)
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """An alert about an EVSE that opens, or is over; `detail` is for people."""
+
+    rule: Rule
+    is_open: bool
+    detail: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What is done now: the state after it, with what is to be asked noted as told; the alerts that change."""
+
+    steered: Steered
+    orders: tuple[Order, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What is wanted of an EVSE now."""
+
+    limit_a: float | None
+    ahead: Sequence[Level]
+    steerable: Steerable
+    now: datetime
+
+
+def step(
+    steered: Steered, wanted_a: float | None, steerable: Steerable, now: datetime, ahead: Sequence[Level] = ()
+) -> Step:
+    """Return what is to be done about an EVSE now.
+
+    Args:
+        steered: as it is known.
+        wanted_a: what it is to draw at most, per phase; None: nothing is planned for it, its default is enough.
+        steerable: what it is, and how its station and site are.
+        now: the time.
+        ahead: how the plan goes on, in order; of it, the station is told what lowers its limit.
+    """
+    orders: list[Order] = []
+    wanted = _Wanted(wanted_a, ahead, steerable, now)
+    after = _judged(steered, steerable, now)
+    after = msgspec.structs.replace(after, rung=rung_of(after, steerable), limit=after.limit.pruned(now))
+    for part in (_default, _limit, _containment, _verification) if after.online else ():
+        order = part(after, wanted)
+        if order is not None:
+            after = told(after, order, steerable)
+            orders.append(order)
+    notices = tuple(_notices(after))
+    changed = {notice.rule for notice in notices}
+    opened = (notice.rule for notice in notices if notice.is_open)
+    alerts = (*(rule for rule in after.alerts if rule not in changed), *opened)
+    return Step(msgspec.structs.replace(after, alerts=alerts), tuple(orders), notices)
+
+
+# The way
+
+
+def rung_of(steered: Steered, steerable: Steerable) -> Rung:
+    """Return the way in which an EVSE is steered: the first that is open and was not refused."""
+    refused = {*steered.refused, *steerable.habits.refused}
+    return next(rung for rung in LADDER if rung == "none" or (rung not in refused and _is_open(rung, steerable)))
+
+
+def _is_open(rung: Rung, steerable: Steerable) -> bool:
+    if rung == "ChargingStationMaxProfile":
+        return steerable.alone
+    if rung == "configuration key":
+        return steerable.has_limit_key and steerable.alone
+    if rung == "start and stop":
+        return steerable.policy.on_off
+    return True
+
+
+def takes_zero(steered: Steered, steerable: Steerable) -> bool:
+    """Tell whether an EVSE can be told to draw nothing."""
+    return steerable.habits.takes_zero is not False and not steered.zero_refused
+
+
+def shares_place(steered: Steered, steerable: Steerable) -> bool:
+    """Tell whether its limit takes the place of its default, as its station knows one stack level."""
+    return steered.rung == "TxDefaultProfile" and steerable.habits.max_stack_level == 0
+
+
+# Whether it obeys
+
+
+def _judged(steered: Steered, steerable: Steerable, now: datetime) -> Steered:
+    """Return it after its last reading was compared with what it may draw."""
+    seen = steered.seen
+    if seen is None or steered.use == "idle":
+        return steered
+    began = steered.began_at
+    if began is not None and seen.at < began + steerable.grace:
+        return steered
+    obeys = is_within(seen.amperes, min(allowed_when_seen_a(steered, steerable), steerable.max_a))
+    since = steered.disobeys_since
+    if since is None:
+        fresh = now <= seen.at + steerable.fresh
+        return steered if obeys or not fresh else msgspec.structs.replace(steered, disobeys_since=seen.at)
+    if obeys and seen.at >= since + steerable.grace:
+        return msgspec.structs.replace(steered, disobeys_since=None, retry=Retry())
+    if not obeys and steered.retry.strikes >= STRIKES and steered.rung != "none":
+        return fallen(steered, steered.rung)
+    return steered
+
+
+# What it is told
+
+
+def _default(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that gives its station the default that it is to keep by itself."""
+    steerable, now = wanted.steerable, wanted.now
+    if shares_place(steered, steerable) or "TxDefaultProfile" in steerable.habits.refused:
+        return None
+    default_a = _said_a(steered, steerable, steerable.default_a)
+    newest = steered.default.newest
+    if newest is not None and newest not in steered.default.unsure and _is_same(newest.limit_a, default_a):
+        return None
+    if steered.default.pending or not steered.default_retry.is_due(now):
+        return None
+    order = _order(steered, "default", now, "TxDefaultProfile")
+    return msgspec.structs.replace(order, levels=((now, default_a),))
+
+
+def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that tells an EVSE its limit, where that differs or is to be renewed."""
+    if steered.rung in ("none", "start and stop"):
+        return _start_or_stop(steered, wanted) if steered.rung == "start and stop" else None
+    if wanted.limit_a is None or steered.use == "idle":
+        return _release(steered, wanted)
+    if steered.rung == "TxProfile" and not steered.transaction_id:
+        return None
+    steerable, now = wanted.steerable, wanted.now
+    limit_a = _said_a(steered, steerable, wanted.limit_a)
+    if not _is_to_be_told(steered, limit_a, steerable, now):
+        return None
+    until = None if steered.rung == "configuration key" else now + timedelta(seconds=steerable.policy.profile_life_s)
+    levels = _levels(steered, limit_a, wanted, until)
+    order = _order(steered, "limit", now, steered.rung)
+    return msgspec.structs.replace(order, levels=levels, until=_end(steered, steerable, until))
+
+
+def _is_to_be_told(steered: Steered, limit_a: float, steerable: Steerable, now: datetime) -> bool:
+    """Tell whether a limit goes out: less at once, more with some space and where it is worth it, the same to renew."""
+    newest = steered.limit.newest
+    pending = steered.limit.pending
+    if len(pending) >= _MOST_PENDING:
+        return False
+    waits = not steered.retry.is_due(now)
+    if newest is None or not newest.levels or newest.rung != steered.rung or newest in steered.limit.unsure:
+        return not waits and not pending
+    present_a = newest.amperes_at(now)
+    if limit_a < present_a - _SMALLEST_CHANGE_A:
+        return not waits
+    if waits or pending:
+        return False
+    if steered.disobeys_since is not None:
+        return True
+    return _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
+
+
+def _is_worth_raising(steered: Steered, by_a: float, steerable: Steerable, now: datetime) -> bool:
+    spacing = max(steerable.policy.spacing_s, steerable.habits.update_spacing_s or 0.0)
+    spaced = steered.raised_at is None or now >= steered.raised_at + timedelta(seconds=spacing)
+    return spaced and by_a >= max(steerable.policy.dead_band_a, 2 * _SMALLEST_CHANGE_A)
+
+
+def _is_half_over(order: Order, now: datetime) -> bool:
+    return order.until is not None and now - order.at >= order.until - now
+
+
+def _end(steered: Steered, steerable: Steerable, until: datetime | None) -> datetime | None:
+    return None if shares_place(steered, steerable) else until
+
+
+def _levels(steered: Steered, limit_a: float, wanted: _Wanted, until: datetime | None) -> tuple[Level, ...]:
+    """Return the levels of a limit: the least of the plan so far, at each time, as many as the station can hold."""
+    steerable, now = wanted.steerable, wanted.now
+    levels = [(now, limit_a)]
+    for at, amperes in wanted.ahead:
+        level_a = _said_a(steered, steerable, amperes)
+        if now < at and (until is None or at < until) and level_a < levels[-1][1] - _SMALLEST_CHANGE_A:
+            levels.append((at, level_a))
+    if shares_place(steered, steerable) and until is not None:
+        default_a = _said_a(steered, steerable, steerable.default_a)
+        levels += [(until, default_a)] if default_a < levels[-1][1] else []
+        most = steerable.habits.max_periods or len(levels)
+        return tuple(levels) if len(levels) <= most else tuple([*levels[: most - 1], levels[-1]][:most])
+    return tuple(levels[: steerable.habits.max_periods or len(levels)])
+
+
+def _release(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that takes back a limit that outlives its transaction."""
+    newest, now = steered.limit.newest, wanted.now
+    if newest is None or newest.rung not in LASTING or steered.use != "idle" or steered.limit.pending:
+        return None
+    if not steered.retry.is_due(now) or not newest.levels:
+        return None
+    if newest.rung == "TxDefaultProfile" and not shares_place(steered, wanted.steerable):
+        return _order(steered, "clear", now, newest.rung)
+    default_a = _said_a(steered, wanted.steerable, wanted.steerable.default_a)
+    if newest in steered.limit.unsure or not _is_same(newest.amperes_at(now), default_a):
+        return msgspec.structs.replace(_order(steered, "limit", now, newest.rung), levels=((now, default_a),))
+    return None
+
+
+def _start_or_stop(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that stops a transaction which is to draw nothing, or starts it again."""
+    now = wanted.now
+    if wanted.limit_a is None or steered.acting is not None or not steered.acting_retry.is_due(now):
+        return None
+    if steered.use == "busy" and wanted.limit_a == 0 and steered.contained_by != "suspend":
+        return _order(steered, "suspend", now, steered.rung)
+    if steered.use == "idle" and wanted.limit_a > 0 and steered.contained_by == "suspend":
+        return _order(steered, "resume", now, steered.rung)
+    return None
+
+
+def _said_a(steered: Steered, steerable: Steerable, amperes: float) -> float:
+    """Return a limit as it can be told: a step of the EVSE, a multiple of 0.1, no 0 where that is not taken."""
+    most_a = min(amperes, steerable.max_a)
+    step_a = max(steerable.evse.step_a or 0.0, 0.1)
+    said_a = round(math.floor(round(most_a / step_a, 6)) * step_a, 1)
+    return said_a if takes_zero(steered, steerable) else max(said_a, steerable.min_a)
+
+
+def _is_same(one_a: float, other_a: float) -> bool:
+    return abs(one_a - other_a) <= _SMALLEST_CHANGE_A
+
+
+# What is done to it, and asked of it
+
+
+def _containment(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that contains an EVSE which does not obey, or gives it back."""
+    containment, now = wanted.steerable.policy.containment, wanted.now
+    if steered.acting is not None or not steered.acting_retry.is_due(now):
+        return None
+    if steered.contained_by == "disable":
+        over = steered.contained_at is not None and now >= steered.contained_at + _CONTAINED
+        return _order(steered, "enable", now) if over else None
+    since = steered.disobeys_since
+    if containment == "count" or since is None or now < since + wanted.steerable.grace:
+        return None
+    if containment == "unavailable":
+        return _order(steered, "disable", now)
+    if steered.transaction_id and steered.contained_by != "suspend":
+        return _order(steered, "suspend", now)
+    return None
+
+
+def _verification(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that asks what a station holds: after it was given its default, and now and then."""
+    now = wanted.now
+    if steered.default.accepted is None or steered.default.pending or steered.limit.pending:
+        return None
+    if steered.verifying is not None or not steered.retry.is_due(now):
+        return None
+    verified_at, began_at = steered.verified_at, steered.began_at
+    every = _VERIFY_EVERY if steered.reported_a is None else _VERIFY_DRIFTED_EVERY
+    if verified_at is not None and now < verified_at + every and (began_at is None or began_at <= verified_at):
+        return None
+    if began_at is not None and now < began_at + wanted.steerable.grace:
+        return None
+    return _order(steered, "verify", now)
+
+
+def _order(steered: Steered, asking: Asking, now: datetime, rung: Rung = "TxProfile") -> Order:
+    return Order(steered.last_number + 1, asking, now, rung, transaction_id=steered.transaction_id)
+
+
+# What its operator is told
+
+
+def _notices(steered: Steered) -> Iterator[Notice]:
+    """Return the alerts that are to be opened, and those that are over."""
+    for rule, detail in _causes(steered).items():
+        if bool(detail) != (rule in steered.alerts):
+            yield Notice(rule, bool(detail), detail)
+
+
+def _causes(steered: Steered) -> dict[Rule, str]:
+    """Return why each rule's alert is to be open; empty where it is not."""
+    drawn = "" if steered.seen is None else f"It draws {steered.seen.amperes:g} A"
+    limit = steered.limit.newest
+    told_a = "its limit" if limit is None or not limit.levels else f"its limit of {limit.limit_a:g} A"
+    unsteerable = ""
+    if steered.rung == "none":
+        unsteerable = "It has refused or ignored every way to steer it, and is counted at its full power."
+    elif steered.retry.strikes >= _UNSTEERABLE_AFTER or steered.default_retry.strikes >= _UNSTEERABLE_AFTER:
+        unsteerable = "It does not take what it is told, and is counted by what it may hold."
+    disobeys = steered.disobeys_since is not None and steered.use != "idle"
+    drifted = "" if steered.reported_a is None else f"It says that it allows {steered.reported_a:g} A, not {told_a}."
+    return {
+        "limit_disobeyed": f"{drawn}, more than {told_a}." if disobeys else "",
+        "station_unsteerable": unsteerable,
+        "profile_drift": drifted,
+    }

@@ -1,0 +1,422 @@
+"""How one EVSE is steered: what it is told and when, how it is contained, and what its operator is told."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from chargebus_smart_charging.sites.domain.site import Evse, Policy
+from chargebus_smart_charging.steering.domain import steered as steering
+from chargebus_smart_charging.steering.domain.habits import LADDER, Habits
+from chargebus_smart_charging.steering.domain.held import Order
+from chargebus_smart_charging.steering.domain.steered import Steerable, Steered, counted, counted_a
+from chargebus_smart_charging.steering.domain.stepping import Step, step
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+EVSE = Evse("CS-1", 1, "panel", voltage_v=230.0, phases=(1, 2, 3), min_a=6.0, max_a=32.0)
+STEERABLE = Steerable(EVSE, default_a=8.0, version="2.0.1")
+POLICY = Policy()
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def with_policy(**changes: object) -> Steerable:
+    return msgspec.structs.replace(STEERABLE, policy=msgspec.structs.replace(POLICY, **changes))
+
+
+def with_habits(**habits: object) -> Steerable:
+    return msgspec.structs.replace(STEERABLE, habits=msgspec.convert(habits, Habits))
+
+
+def charging(steerable: Steerable = STEERABLE) -> Steered:
+    """An EVSE whose station has its default, and whose transaction began a while ago."""
+    steered = steering.connected(Steered(verified_at=NOW), after(-700))
+    steered = steering.transaction_ended(steered, after(-650))
+    steered = all_accepted(step(steered, None, steerable, after(-640)), after(-640))
+    return steering.transaction_began(steered, "T1", after(-600))
+
+
+def all_accepted(done: Step, at: datetime, answer: steering.Answer = "accepted") -> Steered:
+    steered = done.steered
+    for order in done.orders:
+        steered = steering.answered(steered, order.number, answer, at)
+    return steered
+
+
+def limited(amperes: float, steerable: Steerable = STEERABLE, at: datetime = NOW) -> Steered:
+    return all_accepted(step(charging(steerable), amperes, steerable, at), at)
+
+
+def draws(steered: Steered, amperes: float, at: datetime, steerable: Steerable = STEERABLE) -> Steered:
+    return steering.measured(steered, (amperes,) * 3, at, steerable)
+
+
+def limits(done: Step) -> list[float]:
+    return [order.limit_a for order in done.orders if order.asking == "limit"]
+
+
+# What counts
+
+
+def test_a_station_of_which_nothing_was_ever_heard_is_counted_at_its_largest_current():
+    assert counted(Steered(), STEERABLE, NOW) == (32.0, 32.0, 32.0)
+
+
+def test_what_is_counted_stands_on_the_phases_of_the_site_that_the_vehicle_uses():
+    one = msgspec.structs.replace(STEERABLE, evse=msgspec.structs.replace(EVSE, phases=(3, 1, 2)), phases=(2,))
+
+    assert counted(Steered(), one, NOW) == (0.0, 0.0, 32.0)
+
+
+def test_an_evse_without_a_transaction_counts_for_nothing_while_its_station_is_there():
+    steered = steering.transaction_ended(charging(), after(-10))
+
+    assert counted_a(steered, STEERABLE, NOW) == 0
+    assert counted_a(steering.lost(steered, NOW), STEERABLE, NOW) == 8
+
+
+def test_an_offline_station_counts_by_its_last_limit_until_that_runs_out_then_by_its_default():
+    steered = steering.lost(limited(20.0), after(10))
+
+    assert counted_a(steered, STEERABLE, after(1700)) == 20
+    assert counted_a(steered, STEERABLE, after(1900)) == 8
+
+
+def test_an_offline_station_whose_limits_are_0_does_not_count_as_0():
+    steerable = msgspec.structs.replace(STEERABLE, default_a=0.0)
+
+    assert counted_a(steering.lost(limited(0.0, steerable), after(10)), steerable, after(100)) == 6
+
+
+def test_a_reduction_counts_once_it_was_accepted_and_is_seen_to_have_come_down():
+    high = draws(limited(20.0), 20.0, after(5))
+    done = step(high, 10.0, STEERABLE, after(70))
+    assert counted_a(done.steered, STEERABLE, after(70)) == 20
+    accepted = all_accepted(done, after(71))
+    assert counted_a(accepted, STEERABLE, after(80)) == 20
+
+    assert counted_a(draws(accepted, 10.2, after(81)), STEERABLE, after(81)) == 10
+
+
+def test_a_vehicle_that_drew_less_already_proves_nothing_before_the_grace_is_over():
+    low = draws(limited(20.0), 6.0, after(5))
+    accepted = draws(all_accepted(step(low, 10.0, STEERABLE, after(70)), after(70)), 6.0, after(80))
+
+    assert counted_a(accepted, STEERABLE, after(81)) == 20
+    assert counted_a(draws(accepted, 6.0, after(131)), STEERABLE, after(131)) == 10
+
+
+def test_a_reduction_that_is_not_seen_counts_as_before_of_a_station_that_measures():
+    high = draws(limited(20.0), 20.0, after(5))
+    accepted = all_accepted(step(high, 10.0, STEERABLE, after(70)), after(70))
+
+    assert counted_a(accepted, STEERABLE, after(1000)) == 20
+
+
+@pytest.mark.parametrize(("unmeasured", "amperes"), [("trust", 10.0), ("count", 20.0)])
+def test_a_station_that_never_measures_is_believed_after_its_grace_where_the_site_says_so(unmeasured, amperes):
+    steerable = with_policy(unmeasured=unmeasured)
+    first = limited(20.0, steerable)
+    accepted = all_accepted(step(first, 10.0, steerable, after(70)), after(70))
+
+    assert counted_a(accepted, steerable, after(120)) == 20
+    assert counted_a(accepted, steerable, after(131)) == amperes
+
+
+@pytest.mark.parametrize(
+    ("answer", "amperes"), [("unknown", 32.0), ("refused", 10.0), ("undelivered", 10.0), ("accepted", 32.0)]
+)
+def test_a_raise_counts_from_when_it_is_told_until_it_is_known_not_to_hold(answer, amperes):
+    done = step(limited(10.0), 32.0, STEERABLE, after(200))
+    assert counted_a(done.steered, STEERABLE, after(200)) == 32
+
+    assert counted_a(all_accepted(done, after(201), answer), STEERABLE, after(201)) == amperes
+
+
+def test_what_the_station_says_to_hold_beyond_what_it_was_told_counts_and_is_told_again():
+    drifted = steering.reported(limited(10.0), 16.0, after(100))
+    done = step(drifted, 10.0, STEERABLE, after(101))
+
+    assert counted_a(drifted, STEERABLE, after(100)) == 32  # who has lost its limit may have lost its default
+    assert limits(done) == [10.0]
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("profile_drift", True)]
+
+
+def test_what_others_allow_below_what_it_was_told_is_a_ceiling():
+    assert steering.reported(limited(20.0), 12.0, after(100)).ceiling_a == 12
+
+
+# What it is told
+
+
+def test_a_station_gets_its_default_once_and_again_after_each_boot():
+    steered = steering.connected(Steered(), NOW)
+    first = step(steered, None, STEERABLE, NOW)
+    assert [(order.asking, order.limit_a) for order in first.orders] == [("default", 8.0)]
+    kept = all_accepted(first, NOW)
+    assert [order.asking for order in step(kept, None, STEERABLE, after(60)).orders] == ["verify"]
+
+    again = step(steering.booted(kept, after(60), STEERABLE), None, STEERABLE, after(60))
+
+    assert [order.asking for order in again.orders] == ["default"]
+
+
+def test_a_limit_goes_to_the_transaction_and_lives_for_a_bounded_time():
+    (order,) = step(charging(), 16.0, STEERABLE, NOW).orders
+
+    assert (order.rung, order.transaction_id, order.levels) == ("TxProfile", "T1", ((NOW, 16.0),))
+    assert order.until == after(POLICY.profile_life_s)
+
+
+def test_a_limit_is_never_told_to_rise_later_and_is_told_to_fall():
+    ahead = ((after(300), 20.0), (after(600), 10.0), (after(900), 12.0), (after(1200), 6.0), (after(9000), 0.0))
+    (order,) = step(charging(), 16.0, STEERABLE, NOW, ahead).orders
+
+    assert order.levels == ((NOW, 16.0), (after(600), 10.0), (after(1200), 6.0))
+
+
+def test_a_station_gets_no_more_periods_than_it_can_hold():
+    few = with_habits(max_periods=2)
+    (order,) = step(charging(few), 16.0, few, NOW, ((after(60), 10.0), (after(120), 6.0))).orders
+
+    assert order.levels == ((NOW, 16.0), (after(60), 10.0))
+
+
+def test_a_rise_within_the_dead_band_is_not_sent_and_a_reduction_always_is():
+    steered = limited(16.0)
+
+    assert not limits(step(steered, 16.9, STEERABLE, after(100)))
+    assert limits(step(steered, 17.0, STEERABLE, after(100))) == [17.0]
+    assert limits(step(steered, 15.9, STEERABLE, after(100))) == [15.9]
+
+
+def test_rises_are_spaced_and_reductions_are_not():
+    steered = limited(16.0)
+
+    assert not limits(step(steered, 20.0, STEERABLE, after(9)))
+    assert limits(step(steered, 20.0, STEERABLE, after(10))) == [20.0]
+    assert limits(step(steered, 10.0, STEERABLE, after(1))) == [10.0]
+
+
+def test_a_station_that_limits_the_rate_of_updates_is_told_less_often():
+    slow = with_habits(update_spacing_s=120.0)
+
+    assert not limits(step(limited(16.0, slow), 20.0, slow, after(119)))
+    assert limits(step(limited(16.0, slow), 20.0, slow, after(120))) == [20.0]
+
+
+def test_a_limit_is_renewed_when_half_its_life_is_over():
+    steered = limited(16.0)
+
+    assert not limits(step(steered, 16.0, STEERABLE, after(899)))
+    assert limits(step(steered, 16.0, STEERABLE, after(900))) == [16.0]
+
+
+def test_the_same_is_not_asked_while_its_answer_is_awaited_and_less_is():
+    done = step(charging(), 16.0, STEERABLE, NOW)
+
+    assert not step(done.steered, 16.0, STEERABLE, after(5)).orders
+    assert not step(done.steered, 32.0, STEERABLE, after(15)).orders
+    assert limits(step(done.steered, 10.0, STEERABLE, after(5))) == [10.0]
+
+
+def test_a_limit_is_told_in_steps_of_the_evse_and_of_a_tenth_and_never_as_more():
+    stepped = msgspec.structs.replace(STEERABLE, evse=msgspec.structs.replace(EVSE, step_a=2.0))
+
+    assert limits(step(charging(stepped), 15.97, stepped, NOW)) == [14.0]
+    assert limits(step(charging(), 15.97, STEERABLE, NOW)) == [15.9]
+    assert limits(step(charging(), 0.3, STEERABLE, NOW)) == [0.3]
+
+
+def test_a_station_that_refuses_0_is_told_its_least_current_and_counted_at_it():
+    refused = all_accepted(step(charging(), 0.0, STEERABLE, NOW), NOW, "refused")
+    assert not steering_takes_zero(refused)
+
+    done = step(refused, 0.0, STEERABLE, after(1))
+
+    assert limits(done) == [6.0]
+    assert done.steered.rung == "TxProfile"
+
+
+def steering_takes_zero(steered: Steered) -> bool:
+    return not steered.zero_refused
+
+
+def test_nothing_is_told_to_a_station_that_is_offline():
+    assert not step(steering.lost(limited(16.0), after(5)), 6.0, STEERABLE, after(6)).orders
+
+
+def test_what_was_not_taken_is_tried_again_later_and_later():
+    steered, told_at = charging(), []
+    for second in range(0, 1000, 5):
+        done = step(steered, 16.0, STEERABLE, after(second))
+        told_at += [second for order in done.orders if order.asking == "limit"]
+        steered = all_accepted(done, after(second), "unknown")
+
+    assert told_at == [0, 20, 60, 140, 300, 620]
+    assert "station_unsteerable" in steered.alerts
+
+
+def test_the_alert_is_over_once_the_station_takes_what_it_is_told():
+    steered = charging()
+    for second in (0, 20, 60, 140):
+        steered = all_accepted(step(steered, 16.0, STEERABLE, after(second)), after(second), "unknown")
+    assert "station_unsteerable" in steered.alerts
+
+    taken = all_accepted(step(steered, 16.0, STEERABLE, after(300)), after(300))
+    done = step(taken, 16.0, STEERABLE, after(301))
+
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("station_unsteerable", False)]
+    assert not done.steered.alerts
+
+
+# The ladder
+
+
+def test_a_way_that_is_refused_twice_gives_way_to_the_next_one_until_the_end():
+    steerable = msgspec.structs.replace(with_policy(on_off=True), has_limit_key=True)
+    steered, rungs = charging(steerable), []
+    for second in range(0, 3000, 20):
+        done = step(steered, 16.0, steerable, after(second))
+        if not rungs or rungs[-1] != done.steered.rung:
+            rungs.append(done.steered.rung)
+        steered = all_accepted(done, after(second), "refused")
+
+    assert rungs == [*LADDER[:5]]
+
+
+def test_at_the_end_of_the_ladder_it_is_counted_at_its_full_power():
+    steered = charging()
+    for rung in LADDER[:-1]:
+        steered = steering.fallen(steered, rung)
+    done = step(steered, 6.0, STEERABLE, NOW)
+
+    assert done.steered.rung == "none"
+    assert counted_a(done.steered, STEERABLE, NOW) == 32
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("station_unsteerable", True)]
+
+
+def test_a_way_that_is_not_supported_is_tried_once():
+    refused = all_accepted(step(charging(), 16.0, STEERABLE, NOW), NOW, "unsupported")
+    (order,) = step(refused, 16.0, STEERABLE, after(1)).orders
+
+    assert order.rung == "TxDefaultProfile"
+
+
+def test_the_station_maximum_is_no_way_for_one_of_several_evses():
+    steerable = msgspec.structs.replace(
+        STEERABLE, alone=False, habits=Habits(refused=("TxProfile", "TxDefaultProfile"))
+    )
+
+    assert step(charging(steerable), 16.0, steerable, NOW).steered.rung == "none"
+
+
+def test_a_limit_that_outlives_its_transaction_is_taken_back():
+    steerable = with_habits(refused=["TxProfile"])
+    steered = steering.transaction_ended(limited(16.0, steerable), after(100))
+
+    (order,) = step(steered, None, steerable, after(101)).orders
+
+    assert (order.asking, order.rung) == ("clear", "TxDefaultProfile")
+
+
+def test_where_there_is_one_stack_level_the_limit_ends_in_the_default():
+    steerable = with_habits(refused=["TxProfile"], max_stack_level=0)
+    (order,) = [o for o in step(charging(steerable), 16.0, steerable, NOW).orders if o.asking == "limit"]
+
+    assert order.levels == ((NOW, 16.0), (after(1800), 8.0))
+    assert order.until is None
+
+
+def test_a_station_that_knows_no_limits_is_stopped_and_started_where_the_site_says_so():
+    steerable = msgspec.structs.replace(
+        with_policy(on_off=True), alone=False, habits=Habits(refused=("TxProfile", "TxDefaultProfile"))
+    )
+    stopped = step(charging(steerable), 0.0, steerable, NOW)
+    assert [order.asking for order in stopped.orders] == ["suspend"]
+    idle = steering.transaction_ended(all_accepted(stopped, NOW), after(5))
+
+    assert [order.asking for order in step(idle, 32.0, steerable, after(60)).orders] == ["resume"]
+
+
+# Whether it obeys
+
+
+def test_who_draws_more_than_its_limit_is_found_counted_and_told_again():
+    steered = draws(limited(10.0), 16.0, after(70))
+    done = step(steered, 10.0, STEERABLE, after(71))
+
+    assert counted_a(done.steered, STEERABLE, after(71)) == pytest.approx(17.6)
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("limit_disobeyed", True)]
+    assert limits(done) == [10.0]
+
+
+def test_who_disobeys_and_is_not_measured_any_more_is_counted_at_its_largest_current():
+    done = step(draws(limited(10.0), 16.0, after(70)), 10.0, STEERABLE, after(71))
+
+    assert counted_a(done.steered, STEERABLE, after(400)) == 32
+
+
+def test_a_reading_before_the_grace_is_over_is_no_disobedience():
+    steered = draws(draws(limited(20.0), 20.0, after(5)), 20.0, after(69))
+    reduced = draws(all_accepted(step(steered, 10.0, STEERABLE, after(70)), after(71)), 20.0, after(130))
+
+    assert step(reduced, 10.0, STEERABLE, after(130)).steered.disobeys_since is None
+    assert step(draws(reduced, 20.0, after(132)), 10.0, STEERABLE, after(132)).steered.disobeys_since is not None
+
+
+def test_who_obeys_again_is_counted_by_its_limit_and_the_alert_is_over():
+    done = step(draws(limited(10.0), 16.0, after(70)), 10.0, STEERABLE, after(71))
+    obeys = draws(all_accepted(done, after(71)), 10.0, after(140))
+    done = step(obeys, 10.0, STEERABLE, after(141))
+
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("limit_disobeyed", False)]
+    assert counted_a(done.steered, STEERABLE, after(141)) == 10
+
+
+def test_a_limit_that_is_taken_and_ignored_is_tried_in_the_next_way():
+    steered, rungs = limited(10.0), set()
+    for second in range(70, 400, 30):
+        done = step(draws(steered, 20.0, after(second)), 10.0, STEERABLE, after(second))
+        rungs |= {order.rung for order in done.orders if order.asking == "limit"}
+        steered = all_accepted(done, after(second))
+
+    assert rungs >= {"TxProfile", "TxDefaultProfile"}
+
+
+@pytest.mark.parametrize(("containment", "asking"), [("suspend", "suspend"), ("unavailable", "disable")])
+def test_who_goes_on_disobeying_is_contained_as_the_site_says(containment, asking):
+    steerable = with_policy(containment=containment)
+    steered, asked = limited(10.0, steerable), []
+    for second in range(70, 200, 30):
+        done = step(draws(steered, 20.0, after(second), steerable), 10.0, steerable, after(second))
+        asked += [order.asking for order in done.orders if order.asking != "limit"]
+        steered = all_accepted(done, after(second))
+
+    assert asked == [asking]
+
+
+def test_an_evse_that_was_made_unavailable_is_given_back():
+    steerable = with_policy(containment="unavailable")
+    disabled = msgspec.structs.replace(charging(steerable), contained_by="disable", contained_at=NOW)
+    idle = steering.transaction_ended(disabled, after(1))
+
+    assert not step(idle, None, steerable, after(800)).orders
+    assert [order.asking for order in step(idle, None, steerable, after(901)).orders] == ["enable"]
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing():
+    steered = limited(10.0)
+
+    assert steering.answered(steered, 99, "accepted", NOW) == steered
+
+
+def test_the_state_is_kept_as_json():
+    done = step(draws(limited(10.0), 16.0, after(70)), 10.0, STEERABLE, after(71))
+
+    assert msgspec.json.decode(msgspec.json.encode(done.steered), type=Steered) == done.steered
+
+
+def test_an_order_without_levels_limits_nothing():
+    assert Order(1, "clear", NOW).limit_a == steering.UNLIMITED
