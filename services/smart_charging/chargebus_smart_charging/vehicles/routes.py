@@ -2,15 +2,21 @@
 
 from typing import Final
 
-from chargebus_calls import Routes, Row
+from chargebus_calls import Fixed, Routes, Row
 
+from chargebus_smart_charging.vehicles import v21, v201
 from chargebus_smart_charging.vehicles.block import Needs
-from chargebus_smart_charging.vehicles.domain.needs import ChargingNeeds
-from chargebus_smart_charging.vehicles.v201 import charging_needs, needs_status
 
-_NEEDS: Final[Row[ChargingNeeds, str]] = Row(charging_needs, Needs, needs_status)
+# What the vehicle makes of its profile is taken as it says it: it cannot draw more than its station lets it.
+_SCHEDULED: Final = Fixed(b'{"status":"Accepted"}')
+# No profile of ours is dynamic (K28.FR.12).
+_NOT_DYNAMIC: Final = Fixed(b'{"status":"Rejected","statusInfo":{"reasonCode":"InvalidProfile"}}')
 
 ROUTES: Final[Routes] = {
-    ("2.0.1", "NotifyEVChargingNeeds"): _NEEDS,
-    ("2.1", "NotifyEVChargingNeeds"): _NEEDS,
+    ("2.0.1", "NotifyEVChargingNeeds"): Row(v201.charging_needs, Needs, v201.needs_status),
+    ("2.0.1", "NotifyEVChargingSchedule"): _SCHEDULED,
+    ("2.1", "NotifyEVChargingNeeds"): Row(v21.charging_needs, Needs, v21.needs_status),
+    ("2.1", "NotifyEVChargingSchedule"): _SCHEDULED,
+    ("2.1", "NotifyPriorityCharging"): Row(v21.priority_charging, Needs),
+    ("2.1", "PullDynamicScheduleUpdate"): _NOT_DYNAMIC,
 }

@@ -1,0 +1,93 @@
+"""Kafka in, beside frames: sessions begin, change and end; EVSEs are measured."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from chargebus_events.record import Received
+from chargebus_runtime.batch import Batch
+
+from chargebus_smart_charging.sites.domain.site import EvseKey
+from chargebus_smart_charging.sites.store import due, evses
+from chargebus_smart_charging.vehicles.domain.samples import Reading, Sample, samples
+from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
+from chargebus_smart_charging.vehicles.store import vehicles
+
+SESSIONS_WAIT_S: Final = 0.2
+METERS_WAIT_S: Final = 0.5
+SOON: Final = timedelta(seconds=1)
+"""How long a change may wait for others that come with it: a site is planned once for all of them."""
+
+
+class _MeterReadings(msgspec.Struct, frozen=True):
+    station_id: str
+    evse_id: int
+    received_at: datetime
+    readings: tuple[Reading, ...]
+    transaction_id: str = ""
+
+
+_session: Final = msgspec.json.Decoder(SessionTold).decode
+_readings: Final = msgspec.json.Decoder(_MeterReadings).decode
+
+
+async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
+    """Follow the sessions at EVSEs; a site whose vehicles come, go or change is planned soon.
+
+    Every EVSE is followed, under a site or not: a site may be described while vehicles are charging.
+    """
+    events = [event for event in (_session(record.value or b"") for record in records) if event.evse_id > 0]
+    keys = {(event.station_id, event.evse_id) for event in events}
+    before = await vehicles.lock(batch.connection, keys)
+    after = dict(before)
+    for event in events:
+        key = event.station_id, event.evse_id
+        after[key] = told(after.get(key) or Vehicle(*key), event)
+    changed = {key: vehicle for key, vehicle in after.items() if vehicle != before.get(key)}
+    await vehicles.keep(batch.connection, changed.values(), batch.now)
+    await plan_soon(batch, changed)
+
+
+async def hear_meters(batch: Batch, records: Sequence[Received]) -> None:
+    """Take what EVSEs of sites were measured to draw; what a vehicle teaches by it is planned with soon."""
+    messages = [_readings(record.value or b"") for record in records]
+    sites = await evses.sites_of(batch.connection, {message.station_id for message in messages})
+    by_evse = await _samples(batch, [message for message in messages if message.station_id in sites])
+    before = await vehicles.lock(batch.connection, by_evse)
+    allowed = await vehicles.limits(batch.connection, by_evse)
+    after: dict[EvseKey, Vehicle] = {}
+    for key, found in by_evse.items():
+        vehicle = before.get(key) or Vehicle(*key)
+        for sample in found:
+            vehicle = measured(vehicle, sample, allowed.get(key))
+        after[key] = vehicle
+    changed = [vehicle for key, vehicle in after.items() if vehicle != before.get(key)]
+    await vehicles.keep(batch.connection, changed, batch.now)
+    await plan_soon(batch, [key for key, vehicle in after.items() if _teaches(before.get(key), vehicle)])
+
+
+async def _samples(batch: Batch, messages: Sequence[_MeterReadings]) -> dict[EvseKey, list[Sample]]:
+    """Return what was measured at each EVSE; one that only its transaction tells is looked up."""
+    unplaced = {(each.station_id, each.transaction_id) for each in messages if not each.evse_id and each.transaction_id}
+    places = await vehicles.of_transactions(batch.connection, unplaced)
+    by_evse: dict[EvseKey, list[Sample]] = defaultdict(list)
+    for each in messages:
+        evse_id = each.evse_id or places.get((each.station_id, each.transaction_id), 0)
+        if evse_id > 0:
+            by_evse[each.station_id, evse_id] += samples(each.readings, each.received_at)
+    return by_evse
+
+
+def _teaches(before: Vehicle | None, after: Vehicle) -> bool:
+    known = before.learned if before is not None else None
+    learned = after.learned
+    return known is None or (known.phases, known.most_a) != (learned.phases, learned.most_a)
+
+
+async def plan_soon(batch: Batch, keys: Collection[EvseKey]) -> None:
+    """Have the sites of EVSEs planned soon."""
+    if keys:
+        sites = await evses.sites_of(batch.connection, {station_id for station_id, _ in keys})
+        await due.mark(batch.connection, set(sites.values()), batch.now + SOON)
