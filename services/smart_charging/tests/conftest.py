@@ -1,15 +1,22 @@
 """Messages of stations, as the edge puts them on Kafka."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
 from chargebus_events.frames import Frame
 from chargebus_events.record import Record
-from chargebus_events.topics import frames_topic
+from chargebus_events.topics import DOWNLINK, frames_topic
+from chargebus_runtime.kafka import received
 from chargebus_runtime.migrations import database_url
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -45,3 +52,30 @@ async def connect(make_migrated, postgres) -> AsyncIterator[Callable[[], Awaitab
 async def connection(connect) -> asyncpg.Connection:
     """Return a connection to a database of this test's own."""
     return await connect()
+
+
+Answers = Callable[[], AbstractAsyncContextManager[Callable[[str], Awaitable[Any]]]]
+
+
+@pytest.fixture
+def answers(kafka) -> Answers:
+    """Return what reads the answers to stations: `async with answers() as answer: await answer(station_id)`."""
+
+    @asynccontextmanager
+    async def reading() -> AsyncIterator[Callable[[str], Awaitable[Any]]]:
+        client = AIOKafkaConsumer(
+            DOWNLINK, bootstrap_servers=kafka.bootstrap_servers, group_id=uuid4().hex, auto_offset_reset="earliest"
+        )
+        heard: dict[str, Any] = {}
+
+        async def answer(station_id: str) -> Any:
+            while station_id not in heard:
+                record = received(await asyncio.wait_for(client.getone(), 30))
+                heard[record.key] = json.loads(record.value or b"null")
+            return heard[station_id]
+
+        await client.start()
+        yield answer
+        await client.stop()
+
+    return reading

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FREE = Allowed(32.0, NOW - timedelta(hours=1))
+NOTHING_LEARNED = Learned()
 SIXTEEN = (16.0, 0.0, 0.0)
 
 
@@ -22,15 +23,16 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def session(name: str = "s1", *, at: float = 0, began: float | None = None, state: str = "active", **more) -> SessionTold:
-    return SessionTold(name, "CS", state, later(at), evse_id=1, started_at=later(at if began is None else began), **more)
+def session(name: str = "s1", *, at: float = 0, began: float | None = None, state="active", **more) -> SessionTold:
+    started_at = later(at if began is None else began)
+    return SessionTold(name, "CS", state, later(at), evse_id=1, started_at=started_at, **more)
 
 
 def drawing(*, each_a: tuple[float, float, float] = SIXTEEN, at: float = 60) -> Sample:
     return Sample(later(at), each_a, tells_phases=True)
 
 
-def taught(*drawn_a: tuple[float, float, float], allowed: Allowed = FREE, known: Learned = Learned()) -> Learned:
+def taught(*drawn_a: tuple[float, float, float], allowed: Allowed = FREE, known: Learned = NOTHING_LEARNED) -> Learned:
     for number, each_a in enumerate(drawn_a, start=1):
         known = learn(known, drawing(each_a=each_a, at=60 * number), allowed)
     return known

@@ -1,4 +1,4 @@
-"""What a vehicle draws, and may draw, on the phases of the site: where its connector's own phases lie, the EVSE says."""
+"""What a vehicle draws on the phases of the site: where its connector's own phases lie, the EVSE says."""
 
 from datetime import datetime, timedelta
 

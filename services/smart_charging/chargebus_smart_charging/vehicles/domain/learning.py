@@ -40,7 +40,7 @@ class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
         phases: those of the connector, from 0 to 2, that it really uses; none while that is not known.
         most_a: what it is taken to draw at most, its headroom included; None: as much as it may.
         fewer, fewer_seen: for how many readings in a row it has used fewer phases than is known, and which.
-        smaller, smaller_a: for how many readings in a row it has drawn clearly less than it might, and how much at most.
+        smaller, smaller_a: for how many readings in a row it has drawn clearly less than it might, and what at most.
     """
 
     phases: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""What a driver needs, by whom it is told: the vehicle, somebody over HTTP, the class of the token, or else the site."""
+"""What a driver needs, and who tells it: the vehicle, somebody over HTTP, the class of the token, the site."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

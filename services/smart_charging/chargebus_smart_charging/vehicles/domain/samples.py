@@ -1,4 +1,4 @@
-"""What a meter of an EVSE said at one moment, out of its readings: amperes on the connector's own phases, power, register."""
+"""What a meter of an EVSE said at one moment: amperes on the connector's own phases, power, register."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What is known of the vehicle at an EVSE: its session, what it drew, what it taught, what it needs. Pure transitions."""
+"""What is known of the vehicle at an EVSE: its session, what it drew, what it taught, what it needs."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -139,9 +139,7 @@ def _registered(vehicle: Vehicle, sample: Sample) -> Vehicle:
     first_wh = vehicle.first_wh
     if first_wh is None and vehicle.session is not None and sample.at >= vehicle.session.began_at:
         first_wh = sample.register_wh
-    return msgspec.structs.replace(
-        vehicle, register_at=sample.at, register_wh=sample.register_wh, first_wh=first_wh
-    )
+    return msgspec.structs.replace(vehicle, register_at=sample.at, register_wh=sample.register_wh, first_wh=first_wh)
 
 
 def _drawn(vehicle: Vehicle, sample: Sample, allowed: Allowed | None) -> Vehicle:

@@ -11,16 +11,14 @@ from chargebus_smart_charging.vehicles.store.tables import DriverNeedRow
 
 _ROWS: Final = Rows(DriverNeedRow)
 _SELECT: Final = f"SELECT {_ROWS.select()} FROM driver_need "  # noqa: S608 - names of columns
-_OF: Final = _SELECT + "WHERE (kind, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+_OF: Final = _SELECT + "WHERE (kind, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))"  # noqa: S608
 _PAGE: Final = _SELECT + "WHERE (kind, value) > ($1, $2) ORDER BY kind, value LIMIT $3"
 _FIND: Final = _SELECT + "WHERE kind = $1 AND value = $2"
 _PUT: Final = _ROWS.upsert()
 _REMOVE: Final = "DELETE FROM driver_need WHERE kind = $1 AND value = $2 RETURNING kind"
 
 
-async def of(
-    connection: asyncpg.Connection, classes: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], ClassNeeds]:
+async def of(connection: asyncpg.Connection, classes: Collection[tuple[str, str]]) -> dict[tuple[str, str], ClassNeeds]:
     """Return what is said of classes, each told by its kind and value."""
     if not classes:
         return {}

@@ -14,9 +14,7 @@ class VehicleRow(Tables, table=True):
     """What is known at an EVSE: `known` is a `Vehicle` (MessagePack), the other columns are what rows are found by."""
 
     __tablename__ = "vehicle"
-    __table_args__ = (
-        sa.Index("vehicle_session", "session_id", unique=True, postgresql_where=_OF_SESSION),
-    )
+    __table_args__ = (sa.Index("vehicle_session", "session_id", unique=True, postgresql_where=_OF_SESSION),)
 
     station_id: str = Field(primary_key=True, sa_type=ID)
     evse_id: int = Field(primary_key=True, sa_type=BIG)

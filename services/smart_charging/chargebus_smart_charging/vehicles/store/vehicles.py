@@ -36,8 +36,12 @@ JOIN vehicle AS v USING (station_id, transaction_id) WHERE v.transaction_id <> '
 _STALE: Final = """
 SELECT station_id, evse_id FROM vehicle WHERE heard_at < $1 ORDER BY heard_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-_FORGET: Final = f"DELETE FROM vehicle AS v USING {_ASKED} WHERE (v.station_id, v.evse_id) = (asked.station_id, asked.evse_id)"  # noqa: S608, E501
-_DISALLOW: Final = f"DELETE FROM evse_allowed AS v USING {_ASKED} WHERE (v.station_id, v.evse_id) = (asked.station_id, asked.evse_id)"  # noqa: S608, E501
+_FORGET: Final = (
+    f"DELETE FROM vehicle AS v USING {_ASKED} WHERE (v.station_id, v.evse_id) = (asked.station_id, asked.evse_id)"  # noqa: S608
+)
+_DISALLOW: Final = (
+    f"DELETE FROM evse_allowed AS v USING {_ASKED} WHERE (v.station_id, v.evse_id) = (asked.station_id, asked.evse_id)"  # noqa: S608
+)
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Vehicle).decode
