@@ -1,0 +1,123 @@
+"""The fast allocator: shares what there is, interval by interval, without a solver; it always has an answer.
+
+In each interval: who may charge at all (turns, where the least currents do not fit), then what is promised by
+departure, the least slack first where not all can be met, then what is left, max-min fair by weight.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from chargebus_smart_charging.planning.domain.balance import Balance
+from chargebus_smart_charging.planning.domain.filling import Rise, fill
+from chargebus_smart_charging.planning.domain.plans import planned
+from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.planning.domain.stays import Stays
+from chargebus_smart_charging.planning.domain.steps import topped_up
+from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Tree, capacities, near
+from chargebus_smart_charging.planning.domain.turns import Turns, Waiting
+
+_FINE: Final = 8
+"""So many intervals are planned one by one, those after them in at most as many pieces as `_COARSE`."""
+_COARSE: Final = 24
+_ENOUGH_WH: Final = 1e-6
+
+
+def allocate(problem: Problem) -> Plan:
+    """Return a plan that keeps every bound on every phase in every interval.
+
+    In its first interval nobody is below what it wishes who could have its next step. What is more than some intervals
+    ahead is planned in longer pieces, each bounded by the least that any of its intervals has.
+    """
+    tree = Tree(problem.nodes, problem.demands)
+    stays = Stays.of(tree, problem)
+    pieces = _pieces(len(stays.lengths_s))
+    room = np.maximum(np.minimum.reduceat(capacities(tree, problem), pieces, axis=0), 0.0)
+    lengths_s = np.add.reduceat(stays.lengths_s, pieces).tolist()
+    sharing = _Sharing(tree, stays, problem)
+    given = np.array([sharing.next(room[piece], seconds) for piece, seconds in enumerate(lengths_s)])
+    intervals = np.diff(pieces, append=len(stays.lengths_s))
+    return planned(problem, tree, stays, np.repeat(given, intervals, axis=0), "allocator")
+
+
+class _Sharing:
+    """What is known of the vehicles, carried from interval to interval."""
+
+    def __init__(self, tree: Tree, stays: Stays, problem: Problem) -> None:
+        self._tree = tree
+        self._stays = stays
+        self._left_wh = stays.energy_wh
+        self._passed_s = 0.0
+        self._turns = Turns(tree)
+        self._balance = Balance(tree, problem.fixed)
+        self._waiting = Waiting(
+            charged_s=np.array([d.charged_s or float(d.present_a > 0) for d in tree.demands]),
+            paused_s=np.array([d.paused_s for d in tree.demands]),
+            served_wh=np.array([d.served_wh for d in tree.demands]),
+            slack_s=np.full(tree.size, np.inf),
+        )
+
+    def next(self, capacity: Floats, seconds: float) -> Floats:
+        """Return the amperes in the next interval, of so many seconds."""
+        tree = self._tree
+        stays_s = np.clip(self._stays.until_s - self._passed_s, 0.0, seconds)
+        wants = (stays_s > TOLERANCE) & (self._left_wh > _ENOUGH_WH) & (tree.maximum > 0)
+        most = np.where(wants, tree.maximum, 0.0)
+        if self._passed_s > 0:
+            most = self._no_more_than_needed(most, stays_s)
+        waiting = msgspec.structs.replace(self._waiting, slack_s=self._slack_s(tree.minimum, seconds))
+        amperes = self._balance.kept(capacity, lambda room: self._share(room, most, waiting, seconds))
+        if not self._passed_s:
+            amperes = topped_up(self._balance, capacity, amperes, most)
+        served_wh = np.minimum(amperes * tree.wh_per_ampere_s * stays_s, self._left_wh)
+        self._left_wh = self._left_wh - served_wh
+        self._waiting = waiting.after(amperes > 0, seconds, served_wh)
+        self._passed_s += seconds
+        return amperes
+
+    def _share(self, capacity: Floats, most: Floats, waiting: Waiting, seconds: float) -> Floats:
+        """Return what each gets within the capacity, in whole steps."""
+        tree = self._tree
+        admitted = self._turns.admitted(capacity, most > 0, waiting)
+        low = np.where(admitted, tree.minimum, 0.0)
+        high = np.where(admitted, np.maximum(most, tree.minimum), 0.0)
+        promised = self._promised(capacity, low, high, seconds)
+        fair = Rise(promised, high, tree.weight, np.zeros(tree.size))
+        return tree.stepped(fill(tree, capacity, fair))
+
+    def _promised(self, capacity: Floats, low: Floats, high: Floats, seconds: float) -> Floats:
+        """Return what each must have now so that, given evenly, it has what is promised when it leaves.
+
+        Where not all can have that, those with the least slack come first: the slack that is left after the interval
+        rises from the lowest up, until the rows are full.
+        """
+        tree = self._tree
+        left_s = np.maximum(self._stays.until_s - self._passed_s, seconds)
+        full_s = np.where(self._stays.promised, self._left_wh, 0.0) / (
+            tree.wh_per_ampere_s * np.maximum(tree.maximum, 1.0)
+        )
+        evenly = np.where(self._stays.promised, full_s / left_s * tree.maximum, 0.0)
+        need = np.clip(evenly, low, high)
+        if (tree.loads(need) <= capacity + near(capacity)).all():
+            return need
+        pace = np.maximum(tree.maximum, 1.0) / seconds * tree.weight
+        return fill(tree, capacity, Rise(low, need, pace, left_s - seconds - full_s))
+
+    def _no_more_than_needed(self, most: Floats, stays_s: Floats) -> Floats:
+        """Return the most that is of use on average in an interval: who is nearly done needs less than its most."""
+        tree = self._tree
+        enough = self._left_wh / (tree.wh_per_ampere_s * np.maximum(stays_s, TOLERANCE))
+        return np.where(most > 0, np.clip(enough, np.minimum(tree.minimum, most), most), 0.0)
+
+    def _slack_s(self, at: Floats, seconds: float) -> Floats:
+        charged_s = self._left_wh / (self._tree.wh_per_ampere_s * np.maximum(at, 1.0))
+        left_s = self._stays.until_s - self._passed_s - seconds
+        return np.where(self._stays.promised, left_s - np.where(self._stays.promised, charged_s, 0.0), np.inf)
+
+
+def _pieces(intervals: int) -> Integers:
+    """Return the first interval of each piece."""
+    fine = min(intervals, _FINE)
+    length = max(1, -(-(intervals - fine) // _COARSE))
+    return np.array([*range(fine), *range(fine, intervals, length)], dtype=np.intp)

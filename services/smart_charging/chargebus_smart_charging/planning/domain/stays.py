@@ -1,0 +1,49 @@
+"""How long vehicles stay, what they need until then, and what of it is promised."""
+
+import msgspec
+import numpy as np
+
+from chargebus_smart_charging.planning.domain.problem import Problem
+from chargebus_smart_charging.planning.domain.tree import Floats, Mask, Tree
+
+
+class Stays(msgspec.Struct, frozen=True):
+    """Of each vehicle: seconds from the horizon's start, energy (inf: all it can have), and whether that is promised.
+
+    Who should have left but is there, or does not say when, stays to the end; only to the latter can be promised.
+    """
+
+    lengths_s: Floats
+    until_s: Floats
+    energy_wh: Floats
+    promised: Mask
+
+    @classmethod
+    def of(cls, tree: Tree, problem: Problem) -> "Stays":
+        """Return the stays of the vehicles of a tree."""
+        horizon = problem.horizon
+        lengths_s = np.array(horizon.lengths_s)
+        whole_s = float(lengths_s.sum())
+        departs_s = np.array(
+            [
+                (demand.departs_at - horizon.starts_at).total_seconds() if demand.departs_at is not None else whole_s
+                for demand in tree.demands
+            ],
+            dtype=np.float64,
+        )
+        energy_wh = np.array(
+            [np.inf if demand.energy_wh is None else max(demand.energy_wh, 0.0) for demand in tree.demands],
+            dtype=np.float64,
+        )
+        there = departs_s > 0
+        return cls(lengths_s, np.where(there, departs_s, whole_s), energy_wh, there & np.isfinite(energy_wh))
+
+    @property
+    def begins_s(self) -> Floats:
+        """When each interval begins."""
+        return np.concatenate((np.zeros(1), np.cumsum(self.lengths_s)[:-1]))
+
+    @property
+    def seconds(self) -> Floats:
+        """For how long of each interval each vehicle is there: intervals x vehicles."""
+        return np.clip(self.until_s - self.begins_s[:, None], 0.0, self.lengths_s[:, None])

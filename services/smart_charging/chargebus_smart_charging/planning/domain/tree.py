@@ -1,0 +1,193 @@
+"""A problem's tree as arrays: which vehicle loads what, how much room there is in each interval, what is overloaded.
+
+Vehicles are put in the order of their nodes, depth first, so that those under a node are neighbours. What is limited
+at a node are its rows: L1, L2, L3, volt-amperes, and where a site bounds how far phases may be apart, for each pair of
+phases what loads the one and not the other.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargebus_smart_charging.planning.domain.problem import HOUR_S, PHASES, Demand, Fixed, PlanNode, Problem
+from chargebus_smart_charging.sites.domain.site import PerPhase
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.intp]
+Mask: TypeAlias = NDArray[np.bool_]
+
+TOLERANCE: Final = 1e-9
+"""How much of itself a sum may be off for being one of floating-point numbers."""
+
+VA: Final = 3
+PAIRS: Final = tuple((one, other) for one in range(PHASES) for other in range(PHASES) if one != other)
+_TOTALS: Final = PHASES + 1
+
+
+class Tree:
+    """Who hangs under what, and what they put on each row of a node.
+
+    Attributes:
+        order: the place among the problem's demands of each vehicle of the arrays.
+        node: the node of each vehicle.
+        minimum, maximum, step: what each vehicle may get, in amperes; a maximum below the minimum is 0.
+        weight: of each vehicle.
+        wh_per_ampere_s: what a vehicle is given by one ampere in one second.
+        loads_of: rows x vehicles, what one ampere puts on a row.
+    """
+
+    def __init__(self, nodes: Sequence[PlanNode], demands: Sequence[Demand]) -> None:
+        self.nodes = nodes
+        self.rows = _TOTALS + (len(PAIRS) if any(node.unbalance_a is not None for node in nodes) else 0)
+        place, last = _depth_first(nodes)
+        places = np.array([place[demand.node] for demand in demands], dtype=np.intp)
+        self.order: Integers = np.argsort(places, kind="stable")
+        self.demands = tuple(demands[index] for index in self.order.tolist())
+        places = places[self.order]
+        self.start: Integers = np.searchsorted(places, np.array(place, dtype=np.intp))
+        self.end: Integers = np.searchsorted(places, np.array(last, dtype=np.intp))
+        self.node: Integers = np.array([demand.node for demand in self.demands], dtype=np.intp)
+        self.minimum = self._of(demand.min_a for demand in self.demands)
+        self.step = self._of(demand.step_a for demand in self.demands)
+        self.maximum = self.stepped(self._of(demand.max_a for demand in self.demands))
+        self.weight = self._of(max(demand.weight, TOLERANCE) for demand in self.demands)
+        self.wh_per_ampere_s = self._of(d.voltage_v * len(d.phases) / HOUR_S for d in self.demands)
+        self.loads_of: Floats = np.zeros((self.rows, self.size))
+        for phase in range(PHASES):
+            self.loads_of[phase] = [phase in demand.phases for demand in self.demands]
+        self.loads_of[VA] = [demand.voltage_v * len(demand.phases) for demand in self.demands]
+        for row, (one, other) in enumerate(PAIRS[: self.rows - _TOTALS], _TOTALS):
+            self.loads_of[row] = self.loads_of[one] * (1 - self.loads_of[other])
+        self._rows_of: list[tuple[tuple[int, int, float], ...] | None] = [None] * self.size
+        self._sums: Floats = np.zeros((self.rows, self.size + 1))
+
+    @property
+    def size(self) -> int:
+        """How many vehicles there are."""
+        return len(self.demands)
+
+    @cached_property
+    def ancestors(self) -> tuple[tuple[int, ...], ...]:
+        """For each node itself and those above it, up to the root."""
+        found: list[tuple[int, ...]] = []
+        for index, node in enumerate(self.nodes):
+            found.append((index, *(found[node.parent] if node.parent is not None else ())))
+        return tuple(found)
+
+    def rows_of(self, vehicle: int) -> tuple[tuple[int, int, float], ...]:
+        """Return (row, node, load of one ampere) of all that a vehicle loads, from its own node up."""
+        known = self._rows_of[vehicle]
+        if known is None:
+            loads = [(row, load) for row, load in enumerate(self.loads_of[:, vehicle].tolist()) if load]
+            nodes = self.ancestors[int(self.node[vehicle])]
+            known = self._rows_of[vehicle] = tuple((row, node, load) for node in nodes for row, load in loads)
+        return known
+
+    @cached_property
+    def members(self) -> dict[tuple[int, int], Integers]:
+        """For each (row, node) the vehicles that load it."""
+        return {
+            (row, node): np.flatnonzero(self.loads_of[row, start:end]) + start
+            for row in range(self.rows)
+            for node, (start, end) in enumerate(zip(self.start.tolist(), self.end.tolist(), strict=True))
+        }
+
+    def loads(self, amperes: Floats) -> Floats:
+        """Return what the vehicles put on each row of each node: rows x nodes."""
+        np.cumsum(self.loads_of * amperes, axis=1, out=self._sums[:, 1:])
+        return self._sums[:, self.end] - self._sums[:, self.start]
+
+    def stepped(self, amperes: Floats) -> Floats:
+        """Return the next smaller values that vehicles may get: 0, or their minimum and whole steps on top of it."""
+        above = amperes - self.minimum
+        steps = np.where(self.step > 0, self.step, 1.0)
+        whole = np.where(self.step > 0, np.floor(above / steps + TOLERANCE) * steps, above)
+        return np.where(above >= -TOLERANCE, self.minimum + np.maximum(whole, 0.0), 0.0)
+
+    def room_a(self, room: Floats) -> Floats:
+        """Return how many amperes more each vehicle could have where rows of nodes have so much room."""
+        least = room.copy()
+        for index, node in enumerate(self.nodes):
+            if node.parent is not None:
+                np.minimum(least[:, index], least[:, node.parent], out=least[:, index])
+        loaded = self.loads_of > 0
+        amperes: Floats = np.where(loaded, least[:, self.node] / np.where(loaded, self.loads_of, 1.0), np.inf).min(
+            axis=0
+        )
+        return amperes
+
+    def _of(self, values: Iterable[float]) -> Floats:
+        return np.fromiter(values, dtype=np.float64, count=self.size)
+
+
+def capacities(tree: Tree, problem: Problem) -> Floats:
+    """Return what vehicles may put on each row in each interval: intervals x rows x nodes; below 0 is an overload.
+
+    What limits the difference of two phases is not among them: it depends on what is given on the other phase.
+    """
+    intervals = len(problem.horizon.lengths_s)
+    found = np.full((intervals, tree.rows, len(problem.nodes)), np.inf)
+    for index, node in enumerate(problem.nodes):
+        for bound in node.bounds:
+            part = found[bound.first : bound.last, :, index]
+            if bound.phase_a is not None:
+                np.minimum(part[:, :PHASES], bound.phase_a, out=part[:, :PHASES])
+            if bound.total_va is not None:
+                np.minimum(part[:, VA], bound.total_va, out=part[:, VA])
+    found[:, :_TOTALS] -= fixed_loads(tree, problem.fixed)
+    return found
+
+
+def near(capacity: Floats) -> Floats:
+    """Return by how much a sum may be over a capacity, or under it, for being a sum of floating-point numbers."""
+    return np.maximum(np.where(np.isfinite(capacity), np.abs(capacity), 0.0), 1.0) * TOLERANCE
+
+
+def fixed_loads(tree: Tree, fixed: Sequence[Fixed]) -> Floats:
+    """Return what flows whatever is planned, on L1, L2, L3 and in volt-amperes: 4 x nodes."""
+    found = np.zeros((_TOTALS, len(tree.nodes)))
+    for load in fixed:
+        for node in tree.ancestors[load.node]:
+            found[:PHASES, node] += load.phase_a
+            found[VA, node] += sum(load.phase_a) * tree.nodes[load.node].voltage_v
+    return found
+
+
+def overloads(tree: Tree, capacity: Floats) -> tuple[tuple[str, float], ...]:
+    """Return by how many amperes nodes are over their bounds on their worst phase, in one interval."""
+    found = []
+    for index, node in enumerate(tree.nodes):
+        worst = max(-capacity[:PHASES, index].min(), -capacity[VA, index] / (PHASES * node.voltage_v))
+        if worst > TOLERANCE:
+            found.append((node.node_id, float(worst)))
+    return tuple(found)
+
+
+def apart(phase_a: PerPhase | Floats) -> float:
+    """Return how far phases are apart."""
+    return float(max(phase_a) - min(phase_a))
+
+
+def _depth_first(nodes: Sequence[PlanNode]) -> tuple[list[int], list[int]]:
+    """Return for each node its place when the tree is walked depth first, and the place after the last one below it."""
+    below: list[list[int]] = [[] for _ in nodes]
+    size = [1] * len(nodes)
+    for index in range(len(nodes) - 1, -1, -1):
+        parent = nodes[index].parent
+        if parent is not None:
+            below[parent].insert(0, index)
+            size[parent] += size[index]
+    place = [0] * len(nodes)
+    following = 0
+    for index, node in enumerate(nodes):
+        if node.parent is None:
+            place[index] = following
+            following += size[index]
+        inner = place[index] + 1
+        for child in below[index]:
+            place[child] = inner
+            inner += size[child]
+    return place, [begin + count for begin, count in zip(place, size, strict=True)]

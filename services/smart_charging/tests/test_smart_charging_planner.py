@@ -1,0 +1,214 @@
+"""What every plan of a site keeps to, whoever made it: on small sites of all shapes."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from chargebus_smart_charging.planning.domain.allocator import allocate
+from chargebus_smart_charging.planning.domain.problem import (
+    Bound,
+    Demand,
+    Fixed,
+    Horizon,
+    Plan,
+    PlanNode,
+    Problem,
+    on_phases,
+)
+from chargebus_smart_charging.planning.domain.release import release
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+QUARTER_S = 900.0
+ONE, ALL = (0,), (0, 1, 2)
+
+quick = settings(max_examples=60, deadline=None)
+
+
+def node(node_id, parent, amperes, **more):
+    return PlanNode(node_id, parent, (Bound(f"{node_id}: {amperes:g} A", (amperes,) * 3),), **more)
+
+
+def vehicle(name, under=0, phases=ALL, **more):
+    return Demand((name, 1), under, phases, 230.0, **{"min_a": 6.0, "max_a": 16.0, "step_a": 1.0, **more})
+
+
+def problem(nodes, demands, intervals=4, **more):
+    return Problem(Horizon(NOW, (QUARTER_S,) * intervals), tuple(nodes), tuple(demands), **more)
+
+
+amperes = st.floats(0, 80).map(lambda value: round(value, 1))
+phases = st.sampled_from([(0,), (1,), (2,), (0, 1), (1, 2), ALL, ALL])
+
+
+@st.composite
+def bounds(draw, name, intervals):
+    first = draw(st.integers(0, intervals - 1))
+    sooner = Bound(f"{name}: always", draw(st.tuples(amperes, amperes, amperes)))
+    later = Bound(f"{name}: later", None, draw(st.floats(0, 40_000)), first, draw(st.sampled_from([None, first + 1])))
+    return draw(st.sampled_from([(sooner,), (sooner, later), (later,), ()]))
+
+
+@st.composite
+def trees(draw, intervals):
+    nodes = []
+    for index in range(draw(st.integers(1, 5))):
+        parent = draw(st.integers(0, index - 1)) if index else None
+        apart = draw(st.sampled_from([None, None, 4.0, 10.0]))
+        nodes.append(PlanNode(f"n{index}", parent, draw(bounds(f"n{index}", intervals)), apart))
+    return tuple(nodes)
+
+
+@st.composite
+def vehicles(draw, index, nodes):
+    return vehicle(
+        f"S{index}",
+        draw(st.integers(0, len(nodes) - 1)),
+        draw(phases),
+        min_a=draw(st.sampled_from([6.0, 6.0, 5.0, 8.5])),
+        max_a=draw(st.sampled_from([4.0, 6.0, 10.0, 16.0, 32.0])),
+        step_a=draw(st.sampled_from([0.0, 0.1, 1.0, 3.0])),
+        must_charge=draw(st.booleans()),
+        energy_wh=draw(st.sampled_from([None, 0.0, 900.0, 3_000.0, 10_000.0])),
+        departs_at=draw(
+            st.sampled_from([None, *(NOW + timedelta(seconds=late) for late in (-600, 100, 1_200, 3_000))])
+        ),
+        weight=draw(st.sampled_from([0.5, 1.0, 3.0])),
+        present_a=draw(st.sampled_from([0.0, 6.0, 16.0])),
+        charged_s=draw(st.sampled_from([0.0, 120.0, 900.0])),
+        served_wh=draw(st.sampled_from([0.0, 500.0])),
+        least_charge_s=300.0,
+        least_pause_s=300.0,
+    )
+
+
+@st.composite
+def problems(draw):
+    intervals = draw(st.integers(1, 5))
+    nodes = draw(trees(intervals))
+    found = [draw(vehicles(index, nodes)) for index in range(draw(st.integers(0, 7)))]
+    loads = st.builds(Fixed, st.integers(0, len(nodes) - 1), st.tuples(amperes, amperes, amperes))
+    return Problem(
+        Horizon(NOW, (QUARTER_S,) * intervals), nodes, tuple(found), tuple(draw(st.lists(loads, max_size=2)))
+    )
+
+
+class Flow:
+    """What flows through each node, on each phase and in all, added up in the plainest way."""
+
+    def __init__(self, about: Problem, limits_a) -> None:
+        self.about = about
+        self.planned = [[0.0] * 4 for _ in about.nodes]
+        self.fixed = [[0.0] * 4 for _ in about.nodes]
+        for demand, limit_a in zip(about.demands, limits_a, strict=True):
+            self.add(self.planned, demand.node, on_phases(demand, limit_a), demand.voltage_v)
+        for load in about.fixed:
+            self.add(self.fixed, load.node, load.phase_a, about.nodes[load.node].voltage_v)
+
+    def add(self, loads, node, phase_a, voltage_v):
+        place = node
+        while place is not None:
+            for phase in ALL:
+                loads[place][phase] += phase_a[phase]
+            loads[place][3] += sum(phase_a) * voltage_v
+            place = self.about.nodes[place].parent
+
+    def broken(self, interval) -> Iterator[str]:
+        """Return what is broken by what is planned; what is fixed may be over by itself."""
+        for place, about in enumerate(self.about.nodes):
+            planned, fixed = self.planned[place], self.fixed[place]
+            for bound in about.bounds:
+                if bound.first <= interval < (math.inf if bound.last is None else bound.last):
+                    rows = (*(bound.phase_a or (math.inf,) * 3), math.inf if bound.total_va is None else bound.total_va)
+                    for row, limit in enumerate(rows):
+                        if planned[row] > max(limit - fixed[row], 0) + 1e-6 * max(1, planned[row]):
+                            yield f"{about.node_id}, row {row}: {planned[row]} beside {fixed[row]}, {bound}"
+            if about.unbalance_a is not None:
+                for one in ALL:
+                    for other in ALL:
+                        by_itself = fixed[one] - fixed[other]
+                        if planned[one] - planned[other] + by_itself > max(about.unbalance_a, by_itself) + 1e-6:
+                            yield f"{about.node_id}: {planned} beside {fixed} is more than {about.unbalance_a} apart"
+
+
+def check(about: Problem, plan: Plan) -> None:
+    """A plan has an answer for each vehicle, keeps every bound in every interval, and gives what a vehicle can take."""
+    assert [each.key for each in plan.allocations] == [demand.key for demand in about.demands]
+    for interval in range(len(about.horizon.lengths_s)):
+        limits_a = [each.limits_a[interval] for each in plan.allocations]
+        assert not list(Flow(about, limits_a).broken(interval))
+        for demand, limit_a in zip(about.demands, limits_a, strict=True):
+            assert limit_a == 0 or takes(demand, limit_a)
+    assert all(each.reasons and all(each.reasons) for each in plan.allocations)
+
+
+def takes(demand, limit_a):
+    steps = (limit_a - demand.min_a) / demand.step_a if demand.step_a else 0
+    return demand.min_a - 1e-9 <= limit_a <= demand.max_a + 1e-9 and abs(steps - round(steps)) < 1e-6
+
+
+@given(problems())
+@quick
+def test_no_bound_is_broken_on_any_phase_in_any_interval(about):
+    plan = allocate(about)
+
+    check(about, plan)
+    assert plan == allocate(about)
+
+
+@given(problems())
+@quick
+def test_nobody_is_below_its_wish_who_could_have_its_next_step(about):
+    now = [each.limits_a[0] for each in allocate(about).allocations]
+
+    for place, demand in enumerate(about.demands):
+        if demand.energy_wh == 0 or demand.max_a < demand.min_a:
+            assert now[place] == 0
+            continue
+        more = (demand.step_a or 0.01) if now[place] else demand.min_a
+        if takes(demand, now[place] + more):
+            raised = [*now[:place], now[place] + more, *now[place + 1 :]]
+            assert list(Flow(about, raised).broken(0)), demand
+
+
+@given(problems(), st.data())
+@quick
+def test_what_is_released_and_what_others_may_still_draw_fit_together(about, data):
+    some = st.sampled_from([(0.0, 0.0, 0.0), (6.0, 6.0, 6.0), (16.0, 0.0, 0.0), (3.0, 20.0, 7.0)])
+    counted = {demand.key: data.draw(some) for demand in about.demands}
+    plan = allocate(about)
+    told = release(about, plan, counted)
+    planned = {each.key: each.limits_a[0] for each in plan.allocations}
+    alone = msgspec.structs.replace(
+        about,
+        nodes=tuple(msgspec.structs.replace(each, unbalance_a=None) for each in about.nodes),
+        fixed=(*about.fixed, *(Fixed(demand.node, counted[demand.key]) for demand in about.demands)),
+    )
+
+    more = [
+        tuple(max(0.0, limit - now) for limit, now in zip(on_phases(d, told[d.key]), counted[d.key], strict=True))
+        for d in about.demands
+    ]
+    for demand in about.demands:
+        assert told[demand.key] <= planned[demand.key] + 1e-9
+        assert told[demand.key] == 0 or takes(demand, told[demand.key])
+        assert told[demand.key] == planned[demand.key] or planned[demand.key] > max(counted[demand.key])
+    rises = Flow(alone, [0.0] * len(about.demands))
+    for demand, raised in zip(about.demands, more, strict=True):
+        if told[demand.key] > max(counted[demand.key]):
+            rises.add(rises.planned, demand.node, raised, demand.voltage_v)
+    assert not list(rises.broken(0))
+
+
+@given(problems())
+@quick
+def test_all_is_released_once_everybody_is_counted_at_what_it_is_planned(about):
+    plan = allocate(about)
+    planned = {each.key: each.limits_a[0] for each in plan.allocations}
+
+    told = release(about, plan, {d.key: on_phases(d, planned[d.key]) for d in about.demands})
+
+    assert told == pytest.approx(planned)
