@@ -12,6 +12,7 @@ import asyncpg
 from chargebus_events.record import Record
 
 from chargebus_runtime import outbox
+from chargebus_runtime.asyncpg_private import look_at_elements_cheaply
 from chargebus_runtime.away import MAYBE_AWAY, is_away
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.migrations import BehindError, check_revision, database_url, migrate
@@ -19,6 +20,8 @@ from chargebus_runtime.outbox import Outbox, OutboxOptions
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.retry import until_done
 from chargebus_runtime.telemetry import Tracing
+
+look_at_elements_cheaply()  # here, as no service reaches its database but through this module
 
 _ANSWER_WITHIN_S: Final = 2.0
 PUBLISHED_WITHIN_S: Final = 5.0
