@@ -17,6 +17,11 @@ class Part(Protocol):
         """The topics that it reads."""
         ...
 
+    @property
+    def rests(self) -> Mapping[str, float]:
+        """How long topics rest once they are read to their end, in seconds; those not named do not."""
+        ...
+
     async def apply(self, batch: Batch, records: Sequence[Received]) -> None:
         """Apply the records of a batch, at least one."""
         ...
@@ -43,8 +48,9 @@ def consumer(*parts: Part, on_new_cluster: OnNewCluster = keep_state, gather_s: 
     """
     by_topic = {topic: part for part in parts for topic in part.topics}
     assembled = _Assembled(parts, by_topic)
+    rests = {topic: rest_s for part in parts for topic, rest_s in part.rests.items()}
     return ConsumerSpec(
-        tuple(by_topic), assembled.handle, assembled.refuse, on_new_cluster, gather_s, assembled.may_wait_s
+        tuple(by_topic), assembled.handle, assembled.refuse, on_new_cluster, gather_s, assembled.may_wait_s, rests
     )
 
 

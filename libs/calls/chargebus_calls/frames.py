@@ -66,6 +66,7 @@ class Frames:
         listens_to: services whose frames are read as well; they are never answered from here.
         heard: gets all frames of a batch after the blocks, whether a row reads them or not.
         unread_wait_s: how long frames without a row may wait for others.
+        listened_rest_s: how long the topics of other services rest once they are read to their end.
     """
 
     def __init__(  # noqa: PLR0913 - one declaration, each part by its name
@@ -78,9 +79,12 @@ class Frames:
         listens_to: Sequence[str] = (),
         heard: Heard = pass_over,
         unread_wait_s: float = 0.0,
+        listened_rest_s: float = 0.0,
     ) -> None:
         self._own = frames_topic(service)
-        self.topics = (self._own, *map(frames_topic, listens_to))
+        listened = [*map(frames_topic, listens_to)]
+        self.topics = (self._own, *listened)
+        self.rests = dict.fromkeys(listened, listened_rest_s) if listened_rest_s else {}
         self._service = service
         self._source = f"/{service}"
         self._blocks = {type(block): block for block in blocks}

@@ -1,6 +1,6 @@
 """Other topics that a service consumes beside its frames."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chargebus_events.record import Received
@@ -14,6 +14,8 @@ Handle = Callable[[Batch, Sequence[Received]], Awaitable[None]]
 class Topic:
     """A topic, and what is done with a batch's records of it; each may wait `wait_s` for others.
 
+    Once it is read to its end it rests for `rest_s`, if nobody waits for what comes of it.
+
     `refuse` returns what is sent for a record that is parked.
     """
 
@@ -21,6 +23,12 @@ class Topic:
     handle: Handle
     refuse: Refuse
     wait_s: float = 0.0
+    rest_s: float = 0.0
+
+    @property
+    def rests(self) -> Mapping[str, float]:
+        """How long topics rest once they are read to their end, in seconds."""
+        return {self.name: self.rest_s} if self.rest_s else {}
 
     @property
     def topics(self) -> tuple[str, ...]:

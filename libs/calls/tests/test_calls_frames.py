@@ -9,7 +9,7 @@ import pytest
 from chargebus_calls import Answer, Block, Call, Fixed, Frames, Row, Topic, UnusableCallError, consumer
 from chargebus_events.frames import ANSWER, ERROR, Frame, RpcError
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import PRESENCE, frames_topic, parked_topic
+from chargebus_events.topics import PRESENCE, STATION_EVENTS, frames_topic, parked_topic
 from chargebus_ocppj.deviations import Deviation, encode_deviations
 from chargebus_ocppj.errors import SecurityRpcError
 from chargebus_ocppj.payloads import Payload, reader
@@ -342,13 +342,15 @@ async def test_a_consumer_applies_its_parts_in_their_order_and_each_says_what_ma
     def refuse(record, reason):
         return (Record("told", record.key, reason.encode()),)
 
-    bed = Bed()
-    spec = consumer(Topic(PRESENCE, follow, wait_s=0.03, refuse=refuse), bed.frames, gather_s=0.2)
+    bed = Bed(listened_rest_s=0.5)
+    signs = Topic(STATION_EVENTS, follow, refuse, rest_s=1.0)
+    spec = consumer(Topic(PRESENCE, follow, wait_s=0.03, refuse=refuse), bed.frames, signs, gather_s=0.2)
     presence = Received(PRESENCE, 0, 1, "cs-1", b"{}", {})
     frame = bed.received("Authorize", {"idTag": "A"})
     batch = Batch([frame, presence], None, NOW, Trace())
     await spec.handle(batch)
     assert (order, kinds(next(iter(batch.outgoing.values())))) == ([[PRESENCE]], [ANSWER])
-    assert spec.topics == (PRESENCE, frames_topic("session"), frames_topic("metering"))
+    assert spec.topics == (PRESENCE, frames_topic("session"), frames_topic("metering"), STATION_EVENTS)
+    assert spec.rest_s == {frames_topic("metering"): 0.5, STATION_EVENTS: 1.0}
     assert (spec.patience(presence), spec.patience(frame), spec.gather_s) == (0.03, 0.5, 0.2)
     assert [record.topic for record in spec.refuse(presence, "why")] == ["told"]

@@ -3,7 +3,7 @@
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -63,6 +63,7 @@ class Commanding:
         self._metrics = Metrics(service)
         self._overdue = DueWork(database, _SWEEP_AT_ONCE, self._take_overdue, self._give_up)
         self.topics = (outcomes_topic(service),)
+        self.rests: Mapping[str, float] = {}
 
     @property
     def tasks(self) -> Sequence[Hook]:

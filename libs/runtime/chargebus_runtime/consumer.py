@@ -7,8 +7,8 @@ after an idle poll (docs/decisions). The database's offsets are the truth: see `
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -29,6 +29,7 @@ from chargebus_runtime.gathering import Gathering, Patience, Records, no_patienc
 from chargebus_runtime.kafka import check_alive, received
 from chargebus_runtime.positions import Positions, StaleOffsetError
 from chargebus_runtime.progress import Progress
+from chargebus_runtime.resting import Resting
 from chargebus_runtime.retry import BACKOFF
 from chargebus_runtime.telemetry import Tracing, metrics
 
@@ -66,7 +67,8 @@ class ConsumerSpec:
     `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
     `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
     Records may wait for others, so that a batch is worth its transaction: all of them for `gather_s` in Kafka, for a
-    service that nobody waits for, or each as long as `patience` says in memory.
+    service that nobody waits for; those of a topic that nobody waits for as long as `rest_s` says, in Kafka, too; or
+    each as long as `patience` says in memory.
     """
 
     topics: tuple[str, ...]
@@ -75,6 +77,7 @@ class ConsumerSpec:
     on_new_cluster: Callable[[asyncpg.Connection], Awaitable[None]] = keep_state
     gather_s: float = 0.0
     patience: Patience = no_patience
+    rest_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Consumer:
         self._parts = parts
         self._positions = positions
         self._gathering = Gathering(spec.patience, parts.batch_records, parts.service)
+        self._resting = Resting(spec.rest_s)
         self._applying = Applying(
             ApplyingParts(parts.service, parts.database, parts.clock, parts.tracing, spec.handle, spec.refuse),
             positions,
@@ -105,6 +109,7 @@ class Consumer:
         self._stopping = False
         self._waking: asyncio.Timeout | None = None
         self._stops = 0  # batches in a row that left a partition where it stood
+        self._stopped: set[TopicPartition] = set()
         self._resume_at = 0.0
         self._idle = asyncio.Event()
         self._committed_at = time.monotonic()
@@ -156,12 +161,12 @@ class Consumer:
         check_alive(client)
         if await self._positions.establish(client):
             self._gathering.forget()  # everything is read anew
-        if self._stops and time.monotonic() >= self._resume_at:
-            client.resume(*client.paused())
+        self._resume(client)
         taken = await self._poll(client)
         self._gathering.add(
             {tp: [received(record) for record in records] for tp, records in taken.items()}, time.monotonic()
         )
+        self._resting.begin(client, {tp: records[-1].offset + 1 for tp, records in taken.items()}, time.monotonic())
         wait_s = self._gathering.wait_s(time.monotonic())
         if wait_s is None:
             await self._rest()
@@ -183,11 +188,20 @@ class Consumer:
         self._progress.made()
         self._follow(client)
 
+    def _resume(self, client: AIOKafkaConsumer) -> None:
+        """Go on with partitions that stopped and with topics that rested, if it is time."""
+        now = time.monotonic()
+        if self._stopped and now >= self._resume_at:
+            self._stopped.clear()
+            client.resume(*(tp for tp in client.paused() if not self._resting.holds(tp.topic, now)))
+        self._resting.end(client, self._stopped, now)
+
     def _pause(self, client: AIOKafkaConsumer, stopped: Iterable[TopicPartition]) -> None:
         """Let partitions rest that stopped, for longer each time; the others go on."""
         for tp, offset in self._positions.current(stopped).items():
             client.seek(tp, offset)
             client.pause(tp)
+            self._stopped.add(tp)
         metrics().retries.add(1, {"service": self._parts.service})
         self._resume_at = time.monotonic() + BACKOFF.delay_s(self._stops)
         self._stops += 1
@@ -211,18 +225,19 @@ class Consumer:
             self._waking = None
 
     def _poll_ms(self) -> int:
-        wait_s = self._gathering.wait_s(time.monotonic())
-        if wait_s is not None:
-            return int(1000 * wait_s) + 1
+        now = time.monotonic()
         busy = self._applying.publishing or not self._idle.is_set()
-        return int(1000 * (_SETTLE_S if busy else _IDLE_S))
+        waits = (self._gathering.wait_s(now), self._resting.wait_s(now))
+        wait_s = min((each for each in waits if each is not None), default=_SETTLE_S if busy else _IDLE_S)
+        return int(1000 * wait_s) + 1
 
     async def _rest(self) -> None:
         if not self._behind():
             self._progress.made()
         if not self._applying.publishing:
             await self._parts.database.outbox.delete_sent()
-            self._idle.set()
+            if not self._resting.unsure:
+                self._idle.set()
 
     def _behind(self) -> int:
         return self._positions.behind(self._client) if self._client is not None else 0

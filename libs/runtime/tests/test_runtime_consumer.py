@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -77,12 +78,16 @@ class Bench:
     settings: RuntimeSettings
     counter: Counter
     patience: Callable[[Received], float] = no_patience
+    calm: str = ""
+    rest_s: float = 0.0
 
     def build(self, process: Process) -> Service:
         options = DatabaseOptions(f"chargebus_{self.counter.name}", self.settings.database_url, MIGRATIONS)
         database = Database(options, process.producer, process.clock, process.telemetry.tracing)
         counter = self.counter
-        spec = ConsumerSpec((counter.topic.name,), counter.handle, counter.refuse, patience=self.patience)
+        topics = (counter.topic.name, *((self.calm,) if self.calm else ()))
+        rests = {self.calm: self.rest_s}
+        spec = ConsumerSpec(topics, counter.handle, counter.refuse, patience=self.patience, rest_s=rests)
         return Service(self.counter.name, database, spec)
 
     @asynccontextmanager
@@ -759,3 +764,40 @@ async def test_what_is_gathered_when_the_service_stops_is_read_again(bench: Benc
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"now")])
         await eventually(has_rows(bench, 3))
     assert [value for _, value in await bench.rows()] == ["1", "2", "now"]
+
+
+@pytest.fixture
+async def calm(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> str:
+    topic = Topic(f"{bench.counter.name}.calm", "station", bench.counter.name, (), 2)
+    monkeypatch.setitem(TOPICS, topic.name, topic)
+    await ensure_topics(Process(bench.settings).kafka, [topic], 1)
+    bench.calm = topic.name
+    return topic.name
+
+
+async def test_a_topic_that_nobody_waits_for_rests_and_holds_up_no_other(bench: Bench, calm: str) -> None:
+    bench.rest_s = 3.0
+    async with bench.running() as process:
+        await process.producer.publish([Record(calm, "s", b"0")])
+        await eventually(has_rows(bench, 1))
+        started = time.monotonic()
+        for value in (b"1", b"2", b"3"):
+            await process.producer.publish([Record(calm, value.decode(), value)])
+        await process.producer.publish([Record(bench.counter.topic.name, "s", b"now")])
+        await eventually(has_rows(bench, 2))
+        assert time.monotonic() - started < 3.0
+        await process.idle()
+        assert time.monotonic() - started > 2.0
+    assert sorted(str(value) for _, value in await bench.rows()) == ["0", "1", "2", "3", "now"]
+    assert bench.counter.batches == [1, 1, 3]
+
+
+async def test_a_topic_of_which_much_waits_is_read_to_its_end_before_it_rests(bench: Bench, calm: str) -> None:
+    bench.rest_s = 30.0
+    bench.settings = bench.settings.model_copy(update={"batch_records": 10})
+    async with bench.running() as process:
+        await process.producer.publish([Record(calm, f"s{i}", b"%d" % i) for i in range(45)])
+    bench.counter.batches.clear()
+    async with bench.running():
+        await eventually(has_rows(bench, 45))
+    assert len(await bench.rows()) == 45

@@ -25,8 +25,10 @@ from chargebus_session.tokens.block import Authorizations
 from chargebus_session.transactions import api as transactions_api
 from chargebus_session.transactions import routes as transactions_routes
 from chargebus_session.transactions.block import MeterValues, Transactions
-from chargebus_session.transactions.handlers import WAIT_S, Signs
+from chargebus_session.transactions.domain.outside import LatelyEnded
+from chargebus_session.transactions.handlers import REST_S, Signs
 from chargebus_session.transactions.operations import Endings
+from chargebus_session.transactions.routes import READINGS_REST_S
 
 INTENTS: Final[Intents] = {**OUTCOMES, **transactions_routes.INTENTS}
 
@@ -50,14 +52,15 @@ def build(process: Process) -> Service:
 def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, settings: SessionSettings) -> ConsumerSpec:
     """Return what the service consumes: stations' calls, what became of its commands, and signs of ends."""
     grace = timedelta(seconds=settings.end_grace_s)
-    transactions = Transactions(metrics, settings.max_power_w, grace)
-    blocks = Authorizations(metrics), transactions, MeterValues(metrics)
+    lately_ended = LatelyEnded()
+    transactions = Transactions(metrics, settings.max_power_w, grace, lately_ended)
+    blocks = Authorizations(metrics), transactions, MeterValues(metrics, lately_ended)
     signs = Signs(grace)
     return consumer(
-        Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"]),
+        Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"], listened_rest_s=READINGS_REST_S),
         commanding,
-        Topic(STATION_EVENTS, signs.hear_station, tell_nobody, WAIT_S),
-        Topic(REGISTRY, signs.hear_registry, tell_nobody, WAIT_S),
+        Topic(STATION_EVENTS, signs.hear_station, tell_nobody, rest_s=REST_S),
+        Topic(REGISTRY, signs.hear_registry, tell_nobody, rest_s=REST_S),
     )
 
 

@@ -9,9 +9,10 @@ import pytest
 from chargebus_events.topics import frames_topic
 from chargebus_session.routes import ROUTES
 from chargebus_session.transactions.domain.events import Event, Sample
-from chargebus_session.transactions.domain.fold import merge
-from chargebus_session.transactions.domain.outside import Readings, with_readings
-from chargebus_session.transactions.domain.sessions import summarize
+from chargebus_session.transactions.domain.fold import NumberMark, merge
+from chargebus_session.transactions.domain.outside import LATELY, LatelyEnded, Readings, whose, with_readings
+from chargebus_session.transactions.domain.sessions import Session, summarize
+from chargebus_session.transactions.domain.state import Change
 
 IMPLAUSIBLE = ("energy_from_readings", "energy_implausible")
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -246,6 +247,57 @@ async def test_readings_of_an_evse_are_of_the_transaction_that_goes_on_there(ser
 
     [(_, told)] = applied.events
     assert (told.energy_wh, told.energy_source, told.flags) == (800, "readings", ("energy_from_readings",))
+
+
+async def test_readings_of_an_evse_that_come_moments_after_the_end_are_of_what_ended_there(service):
+    started = {
+        "eventType": "Started",
+        "timestamp": "2025-06-01T12:00:00Z",
+        "triggerReason": "CablePluggedIn",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx-1"},
+        "evse": {"id": 2},
+    }
+    ended = started | {"eventType": "Ended", "seqNo": 1, "timestamp": "2025-06-01T12:59:00Z"}
+    late = [
+        {"evseId": 2, "meterValue": [{"timestamp": f"2025-06-01T12:{minute}:00Z", "sampledValue": [{"value": wh}]}]}
+        for minute, wh in ((10, 100), (50, 900))
+    ]
+    told = await service.apply(
+        service.frame("TransactionEvent", started, "2.0.1"), service.frame("TransactionEvent", ended, "2.0.1")
+    )
+    applied = await service.apply(*(heard(service, request, "2.0.1") for request in late))
+
+    assert told.events[-1][1].energy_wh is None
+    assert [body.energy_wh for _, body in applied.events] == [800]
+
+
+def test_of_what_ended_it_is_forgotten_in_time():
+    over, goes_on = (session(station) for station in ("CS1", "CS2"))
+    ended = msgspec.structs.replace(over, fold=fold_of(START, STOP))
+    lately = LatelyEnded()
+    lately.note([Change(over, ended, None), Change(None, goes_on, None), Change(ended, ended, None)], NOON)
+
+    assert lately.of({"CS1", "CS2"}, NOON + LATELY) == ["s-CS1"]
+    assert lately.of({"CS2"}, NOON) == []
+    assert lately.of({"CS1"}, NOON + LATELY + timedelta(seconds=1)) == []
+    lately.note([], NOON + LATELY + timedelta(seconds=1))
+    assert not lately._ended
+
+
+def test_what_goes_on_at_an_evse_goes_before_what_ended_there():
+    evse = NumberMark(0, 0, 1)
+    older, newer = (
+        msgspec.structs.replace(session("CS1"), session_id=name, fold=msgspec.structs.replace(fold, evse=evse))
+        for name, fold in (("s-1", fold_of(START)), ("s-2", fold_of(START, STOP)))
+    )
+
+    assert whose(readings(), [older, newer]) is older
+    assert whose(readings(), [newer]) is newer
+
+
+def session(station_id):
+    return Session(f"s-{station_id}", station_id, "2.0.1", "n", "", "t", NOON, NOON, fold_of(START))
 
 
 async def test_readings_of_no_session_are_passed_over(service):

@@ -17,8 +17,8 @@ from chargebus_session.transactions.domain import outside
 from chargebus_session.transactions.domain.announcements import announcement, new_flags
 from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
-from chargebus_session.transactions.domain.outside import Readings
-from chargebus_session.transactions.domain.sessions import Report, Session, settled_anew, summarize
+from chargebus_session.transactions.domain.outside import LatelyEnded, Readings
+from chargebus_session.transactions.domain.sessions import Report, Session, energy_of, settled_anew, summarize
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
 from chargebus_session.transactions.store import endings, identities, remote_starts
@@ -44,10 +44,11 @@ class Transactions(Block[Report, Reported]):
     `max_power_w` is the largest power of an EVSE. What goes on where another one begins is doubted after `doubted_for`.
     """
 
-    def __init__(self, metrics: Metrics, max_power_w: float, doubted_for: timedelta) -> None:
+    def __init__(self, metrics: Metrics, max_power_w: float, doubted_for: timedelta, lately_ended: LatelyEnded) -> None:
         self._metrics = metrics
         self._max_power_w = max_power_w
         self._doubted_for = doubted_for
+        self._lately_ended = lately_ended
         self._transaction_ids = identities.TransactionIds()
 
     async def load(self, batch: Batch, calls: Sequence[Call[Report]]) -> Reported:
@@ -73,6 +74,7 @@ class Transactions(Block[Report, Reported]):
         await store.save(batch.connection, state.state.changes, batch.now, self._doubted_for)
         await store.name(batch.connection, state.state.renamed)
         await endings.note(batch.connection, state.state.superseded(), batch.now, batch.now + self._doubted_for)
+        self._lately_ended.note(state.state.changes, batch.now)
         for change, because in state.caused:
             _announce(self._metrics, batch, change, because)
         for contradiction in state.state.contradictions:
@@ -102,13 +104,16 @@ class MeterValues(Block[Readings, Heard]):
     It makes no event of them, and tells of them only where they bring a mark, or change what was settled.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, lately_ended: LatelyEnded) -> None:
         self._metrics = metrics
+        self._lately_ended = lately_ended
 
     async def load(self, batch: Batch, calls: Sequence[Call[Readings]]) -> Heard:
         """Return the sessions that the readings may be of; most messages have none that matter."""
         readings = [call.request for call in calls if call.request.samples]
-        return Heard(await outside_store.load(batch.connection, readings) if readings else Found())
+        if not readings:
+            return Heard(Found())
+        return Heard(await outside_store.load(batch.connection, readings, self._lately_ended, batch.now))
 
     def decide(self, state: Heard, call: Call[Readings]) -> None:
         """Add readings to their session."""
@@ -121,15 +126,14 @@ class MeterValues(Block[Readings, Heard]):
         fold = outside.with_readings(session.fold, readings)
         if fold is session.fold:
             return
-        fold = settled_anew(session, fold, readings.received_at)
-        summary = summarize(fold)
-        if session.over and summary == summarize(session.fold):  # most that come late: nothing to write
+        if session.over and energy_of(fold) == energy_of(session.fold):  # most that come late: nothing to write
             return
+        fold = settled_anew(session, fold, readings.received_at)
         before = state.changes[session.session_id][0].before if session.session_id in state.changes else session
         updated_at = max(session.updated_at, readings.received_at)
         after = msgspec.structs.replace(session, fold=fold, updated_at=updated_at)
         found.sessions[session.session_id] = after
-        state.changes[session.session_id] = (Change(before, after, summary), call.record)
+        state.changes[session.session_id] = (Change(before, after, summarize(fold)), call.record)
 
     async def save(self, batch: Batch, state: Heard) -> None:
         """Write what changed, and tell of it where it was settled."""
@@ -160,7 +164,7 @@ def _session_of(readings: Readings, found: Found) -> Session | None:
         ids = (found.by_name.get((readings.station_id, name)) for name in readings.names)
         session_id = next((each for each in ids if each), None)
         return None if session_id is None else found.sessions[session_id]
-    return outside.whose(readings, [found.sessions[each] for each in found.going_on.get(readings.station_id, ())])
+    return outside.whose(readings, [found.sessions[each] for each in found.by_station.get(readings.station_id, ())])
 
 
 def _announce(metrics: Metrics, batch: Batch, change: Change, because: Received) -> None:

@@ -13,8 +13,8 @@ from chargebus_session.transactions.domain.endings import ConnectorState, Statio
 from chargebus_session.transactions.routes import GOES_ON_IN
 from chargebus_session.transactions.store import endings
 
-WAIT_S: Final = 1.0
-"""How long signs may wait for others: nothing is done about them at once."""
+REST_S: Final = 1.0
+"""How long a topic of signs rests once it is read to its end: nothing is done about them at once."""
 
 _AVAILABLE: Final = "Available"
 _ANY_TYPE: Final = msgspec.json.Decoder(dict[str, Any])

@@ -14,14 +14,14 @@ from chargebus_session.transactions.domain.sessions import Report, Session
 from chargebus_session.transactions.domain.state import Recorded
 from chargebus_session.transactions.store import endings
 
-READINGS_WAIT_S: Final = 0.5
-"""How long readings may wait for others: nobody waits for them."""
+READINGS_REST_S: Final = 0.5
+"""How long the topic of readings rests once it is read to its end: nobody waits for them, and most change nothing."""
 
 _START: Final[Row[Report, Recorded]] = Row(v16.start_transaction, Transactions, v16.transaction_started)
 _STOP: Final[Row[Report, Recorded]] = Row(v16.stop_transaction, Transactions, v16.transaction_stopped)
 _EVENT: Final[Row[Report, Recorded]] = Row(v201.transaction_event, Transactions, v201.transaction_noted)
-_V16_READINGS: Final[Row[Readings, None]] = Row(v16.meter_values, MeterValues, wait_s=READINGS_WAIT_S)
-_READINGS: Final[Row[Readings, None]] = Row(v201.meter_values, MeterValues, wait_s=READINGS_WAIT_S)
+_V16_READINGS: Final[Row[Readings, None]] = Row(v16.meter_values, MeterValues)
+_READINGS: Final[Row[Readings, None]] = Row(v201.meter_values, MeterValues)
 
 ROUTES: Final[Routes] = {
     ("1.6", "StartTransaction"): _START,

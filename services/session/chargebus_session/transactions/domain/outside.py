@@ -4,7 +4,8 @@ They help where the events do not tell the energy, and are never its begin or en
 readings on their way needs none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,10 @@ from chargebus_session.transactions.domain.events import BEGIN, CLOCKLESS, END, 
 from chargebus_session.transactions.domain.fold import Fold
 from chargebus_session.transactions.domain.registers import OUTSIDE
 from chargebus_session.transactions.domain.sessions import Session
+from chargebus_session.transactions.domain.state import Change
+
+LATELY: Final = timedelta(seconds=5)
+"""How long after an end readings from before it may reach us: their topic rests, and its readers may lag a little."""
 
 _CLOCKS_APART: Final = timedelta(minutes=1)
 _NO_BOUND: Final = "Other"
@@ -31,10 +36,30 @@ class Readings(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
 
 
-def whose(readings: Readings, going_on: Iterable[Session]) -> Session | None:
-    """Return the unfinished session of a station that has readings at their EVSE, the newest if there are several."""
-    at_evse = [each for each in going_on if each.fold.evse is not None and each.fold.evse.value == readings.evse_id]
-    return max(at_evse, key=lambda session: session.session_id, default=None)
+class LatelyEnded:
+    """The sessions whose end came moments ago, in this process: readings that name none may still be theirs."""
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[datetime, str, str]] = deque()
+
+    def note(self, changes: Iterable[Change], now: datetime) -> None:
+        """Note the sessions that changes ended."""
+        while self._ended and self._ended[0][0] < now - LATELY:
+            self._ended.popleft()
+        for change in changes:
+            session = change.session
+            if session.over and not (change.before and change.before.over):
+                self._ended.append((now, session.station_id, session.session_id))
+
+    def of(self, station_ids: Collection[str], now: datetime) -> list[str]:
+        """Return the ids of those of some stations."""
+        return [session for at, station, session in self._ended if station in station_ids and at >= now - LATELY]
+
+
+def whose(readings: Readings, known: Iterable[Session]) -> Session | None:
+    """Return the session of a station that has readings at their EVSE: one that goes on, the newest of several."""
+    at_evse = [each for each in known if each.fold.evse is not None and each.fold.evse.value == readings.evse_id]
+    return max(at_evse, key=lambda session: (not session.over, session.session_id), default=None)
 
 
 def with_readings(fold: Fold, readings: Readings) -> Fold:

@@ -123,11 +123,9 @@ def summarize(fold: Fold) -> Summary:
     """
     said = fold.correction or NOTHING_SAID
     token = said.payer or fold.token
-    started_at = said.started_at or (fold.started.at if fold.started else None)
-    ended_at = said.ended_at or (fold.ended.at if fold.ended else None)
+    started_at, ended_at = _times(fold, said)
     lasted = duration(started_at, ended_at)
-    span = Span(fold.over, started_at, lasted, _is_clockless(fold), fold.max_power_w)
-    energy = said.energy or measured(fold.registers, fold.intervals, span)
+    energy = _energy(fold, said, started_at, lasted)
     return Summary(
         state="ended" if fold.over else "active",
         begun_at=started_at or fold.first_at,
@@ -160,9 +158,28 @@ def settled_anew(session: Session, fold: Fold, received_at: datetime) -> Fold:
     """
     if session.fold.ended is None or received_at <= session.updated_at:
         return fold
-    before_wh = summarize(session.fold).energy_wh
-    changed = before_wh is not None and before_wh != summarize(fold).energy_wh
+    before_wh = energy_of(session.fold).energy_wh
+    changed = before_wh is not None and before_wh != energy_of(fold).energy_wh
     return flagged(fold, SETTLED_ANEW) if changed else fold
+
+
+def energy_of(fold: Fold) -> Energy:
+    """Return a session's energy alone: all of the summary that readings from outside can change."""
+    said = fold.correction or NOTHING_SAID
+    started_at, ended_at = _times(fold, said)
+    return _energy(fold, said, started_at, duration(started_at, ended_at))
+
+
+def _times(fold: Fold, said: Correction) -> tuple[datetime | None, datetime | None]:
+    return (
+        said.started_at or (fold.started.at if fold.started else None),
+        said.ended_at or (fold.ended.at if fold.ended else None),
+    )
+
+
+def _energy(fold: Fold, said: Correction, started_at: datetime | None, lasted: timedelta | None) -> Energy:
+    span = Span(fold.over, started_at, lasted, _is_clockless(fold), fold.max_power_w)
+    return said.energy or measured(fold.registers, fold.intervals, span)
 
 
 def duration(started_at: datetime | None, ended_at: datetime | None) -> timedelta | None:

@@ -5,6 +5,7 @@ waited for: their readings are lost, what the other one writes is not.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -13,7 +14,7 @@ from chargebus_runtime.columns import columns
 from chargebus_runtime.rows import Rows
 
 from chargebus_session.tables import SessionRow
-from chargebus_session.transactions.domain.outside import Readings
+from chargebus_session.transactions.domain.outside import LatelyEnded, Readings
 from chargebus_session.transactions.domain.sessions import Session, Summary
 from chargebus_session.transactions.domain.state import Change
 from chargebus_session.transactions.store.batch import SESSION, encode_fold, read_session
@@ -34,6 +35,10 @@ CROSS JOIN LATERAL (
     {SESSION} WHERE station_id = r.station_id AND state = 'active'
     ORDER BY session_id DESC LIMIT {_GOING_ON} {_FREE}
 ) AS s
+UNION ALL
+SELECT s.station_id, '', s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
+       s.fold
+FROM ({SESSION} WHERE session_id = ANY($4::uuid[]) AND state = 'ended' {_FREE}) AS s
 """  # noqa: S608 (text from above)
 
 _MEASURED: Final = (
@@ -54,14 +59,16 @@ _UPDATE: Final = _ROWS.update()
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The sessions that readings may be of: by the name that was asked for, and the unfinished ones of stations."""
+    """The sessions that readings may be of: by the name that was asked for, and by station where they name none."""
 
     by_name: dict[tuple[str, str], str] = {}
-    going_on: dict[str, list[str]] = {}
+    by_station: dict[str, list[str]] = {}
     sessions: dict[str, Session] = {}
 
 
-async def load(connection: asyncpg.Connection, readings: Sequence[Readings]) -> Found:
+async def load(
+    connection: asyncpg.Connection, readings: Sequence[Readings], lately_ended: LatelyEnded, now: datetime
+) -> Found:
     """Read the sessions that readings may be of, and hold their rows."""
     named = {(each.station_id, name) for each in readings for name in each.names}
     stations = {each.station_id for each in readings if not each.names}
@@ -69,12 +76,12 @@ async def load(connection: asyncpg.Connection, readings: Sequence[Readings]) -> 
     if not named and not stations:
         return found
     names = columns(sorted(named)) if named else ([], [])
-    for row in await connection.fetch(_SESSIONS, *names, sorted(stations)):
+    for row in await connection.fetch(_SESSIONS, *names, sorted(stations), lately_ended.of(stations, now)):
         session_id = row["session_id"]
         if row["asked"]:
             found.by_name[row["station_id"], row["asked"]] = session_id
         else:
-            found.going_on.setdefault(row["station_id"], []).append(session_id)
+            found.by_station.setdefault(row["station_id"], []).append(session_id)
         if session_id not in found.sessions:
             found.sessions[session_id] = read_session(row)
     return found
