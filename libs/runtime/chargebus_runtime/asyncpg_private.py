@@ -10,7 +10,7 @@ from asyncpg.protocol import protocol
 
 __all__ = ["CONTAINERS", "look_at_elements_cheaply"]
 
-CONTAINERS: Final = (list, tuple, set, frozenset, type({}.keys()), type({}.values()))
+CONTAINERS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, type({}.keys()), type({}.values()))
 """What may be the value of an array; asyncpg takes any sized iterable."""
 
 _NAME: Final = "IterableABC"
