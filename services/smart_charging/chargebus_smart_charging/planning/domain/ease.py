@@ -1,0 +1,29 @@
+"""Whether a problem needs no thought: everybody may have all that he can take, and nothing is gained by waiting."""
+
+from chargebus_smart_charging.planning.domain.problem import Problem, on_phases
+from chargebus_smart_charging.planning.domain.watching import through
+from chargebus_smart_charging.sites.domain.bound import Bound, PlanNode
+from chargebus_smart_charging.sites.domain.site import PerPhase
+
+
+def is_easy(problem: Problem) -> bool:
+    """Tell whether all vehicles can charge at their most all the time, and what that costs does not count."""
+    if problem.costs is not None or problem.peak_va is not None:
+        return False
+    drawn = [(demand.node, on_phases(demand, demand.max_a)) for demand in problem.demands]
+    drawn += [(fixed.node, fixed.phase_a) for fixed in problem.fixed]
+    return all(
+        _holds(bound, node, flow) and _is_balanced(node, flow)
+        for node, flow in zip(problem.nodes, through(problem.nodes, drawn), strict=True)
+        for bound in node.bounds or (Bound(""),)
+    )
+
+
+def _holds(bound: Bound, node: PlanNode, flow: PerPhase) -> bool:
+    if bound.phase_a is not None and any(a > most for a, most in zip(flow, bound.phase_a, strict=True)):
+        return False
+    return bound.total_va is None or sum(flow) * node.voltage_v <= bound.total_va
+
+
+def _is_balanced(node: PlanNode, flow: PerPhase) -> bool:
+    return node.unbalance_a is None or max(flow) - min(flow) <= node.unbalance_a

@@ -1,0 +1,165 @@
+"""All that is known of a site when it is planned, and what is decided by it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from chargebus_smart_charging.limits.domain.limit import KnownLimit
+from chargebus_smart_charging.limits.domain.meters import Reading
+from chargebus_smart_charging.planning.domain.memory import Memory, OpenAlert
+from chargebus_smart_charging.planning.domain.overrides import Override
+from chargebus_smart_charging.planning.domain.problem import Costs, Plan, Problem
+from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase, Site
+from chargebus_smart_charging.steering.domain.habits import Habits
+from chargebus_smart_charging.steering.domain.steered import Steered
+from chargebus_smart_charging.steering.domain.stepping import Step
+from chargebus_smart_charging.vehicles.domain.needs import Classes
+from chargebus_smart_charging.vehicles.domain.vehicle import Vehicle
+
+
+class StationKnown(msgspec.Struct, frozen=True):
+    """What is known of a station: how it behaves, and the OCPP version that it speaks."""
+
+    habits: Habits = Habits()
+    version: str = ""
+
+
+class SiteKnown(msgspec.Struct, frozen=True):
+    """What is known of a site.
+
+    Attributes:
+        site: the site.
+        vehicles: what is known of the vehicle at each EVSE.
+        steered: how each EVSE is steered.
+        stations: what is known of its stations.
+        limits: what others say of the site.
+        readings: the newest of the meters of its nodes.
+        costs: what a kilowatt hour costs, in the site's objective.
+        classes: what drivers of a class need.
+        overrides: limits of operators.
+        memory: what planning left the last time.
+    """
+
+    site: Site
+    vehicles: Mapping[EvseKey, Vehicle] = {}
+    steered: Mapping[EvseKey, Steered] = {}
+    stations: Mapping[str, StationKnown] = {}
+    limits: tuple[KnownLimit, ...] = ()
+    readings: Mapping[str, Reading] = {}
+    costs: Costs | None = None
+    classes: Classes = {}
+    overrides: tuple[Override, ...] = ()
+    memory: Memory = Memory()
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """A node now, per phase.
+
+    Attributes:
+        limit_a: what the EVSEs below may draw; None: nothing limits them here.
+        planned_a: what they are to draw by the plan.
+        measured_a: what they are seen to draw; None where that of one of them is not known.
+        counted_a: what is reckoned with for them.
+        headroom_a: what is left of the limit by what is reckoned with.
+        reason: what bounds it, in words.
+    """
+
+    node_id: str
+    limit_a: PerPhase | None = None
+    planned_a: PerPhase = NOTHING
+    measured_a: PerPhase | None = None
+    counted_a: PerPhase = NOTHING
+    headroom_a: PerPhase | None = None
+    reason: str = ""
+
+
+Levels: TypeAlias = tuple[tuple[datetime, float], ...]
+
+
+class EvseState(msgspec.Struct, frozen=True):
+    """An EVSE now.
+
+    Attributes:
+        limit_a: what it may draw, per phase, as it is told; None: nothing charges there.
+        planned_a: what the plan gives it; more than it is told while others have not given that up.
+        schedule: how the plan goes on.
+        counted_a: what it is reckoned with.
+        measured_a: what it is seen to draw.
+        reasons: what bounds it, in words.
+    """
+
+    station_id: str
+    evse_id: int
+    node_id: str
+    session_id: str = ""
+    limit_a: float | None = None
+    planned_a: float = 0.0
+    schedule: Levels = ()
+    counted_a: PerPhase = NOTHING
+    measured_a: PerPhase | None = None
+    unserved_wh: float = 0.0
+    reasons: tuple[str, ...] = ()
+
+
+class SiteNotice(msgspec.Struct, frozen=True):
+    """An alert about the site itself that opens, or is over."""
+
+    alert: OpenAlert
+    is_open: bool
+    detail: str
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What is counted of a site since it was planned the last time, in seconds but for the energy and the commands."""
+
+    overload_s: float = 0.0
+    disobedience_s: float = 0.0
+    vehicle_s: float = 0.0
+    unserved_wh: float = 0.0
+    commands: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What is decided about a site.
+
+    Attributes:
+        problem, plan: what was to be planned, and the plan.
+        steps: what is done about each EVSE.
+        held: the limit that each EVSE holds for sure, in amperes, by which its vehicle is learned.
+        nodes, evses: what people see of it.
+        notices: alerts about the site that change.
+        memory: what is to be remembered.
+        tally: what is counted.
+        is_news: what an EVSE may draw is another than before.
+    """
+
+    at: datetime
+    problem: Problem
+    plan: Plan
+    steps: Mapping[EvseKey, Step]
+    held: Mapping[EvseKey, float]
+    nodes: tuple[NodeState, ...]
+    evses: tuple[EvseState, ...]
+    notices: tuple[SiteNotice, ...]
+    memory: Memory
+    tally: Tally
+    is_news: bool
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What people see of a plan."""
+
+    plan_id: str
+    at: datetime
+    method: str
+    fallback: str
+    nodes: tuple[NodeState, ...]
+    evses: tuple[EvseState, ...]
+
+
+def shown(decision: Decision, plan_id: str) -> Shown:
+    """Return what people see of a decision."""
+    plan = decision.plan
+    return Shown(plan_id, decision.at, plan.method, plan.fallback, decision.nodes, decision.evses)

@@ -1,0 +1,122 @@
+"""What nodes carry: planned, measured, reckoned with; and for how long one has been measured above its bound."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from chargebus_smart_charging.planning.domain.evses import Found
+from chargebus_smart_charging.planning.domain.known import NodeState
+from chargebus_smart_charging.planning.domain.memory import Overload
+from chargebus_smart_charging.planning.domain.problem import Bound, Plan, PlanNode, Problem, on_phases
+from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase
+
+TOLERANCE_A: Final = 0.5
+TOLERANCE: Final = 0.02
+"""A node above its bound by less than the larger of these, in amperes and as a share, is the meters'."""
+
+
+def node_states(problem: Problem, plan: Plan, found: Sequence[Found]) -> tuple[NodeState, ...]:
+    """Return the nodes as they are now, in the order of the problem."""
+    given = {each.key: each.limits_a[0] for each in plan.allocations if each.limits_a}
+    planned = through(problem.nodes, [(each.node, _planned(each, given)) for each in found])
+    counted = through(problem.nodes, [(each.node, each.counted) for each in found])
+    measured = through(problem.nodes, [(each.node, each.measured or NOTHING) for each in found])
+    silent = _silent(problem.nodes, found)
+    return tuple(
+        _state(node, planned[place], counted[place], None if place in silent else measured[place])
+        for place, node in enumerate(problem.nodes)
+    )
+
+
+def _state(node: PlanNode, planned: PerPhase, counted: PerPhase, measured: PerPhase | None) -> NodeState:
+    bounds = [bound for bound in node.bounds if bound.first == 0 and (bound.last is None or bound.last > 0)]
+    limit = _limit(bounds, node.voltage_v)
+    return NodeState(
+        node.node_id,
+        limit,
+        planned,
+        measured,
+        counted,
+        None if limit is None else _minus(limit, counted),
+        "; ".join(bound.reason for bound in bounds),
+    )
+
+
+def _limit(bounds: Sequence[Bound], voltage_v: float) -> PerPhase | None:
+    """Return the strictest bound of each phase; one for all phases together is shared out evenly to be shown."""
+    limits = [bound.phase_a for bound in bounds if bound.phase_a is not None]
+    thirds = (bound.total_va / voltage_v / 3 for bound in bounds if bound.total_va is not None)
+    limits += [(each, each, each) for each in thirds]
+    if not limits:
+        return None
+    first, second, third = (min(limit[phase] for limit in limits) for phase in range(3))
+    return first, second, third
+
+
+def _planned(found: Found, given: Mapping[EvseKey, float]) -> PerPhase:
+    if found.demand is None:
+        return found.counted
+    return on_phases(found.demand, given.get(found.key, 0.0))
+
+
+def through(nodes: Sequence[PlanNode], drawn: Sequence[tuple[int, PerPhase]]) -> list[PerPhase]:
+    """Return what flows through each node: what is drawn at it and below."""
+    sums = [list(NOTHING) for _ in nodes]
+    for place, each in drawn:
+        for phase, amperes in enumerate(each):
+            sums[place][phase] += amperes
+    for place in range(len(nodes) - 1, 0, -1):
+        parent = nodes[place].parent
+        if parent is not None:
+            for phase, amperes in enumerate(sums[place]):
+                sums[parent][phase] += amperes
+    return [(first, second, third) for first, second, third in sums]
+
+
+def _silent(nodes: Sequence[PlanNode], found: Sequence[Found]) -> set[int]:
+    """Return the places of nodes below which something may be drawn that nobody measures."""
+    silent: set[int] = set()
+    for each in found:
+        if each.measured is None and each.counted != NOTHING:
+            at: int | None = each.node
+            while at is not None:
+                silent.add(at)
+                at = nodes[at].parent
+    return silent
+
+
+def _minus(limit: PerPhase, counted: PerPhase) -> PerPhase:
+    first, second, third = (of - less for of, less in zip(limit, counted, strict=True))
+    return first, second, third
+
+
+def overloads(
+    problem: Problem, found: Sequence[Found], before: Sequence[Overload], now: datetime
+) -> tuple[Overload, ...]:
+    """Return the nodes that are measured above their bounds now, each since when."""
+    since = {each.node_id: each.since for each in before}
+    measured = through(problem.nodes, [(each.node, each.measured or NOTHING) for each in found])
+    return tuple(
+        Overload(node.node_id, since.get(node.node_id, now))
+        for node, drawn in zip(problem.nodes, measured, strict=True)
+        if _is_over(node, drawn)
+    )
+
+
+def _is_over(node: PlanNode, drawn: PerPhase) -> bool:
+    """Tell whether what flows at least is more than a node's bounds; what nobody measures only adds to it."""
+    return any(
+        (bound.phase_a is not None and any(map(_is_above, drawn, bound.phase_a)))
+        or (bound.total_va is not None and _is_above(sum(drawn) * node.voltage_v, bound.total_va, 3 * node.voltage_v))
+        for bound in node.bounds
+        if bound.first == 0
+    )
+
+
+def _is_above(drawn: float, limit: float, unit: float = 1.0) -> bool:
+    return drawn > limit + max(TOLERANCE_A * unit, TOLERANCE * limit)
+
+
+def lasts(overload: Overload, now: datetime, interval_s: float) -> bool:
+    """Tell whether a node has been overloaded for longer than one interval."""
+    return now - overload.since > timedelta(seconds=interval_s)

@@ -1,0 +1,363 @@
+"""What is decided about a site, step by step, as its stations answer and its vehicles are measured."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
+from chargebus_smart_charging.planning.domain.controller import decide
+from chargebus_smart_charging.planning.domain.defaults import defaults_of
+from chargebus_smart_charging.planning.domain.fitting import fits
+from chargebus_smart_charging.planning.domain.guiding import Guide
+from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
+from chargebus_smart_charging.planning.domain.memory import OpenAlert
+from chargebus_smart_charging.planning.domain.overrides import Override
+from chargebus_smart_charging.sites.domain.site import Capacity, Evse, LoadMeter, Node, Policy, Site
+from chargebus_smart_charging.steering.domain.habits import Habits
+from chargebus_smart_charging.steering.domain.steered import Steered, answered, connected, lost, transaction_ended
+from chargebus_smart_charging.vehicles.domain.needs import ClassNeeds, Needs
+from chargebus_smart_charging.vehicles.domain.samples import Sample
+from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
+
+NOW = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
+POLICY = Policy(interval_s=60, grace_s=60, spacing_s=0, dead_band_a=0.5)
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+FREE = transaction_ended(connected(Steered(), later(-3600)), later(-3500))
+
+
+class Depot:
+    """A site with some EVSEs under one fuse, and its stations, which answer when they are told to."""
+
+    def __init__(self, evses: int = 2, phase_a: float = 32.0, policy: Policy = POLICY, **node) -> None:
+        names = [f"CS{number}" for number in range(1, evses + 1)]
+        root = Node("grid", None, capacity=Capacity(phase_a), **node)
+        each = (Evse(name, 1, "grid", voltage_v=230.0, phases=(1, 2, 3), min_a=6, max_a=32, step_a=1) for name in names)
+        site = Site("S", "depot", (root,), tuple(each), policy=policy)
+        self.known = SiteKnown(
+            site,
+            steered={(name, 1): FREE for name in names},
+            stations={name: StationKnown(version="1.6") for name in names},
+        )
+        self.decision = None
+
+    def change(self, **changes) -> None:
+        self.known = msgspec.structs.replace(self.known, **changes)
+
+    def plug_in(self, *numbers: int, at: float = 0, **session) -> None:
+        for number in numbers:
+            key = f"CS{number}", 1
+            event = SessionTold(
+                f"s{number}@{at}",
+                key[0],
+                "active",
+                later(at),
+                f"t{number}@{at}",
+                evse_id=1,
+                started_at=later(at),
+                **session,
+            )
+            self._vehicle(key, told(self.known.vehicles.get(key, Vehicle(*key)), event))
+
+    def leave(self, number: int, *, at: float) -> None:
+        key = f"CS{number}", 1
+        vehicle = self.known.vehicles[key]
+        over = msgspec.structs.replace(vehicle.session, state="ended", updated_at=later(at))
+        self._vehicle(key, told(vehicle, over))
+
+    def draw(self, number: int, amperes: float, *, at: float) -> None:
+        key = f"CS{number}", 1
+        sample = Sample(later(at), (amperes,) * 3, tells_phases=True, power_w=3 * 230 * amperes)
+        self._vehicle(key, measured(self.known.vehicles[key], sample, None))
+
+    def _vehicle(self, key, vehicle) -> None:
+        self.change(vehicles={**self.known.vehicles, key: vehicle})
+
+    def decide(self, at: float, *, answer: str | None = "accepted", **more):
+        """Decide, and have all stations that are online answer at once."""
+        self.decision = decide(self.known, later(at), **more)
+        steered = {}
+        for key, step in self.decision.steps.items():
+            after = step.steered
+            for order in step.orders if answer else ():
+                after = answered(after, order.number, answer, later(at))
+            steered[key] = after
+        self.change(steered=steered, memory=self.decision.memory)
+        return self.decision
+
+    def limits(self) -> dict[int, float | None]:
+        return {int(each.station_id[2:]): each.limit_a for each in self.decision.evses}
+
+    def counted(self) -> float:
+        return sum(each.counted_a[0] for each in self.decision.evses)
+
+    def orders(self, number: int) -> list[str]:
+        return [order.asking for order in self.decision.steps[f"CS{number}", 1].orders]
+
+
+def settled(depot: Depot, at: float = 0) -> float:
+    """Let a depot's stations take their defaults, then the vehicles what they are told; return when that is so."""
+    for _ in range(8):
+        depot.decide(at)
+        for number, limit_a in depot.limits().items():
+            if limit_a is not None:
+                depot.draw(number, min(limit_a, 32.0), at=at + 20)
+        at += 60
+    return at
+
+
+def test_where_nothing_charges_stations_are_only_given_their_defaults():
+    depot = Depot()
+
+    depot.decide(0)
+
+    assert depot.limits() == {1: None, 2: None}
+    assert depot.orders(1) == ["default"]
+
+
+def test_vehicles_share_what_there_is():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+
+    settled(depot)
+
+    assert depot.limits() == {1: 16.0, 2: 16.0}
+
+
+def test_nobody_is_told_more_before_the_others_were_seen_to_draw_less():
+    depot = Depot(phase_a=32.0, policy=msgspec.structs.replace(POLICY, default_a=0.0))
+    depot.plug_in(1)
+    at = settled(depot)
+    assert depot.limits()[1] == 32.0
+
+    depot.plug_in(2, at=at)
+    depot.decide(at + 1)
+    first = depot.limits()
+    depot.draw(1, 16.0, at=at + 30)
+    depot.decide(at + 31)
+
+    assert (first[1], first[2]) == (16.0, 0.0)
+    assert depot.limits() == {1: 16.0, 2: 16.0}
+
+
+def test_what_is_counted_comes_down_to_the_fuse_and_stays_there():
+    depot = Depot(4, phase_a=40.0)
+    depot.plug_in(1, 2, 3, 4)
+
+    settled(depot)
+
+    assert depot.counted() <= 40.0
+    assert [limit for limit in depot.limits().values() if limit] == [10.0] * 4
+
+
+def test_where_least_currents_do_not_fit_vehicles_take_turns():
+    depot = Depot(3, phase_a=13.0, policy=msgspec.structs.replace(POLICY, least_charge_s=300, least_pause_s=300))
+    depot.plug_in(1, 2, 3)
+    at = settled(depot)
+    first = {number for number, limit in depot.limits().items() if limit}
+
+    seen = set()
+    for _ in range(30):
+        at = settled(depot, at)
+        seen |= {number for number, limit in depot.limits().items() if limit}
+        assert sum(limit or 0 for limit in depot.limits().values()) <= 13.0
+
+    assert len(first) == 2
+    assert seen == {1, 2, 3}
+
+
+def test_a_station_that_is_offline_is_counted_and_others_are_lowered():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    gone = depot.known.steered["CS1", 1]
+    depot.change(steered={**depot.known.steered, ("CS1", 1): lost(gone, later(at))})
+
+    depot.decide(at + 1)
+
+    counted = {each.station_id: each.counted_a[0] for each in depot.decision.evses}
+    assert counted["CS1"] >= 16.0
+    assert depot.limits()[2] <= 32.0 - counted["CS1"]
+    assert "offline" in next(each for each in depot.decision.evses if each.station_id == "CS1").reasons[0]
+
+
+def test_a_station_that_draws_more_than_it_may_is_counted_by_that_and_others_are_lowered():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+
+    for _ in range(4):
+        depot.draw(1, 22.0, at=at)
+        depot.decide(at + 5)
+        at += 60
+
+    assert depot.limits()[2] <= 10.0
+    notices = [notice.rule for step in depot.decision.steps.values() for notice in step.notices]
+    assert "limit_disobeyed" in notices or "limit_disobeyed" in depot.known.steered["CS1", 1].alerts
+    assert depot.decision.tally.disobedience_s > 0
+
+
+def test_a_limit_that_falls_is_told_at_once():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+
+    depot.change(limits=(KnownLimit("S", "ems", "1", later(at), periods=(Period(Capacity(14.0)),)),))
+    depot.decide(at)
+
+    assert depot.limits() == {1: 7.0, 2: 7.0}
+    assert depot.orders(1) == depot.orders(2) == ["limit"]
+    assert depot.decision.nodes[0].limit_a == (14.0, 14.0, 14.0)
+    assert "ems" in depot.decision.nodes[0].reason
+
+
+def test_what_is_decided_twice_asks_nothing_the_second_time():
+    depot = Depot()
+    depot.plug_in(1, 2)
+    at = settled(depot)
+
+    depot.decide(at)
+
+    assert (depot.orders(1), depot.decision.is_news, depot.decision.notices) == ([], False, ())
+
+
+def test_a_vehicle_that_leaves_frees_its_share():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+
+    depot.leave(1, at=at)
+    depot.decide(at + 1)
+
+    assert depot.limits() == {1: None, 2: 32.0}
+
+
+def test_a_vehicle_that_left_without_what_its_driver_was_known_to_need_is_counted_once():
+    depot = Depot()
+    depot.plug_in(1)
+    depot.change(
+        vehicles={
+            key: msgspec.structs.replace(each, asked=Needs(energy_wh=9000.0))
+            for key, each in depot.known.vehicles.items()
+        }
+    )
+    depot.decide(0)
+    depot.leave(1, at=60)
+
+    assert depot.decide(61).tally.unserved_wh == pytest.approx(9000.0)
+    assert depot.decide(62).tally.unserved_wh == 0.0
+
+
+def test_an_operators_limit_lowers_and_says_so():
+    depot = Depot(phase_a=64.0)
+    depot.plug_in(1, 2)
+    depot.change(overrides=(Override("o1", "S", 10.0, later(3600), "CS1", 1, reason="hot cable"),))
+
+    settled(depot)
+
+    assert depot.limits() == {1: 10.0, 2: 32.0}
+    assert "hot cable" in " ".join(depot.decision.evses[0].reasons)
+
+
+def test_an_operators_limit_below_the_least_current_stops_a_vehicle_and_ends_with_its_time():
+    depot = Depot(phase_a=64.0)
+    depot.plug_in(1)
+    depot.change(overrides=(Override("o1", "S", 0.0, later(600), session_id="s1@0"),))
+
+    settled(depot)
+    barred = depot.limits()[1]
+    settled(depot, 660)
+
+    assert (barred, depot.limits()[1]) == (0.0, 32.0)
+
+
+def test_priority_gives_a_larger_share():
+    depot = Depot(phase_a=40.0)
+    depot.plug_in(1, 2)
+    depot.plug_in(1, at=1, id_token_type="eMAID")
+    depot.change(classes={("type", "eMAID"): ClassNeeds("type", "eMAID", priority=3.0)})
+
+    settled(depot)
+
+    assert depot.limits()[1] > depot.limits()[2] > 0
+
+
+def test_a_station_that_takes_no_0_keeps_its_least_current():
+    depot = Depot(1, phase_a=32.0)
+    depot.change(stations={"CS1": StationKnown(Habits(takes_zero=False), "1.6")})
+    depot.plug_in(1)
+    depot.change(overrides=(Override("o1", "S", 0.0, later(9999), "CS1", 1),))
+
+    settled(depot)
+
+    assert depot.known.steered["CS1", 1].limit.newest.limit_a == 6.0
+
+
+def test_a_node_measured_above_its_bound_for_longer_than_an_interval_is_an_alert_until_it_is_over():
+    depot = Depot(1, phase_a=32.0)
+    depot.plug_in(1)
+    at = settled(depot)
+    depot.draw(1, 40.0, at=at)
+
+    first = depot.decide(at + 1).notices
+    depot.draw(1, 40.0, at=at + 60)
+    second = depot.decide(at + 62)
+    depot.draw(1, 20.0, at=at + 120)
+    third = depot.decide(at + 121).notices
+
+    overloaded = OpenAlert("site_overloaded", "grid")
+    assert first == ()
+    assert [(each.alert, each.is_open) for each in second.notices] == [(overloaded, True)]
+    assert second.tally.overload_s == pytest.approx(61.0)
+    assert [(each.alert, each.is_open) for each in third] == [(overloaded, False)]
+
+
+def test_a_meter_that_is_silent_and_a_source_that_is_silent_are_alerts():
+    depot = Depot(1, meter=LoadMeter((5.0, 5.0, 5.0), silent_after_s=60))
+    depot.change(limits=(KnownLimit("S", "ems", "1", NOW, periods=(Period(Capacity(20.0)),), renewed_every_s=30),))
+
+    depot.decide(31)
+
+    assert [each.alert for each in depot.decision.notices] == [
+        OpenAlert("meter_silent", "grid"),
+        OpenAlert("limit_source_silent", "ems/1"),
+    ]
+    assert depot.decide(32).notices == ()
+
+
+def test_a_plan_of_the_optimiser_is_taken_as_long_as_it_fits():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    made = depot.decision
+    plan = msgspec.structs.replace(made.plan, method="optimiser")
+    guide = Guide(plan, made.at, made.problem.horizon)
+
+    same = depot.decide(at, given=guide.shifted(decide(depot.known, later(at)).problem))
+    depot.change(limits=(KnownLimit("S", "ems", "1", later(at), periods=(Period(Capacity(14.0)),)),))
+    other = decide(depot.known, later(at)).problem
+    less = depot.decide(at, given=guide.shifted(other))
+
+    assert same.plan.method == "optimiser"
+    assert not fits(other, guide.shifted(other))
+    assert (less.plan.method, bool(less.plan.fallback), depot.limits()) == ("allocator", True, {1: 7.0, 2: 7.0})
+
+
+def test_all_defaults_together_fit_every_node():
+    panel = Node("panel", "grid", capacity=Capacity(20.0), margin=0.1)
+    evses = tuple(Evse(f"CS{n}", 1, "panel" if n < 3 else "grid", min_a=6, max_a=32) for n in range(1, 5))
+    site = Site("S", "", (Node("grid", None, capacity=Capacity(63.0)), panel), evses)
+
+    found = defaults_of(site)
+
+    assert found == {("CS1", 1): 9.0, ("CS2", 1): 9.0, ("CS3", 1): 15.7, ("CS4", 1): 15.7}
+
+
+def test_a_share_below_the_least_current_is_a_default_of_0():
+    evses = tuple(Evse(f"CS{n}", 1, "grid", min_a=6, max_a=32) for n in range(4))
+
+    assert set(defaults_of(Site("S", "", (Node("grid", None, capacity=Capacity(20.0)),), evses)).values()) == {0.0}
