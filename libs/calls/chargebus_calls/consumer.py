@@ -1,6 +1,6 @@
 """A service's consumer out of its parts, applied in the order in which they are given."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -38,19 +38,33 @@ class Part(Protocol):
 OnNewCluster = Callable[[asyncpg.Connection], Awaitable[None]]
 
 
-def consumer(*parts: Part, on_new_cluster: OnNewCluster = keep_state, gather_s: float = 0.0) -> ConsumerSpec:
+def consumer(
+    *parts: Part,
+    on_new_cluster: OnNewCluster = keep_state,
+    gather_s: float = 0.0,
+    together: Collection[str] = (),
+) -> ConsumerSpec:
     """Return what a service consumes.
 
     Args:
         parts: each batch goes through them in this order, whatever the order of its records across topics.
         on_new_cluster: drops what was known from the log of another Kafka cluster.
         gather_s: how long records may wait in Kafka, for a service that nobody waits for.
+        together: topics with as many partitions each that bring different records about the same rows: what is of one
+            partition's number is applied by one transaction at a time.
     """
     by_topic = {topic: part for part in parts for topic in part.topics}
     assembled = _Assembled(parts, by_topic)
     rests = {topic: rest_s for part in parts for topic, rest_s in part.rests.items()}
     return ConsumerSpec(
-        tuple(by_topic), assembled.handle, assembled.refuse, on_new_cluster, gather_s, assembled.may_wait_s, rests
+        tuple(by_topic),
+        assembled.handle,
+        assembled.refuse,
+        on_new_cluster,
+        gather_s,
+        assembled.may_wait_s,
+        rests,
+        frozenset(together),
     )
 
 

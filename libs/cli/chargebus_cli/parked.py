@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 from chargebus_events.record import Received
@@ -22,6 +23,7 @@ from chargebus_cli.say import say
 from chargebus_cli.services import builds
 
 _SHOWN_REASON = 80
+_ON_ITS_WAY = timedelta(minutes=1)
 
 
 def services() -> list[str]:
@@ -91,14 +93,18 @@ async def replay(settings: RuntimeSettings, service: str, numbers: list[int], cl
 
 
 async def dismiss(settings: RuntimeSettings, service: str, numbers: list[int], clock: Clock) -> None:
-    """Take parked records out of the list and the service's health, unhandled (all of them, without a number)."""
+    """Take parked records out of the list and the service's health, unhandled (all of them, without a number).
+
+    What is parked meanwhile, or is still on its way into the topic, is not listed yet and stays counted.
+    """
+    begun_at = clock()
     records = await _pick(settings, service, numbers)
     async with _settling(settings, service) as (producer, pool):
         for record in records:
             await producer.send(parking.dismissed(service, record, clock()))
             await parking.forget(pool, [record])
         if not numbers:
-            await parking.forget_all(pool)
+            await parking.forget_older(pool, begun_at - _ON_ITS_WAY)
     say(f"{len(records)} dismissed")
 
 

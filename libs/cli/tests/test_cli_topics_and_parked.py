@@ -1,7 +1,7 @@
 """`chargebus topics`, `migrate` and `parked` against the real servers."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -38,7 +38,7 @@ async def device(settings):
     await migrate.run(settings, builds(["device"]))
     (database,) = databases(settings, builds(["device"]))
     async with pool_of(database) as pool:
-        await parking.forget_all(pool)
+        await parking.forget_older(pool, utc_now() + timedelta(days=1))
         yield pool
 
 
@@ -140,6 +140,17 @@ async def test_dismissed_records_are_neither_listed_nor_counted_and_never_sent(s
     await parked.dismiss(settings, "device", [], utc_now)
     assert second not in [record.offset for record in await parked.waiting(settings, "device")]
     assert await parking.count(device) == (0, "")
+
+
+async def test_what_is_parked_meanwhile_stays_counted_and_what_the_topic_has_lost_does_not(settings, device):
+    def parked_at(at, offset):
+        return parking.note(device, Received(FRAMES, 3, offset, "CLI-6", b"", {}), "boom", at)
+
+    await parked_at(utc_now() - timedelta(days=99), 1)  # so long ago that the topic no longer has it
+    await parked_at(utc_now(), 2)  # the topic has it in a moment
+    await parked.dismiss(settings, "device", [], utc_now)
+
+    assert await device.fetch("SELECT record_offset FROM parked_record") == [(2,)]
 
 
 async def test_without_its_database_nothing_is_replayed(settings, park, tmp_path):

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +41,7 @@ class NotAppliedError(Exception):
 
 @dataclass(frozen=True)
 class ApplyingParts:
-    """What records are applied with; see `ConsumerSpec` for `handle` and `refuse`."""
+    """What records are applied with; see `ConsumerSpec` for `handle`, `refuse` and `together`."""
 
     service: str
     database: Database
@@ -49,6 +49,7 @@ class ApplyingParts:
     tracing: Tracing
     handle: Handle
     refuse: Refuse
+    together: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,8 @@ class Applying:
         trace = self._parts.tracing.batch(self._parts.service, taken)
         with database.outbox.deleting() as sent:
             async with database.writing() as connection:
-                stored = await offsets.lock(connection, ends)
-                self._positions.verify(stored)
+                stored = await offsets.lock(connection, {*ends, *self._siblings(ends)})
+                self._positions.verify({tp: stored[tp] for tp in ends if tp in stored})
                 fresh = [r for r in taken if r.offset >= stored[TopicPartition(r.topic, r.partition)]]
                 batch = Batch(fresh, connection, self._parts.clock(), trace)
                 if fresh:
@@ -208,6 +209,11 @@ class Applying:
         trace.end()
         self._count(fresh, time.monotonic() - started)
         await self._publish(ids, batch)
+
+    def _siblings(self, partitions: Iterable[TopicPartition]) -> Iterable[TopicPartition]:
+        """Return the partitions that another copy must not apply meanwhile."""
+        together = self._parts.together
+        return (TopicPartition(topic, tp.partition) for tp in partitions if tp.topic in together for topic in together)
 
     async def _publish(self, ids: list[int], batch: Batch) -> None:
         if not ids:

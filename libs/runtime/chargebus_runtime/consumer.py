@@ -66,6 +66,8 @@ class ConsumerSpec:
 
     `handle` applies a batch inside its transaction; `refuse` returns what to send for a record that is parked;
     `on_new_cluster` drops, in the transaction that resets the offsets, what was known from the old cluster's log.
+    Partitions of one number of the topics `together` are applied by one transaction at a time, in whichever copies they
+    are: for topics that bring different records about the same rows.
     Records may wait for others, so that a batch is worth its transaction: all of them for `gather_s` in Kafka, for a
     service that nobody waits for; those of a topic that nobody waits for as long as `rest_s` says, in Kafka, too; or
     each as long as `patience` says in memory.
@@ -78,6 +80,7 @@ class ConsumerSpec:
     gather_s: float = 0.0
     patience: Patience = no_patience
     rest_s: Mapping[str, float] = field(default_factory=dict)
+    together: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,9 @@ class Consumer:
         self._gathering = Gathering(spec.patience, parts.batch_records, parts.service)
         self._resting = Resting(spec.rest_s)
         self._applying = Applying(
-            ApplyingParts(parts.service, parts.database, parts.clock, parts.tracing, spec.handle, spec.refuse),
+            ApplyingParts(
+                parts.service, parts.database, parts.clock, parts.tracing, spec.handle, spec.refuse, spec.together
+            ),
             positions,
         )
         self._progress = Progress()

@@ -119,9 +119,9 @@ async def forget(connection: asyncpg.Connection | asyncpg.Pool, records: Sequenc
     await connection.execute(_FORGET, *([place[column] for place in places] for column in range(3)))
 
 
-async def forget_all(pool: asyncpg.Pool) -> None:
-    """Count no record as parked any more, not even those that the topic no longer has."""
-    await pool.execute("DELETE FROM parked_record")
+async def forget_older(pool: asyncpg.Pool, than: datetime) -> None:
+    """Count no record as parked any more that was parked before, not even those that the topic no longer has."""
+    await pool.execute("DELETE FROM parked_record WHERE parked_at < $1", than)
 
 
 async def count(pool: asyncpg.Pool) -> tuple[int, str]:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, TopicPartition
@@ -17,6 +19,9 @@ from chargebus_runtime.view import Tail, View
 _BEATS_A_SESSION = 3
 _MAX_POLL_INTERVAL_MS = 15 * 60 * 1000  # a batch that waits for a database that is away keeps its partitions
 _GATHER_BYTES = 1024 * 1024
+# By ranges a member has the same numbers of all topics that have as many partitions: what a station says on two topics
+# meets in one batch. The other one is for members of before, while they are replaced: a group goes by what all know.
+_ASSIGNORS = (RangePartitionAssignor, RoundRobinPartitionAssignor)
 
 Run = Callable[[AIOKafkaConsumer], Awaitable[None]]
 
@@ -64,6 +69,7 @@ class Readers:
             listener=listener,
             auto_offset_reset="none",  # where the log does not go on, the consumer decides, and says so
             ack_policy=AckPolicy.MANUAL,
+            partition_assignment_strategy=_ASSIGNORS,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // _BEATS_A_SESSION,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,

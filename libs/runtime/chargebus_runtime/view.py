@@ -88,11 +88,11 @@ class View:
                 self._unread.pop(record.key, None)
 
     def trouble(self) -> str | None:
-        """Say which keys' newest records cannot be read, or None."""
+        """Say which keys' newest records cannot be read, or None; of what they hold only the log tells."""
         if not self._unread:
             return None
-        key, reason = next(iter(self._unread.items()))
-        return f"{self.topic}: {len(self._unread)} keys have a record that cannot be read, such as {key!r}: {reason}"
+        key, what = next(iter(self._unread.items()))
+        return f"{self.topic}: {len(self._unread)} keys have a record that cannot be read, such as {key!r} ({what})"
 
     async def run(self, client: AIOKafkaConsumer) -> None:
         """Read until cancelled."""
@@ -131,7 +131,7 @@ class View:
         log.error("the record for %r at %s cannot be read: %r", record.key, where, error)
         metrics().unreadable.add(1, {"topic": self.topic})
         if len(self._unread) < _UNREAD_KEYS:
-            self._unread[record.key] = f"{type(error).__name__}: {error}"
+            self._unread[record.key] = f"{type(error).__name__} at [{record.partition}]@{record.offset}"
 
 
 @dataclass

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,7 +35,7 @@ from chargebus_runtime.retry import Backoff
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.telemetry import metrics
 from chargebus_runtime.topics import ensure_topics
-from chargebus_testkit.waiting import eventually
+from chargebus_testkit.waiting import eventually, until
 
 MIGRATIONS = Path(__file__).parent / "counter_migrations"
 
@@ -216,7 +217,7 @@ async def test_what_is_parked_stands_in_health_with_the_last_reason_until_it_is_
         records = parking.still_parked(await bench.read(f"{name}.parked"))
         await parking.forget(database.pool, records[1:])
         assert await parking.count(database.pool) == (1, "ValueError: first")
-        await parking.forget_all(database.pool)
+        await parking.forget_older(database.pool, utc_now() + timedelta(minutes=1))
         assert await process._degraded() == {}
 
 
@@ -801,3 +802,50 @@ async def test_a_topic_of_which_much_waits_is_read_to_its_end_before_it_rests(be
     async with bench.running():
         await eventually(has_rows(bench, 45))
     assert len(await bench.rows()) == 45
+
+
+async def test_what_two_topics_say_about_the_same_rows_is_applied_one_after_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory
+) -> None:
+    """Their partitions of one number are in two copies here, as they have not as many of them."""
+    name, first = bench.counter.name, bench.counter.topic.name
+    second = Topic(f"{name}.more", "station", name, (), 3)
+    monkeypatch.setitem(TOPICS, second.name, second)
+    await ensure_topics(Process(bench.settings).kafka, [second], 1)
+    seen: set[tuple[int, str]] = set()
+
+    async def add(copy: int, batch: Batch) -> None:
+        for record in batch.records:
+            seen.add((copy, record.topic))
+            known = await batch.connection.fetchval("SELECT value FROM applied WHERE station = 'sum'")
+            await asyncio.sleep(0.005)
+            await batch.connection.execute("UPDATE applied SET value = $1 WHERE station = 'sum'", f"{int(known) + 1}")
+
+    def build(process: Process, copy: int) -> Service:
+        options = DatabaseOptions(f"chargebus_{name}", bench.settings.database_url, MIGRATIONS)
+        database = Database(options, process.producer, process.clock, process.telemetry.tracing)
+        handle, refuse = functools.partial(add, copy), bench.counter.refuse
+        spec = ConsumerSpec((first, second.name), handle, refuse, together=frozenset({first, second.name}))
+        return Service(name, database, spec)
+
+    async def summed() -> int:
+        [(value,)] = await bench.rows("SELECT value FROM applied WHERE station = 'sum'")
+        return int(str(value))
+
+    copies = [
+        Process(bench.settings.model_copy(update={"http_port": unused_tcp_port_factory()}), name=name) for _ in range(2)
+    ]
+    await build(copies[0], 0).database.migrate()
+    await bench.rows("INSERT INTO applied (station, value) VALUES ('sum', '0')")
+    for number, process in enumerate(copies):
+        await process.start([functools.partial(build, copy=number)])
+    try:
+        await until(lambda: all(process._positions[name].established for process in copies), within_s=20)
+        for _ in range(30):
+            for topic in (first, second.name):
+                await copies[0].producer.publish([Record(topic, "s", b"1", partition=1)])
+        await eventually(summed, lambda value: value == 60, within_s=20)
+    finally:
+        for process in copies:
+            await process.stop()
+    assert len({copy for copy, _ in seen}) == 2

@@ -6,11 +6,13 @@ from itertools import pairwise
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from chargebus_events.record import Received, Record
 from chargebus_events.topics import Topic
+from chargebus_runtime.batch import Batch
 from chargebus_runtime.clock import utc_now
+from chargebus_runtime.consumer import ConsumerSpec, tell_nobody
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.kafka import DeadClientError
 from chargebus_runtime.readers import Readers
@@ -18,6 +20,7 @@ from chargebus_runtime.telemetry import Tracing
 from chargebus_runtime.topics import TopicsReport, ensure_topics
 from chargebus_runtime.view import Tail, View
 from chargebus_runtime.waiters import Waiters
+from chargebus_testkit.waiting import until
 
 
 @pytest.fixture
@@ -33,6 +36,42 @@ async def readers(kafka_connection):
     await readers.start()
     yield readers
     await readers.stop()
+
+
+async def test_members_of_a_group_have_the_same_partitions_of_topics_that_have_as_many(kafka_connection):
+    group = f"group{uuid.uuid4().hex[:8]}"
+    topics = [Topic(f"{group}.{name}", "key", "test", (), count) for name, count in (("a", 3), ("b", 2), ("c", 3))]
+    await ensure_topics(kafka_connection, topics, 1)
+    spec = ConsumerSpec(tuple(topic.name for topic in topics), nothing, tell_nobody)
+    members = [Readers(kafka_connection, f"member-{number}") for number in range(2)]
+    clients: list[AIOKafkaConsumer] = []
+
+    async def join(client: AIOKafkaConsumer) -> None:
+        clients.append(client)
+
+    for member in members:
+        await member.start()
+        await member.group(join, group, spec, NoListener())
+    try:
+        await until(lambda: sum(len(each.assignment()) for each in clients if len(clients) == 2) == 8, within_s=20)
+        for client in clients:
+            a, c = ({tp.partition for tp in client.assignment() if tp.topic == topics[n].name} for n in (0, 2))
+            assert a == c != set()
+    finally:
+        for member in members:
+            await member.stop()
+
+
+async def nothing(_batch: Batch) -> None:
+    pass
+
+
+class NoListener(ConsumerRebalanceListener):
+    def on_partitions_revoked(self, revoked):
+        pass
+
+    def on_partitions_assigned(self, assigned):
+        pass
 
 
 async def end(task: asyncio.Task) -> None:
@@ -128,8 +167,7 @@ async def test_a_view_passes_over_what_it_cannot_read_and_says_so(topic, produce
     await asyncio.wait_for(view.ready.wait(), 10)
     assert (table, closed) == ({"a": 1, "c": 3, "d": 4}, ["b", "c"])
     assert view.trouble() == (
-        f"{topic.name}: 2 keys have a record that cannot be read, such as 'b': "
-        "ValueError: invalid literal for int() with base 10: b'of a later version'"
+        f"{topic.name}: 2 keys have a record that cannot be read, such as 'b' (ValueError at [0]@1)"
     )
     await producer.publish([Record(topic.name, key, b"5", partition=0) for key in ("b", "c")])
     async with asyncio.timeout(10):

@@ -56,11 +56,13 @@ def consumed(commanding: Commanding, metrics: Metrics, clock: Clock, settings: S
     transactions = Transactions(metrics, settings.max_power_w, grace, lately_ended)
     blocks = Authorizations(metrics), transactions, MeterValues(metrics, lately_ended)
     signs = Signs(grace)
+    frames = Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"], listened_rest_s=READINGS_REST_S)
     return consumer(
-        Frames(SERVICE, ROUTES, blocks, clock, listens_to=["metering"], listened_rest_s=READINGS_REST_S),
+        frames,
         commanding,
         Topic(STATION_EVENTS, signs.hear_station, tell_nobody, rest_s=REST_S),
         Topic(REGISTRY, signs.hear_registry, tell_nobody, rest_s=REST_S),
+        together=frames.topics,
     )
 
 

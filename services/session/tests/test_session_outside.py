@@ -12,7 +12,9 @@ from chargebus_session.transactions.domain.events import Event, Sample
 from chargebus_session.transactions.domain.fold import NumberMark, merge
 from chargebus_session.transactions.domain.outside import LATELY, LatelyEnded, Readings, whose, with_readings
 from chargebus_session.transactions.domain.sessions import Session, summarize
+from chargebus_session.transactions.domain.settling import Values
 from chargebus_session.transactions.domain.state import Change
+from chargebus_session.transactions.operations import Decider, SessionDecisions
 
 IMPLAUSIBLE = ("energy_from_readings", "energy_implausible")
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -174,6 +176,30 @@ async def test_readings_that_come_after_the_end_settle_it_anew(service):
     ]
 
 
+def test_a_stations_events_and_its_readings_are_applied_one_after_the_other(service):
+    assert service.consumed.together == {frames_topic("session"), frames_topic("metering")}
+
+
+async def test_an_event_that_changes_nothing_of_what_an_operator_settled_is_not_told(service):
+    def told(number, minute, wh):
+        at = f"2025-06-01T11:{minute:02d}:00Z"
+        values = {"meterValue": [{"timestamp": at, "sampledValue": [{"value": wh}]}]}
+        request = {"eventType": "Updated" if number else "Started", "timestamp": at, "triggerReason": "Trigger"}
+        return service.frame(
+            "TransactionEvent",
+            {**request, "seqNo": number, "transactionInfo": {"transactionId": "t"}, **values},
+            "2.0.1",
+        )
+
+    await service.apply(told(0, 0, 1000))
+    [(session_id,)] = await service.rows("SELECT session_id::text FROM charging_session")
+    decisions = SessionDecisions(service.database)
+    await decisions.end(session_id, Values(ended_at=NOON, meter_stop_wh=1500.0), Decider("key", "towed"))
+
+    assert (await service.apply(told(1, 10, 2000))).events == []
+    assert await service.rows("SELECT state, energy_wh FROM charging_session") == [("ended", 500.0)]
+
+
 def later(service, request, version="1.6"):
     frame = service.frame("MeterValues", request, version, expects=False, at=service.now + timedelta(seconds=1))
     return msgspec.structs.replace(frame, topic=frames_topic("metering"))
@@ -313,13 +339,3 @@ async def test_readings_without_energy_ask_the_database_nothing(service):
     await service.apply(heard(service, request))
 
     assert service.statements == []
-
-
-async def test_a_session_that_another_copy_holds_is_passed_over_and_nothing_of_it_is_lost(service):
-    await service.apply(service.frame("StartTransaction", START_16))
-    async with service.database.pool.acquire() as other, other.transaction():
-        await other.execute("SELECT FROM charging_session FOR UPDATE")
-        applied = await service.apply(heard(service, metered(5)))
-
-    assert applied.records == []
-    assert await service.rows("SELECT meter_stop_wh FROM charging_session") == [(None,)]

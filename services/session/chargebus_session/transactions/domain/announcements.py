@@ -90,7 +90,10 @@ def _is_settled_anew(change: Change) -> bool:
 
 
 def _is_news(before: Session | None, after: Summary) -> bool:
-    return before is None or after.state == "ended" or _shown(summarize(before.fold)) != _shown(after)
+    if before is None:
+        return True
+    known = summarize(before.fold)
+    return known != after if after.state == "ended" else _shown(known) != _shown(after)
 
 
 def _shown(summary: Summary) -> tuple[object, ...]:

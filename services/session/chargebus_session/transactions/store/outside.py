@@ -1,7 +1,7 @@
 """Owns what is read and written for readings that come apart from a transaction's events: two round trips a batch.
 
-Sessions whose row is held, by an operator or by a copy that has the same station's events, are passed over rather than
-waited for: their readings are lost, what the other one writes is not.
+Nobody else writes these sessions meanwhile: a station's events and its readings are applied one after the other, in
+whichever copies their partitions are, and operators and rules hold both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,24 +21,23 @@ from chargebus_session.transactions.store.batch import SESSION, encode_fold, rea
 
 _GOING_ON: Final = 16  # of a station; it has no more EVSEs, or reports its transactions by name
 
-_FREE: Final = "FOR NO KEY UPDATE SKIP LOCKED"
 _SESSIONS: Final = f"""
 SELECT r.station_id, r.name AS asked, s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at,
        s.updated_at, s.fold
 FROM unnest($1::text[], $2::text[]) AS r (station_id, name)
-CROSS JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1 {_FREE}) AS s
+CROSS JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
 UNION ALL
 SELECT r.station_id, '', s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold
 FROM unnest($3::text[]) AS r (station_id)
 CROSS JOIN LATERAL (
     {SESSION} WHERE station_id = r.station_id AND state = 'active'
-    ORDER BY session_id DESC LIMIT {_GOING_ON} {_FREE}
+    ORDER BY session_id DESC LIMIT {_GOING_ON}
 ) AS s
 UNION ALL
 SELECT s.station_id, '', s.session_id::text, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold
-FROM ({SESSION} WHERE session_id = ANY($4::uuid[]) AND state = 'ended' {_FREE}) AS s
+FROM ({SESSION} WHERE session_id = ANY($4::uuid[]) AND state = 'ended') AS s
 """  # noqa: S608 (text from above)
 
 _MEASURED: Final = (
@@ -69,7 +68,7 @@ class Found(msgspec.Struct, frozen=True):
 async def load(
     connection: asyncpg.Connection, readings: Sequence[Readings], lately_ended: LatelyEnded, now: datetime
 ) -> Found:
-    """Read the sessions that readings may be of, and hold their rows."""
+    """Read the sessions that readings may be of."""
     named = {(each.station_id, name) for each in readings for name in each.names}
     stations = {each.station_id for each in readings if not each.names}
     found = Found({}, {}, {})
@@ -88,7 +87,7 @@ async def load(
 
 
 async def save(connection: asyncpg.Connection, changes: Iterable[Change]) -> None:
-    """Write what readings changed of sessions whose rows are held."""
+    """Write what readings changed of sessions."""
     arguments = _ROWS.arguments(changes)
     if arguments[0]:
         await connection.execute(_UPDATE, *arguments)
