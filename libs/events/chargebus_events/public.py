@@ -156,14 +156,25 @@ PerPhase: TypeAlias = tuple[float, float, float]
 """Amperes on L1, L2 and L3 of a site."""
 
 
+class LimitPeriod(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a limit is for some time; None: from the beginning, until it is cleared, or not limited."""
+
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
+    phase_a: float | None = None
+    total_w: float | None = None
+    total_va: float | None = None
+
+
 class ChargingLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     """A limit that somebody sets on a part of a site, changes or, `cleared`, takes away.
 
     `source` and `limit_id` together say which limit it is; what is told later of the same replaces it. It stands on a
     node (none: the whole site), on a station, or on one EVSE of it, from `valid_from` (none: at once) until
     `valid_until` (none: until it is cleared). At least one of `phase_a` (amperes on each phase), `total_w` and
-    `total_va` is given, and the strictest counts. It is never taken as less than its floor. Where it is to be renewed
-    every `renewed_every_s` and is not, its fallback holds in its place.
+    `total_va` is given, and the strictest counts. A limit that changes over time has `periods` in place of all five.
+    What is drawn there by others than vehicles is taken off it, unless it `covers` charging only; its floor is left in
+    any case. Where it is to be renewed every `renewed_every_s` and is not, its fallback holds in its place.
     """
 
     site_id: str
@@ -184,6 +195,8 @@ class ChargingLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_a: float | None = None
     fallback_w: float | None = None
     cleared: bool = False
+    covers: Literal["everything", "charging"] = "everything"
+    periods: tuple[LimitPeriod, ...] = ()
 
 
 class PlannedEvse(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,18 +5,24 @@ from typing import Final
 
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_commanding import Commanding, Intents
-from chargebus_events.topics import METER_VALUES, SESSION_EVENTS
+from chargebus_events.topics import CHARGING_LIMITS, GRID_SERIES, METER_VALUES, SESSION_EVENTS
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.tasks import every
 from fastapi import APIRouter
 
 from chargebus_smart_charging.limits import api as limits_api
-from chargebus_smart_charging.limits.block import Hearings
-from chargebus_smart_charging.limits.operations import Operations
-from chargebus_smart_charging.limits.tasks import tasks
+from chargebus_smart_charging.limits import tasks as limits_tasks
+from chargebus_smart_charging.limits.block import NotifiedLimits
+from chargebus_smart_charging.limits.handlers import MainMeters, TopicLimits
+from chargebus_smart_charging.limits.operations import Limits
 from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import FRAMES, SERVICE
 from chargebus_smart_charging.routes import ROUTES
+from chargebus_smart_charging.series import api as series_api
+from chargebus_smart_charging.series import handlers as series_handlers
+from chargebus_smart_charging.series import tasks as series_tasks
+from chargebus_smart_charging.series.handlers import TopicSeries
+from chargebus_smart_charging.series.operations import GridSeries
 from chargebus_smart_charging.settings import SmartChargingSettings
 from chargebus_smart_charging.sites import api as sites_api
 from chargebus_smart_charging.sites.operations import Sites
@@ -34,26 +40,32 @@ def build(process: Process) -> Service:
     database = process.database(SERVICE, "chargebus_smart_charging")
     metrics = Metrics()
     commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
-    operations = Operations(database, metrics, timedelta(days=settings.keep_days))
+    limits = Limits(database, metrics)
+    series = GridSeries(database, metrics, timedelta(days=settings.series_keep_days))
     routes = APIRouter()
     routes.include_router(sites_api.router(Sites(database, metrics)))
-    routes.include_router(limits_api.router(operations))
+    routes.include_router(limits_api.router(limits, process.clock))
+    routes.include_router(series_api.router(series, process.clock))
     routes.include_router(vehicles_api.router(DriverNeeds(database)))
     forgetting = Forgetting(database, timedelta(days=settings.keep_days))
     return Service(
         SERVICE,
         database=database,
         consumer=consumer(
-            Frames(FRAMES, ROUTES, [Hearings(metrics), Needs()], process.clock),
+            Frames(FRAMES, ROUTES, [NotifiedLimits(metrics), Needs()], process.clock),
             Topic(SESSION_EVENTS, hear_sessions, tell_nobody, SESSIONS_WAIT_S),
             Topic(METER_VALUES, hear_meters, tell_nobody, METERS_WAIT_S),
+            Topic(METER_VALUES, MainMeters(metrics).hear, tell_nobody, METERS_WAIT_S),
+            Topic(CHARGING_LIMITS, TopicLimits(metrics).hear, tell_nobody),
+            Topic(GRID_SERIES, TopicSeries(metrics).hear, tell_nobody, series_handlers.WAIT_S),
             commanding,
         ),
         views=(process.edges.view,),
         routers={"/v1": routes},
         tasks=(
             *commanding.tasks,
-            *tasks(operations, settings.forget_every_s),
+            *limits_tasks.tasks(limits, settings.forget_every_s),
+            *series_tasks.tasks(series, settings.forget_every_s),
             every(settings.forget_every_s, "forgetting EVSEs that are not heard any more", forgetting.sweep),
         ),
     )

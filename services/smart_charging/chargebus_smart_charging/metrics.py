@@ -2,9 +2,7 @@
 
 | name | unit | what |
 |---|---|---|
-| chargebus.smart_charging.heard | {message} | messages of stations that were heard |
 | chargebus.smart_charging.told | {message} | sites, limits, readings, series told: `what`, `by` whom, its `result` |
-| chargebus.smart_charging.forgotten | {station} | stations that are not kept any more |
 """
 
 from opentelemetry.metrics import get_meter
@@ -15,8 +13,6 @@ class Metrics:
 
     def __init__(self) -> None:
         meter = get_meter("chargebus.smart_charging")
-        self.heard = meter.create_counter("chargebus.smart_charging.heard", "{message}")
-        self.forgotten = meter.create_counter("chargebus.smart_charging.forgotten", "{station}")
         self._told = meter.create_counter("chargebus.smart_charging.told", "{message}")
 
     def count(self, what: str, by: str, result: str, times: int = 1) -> None:

@@ -13,4 +13,7 @@ class SmartChargingSettings(ServiceSettings):
     keep_days: float = Field(
         default=90.0, gt=0, description="how many days a station that is not heard any more is kept"
     )
-    forget_every_s: float = Field(default=60.0, gt=0, description="how often such stations are looked for")
+    series_keep_days: float = Field(
+        default=14.0, gt=0, description="how many days prices, CO2 and demand of the grid are kept after their time"
+    )
+    forget_every_s: float = Field(default=60.0, gt=0, description="how often what is kept no longer is looked for")

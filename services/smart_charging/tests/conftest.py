@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,24 +12,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
-from chargebus_events.frames import Frame
-from chargebus_events.record import Record
-from chargebus_events.topics import DOWNLINK, frames_topic
+from chargebus_events.topics import DOWNLINK
 from chargebus_runtime.kafka import received
 from chargebus_runtime.migrations import database_url
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-
-
-@pytest.fixture
-def message() -> Callable[[str, int, datetime], Record]:
-    """Return what makes a call of a station, with a number of its own."""
-
-    def make(station_id: str, number: int, at: datetime) -> Record:
-        frame = Frame(station_id, "2.0.1", "ClearedChargingLimit", f"m{number}", 0, 7, number, b"{}", at)
-        return frame.record(frames_topic("smart_charging"))
-
-    return make
 
 
 @pytest_asyncio.fixture

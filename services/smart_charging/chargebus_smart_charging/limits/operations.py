@@ -1,54 +1,173 @@
-"""What is done over HTTP and by time, each in one transaction."""
+"""What is done with limits and readings over HTTP and by time, each in one transaction."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from chargebus_runtime.database import Database, Transaction
-from chargebus_runtime.tasks import DueWork
+import asyncpg
+import msgspec
+from chargebus_runtime.database import Database
 
-from chargebus_smart_charging.limits.domain.hearing import Hearing
-from chargebus_smart_charging.limits.errors import UnheardStationError
-from chargebus_smart_charging.limits.store import hearings
+from chargebus_smart_charging.limits.domain.limit import KnownLimit, objections
+from chargebus_smart_charging.limits.domain.meters import Reading
+from chargebus_smart_charging.limits.domain.precedence import Standing, standings
+from chargebus_smart_charging.limits.domain.telling import changes_plans, moves_plans
+from chargebus_smart_charging.limits.errors import UnfitLimitError, UnknownLimitError, UnmeteredNodeError
+from chargebus_smart_charging.limits.payload import limit_event
+from chargebus_smart_charging.limits.store import limits, readings
+from chargebus_smart_charging.limits.store.limits import Kept
+from chargebus_smart_charging.limits.store.readings import NodeReading
 from chargebus_smart_charging.metrics import Metrics
+from chargebus_smart_charging.sites.domain.site import Site
+from chargebus_smart_charging.sites.errors import Objection, UnknownSiteError
+from chargebus_smart_charging.sites.store import due, sites
 
-_AT_ONCE: Final = 500
+REMEMBERED: Final = timedelta(days=2)
+"""How long what is gone is known, so that nothing older that comes late brings it back."""
+
+_FORESEEABLE: Final = timedelta(days=400)
+
+_AHEAD: Final = timedelta(minutes=5)
+"""How far a meter's clock may be ahead of ours."""
 
 
-class Operations:
-    """The operations; `keep` is how long a station that is not heard any more is kept."""
+class Limits:
+    """Limits of others and readings of meters."""
 
-    def __init__(self, database: Database, metrics: Metrics, keep: timedelta) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
         self._metrics = metrics
-        self._keep = keep
-        self._unheard = DueWork(database, _AT_ONCE, self._take_unheard, self._forget)
 
-    async def page(self, after: str, limit: int) -> Sequence[Hearing]:
-        """Return up to `limit` stations in the order of their ids."""
-        async with self._database.pool.acquire() as connection:
-            return await hearings.page(connection, after, limit)
-
-    async def find(self, station_id: str) -> Hearing:
-        """Return what is known of a station.
+    async def of_site(self, site_id: str, now: datetime) -> list[Standing]:
+        """Return a site's limits and how they stand.
 
         Raises:
-            UnheardStationError: nothing.
+            UnknownSiteError: there is no such site.
         """
         async with self._database.pool.acquire() as connection:
-            found = await hearings.find(connection, station_id)
-        if found is None:
-            raise UnheardStationError(f"Nothing was heard of a station {station_id!r}.")
-        return found
+            await _site(connection, site_id)
+            known = await limits.holding(connection, [site_id], now)
+        return standings(known.get(site_id, ()), now)
 
-    async def forget_unheard(self) -> None:
-        """Drop the stations that were not heard for too long."""
-        await self._unheard.sweep()
+    async def put(self, wanted: KnownLimit) -> tuple[Standing, bool]:
+        """Set a limit as of now, in the place of what was told of the same; tell whether it is new.
 
-    async def _take_unheard(self, tx: Transaction, limit: int) -> Sequence[str]:
-        return await hearings.take_unheard(tx.connection, tx.now - self._keep, limit)
+        Raises:
+            UnknownSiteError: there is no such site.
+            UnfitLimitError: it contradicts itself, is over, or stands where there is nothing.
+        """
+        async with self._database.transaction() as tx:
+            site = await _site(tx.connection, wanted.site_id)
+            limit = msgspec.structs.replace(wanted, told_at=tx.now)
+            found = [*objections(limit), *_unplaced(limit, site), *_over(limit, tx.now)]
+            if found:
+                self._metrics.count("limit", "http", "refused")
+                raise UnfitLimitError(found)
+            kept = Kept(limit)
+            known = (await limits.lock(tx.connection, [kept.key])).get(kept.key)
+            before = None if known is None or known.cleared else known.limit
+            await limits.keep(tx.connection, [kept])
+            tx.send(limit_event(limit, tx.now))
+            if changes_plans(limit, before, tx.now):
+                await due.mark(tx.connection, [site.site_id], tx.now)
+            beside = await limits.holding(tx.connection, [site.site_id], tx.now)
+        self._metrics.count("limit", "http", "taken")
+        (standing,) = (each for each in standings(beside[site.site_id], tx.now) if each.limit == limit)
+        return standing, before is None
 
-    async def _forget(self, tx: Transaction, station_ids: Sequence[str]) -> int:
-        await hearings.forget(tx.connection, station_ids)
-        self._metrics.forgotten.add(len(station_ids))
-        return len(station_ids)
+    async def clear(self, site_id: str, source: str, limit_id: str) -> None:
+        """Take a limit away.
+
+        Raises:
+            UnknownSiteError: there is no such site.
+            UnknownLimitError: there is no such limit.
+        """
+        async with self._database.transaction() as tx:
+            await _site(tx.connection, site_id)
+            key = site_id, source, limit_id
+            known = (await limits.lock(tx.connection, [key])).get(key)
+            if known is None or known.cleared:
+                raise UnknownLimitError(f"{source} has set no limit {limit_id} on the site {site_id}.")
+            gone = Kept(msgspec.structs.replace(known.limit, told_at=tx.now), cleared=True)
+            await limits.keep(tx.connection, [gone])
+            tx.send(limit_event(gone.limit, tx.now, cleared=True))
+            await due.mark(tx.connection, [site_id], tx.now)
+
+    async def read(self, site_id: str, node_id: str, reading: Reading) -> None:
+        """Take what a node's meter says.
+
+        Raises:
+            UnknownSiteError, UnmeteredNodeError: there is no such site, or no such meter.
+            UnfitLimitError: it was read in the future.
+        """
+        async with self._database.transaction() as tx:
+            site = await _site(tx.connection, site_id)
+            node = next((node for node in site.nodes if node.node_id == node_id), None)
+            if node is None or node.meter is None or node.meter.station_id:
+                raise UnmeteredNodeError(_unmetered(site_id, node_id, known=node is not None))
+            if reading.at > tx.now + _AHEAD:
+                self._metrics.count("reading", "http", "refused")
+                raise UnfitLimitError([Objection("at", f"it is in the future: here it is {tx.now.isoformat()}")])
+            if reading.forecast is not None and abs(reading.forecast.starts_at - tx.now) > _FORESEEABLE:
+                self._metrics.count("reading", "http", "refused")
+                raise UnfitLimitError(
+                    [Objection("forecast.starts_at", f"further than {_FORESEEABLE.days} days from now")]
+                )
+            told = msgspec.structs.replace(reading, at=min(reading.at, tx.now))
+            found = [(NodeReading(site_id, node_id, told), node.meter.silent_after_s)]
+            await take_readings(tx.connection, found, tx.now)
+        self._metrics.count("reading", "http", "taken")
+
+    async def forget(self) -> None:
+        """Drop what has been gone for long enough."""
+        async with self._database.transaction() as tx:
+            await limits.forget(tx.connection, tx.now - REMEMBERED)
+            await readings.forget(tx.connection, tx.now - REMEMBERED)
+
+
+async def take_readings(
+    connection: asyncpg.Connection, told: Sequence[tuple[NodeReading, float]], now: datetime
+) -> None:
+    """Keep readings, each with how long its meter may be silent; have the sites planned whose plans depend on them."""
+    if not told:
+        return
+    known = await readings.load(connection, {each.site_id for each, _ in told})
+    await readings.keep(connection, [each for each, _ in told])
+    concerned = {
+        each.site_id
+        for each, silent_after_s in told
+        if moves_plans(each.reading, known.get(each.site_id, {}).get(each.node_id), silent_after_s)
+    }
+    await due.mark(connection, concerned, now)
+
+
+async def _site(connection: asyncpg.Connection, site_id: str) -> Site:
+    found = await sites.load(connection, [site_id])
+    if site_id not in found:
+        raise UnknownSiteError(site_id)
+    return found[site_id]
+
+
+def _unplaced(limit: KnownLimit, site: Site) -> list[Objection]:
+    """Return that a limit stands where there is nothing."""
+    if limit.node_id and limit.node_id not in {node.node_id for node in site.nodes}:
+        return [Objection("node_id", f"the site {site.site_id} has no node {limit.node_id}")]
+    station_id, evse_id = limit.station_id, limit.evse_id
+    keys = {evse.key for evse in site.evses}
+    if station_id and station_id not in {key[0] for key in keys}:
+        return [Objection("station_id", f"the site {site.site_id} has no station {station_id}")]
+    if evse_id and (station_id, evse_id) not in keys:
+        return [Objection("evse_id", f"the site {site.site_id} has no EVSE {evse_id} of {station_id}")]
+    return []
+
+
+def _over(limit: KnownLimit, now: datetime) -> list[Objection]:
+    if limit.over_at is None or limit.over_at > now:
+        return []
+    return [Objection("periods", f"it is over already: here it is {now.isoformat()}")]
+
+
+def _unmetered(site_id: str, node_id: str, *, known: bool) -> str:
+    if not known:
+        return f"The site {site_id} has no node {node_id}."
+    return f"The other loads of {node_id} are not told over HTTP: describe its meter, without a station, in the site."

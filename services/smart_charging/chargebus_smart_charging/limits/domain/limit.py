@@ -16,7 +16,10 @@ Covers: TypeAlias = Literal["everything", "charging"]
 CURTAILMENT: Final = "curtailment"
 """The source of the switch for a grid operator's emergency, and the id of its one limit."""
 
+MOST_PERIODS: Final = 200
+
 _BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+_LONGEST_S: Final = 31 * 86_400.0
 _END: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -101,6 +104,8 @@ def silent(limits: Sequence[KnownLimit], now: datetime) -> list[KnownLimit]:
 
 def objections(limit: KnownLimit) -> list[Objection]:
     """Return why a limit is refused: it contradicts itself, or says nothing."""
+    if len(limit.periods) > MOST_PERIODS:
+        return [Objection("periods", f"{MOST_PERIODS} at most, not {len(limit.periods)}")]
     return [*_place(limit), *_periods(limit), *_floor(limit), *_fallback(limit)]
 
 
@@ -118,6 +123,7 @@ def _periods(limit: KnownLimit) -> Iterator[Objection]:
         where = f"periods.{number}"
         if period.capacity == Capacity():
             yield Objection(where, "it limits nothing: give phase_a, total_w or total_va")
+        yield from _negative(where, period.capacity)
         starts, ends = period.valid_from, period.valid_until
         if starts is not None and ends is not None and ends <= starts:
             what = f"it ends at {ends.isoformat()}, before it begins at {starts.isoformat()}"
@@ -128,6 +134,12 @@ def _periods(limit: KnownLimit) -> Iterator[Objection]:
         ):
             what = f"it contradicts period {one}: another value for the same time"
             yield Objection(f"periods.{other}", what)
+
+
+def _negative(where: str, capacity: Capacity) -> Iterator[Objection]:
+    for value in (capacity.phase_a, capacity.total_w, capacity.total_va):
+        if value is not None and not value >= 0:
+            yield Objection(where, f"{value:g} is no limit: it is 0 or more")
 
 
 def _floor(limit: KnownLimit) -> Iterator[Objection]:
@@ -142,6 +154,10 @@ def _floor(limit: KnownLimit) -> Iterator[Objection]:
 
 
 def _fallback(limit: KnownLimit) -> Iterator[Objection]:
+    yield from _negative("fallback", limit.fallback)
+    yield from _negative("floor", limit.floor)
+    if limit.renewed_every_s is not None and not 0 < limit.renewed_every_s <= _LONGEST_S:
+        yield Objection("renewed_every_s", f"nobody renews a limit every {limit.renewed_every_s:g} s")
     if limit.fallback != Capacity() and limit.renewed_every_s is None:
         yield Objection("renewed_every_s", "a fallback needs to know after how long its source counts as silent")
     for name, unit in (("phase_a", "A"), ("total_w", "W")):

@@ -19,6 +19,7 @@ _EVSE: Final = Rows(EvseRow, sources={"evse": Evse})
 
 _HOLD: Final = "SELECT pg_advisory_xact_lock(hashtext('site'))"
 _SITES: Final = f"SELECT {_SITE.select()} FROM site WHERE site_id = ANY($1)"  # noqa: S608 - names of columns
+_EXISTING: Final = "SELECT site_id FROM site WHERE site_id = ANY($1)"
 _NODES: Final = f"SELECT {_NODE.select()} FROM node WHERE site_id = ANY($1) ORDER BY site_id, place"  # noqa: S608
 _EVSES: Final = f"SELECT {_EVSE.select()} FROM evse WHERE site_id = ANY($1) ORDER BY site_id, place"  # noqa: S608
 _PUT: Final = _SITE.upsert(keep=["created_at"])
@@ -82,6 +83,11 @@ async def hold(connection: asyncpg.Connection) -> None:
 async def load(connection: asyncpg.Connection, site_ids: Collection[str]) -> dict[str, Site]:
     """Return sites by their ids, those that there are."""
     return {site_id: found.site for site_id, found in (await described(connection, site_ids)).items()}
+
+
+async def existing(connection: asyncpg.Connection, site_ids: Collection[str]) -> set[str]:
+    """Return those of the sites that are described."""
+    return {row["site_id"] for row in await connection.fetch(_EXISTING, list(site_ids))}
 
 
 async def described(connection: asyncpg.Connection, site_ids: Collection[str]) -> dict[str, Described]:
