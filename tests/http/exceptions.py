@@ -50,9 +50,8 @@ REFUSALS: Final = (
     Refusal("whether readings and energy of a session agree, no schema knows", "impossible values"),
     Refusal("that a correction has to name something, no schema says", "invalid request", "body"),
     Refusal("a key stands for one command, the first that came with it", "the idempotency key was used before"),
-    Refusal(
-        "whether nodes make a tree in which EVSEs hang, no schema says", "the site does not fit together", "body.*"
-    ),
+    Refusal("whether a site's nodes make a tree, no schema says", "the site does not fit together", "body.*"),
+    Refusal("whether a limit or series contradicts itself or the site, no schema says", "it does not fit", "body.*"),
 )
 ALLOW: Final = {
     # OpenAPI takes {station_id} and {id_token} for other paths; yet a station or a token may be called `bulk`.

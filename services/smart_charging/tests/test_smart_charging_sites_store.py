@@ -12,6 +12,7 @@ from chargebus_smart_charging.sites.domain.site import (
     Policy,
     Site,
 )
+from chargebus_smart_charging.sites.resources import DescribedSite, SiteDescription
 from chargebus_smart_charging.sites.store import due, evses, sites
 from chargebus_smart_charging.sites.store.sites import Described
 
@@ -22,7 +23,7 @@ FULL = Site(
     "S-1",
     "depot",
     (
-        Node("b", "grid", "panel B", Capacity(63.0, 30_000.0, 31_000.0), 0.05, 20.0),
+        Node("b", "grid", "panel B", Capacity(63.0, 30_000.0, 31_000.0), 0.05, 20.0, controller_station_id="CS-LC"),
         Node(
             "grid",
             None,
@@ -40,7 +41,7 @@ FULL = Site(
     ),
     zone="NL",
     time_zone="Europe/Amsterdam",
-    policy=Policy(interval_s=30.0, objective="price", default_a=6.0),
+    policy=Policy(interval_s=30.0, objective="price", default_a=6.0, unmeasured="count", on_off=True),
 )
 
 
@@ -57,6 +58,13 @@ async def test_a_site_is_read_back_as_it_was_described(connection):
     await put(connection, FULL, plain("S-2", "CS-9"))
 
     assert await sites.load(connection, ["S-1", "S-2", "S-3"]) == {"S-1": FULL, "S-2": plain("S-2", "CS-9")}
+
+
+def test_everything_that_the_domain_knows_of_a_site_can_be_described_and_is_answered():
+    described = DescribedSite.of(Described(FULL, NOW, NOW))
+    same = described.model_dump(exclude={"site_id", "version", "created_at", "updated_at"})
+
+    assert SiteDescription(**same, version=FULL.version).site("S-1") == FULL
 
 
 async def test_a_description_takes_the_place_of_the_one_before(connection):

@@ -3,12 +3,13 @@
 from chargebus_runtime.http.app import HttpParts, build_app
 from chargebus_runtime.http.callers import Authenticator, Caller, Role, require
 from chargebus_runtime.http.health import Health
-from chargebus_runtime.http.inputs import IdempotencyKey, Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http.inputs import WHOLE, IdempotencyKey, Input, UtcDatetime, WholeNumber
 from chargebus_runtime.http.paging import Listing, Page, PageQuery
 from chargebus_runtime.http.problems import FieldError, Problem, raises
 from chargebus_runtime.http.server import HttpServer
 
 __all__ = [
+    "WHOLE",
     "Authenticator",
     "Caller",
     "FieldError",

@@ -41,7 +41,11 @@ def _whole(given: object) -> object:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+WHOLE: Final = BeforeValidator(_whole)
+"""Makes an `int` within another type a `WholeNumber`: `list[Annotated[int, Field(ge=1), WHOLE]]` has its bounds in
+the schema, which they are not in of `list[Annotated[WholeNumber, Field(ge=1)]]`."""
+
+WholeNumber = Annotated[int, WHOLE]
 """An `int` of a body: to JSON 3.0 is the same number as 3, which a strict `int` is not."""
 
 UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_utc)]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
-from chargebus_runtime.http import Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http import WHOLE, Input, UtcDatetime, WholeNumber
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from chargebus_smart_charging.sites.domain.site import Policy, Site
@@ -48,7 +48,7 @@ class CalendarDescription(Input):
     capacity: CapacityDescription
     starts_at: UtcDatetime | None = None
     ends_at: UtcDatetime | None = None
-    weekdays: list[Annotated[WholeNumber, Field(ge=0, le=6)]] = Field(
+    weekdays: list[Annotated[int, Field(ge=0, le=6), WHOLE]] = Field(
         default=[], max_length=7, description="0 is Monday; empty: each day"
     )
     from_time: Clock | None = Field(default=None, description="in the site's time zone, such as 17:00")
@@ -79,6 +79,9 @@ class NodeDescription(Input):
     unbalance_a: Amperes | None = Field(default=None, description="how far its phases may be apart")
     calendar: list[CalendarDescription] = Field(default=[], max_length=100)
     meter: MeterDescription | None = None
+    controller_station_id: Annotated[str, StringConstraints(max_length=255, pattern=PLAIN)] = Field(
+        default="", description="a local controller, which gets the limit of all that is below the node"
+    )
 
 
 class EvseDescription(Input):
@@ -89,7 +92,7 @@ class EvseDescription(Input):
     node_id: Id
     current: Literal["AC", "DC"] = "AC"
     voltage_v: float | None = Field(default=None, gt=0, le=1000, description="of one phase, on the grid's side")
-    phases: list[Annotated[WholeNumber, Field(ge=1, le=3)]] | None = Field(
+    phases: list[Annotated[int, Field(ge=1, le=3), WHOLE]] | None = Field(
         default=None,
         min_length=1,
         max_length=3,
@@ -120,6 +123,12 @@ class PolicyDescription(Input):
     containment: Literal["count", "suspend", "unavailable"] = Field(
         default=_USUAL.containment, description="what is done at the end about a station that disobeys"
     )
+    unmeasured: Literal["trust", "count"] = Field(
+        default=_USUAL.unmeasured, description="whether a station that never measures is believed that it obeys"
+    )
+    on_off: bool = Field(
+        default=_USUAL.on_off, description="stop and start transactions of stations that take no limits"
+    )
 
 
 class SiteDescription(Input):
@@ -133,7 +142,7 @@ class SiteDescription(Input):
     nodes: list[NodeDescription] = Field(min_length=1, max_length=2000)
     evses: list[EvseDescription] = Field(default=[], max_length=5000)
     policy: PolicyDescription = PolicyDescription()
-    version: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1)] | None = Field(
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE] | None = Field(
         default=None, description="of the site from which this was changed; left out: of any"
     )
 

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("calendar", JSON, nullable=False),
         sa.Column("meter", JSON),
         sa.Column("meter_station_id", ID, index=True),
+        sa.Column("controller_station_id", ID, nullable=False),
     )
     op.create_table(
         "evse",

@@ -55,8 +55,11 @@ def bounded(
         at[node.node_id] = len(nodes)
         parent = None if node.parent_id is None else at[node.parent_id]
         nodes.append(PlanNode(node.node_id, parent, tuple(bounds), node.unbalance_a, ahead.voltage_v))
-    shares = _shares(site)
+    limited = {station_id for _, station_id, _ in on if station_id}
+    shares = _shares(site) if limited else {}
     for evse in site.evses:
+        if evse.station_id not in limited:
+            continue
         above = at[evse.node_id]
         for node_id, place in _below(evse):
             if place not in on:
@@ -73,6 +76,8 @@ def bounded(
 def hanging(site: Site, nodes: Sequence[PlanNode]) -> dict[EvseKey, int]:
     """Return under which of a site's nodes, as `bounded` returns them, each EVSE is to be planned: its place there."""
     at = {node.node_id: place for place, node in enumerate(nodes)}
+    if len(nodes) == len(site.nodes):
+        return {evse.key: at[evse.node_id] for evse in site.evses}
     return {
         evse.key: next((at[node_id] for node_id, _ in reversed(_below(evse)) if node_id in at), at[evse.node_id])
         for evse in site.evses
@@ -122,32 +127,38 @@ def _of_limits(limits: Iterable[KnownLimit], where: str, loads: OtherLoads | Non
         taken = loads if limit.covers == "everything" else None
         for period in limit.holds(ahead.now):
             limited = _Limited(_head(limit, where, ahead.now), period.capacity, 0.0, taken, limit.floor)
-            holding = [period.overlaps(*interval) for interval in ahead.intervals]
+            timed = period.valid_from is not None or period.valid_until is not None
+            holding = [period.overlaps(*interval) for interval in ahead.intervals] if timed else ahead.always()
             yield from _bounds(limited, holding, ahead)
 
 
 def _bounds(limited: _Limited, holding: Sequence[bool], ahead: _Ahead) -> Iterator[Bound]:
     """Yield a bound for each run of intervals in which nothing changes: of amperes, and of volt-amperes."""
-    values = [
-        (_phases(limited, number), _total(limited, number, ahead.voltage_v)) if holds else (None, None)
-        for number, holds in enumerate(holding)
-    ]
+    count = len(ahead.intervals)
+    loads = limited.loads.by_interval if limited.loads is not None else (NOTHING,) * count
     first = 0
-    for (phases, total), run in groupby(values):
-        last = first + sum(1 for _ in run)
-        end = None if last == len(values) else last
-        if phases is not None:
-            yield Bound(phases[1], phases[0], None, first, end)
-        if total is not None:
+    for holds, load_a, last in _runs(holding, loads):
+        end = None if last == count else last
+        if holds and limited.capacity.phase_a is not None:
+            phase_a, reason = _phases(limited, limited.capacity.phase_a, load_a)
+            yield Bound(reason, phase_a, None, first, end)
+        if holds and (total := _total(limited, load_a, ahead.voltage_v)) is not None:
             yield Bound(total[1], None, total[0], first, end)
         first = last
 
 
-def _phases(limited: _Limited, number: int) -> tuple[PerPhase, str] | None:
-    most_a = limited.capacity.phase_a
-    if most_a is None:
-        return None
-    load_a = limited.loads.by_interval[number] if limited.loads is not None else NOTHING
+def _runs(holding: Sequence[bool], loads: Sequence[PerPhase]) -> Iterator[tuple[bool, PerPhase, int]]:
+    """Yield what holds and what is drawn in intervals that follow each other, and which comes after them."""
+    if loads.count(loads[0]) == len(loads) and holding.count(holding[0]) == len(holding):
+        yield holding[0], loads[0], len(loads)
+        return
+    last = 0
+    for (holds, load_a), run in groupby(zip(holding, loads, strict=True)):
+        last += sum(1 for _ in run)
+        yield holds, load_a, last
+
+
+def _phases(limited: _Limited, most_a: float, load_a: PerPhase) -> tuple[PerPhase, str]:
     floor_a = limited.floor.phase_a or 0.0
     usable_a = most_a * (1 - limited.margin)
     first, second, third = (min(most_a, max(usable_a - each, floor_a, 0.0)) for each in load_a)
@@ -156,14 +167,14 @@ def _phases(limited: _Limited, number: int) -> tuple[PerPhase, str] | None:
     return (first, second, third), f"{limited.head}: {_round(most_a)} A{_margin(limited)}{taken}{floor}"
 
 
-def _total(limited: _Limited, number: int, voltage_v: float) -> tuple[float, str] | None:
+def _total(limited: _Limited, load_a: PerPhase, voltage_v: float) -> tuple[float, str] | None:
     """Return what is left of all phases together; watts are never more than volt-amperes, so they count as those."""
     of_unit = {"W": limited.capacity.total_w, "VA": limited.capacity.total_va}
     known = [(value, unit) for unit, value in of_unit.items() if value is not None]
     if not known:
         return None
     most, unit = min(known)
-    load = voltage_v * sum(limited.loads.by_interval[number]) if limited.loads is not None else 0.0
+    load = voltage_v * sum(load_a)
     floor = limited.floor.total_w or 0.0
     left = min(most, max(most * (1 - limited.margin) - load, floor, 0.0))
     taken = f" - {load:,.0f} VA {_loads_called(limited)}" if load else ""

@@ -8,7 +8,7 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.bound import Horizon
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, LoadMeter, Node, PerPhase, Site
-from chargebus_smart_charging.sites.domain.tree import downwards, upwards
+from chargebus_smart_charging.sites.domain.tree import downwards
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -110,17 +110,20 @@ def intervals(horizon: Horizon) -> list[tuple[datetime, datetime]]:
 
 
 def _drawn_below(site: Site, meters: Meters) -> dict[str, PerPhase]:
-    by_id = {node.node_id: node for node in site.nodes}
-    drawn: dict[str, PerPhase] = {}
+    drawn = dict.fromkeys((node.node_id for node in site.nodes), NOTHING)
     for evse in site.evses:
-        phase_a = meters.drawn.get(evse.key)
-        if phase_a is not None:
-            for node in upwards(by_id, evse.node_id):
-                drawn[node.node_id] = _add(drawn.get(node.node_id, NOTHING), phase_a)
+        drawn[evse.node_id] = _add(drawn[evse.node_id], meters.drawn.get(evse.key, NOTHING))
+    for node in reversed(downwards(site.nodes)):
+        if node.parent_id is not None:
+            drawn[node.parent_id] = _add(drawn[node.parent_id], drawn[node.node_id])
     return drawn
 
 
 def _sum(one: OtherLoads, other: OtherLoads) -> OtherLoads:
+    if not any(map(any, other.by_interval)) and not other.is_assumed:
+        return one
+    if not any(map(any, one.by_interval)) and not one.is_assumed:
+        return other
     by_interval = tuple(map(_add, one.by_interval, other.by_interval))
     return OtherLoads(by_interval, one.is_assumed or other.is_assumed)
 

@@ -163,6 +163,7 @@ def _node(row: asyncpg.Record) -> Node:
         unbalance_a=row["unbalance_a"],
         calendar=_calendar(row["calendar"]),
         meter=None if row["meter"] is None else _meter(row["meter"]),
+        controller_station_id=row["controller_station_id"],
     )
 
 

@@ -59,6 +59,7 @@ class NodeRow(Tables, table=True):
     calendar: Any = Field(sa_type=_JSON)
     meter: Any = Field(sa_type=_JSON, nullable=True)
     meter_station_id: str | None = Field(sa_type=ID, index=True)
+    controller_station_id: str = Field(sa_type=ID)
 
 
 class EvseRow(Tables, table=True):
