@@ -291,6 +291,34 @@ async def test_F01_a_remote_start_is_asked_for_in_the_words_of_every_version(htt
         assert payload.get("remoteStartId", answer.json()["remote_start_id"]) == answer.json()["remote_start_id"]
 
 
+async def test_a_remote_start_carries_a_charging_profile_and_is_another_ask_without(http, service):
+    profile = {"profile_id": 7, "unit": "W", "periods": [{"start_s": 0, "limit": 7000}, {"start_s": 60, "limit": 0}]}
+    asked = {"id_token": "good", "charging_profile": profile}
+    key = {"Idempotency-Key": "k1"}
+
+    answer = await http.post(START, json=asked, headers=key)
+    again = await http.post(START, json=asked, headers=key)
+    other = await http.post(START, json={"id_token": "good"}, headers=key)
+
+    assert (answer.status_code, again.json()["command_id"]) == (202, answer.json()["command_id"])
+    assert other.status_code == 422
+    [command] = await commands(service)
+    limits = [json.loads(bytes(form.payload))["chargingProfile"] for form in command.forms]
+    assert all(limit["chargingProfilePurpose"] == "TxProfile" for limit in limits)
+
+
+@pytest.mark.parametrize(
+    "periods",
+    [[], [{"start_s": 1, "limit": 6}], [{"start_s": 0, "limit": -1}], [{"start_s": 0, "limit": 6}] * 2],
+)
+async def test_a_remote_start_under_an_impossible_schedule_is_refused(http, periods):
+    profile = {"profile_id": 7, "periods": periods}
+    refused = await http.post(START, json={"id_token": "good", "charging_profile": profile})
+
+    assert refused.status_code == 422
+    assert "charging_profile.periods" in str(refused.json()["errors"])
+
+
 async def test_a_remote_start_leads_to_its_session(http, service):
     remote_start_id = (await http.post(START, json={"id_token": "good"})).json()["remote_start_id"]
     request = {

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from chargebus_ocppj.schemas import encode_result, validate_call, validate_result
-from chargebus_session.remote.domain import Start, Stop
+from chargebus_session.remote.domain import ProfileOfStart, ProfilePeriod, Start, Stop
 from chargebus_session.remote.routes import REMOTE
 from chargebus_session.routes import ROUTES
 from chargebus_session.tokens import v16 as tokens_v16
@@ -17,6 +17,9 @@ def read(frame):
         return ROUTES["1.6", action].read(frame("1.6", action, payload))
 
     return read
+
+
+PROFILE = ProfileOfStart(7, 1, "A", (ProfilePeriod(0, 10.19, 3), ProfilePeriod(600, 0)), 3600)
 
 
 def start(**changes):
@@ -150,6 +153,21 @@ def test_remote_start_and_stop_are_valid():
     remote = REMOTE[0]
     for action, payload in (
         (remote.start_action, remote.start(Start(2, Token("TAG"), 5))),
+        (remote.start_action, remote.start(Start(2, Token("TAG"), 5, PROFILE))),
         (remote.stop_action, remote.stop(Stop("1001"))),
     ):
         validate_call("1.6", action, json.dumps(payload).encode())
+
+
+def test_a_start_says_the_limits_of_its_profile_with_one_decimal_never_higher():
+    profile = REMOTE[0].start(Start(2, Token("TAG"), 5, PROFILE))["chargingProfile"]
+
+    assert (profile["chargingProfileId"], profile["chargingProfilePurpose"]) == (7, "TxProfile")
+    assert profile["chargingSchedule"] == {
+        "duration": 3600,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 10.1, "numberPhases": 3},
+            {"startPeriod": 600, "limit": 0},
+        ],
+    }

@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 from chargebus_ocppj.schemas import encode_call, encode_result, validate_call, validate_result
-from chargebus_session.remote.domain import Start, Stop
+from chargebus_session.remote.domain import ProfileOfStart, ProfilePeriod, Start, Stop
 from chargebus_session.remote.routes import REMOTE
 from chargebus_session.routes import ROUTES
 from chargebus_session.tokens import v201 as tokens_v201
@@ -175,15 +175,27 @@ def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(state, read, answer
     assert state.recorded[0].summary.billable is False
 
 
+PROFILE = ProfileOfStart(7, 0, "A", (ProfilePeriod(0, 10.0),))
+
+
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 @pytest.mark.parametrize("token", [Token("TAG"), Token("TAG", "ISO14443", "GROUP")])
 def test_F01_FR_04_remote_start_and_stop_are_valid(version, token):
     [remote] = [each for each in REMOTE if version in each.versions]
     for action, payload in (
         (remote.start_action, remote.start(Start(2, token, 5))),
+        (remote.start_action, remote.start(Start(2, token, 5, PROFILE))),
         (remote.stop_action, remote.stop(Stop("tx"))),
     ):
         validate_call(version, action, encode_call(version, action, payload))
+
+
+def test_F01_FR_08_a_start_carries_its_profile():
+    profile = REMOTE[1].start(Start(2, Token("TAG"), 5, PROFILE))["chargingProfile"]
+
+    assert (profile["chargingProfilePurpose"], profile.get("transactionId")) == ("TxProfile", None)
+    [schedule] = profile["chargingSchedule"]
+    assert schedule["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 10.0}]
 
 
 def test_2_1_takes_longer_tokens():

@@ -15,7 +15,7 @@ from chargebus_session.remote.errors import (
     TokenInUseError,
     TokenRefusedError,
 )
-from chargebus_session.remote.operations import Patience, RemoteControl
+from chargebus_session.remote.operations import Patience, RemoteControl, StartWanted
 from chargebus_session.remote.resources import IntentOut, StartIn, StatusInfoOut, StopIn, Waiting
 from chargebus_session.transactions.api import session_id_of
 
@@ -59,7 +59,10 @@ def router(control: RemoteControl, usual_ttl_s: float) -> APIRouter:
         A station that there is not is told by the outcome: undeliverable.
         """
         try:
-            told = await control.start(station_id, evse_id, wanted.id_token, patience(wanted, idempotency_key))
+            begin = StartWanted(
+                station_id, evse_id, wanted.id_token, wanted.charging_profile and wanted.charging_profile.profile()
+            )
+            told = await control.start(begin, patience(wanted, idempotency_key))
         except (RemoteError, KeyReusedError) as error:
             raise _problem(error) from error
         return _told(response, *told)

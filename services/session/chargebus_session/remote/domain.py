@@ -14,12 +14,31 @@ ACCEPTED: Final = "Accepted"
 REJECTED: Final = "Rejected"
 
 
+class ProfilePeriod(msgspec.Struct, frozen=True):
+    """A part of a schedule: from when, in seconds from the start of the charge, and the limit in its unit."""
+
+    start_s: int
+    limit: float
+    phases: int | None = None
+
+
+class ProfileOfStart(msgspec.Struct, frozen=True):
+    """The charging profile that a transaction begins with (TxProfile); `unit` is A or W."""
+
+    profile_id: int
+    stack_level: int
+    unit: str
+    periods: tuple[ProfilePeriod, ...]
+    duration_s: int | None = None
+
+
 class Start(msgspec.Struct, frozen=True):
     """Start charging on an EVSE for a token; a station that can repeats `remote_start_id` in what follows."""
 
     evse_id: int
     token: Token
     remote_start_id: int
+    profile: ProfileOfStart | None = None
 
 
 class Stop(msgspec.Struct, frozen=True):

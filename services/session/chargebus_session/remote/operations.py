@@ -7,7 +7,7 @@ from chargebus_commanding import Ask, Asked, Commanding, Outcome
 from chargebus_runtime.database import Database, Transaction
 
 from chargebus_session.remote import store
-from chargebus_session.remote.domain import START, STOP, RemoteStart, Start, Stop
+from chargebus_session.remote.domain import START, STOP, ProfileOfStart, RemoteStart, Start, Stop
 from chargebus_session.remote.errors import NoSessionError, SessionEndedError, TokenInUseError, TokenRefusedError
 from chargebus_session.remote.routes import start_forms, stop_forms
 from chargebus_session.tokens.domain import Status, Token, id_token, judge
@@ -39,6 +39,16 @@ class Patience:
         return replace(ask, timeout_s=self.timeout_s, ttl_s=self.ttl_s, idempotency_key=self.idempotency_key)
 
 
+@dataclass(frozen=True)
+class StartWanted:
+    """Where charging is to start, for which token, under which profile."""
+
+    station_id: str
+    evse_id: int
+    id_token: str
+    profile: ProfileOfStart | None = None
+
+
 class RemoteControl:
     """Asks stations to start and stop charging; knows neither the version that they speak nor where they are."""
 
@@ -46,24 +56,23 @@ class RemoteControl:
         self._database = database
         self._commanding = commanding
 
-    async def start(
-        self, station_id: str, evse_id: int, token_text: str, patience: Patience
-    ) -> tuple[Asked, Outcome | None]:
+    async def start(self, wanted: StartWanted, patience: Patience) -> tuple[Asked, Outcome | None]:
         """Have a station start charging; its outcome comes along if the caller waits and it comes in time.
 
         Raises:
             TokenRefusedError, TokenInUseError: the token may not charge there.
             KeyReusedError: something else was asked under the idempotency key.
         """
-        key = id_token(token_text).key
-        content = (evse_id, key, patience.timeout_s, patience.ttl_s)
+        station_id, evse_id, key = wanted.station_id, wanted.evse_id, id_token(wanted.id_token).key
+        profile = () if wanted.profile is None else (wanted.profile,)
+        content = (evse_id, key, patience.timeout_s, patience.ttl_s, *profile)
         async with self._database.transaction() as tx:
             asked = await self._commanding.asked_before(tx, station_id, patience.idempotency_key, START, content)
             if asked is None:
                 known = await batch.load(tx.connection, {key}, ())
-                token = _usable(known, token_text, (station_id, evse_id), tx)
+                token = _usable(known, wanted.id_token, (station_id, evse_id), tx)
                 remote_start_id = await store.next_id(tx.connection)
-                forms = start_forms(Start(evse_id, token, remote_start_id))
+                forms = start_forms(Start(evse_id, token, remote_start_id, wanted.profile))
                 ask = Ask(station_id, START, forms, subject=str(remote_start_id), content=content)
                 asked = await self._commanding.ask(tx, patience.applied_to(ask))
                 if not asked.again:

@@ -1,9 +1,23 @@
 """The JSON of remote starts and stops over HTTP."""
 
-from chargebus_runtime.http import Input
-from pydantic import BaseModel, Field
+from itertools import pairwise
+from typing import Annotated, Literal
 
+import msgspec
+from chargebus_runtime.http import Input, WholeNumber
+from pydantic import AfterValidator, BaseModel, Field
+
+from chargebus_session.remote.domain import ProfileOfStart
 from chargebus_session.resources import TokenText
+
+
+def _in_order(periods: list["ProfilePeriodIn"]) -> list["ProfilePeriodIn"]:
+    """Spec: OCPP 2.0.1 K01.FR.31, K01.FR.35."""
+    starts = [period.start_s for period in periods]
+    if starts[0] != 0 or any(later <= earlier for earlier, later in pairwise(starts)):
+        message = "the first period starts at 0, and each later than the one before it"
+        raise ValueError(message)
+    return periods
 
 
 class Waiting(Input):
@@ -16,10 +30,33 @@ class Waiting(Input):
     )
 
 
+class ProfilePeriodIn(Input):
+    """A part of a schedule."""
+
+    start_s: WholeNumber = Field(ge=0, le=31 * 86_400, description="From the start of the charge; 0 for the first")
+    limit: float = Field(ge=0, le=1e6, description="In the profile's unit")
+    phases: WholeNumber | None = Field(default=None, ge=1, le=3)
+
+
+class ProfileOfStartIn(Input):
+    """The charging profile that the transaction begins with (TxProfile, relative to its start)."""
+
+    profile_id: WholeNumber = Field(ge=1, lt=2**31)
+    stack_level: WholeNumber = Field(default=0, ge=0, le=1000)
+    unit: Literal["A", "W"] = Field(default="A", description="Amperes on each phase, or watts in all")
+    duration_s: WholeNumber | None = Field(default=None, ge=1, le=31 * 86_400)
+    periods: Annotated[list[ProfilePeriodIn], Field(min_length=1, max_length=1024), AfterValidator(_in_order)]
+
+    def profile(self) -> ProfileOfStart:
+        """Return it as the domain knows it."""
+        return msgspec.convert(self.model_dump(), ProfileOfStart)
+
+
 class StartIn(Waiting):
-    """Start charging for a registered token."""
+    """Start charging for a registered token, under a charging profile if one is given."""
 
     id_token: TokenText
+    charging_profile: ProfileOfStartIn | None = None
 
 
 class StopIn(Waiting):
