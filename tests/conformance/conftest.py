@@ -1,0 +1,137 @@
+"""One process with all services, and stations over real sockets: virtual ones, and raw ones that say what a test says.
+
+A test is named after the case of the Open Charge Alliance's list that it plays, from the side of the CSMS.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from chargebus_ocppj.versions import Version
+from chargebus_station.charging import Vehicle
+from chargebus_station.clock import ScaledClock
+from chargebus_station.config import StationConfig
+from chargebus_station.driver_visit import DriverVisit
+from chargebus_station.station import Station
+from chargebus_station.transaction import IdToken
+from chargebus_testkit.api import Api, Json
+from chargebus_testkit.checker import Checker, Expected
+from chargebus_testkit.raw.station import RawStation
+from chargebus_testkit.running import running_system
+from chargebus_testkit.system import System, services
+from chargebus_testkit.waiting import eventually
+
+DRIVER = "ALICE"
+VEHICLE = Vehicle(60_000, 11_000, soc=0.2, max_current_a=16)
+
+MakeRaw = Callable[..., AbstractAsyncContextManager[RawStation]]
+MakeVirtual = Callable[..., AbstractAsyncContextManager[Station]]
+Ask = Callable[..., Awaitable[Json]]
+Charge = Callable[..., Awaitable[str]]
+
+_SPEED = 600.0
+_BEGAN = timedelta(hours=3)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def system() -> AsyncIterator[System]:
+    async with running_system({}, services()) as system, system.api() as api:
+        await api.add_token(DRIVER)
+        yield system
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(system: System) -> AsyncIterator[Api]:
+    async with system.api() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def numbers() -> itertools.count:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def virtual_station(system: System, api: Api, numbers: itertools.count) -> MakeVirtual:
+    """Make a virtual station that is registered and accepted: `async with virtual_station("2.0.1") as station: …`.
+
+    It began to live three hours ago, and lives fast until it has caught up. Other arguments are its configuration's.
+    """
+
+    @asynccontextmanager
+    async def make(version: Version, **more: Any) -> AsyncIterator[Station]:
+        station_id = f"VIRTUAL-{next(numbers)}"
+        passwords = await api.register([station_id])
+        config = StationConfig(station_id, version, system.ocpp_url, passwords[station_id], **more)
+        async with Station(config, ScaledClock(_SPEED, datetime.now(UTC) - _BEGAN)) as station:
+            await station.until(lambda: station.online)
+            yield station
+
+    return make
+
+
+@pytest.fixture
+def raw_station(system: System, api: Api, numbers: itertools.count) -> MakeRaw:
+    """Make a raw station that is registered, connected and booted."""
+
+    @asynccontextmanager
+    async def make(version: Version, replies: Mapping[str, Json] | None = None) -> AsyncIterator[RawStation]:
+        station_id = f"RAW-{next(numbers)}"
+        passwords = await api.register([station_id])
+        async with RawStation(system.ocpp_url, station_id, passwords[station_id], version) as station:
+            station.replies.update(replies or {})
+            await station.connect()
+            assert (await station.boot())["status"] == "Accepted"
+            yield station
+
+    return make
+
+
+@pytest.fixture
+def ask(api: Api) -> Ask:
+    """Send a station a command, wait for its outcome, and return the command: `await ask(station, "Reset", {…})`."""
+
+    async def send(station: Station | RawStation, action: str, payload: Json) -> Json:
+        station_id = station.config.station_id if isinstance(station, Station) else station.station_id
+        answer = await api.command(station_id, action, payload, ttl_s=10)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    return send
+
+
+@pytest.fixture
+def charge(api: Api) -> Charge:
+    """Let a driver charge at EVSE 1 of a virtual station; return the transaction's id once the CSMS has answered it."""
+
+    async def begin(station: Station, token: str = "") -> str:
+        driver = token or f"{station.config.station_id}-D"
+        await api.add_token(driver)
+        station.visit(DriverVisit(1, VEHICLE, IdToken(driver), stay_s=36_000))
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
+        await station.until(lambda: station.state.evses[1].charge is not None)
+        return station.state.evses[1].transaction.transaction_id or ""
+
+    return begin
+
+
+@pytest.fixture
+def told(api: Api) -> Callable[..., Awaitable[Any]]:
+    """Read a path of the HTTP API until it says what is expected; return what it says."""
+
+    async def wait(path: str, expected: Callable[[Any], bool], within_s: float = 15, what: str = "") -> Any:
+        return await eventually(lambda: api.call("GET", path), expected, within_s, what=what or f"news at {path}")
+
+    return wait
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def sound(system: System) -> AsyncIterator[None]:
+    """See to it that the tests leave nothing parked, unsent or unread."""
+    yield
+    assert await Checker(system).objections(Expected()) == []
