@@ -60,7 +60,10 @@ def router(control: RemoteControl, usual_ttl_s: float) -> APIRouter:
         """
         try:
             begin = StartWanted(
-                station_id, evse_id, wanted.id_token, wanted.charging_profile and wanted.charging_profile.profile()
+                station_id,
+                evse_id,
+                wanted.id_token,
+                None if wanted.charging_profile is None else wanted.charging_profile.profile(),
             )
             told = await control.start(begin, patience(wanted, idempotency_key))
         except (RemoteError, KeyReusedError) as error:

@@ -1,11 +1,7 @@
 """OCPP 1.6: the messages that start and stop remotely."""
 
-import math
-from typing import Final
-
 from chargebus_session.remote.domain import ProfileOfStart, Start, Stop
-
-_ROUNDED: Final = 1e-6
+from chargebus_session.remote.payload import schedule
 
 
 def remote_start(start: Start) -> dict[str, object]:
@@ -24,20 +20,6 @@ def _profile(profile: ProfileOfStart) -> dict[str, object]:
         "chargingProfilePurpose": "TxProfile",
         "chargingProfileKind": "Relative",
         "chargingSchedule": schedule(profile),
-    }
-
-
-def schedule(profile: ProfileOfStart) -> dict[str, object]:
-    """Return the schedule of a profile, which 2.x writes in the same words; limits have one decimal."""
-    duration = {} if profile.duration_s is None else {"duration": profile.duration_s}
-    return {
-        **duration,
-        "chargingRateUnit": profile.unit,
-        "chargingSchedulePeriod": [
-            {"startPeriod": period.start_s, "limit": math.floor(period.limit * 10 + _ROUNDED) / 10}
-            | ({} if period.phases is None else {"numberPhases": period.phases})
-            for period in profile.periods
-        ],
     }
 
 

@@ -1,7 +1,7 @@
 """OCPP 2.0.1: the messages that start and stop remotely."""
 
 from chargebus_session.remote.domain import ProfileOfStart, Start, Stop
-from chargebus_session.remote.v16 import schedule
+from chargebus_session.remote.payload import schedule
 from chargebus_session.tokens.v201 import CENTRAL
 
 
