@@ -1,12 +1,14 @@
 """What a site tells its CSMS, and what that asks of stations; times are seconds from when the simulation begins."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 from chargebus_simulation.cars import Visit
-from chargebus_simulation.stations import NEVER, Outcome, Purpose
+from chargebus_simulation.stations import NEVER, Outcome, Profile, Slot
+
+NOTHING: Final = Profile(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,30 @@ class LimitSet:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked of a station about an EVSE; `limit_a` None clears. `token` is the CSMS's own, for the answer."""
+    """What is asked of a station about an EVSE; `token` is the CSMS's own, for the answer.
+
+    `set` puts a profile into a slot, `clear` empties it; `stop` ends what the vehicle draws, `start` begins it again.
+    """
 
     key: EvseKey
-    purpose: Purpose
-    limit_a: float | None
-    until_s: float = NEVER
+    asking: Literal["set", "clear", "report", "stop", "start"]
+    slot: Slot = "TxProfile"
+    profile: Profile = NOTHING
     token: object = None
+
+    @staticmethod
+    def of(key: EvseKey, slot: Slot, limit_a: float, until_s: float = NEVER) -> "Ask":
+        """Return one for a single limit from now on."""
+        return Ask(key, "set", slot, Profile(((0.0, limit_a),), until_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came of it."""
+    """What came of it; a report says what the station allows."""
 
     ask: Ask
     outcome: Outcome
+    allows_a: float | None = None
 
 
 Fact: TypeAlias = Connected | Lost | Began | Ended | Measured | LoadRead | LimitSet | Answered

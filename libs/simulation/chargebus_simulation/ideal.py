@@ -62,7 +62,7 @@ class IdealCsms:
             limit_a = shares.get(key, 0.0)
             if self._told.get(key) != limit_a:
                 self._told[key] = limit_a
-                asks.append(Ask(key, "TxProfile", limit_a))
+                asks.append(Ask.of(key, "TxProfile", limit_a))
         return Decided(tuple(asks), now_s - now_s % QUARTER_S + QUARTER_S)
 
     def problem(self, now_s: float) -> Problem:

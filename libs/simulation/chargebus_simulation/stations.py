@@ -9,6 +9,21 @@ from chargebus_simulation.cars import DAY, HOUR
 Purpose: TypeAlias = Literal["TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"]
 Outcome: TypeAlias = Literal["Accepted", "Rejected", "timed out", "undeliverable"]
 
+Slot: TypeAlias = Literal[
+    "TxProfile", "TxDefaultProfile above", "TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"
+]
+"""A place for a limit; of defaults there are two, at a higher and at a lower stack level."""
+
+PURPOSE_OF: Final[dict[Slot, Purpose]] = {
+    "TxProfile": "TxProfile",
+    "TxDefaultProfile above": "TxDefaultProfile",
+    "TxDefaultProfile": "TxDefaultProfile",
+    "ChargingStationMaxProfile": "ChargingStationMaxProfile",
+    "configuration key": "configuration key",
+}
+_CHARGING: Final[tuple[Slot, ...]] = ("TxProfile", "TxDefaultProfile above", "TxDefaultProfile")
+_MOST: Final[tuple[Slot, ...]] = ("ChargingStationMaxProfile", "configuration key")
+
 PURPOSES: Final[tuple[Purpose, ...]] = (
     "TxProfile",
     "TxDefaultProfile",
@@ -77,14 +92,24 @@ class Temper:
         return _within(self.mute, now_s)
 
 
-@dataclass(slots=True)
-class Held:
-    """What a station holds for an EVSE, in amperes of a phase; None: nothing."""
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A limit: from when on how many amperes of a phase are allowed, in order, and when it ends by itself."""
 
-    transaction_a: float | None = None
-    transaction_until_s: float = NEVER
-    default_a: float | None = None
-    most_a: float | None = None
+    levels: tuple[tuple[float, float], ...]
+    until_s: float = NEVER
+
+    def at(self, now_s: float) -> float | None:
+        """Return what it allows now; None: it has ended."""
+        if now_s >= self.until_s:
+            return None
+        begun = [amperes for begins_s, amperes in self.levels if begins_s <= now_s]
+        return begun[-1] if begun else self.levels[0][1]
+
+    def changes(self) -> tuple[float, ...]:
+        """Return when it changes."""
+        times = (*(begins_s for begins_s, _ in self.levels), self.until_s)
+        return tuple(at_s for at_s in times if at_s < NEVER)
 
 
 @dataclass(slots=True)
@@ -94,63 +119,45 @@ class SimStation:
     station_id: str
     temper: Temper
     hardware_a: dict[int, float]
-    held: dict[int, Held] = field(default_factory=dict)
+    held: dict[tuple[int, Slot], Profile] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Hold nothing."""
-        self.held = {evse_id: Held() for evse_id in self.hardware_a}
-
-    def put(self, evse_id: int, purpose: Purpose, limit_a: float, until_s: float, in_transaction: bool) -> Outcome:  # noqa: FBT001
+    def put(self, evse_id: int, slot: Slot, profile: Profile, *, in_transaction: bool) -> Outcome:
         """Take a limit for an EVSE, or refuse it. One for a transaction needs one."""
-        if purpose in self.temper.refuses or (limit_a <= 0 and not self.temper.takes_zero):
+        if PURPOSE_OF[slot] in self.temper.refuses or (slot == "TxProfile" and not in_transaction):
             return "Rejected"
-        held = self.held[evse_id]
-        if purpose == "TxProfile":
-            if not in_transaction:
-                return "Rejected"
-            held.transaction_a, held.transaction_until_s = limit_a, until_s
-        elif purpose == "TxDefaultProfile":
-            held.default_a = limit_a
-        else:
-            held.most_a = limit_a
+        if not self.temper.takes_zero and any(amperes <= 0 for _, amperes in profile.levels):
+            return "Rejected"
+        self.held[evse_id, slot] = profile
         return "Accepted"
 
-    def clear(self, evse_id: int, purpose: Purpose) -> Outcome:
+    def clear(self, evse_id: int, slot: Slot) -> Outcome:
         """Forget a limit."""
-        held = self.held[evse_id]
-        if purpose == "TxProfile":
-            held.transaction_a = None
-        elif purpose == "TxDefaultProfile":
-            held.default_a = None
-        else:
-            held.most_a = None
+        self.held.pop((evse_id, slot), None)
         return "Accepted"
 
     def boot(self) -> None:
-        """Forget what is for transactions, and the default if it is not kept."""
-        for held in self.held.values():
-            held.transaction_a = None
-            if not self.temper.keeps_default:
-                held.default_a, held.most_a = None, None
+        """Forget what is for transactions, and all the rest if it is not kept."""
+        for place in list(self.held):
+            if place[1] == "TxProfile" or not self.temper.keeps_default:
+                del self.held[place]
 
     def end_transaction(self, evse_id: int) -> None:
         """Forget what was for the transaction that has ended."""
-        self.held[evse_id].transaction_a = None
+        self.held.pop((evse_id, "TxProfile"), None)
 
     def allows_a(self, evse_id: int, now_s: float) -> float:
         """Return what it lets flow at an EVSE by what it holds."""
-        hardware_a = self.hardware_a[evse_id]
+        allowed = self.hardware_a[evse_id]
         if self.temper.ignores:
-            return hardware_a
-        held = self.held[evse_id]
-        allowed = hardware_a
-        if held.transaction_a is not None and now_s < held.transaction_until_s:
-            allowed = min(allowed, held.transaction_a)
-        elif held.default_a is not None:
-            allowed = min(allowed, held.default_a)
-        if held.most_a is not None:
-            allowed = min(allowed, held.most_a)
-        return allowed
+            return allowed
+        charging = (self._held_a(evse_id, slot, now_s) for slot in _CHARGING)
+        bounds = [next((amperes for amperes in charging if amperes is not None), None)]
+        bounds += [self._held_a(evse_id, slot, now_s) for slot in _MOST]
+        return min((allowed, *(amperes for amperes in bounds if amperes is not None)))
+
+    def _held_a(self, evse_id: int, slot: Slot, now_s: float) -> float | None:
+        profile = self.held.get((evse_id, slot))
+        return None if profile is None else profile.at(now_s)
 
 
 def good() -> Temper:

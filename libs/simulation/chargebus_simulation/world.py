@@ -12,7 +12,7 @@ from chargebus_simulation.books import Books
 from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Visit
 from chargebus_simulation.facts import Answered, Ask, Began, Connected, Ended, Fact, LimitSet, LoadRead, Lost, Measured
 from chargebus_simulation.places import Place
-from chargebus_simulation.stations import NEVER, SimStation
+from chargebus_simulation.stations import NEVER, Outcome, SimStation
 
 TIMEOUT_S: Final = 30.0
 """After that long without an answer a command has timed out."""
@@ -68,7 +68,7 @@ class Socket:
     energy_wh: float = 0.0
     draws_a: float = 0.0
     wakes_at_s: float = 0.0
-    asked: float = 0.0
+    stopped: bool = False
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ class Socket:
 
     def draw(self, now_s: float) -> None:
         """Let flow what the vehicle takes."""
-        if self.visit is None:
+        if self.visit is None or self.stopped:
             self.draws_a = 0.0
             return
         takes = self.visit.car.takes_a(self.held_wh, self.applied_a)
@@ -169,7 +169,7 @@ class World:
 
     def _arrive(self, key: EvseKey, visit: Visit) -> None:
         socket = self.sockets[key]
-        socket.visit, socket.session = visit, next(self._sessions)
+        socket.visit, socket.session, socket.stopped = visit, next(self._sessions), False
         socket.held_wh, socket.energy_wh = visit.held_wh, 0.0
         socket.wakes_at_s = self.now_s + visit.car.wakes_s
         self.at(socket.wakes_at_s, _nothing)
@@ -268,17 +268,22 @@ class World:
     def _answer(self, station: SimStation, ask: Ask) -> None:
         key = ask.key
         socket = self.sockets[key]
-        if ask.limit_a is None:
-            outcome = station.clear(key[1], ask.purpose)
-        else:
-            outcome = station.put(key[1], ask.purpose, ask.limit_a, ask.until_s, socket.visit is not None)
-            if ask.until_s < NEVER:
-                self.at(ask.until_s + station.temper.obeys_s, _call(self._follow, key, socket.session))
-        self.at(self.now_s + station.temper.obeys_s, _call(self._follow, key, socket.session))
+        outcome: Outcome = "Accepted"
+        if ask.asking == "clear":
+            outcome = station.clear(key[1], ask.slot)
+        elif ask.asking == "set":
+            outcome = station.put(key[1], ask.slot, ask.profile, in_transaction=socket.visit is not None)
+        elif ask.asking != "report":
+            socket.stopped = ask.asking == "stop"
+        changes = (self.now_s, *ask.profile.changes())
+        for at_s in changes:
+            if at_s >= self.now_s:
+                self.at(at_s + station.temper.obeys_s, _call(self._follow, key, socket.session))
+        allows_a = station.allows_a(key[1], self.now_s) if ask.asking == "report" else None
         if station.temper.is_away(self.now_s):
             self._say(Answered(ask, "timed out"))
         else:
-            self._say(Answered(ask, outcome))
+            self._say(Answered(ask, outcome, allows_a))
 
     # What flows.
 

@@ -51,17 +51,19 @@ def test_a_vehicle_that_nobody_limits_draws_what_its_charger_takes() -> None:
 
 
 def test_a_limit_bites_after_the_answer_and_the_time_to_obey() -> None:
-    csms = Scripted((2000.0, Ask(KEY, "TxProfile", 8.0)))
+    csms = Scripted((2000.0, Ask.of(KEY, "TxProfile", 8.0)))
 
     books = world(csms, Temper(answer_s=5.0, obeys_s=20.0)).run()
 
-    assert csms.of(Answered) == [(2005.0, Answered(Ask(KEY, "TxProfile", 8.0), "Accepted"))]
+    assert csms.of(Answered) == [(2005.0, Answered(Ask.of(KEY, "TxProfile", 8.0), "Accepted"))]
     bites_s = 1000.0 + 25.0
     assert books.energy_wh == pytest.approx(energy_wh(16.0, bites_s) + energy_wh(8.0, 2 * HOUR - bites_s), rel=1e-3)
 
 
 def test_when_a_profile_has_run_out_the_default_holds() -> None:
-    csms = Scripted((10.0, Ask(KEY, "TxDefaultProfile", 6.0)), (1100.0, Ask(KEY, "TxProfile", 16.0, until_s=2100.0)))
+    csms = Scripted(
+        (10.0, Ask.of(KEY, "TxDefaultProfile", 6.0)), (1100.0, Ask.of(KEY, "TxProfile", 16.0, until_s=2100.0))
+    )
 
     books = world(csms, Temper(answer_s=0.0, obeys_s=0.0)).run()
 
@@ -69,7 +71,7 @@ def test_when_a_profile_has_run_out_the_default_holds() -> None:
 
 
 def test_a_station_that_boots_forgets_the_profile_and_keeps_or_forgets_the_default() -> None:
-    asks = ((10.0, Ask(KEY, "TxDefaultProfile", 6.0)), (1010.0, Ask(KEY, "TxProfile", 10.0)))
+    asks = ((10.0, Ask.of(KEY, "TxDefaultProfile", 6.0)), (1010.0, Ask.of(KEY, "TxProfile", 10.0)))
 
     drawn = {}
     for keeps in (True, False):
@@ -81,7 +83,7 @@ def test_a_station_that_boots_forgets_the_profile_and_keeps_or_forgets_the_defau
 
 
 def test_a_station_that_ignores_accepts_and_goes_on() -> None:
-    csms = Scripted((1100.0, Ask(KEY, "TxProfile", 6.0)))
+    csms = Scripted((1100.0, Ask.of(KEY, "TxProfile", 6.0)))
 
     books = world(csms, Temper(ignores=True)).run()
 
@@ -99,7 +101,7 @@ def test_a_station_that_ignores_accepts_and_goes_on() -> None:
     ],
 )
 def test_what_a_station_does_not_take_changes_nothing(temper, limit_a, outcome) -> None:
-    csms = Scripted((1500.0, Ask(KEY, "TxProfile", limit_a)))
+    csms = Scripted((1500.0, Ask.of(KEY, "TxProfile", limit_a)))
 
     books = world(csms, temper).run()
 
@@ -128,7 +130,7 @@ def test_an_overload_that_could_have_been_relieved_for_too_long_is_a_breach() ->
 def test_an_overload_that_is_relieved_within_an_interval_is_none() -> None:
     cut = Cut("grid", 3000.0, 6000.0, 10.0)
 
-    books = world(Scripted((3200.0, Ask(KEY, "TxProfile", 10.0))), Temper(), cuts=(cut,)).run()
+    books = world(Scripted((3200.0, Ask.of(KEY, "TxProfile", 10.0))), Temper(), cuts=(cut,)).run()
 
     assert books.breaches == []
     assert books.over_s["grid"] == pytest.approx(202.5, abs=1.0)
