@@ -1,7 +1,7 @@
 """What could have been had at best, by one who knew all that was to come: a linear program of the whole time.
 
-It may give a vehicle less than its least current, and who is there for a part of an interval may draw at any time of it:
-nothing that really charges can come to more.
+It may give a vehicle less than its least current, and who is there for a part of an interval may draw at any time of
+it: nothing that really charges can come to more.
 """
 
 from dataclasses import dataclass
