@@ -8,12 +8,12 @@ from chargebus_smart_charging.sites.domain.site import PerPhase
 
 from chargebus_simulation.cars import DAY, HOUR
 
-_STEP_S = 900.0
+_STEP_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Amperes on each phase by quarters of an hour, never more than `worst_a`; its meter is silent in `silences`."""
+    """Amperes on each phase by half hours, never more than `worst_a`; its meter is silent in `silences`."""
 
     steps: tuple[PerPhase, ...]
     worst_a: PerPhase

@@ -44,6 +44,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Freed:
+    """A station that connects says that nobody is at an EVSE."""
+
+    key: EvseKey
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """An EVSE's reading: amperes on each phase of the site, and the energy of the session so far."""
 
@@ -75,12 +82,14 @@ class Ask:
     """What is asked of a station about an EVSE; `token` is the CSMS's own, for the answer.
 
     `set` puts a profile into a slot, `clear` empties it; `stop` ends what the vehicle draws, `start` begins it again.
+    A profile of a `session` is for that one only.
     """
 
     key: EvseKey
     asking: Literal["set", "clear", "report", "stop", "start"]
     slot: Slot = "TxProfile"
     profile: Profile = NOTHING
+    session: int | None = None
     token: object = None
 
     @staticmethod
@@ -98,4 +107,4 @@ class Answered:
     allows_a: float | None = None
 
 
-Fact: TypeAlias = Connected | Lost | Began | Ended | Measured | LoadRead | LimitSet | Answered
+Fact: TypeAlias = Connected | Lost | Freed | Began | Ended | Measured | LoadRead | LimitSet | Answered

@@ -24,6 +24,7 @@ BEGINS_AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 ROOT = "grid"
 
+_COUNTS = (1, 2, 2, 3, 3, 3, 4, 4, 5, 6)
 _ROTATIONS = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
 _PATTERNS: tuple[Pattern, ...] = ("home", "workplace", "depot", "public")
 
@@ -79,7 +80,7 @@ def small(seed: int, days: float = 1.0) -> Place:
     """Return one of the small sites that there may be, with stations that deviate, and short of power."""
     rng = random.Random(seed)
     pattern = _PATTERNS[seed % len(_PATTERNS)]
-    count = rng.randint(1, 8)
+    count = rng.choice(_COUNTS)
     stations = [f"S{number}" for number in range(count if rng.random() < 0.7 else max(1, count // 2))]
     evses, hardware = [], {}
     panels = rng.choice((0, 0, 1, 2))
@@ -120,10 +121,10 @@ def small(seed: int, days: float = 1.0) -> Place:
 
 def _policy(rng: random.Random) -> Policy:
     return Policy(
-        interval_s=rng.choice((300.0, 300.0, 600.0)),
+        interval_s=rng.choice((300.0, 600.0, 900.0)),
         grace_s=60.0,
         dead_band_a=rng.choice((0.5, 1.0)),
-        profile_life_s=rng.choice((1800.0, 3600.0)),
+        profile_life_s=rng.choice((1800.0, 3600.0, 7200.0)),
     )
 
 

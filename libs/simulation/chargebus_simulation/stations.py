@@ -147,9 +147,11 @@ class SimStation:
 
     def allows_a(self, evse_id: int, now_s: float) -> float:
         """Return what it lets flow at an EVSE by what it holds."""
+        return self.hardware_a[evse_id] if self.temper.ignores else self.says_a(evse_id, now_s)
+
+    def says_a(self, evse_id: int, now_s: float) -> float:
+        """Return what it says that it lets flow."""
         allowed = self.hardware_a[evse_id]
-        if self.temper.ignores:
-            return allowed
         charging = (self._held_a(evse_id, slot, now_s) for slot in _CHARGING)
         bounds = [next((amperes for amperes in charging if amperes is not None), None)]
         bounds += [self._held_a(evse_id, slot, now_s) for slot in _MOST]

@@ -10,7 +10,19 @@ from chargebus_smart_charging.sites.domain.site import Evse, EvseKey, PerPhase
 
 from chargebus_simulation.books import Books
 from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Visit
-from chargebus_simulation.facts import Answered, Ask, Began, Connected, Ended, Fact, LimitSet, LoadRead, Lost, Measured
+from chargebus_simulation.facts import (
+    Answered,
+    Ask,
+    Began,
+    Connected,
+    Ended,
+    Fact,
+    Freed,
+    LimitSet,
+    LoadRead,
+    Lost,
+    Measured,
+)
 from chargebus_simulation.places import Place
 from chargebus_simulation.stations import NEVER, Outcome, SimStation
 
@@ -20,6 +32,7 @@ TIMEOUT_S: Final = 30.0
 _LOAD_READ_S: Final = 60.0
 _LONGEST_STEP_S: Final = 300.0
 _SOON_S: Final = 1.0
+_BOOTS_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ class World:
 
     def _plan_station(self, station: SimStation) -> None:
         temper = station.temper
-        self.at(0.0, _call(self._say, Connected(station.station_id, booted=True)))
+        self.at(0.0, _call(self._connect, station, True))
         for begins_s, ends_s in temper.away:
             self.at(begins_s, _call(self._say, Lost(station.station_id)))
             self.at(ends_s, _call(self._return, station))
@@ -195,10 +208,17 @@ class World:
             self._follow(key, self.sockets[key].session)
         if not station.temper.is_away(self.now_s):
             self._say(Lost(station.station_id))
-            self.at(self.now_s + 20.0, _call(self._say, Connected(station.station_id, booted=True)))
+            self.at(self.now_s + _BOOTS_S, _call(self._connect, station, True))
+
+    def _connect(self, station: SimStation, booted: bool) -> None:  # noqa: FBT001 -- a fact, not a mode
+        self._say(Connected(station.station_id, booted))
+        for evse_id in station.hardware_a:
+            key = (station.station_id, evse_id)
+            if self.sockets[key].visit is None:
+                self._say(Freed(key))
 
     def _return(self, station: SimStation) -> None:
-        self._say(Connected(station.station_id, booted=False))
+        self._connect(station, booted=False)
         queued, self._queued[station.station_id] = self._queued[station.station_id], []
         for fact in queued:
             self._say(fact)
@@ -272,14 +292,15 @@ class World:
         if ask.asking == "clear":
             outcome = station.clear(key[1], ask.slot)
         elif ask.asking == "set":
-            outcome = station.put(key[1], ask.slot, ask.profile, in_transaction=socket.visit is not None)
+            running = socket.visit is not None and ask.session in (None, socket.session)
+            outcome = station.put(key[1], ask.slot, ask.profile, in_transaction=running)
         elif ask.asking != "report":
             socket.stopped = ask.asking == "stop"
         changes = (self.now_s, *ask.profile.changes())
         for at_s in changes:
             if at_s >= self.now_s:
                 self.at(at_s + station.temper.obeys_s, _call(self._follow, key, socket.session))
-        allows_a = station.allows_a(key[1], self.now_s) if ask.asking == "report" else None
+        allows_a = station.says_a(key[1], self.now_s) if ask.asking == "report" else None
         if station.temper.is_away(self.now_s):
             self._say(Answered(ask, "timed out"))
         else:
