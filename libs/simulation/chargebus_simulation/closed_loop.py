@@ -8,6 +8,7 @@ import msgspec
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
+from chargebus_smart_charging.planning.domain.due import next_due
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import Memory
 from chargebus_smart_charging.planning.domain.problem import Plan, Problem
@@ -193,7 +194,7 @@ class ClosedLoop:
         before, after, bounds = self._counted(sighted, decision, now)
         return Decided(
             asks=tuple(_ask(key, order) for key, step in decision.steps.items() for order in step.orders),
-            again_s=now_s + self._place.site.policy.interval_s,
+            again_s=_seconds(next_due(known, decision)),
             counted_a=after,
             bounds_a=bounds,
             before_a=before,
@@ -212,9 +213,16 @@ class ClosedLoop:
     def _counted(
         self, sighted: Sighted, decision: Decision, now: datetime
     ) -> tuple[dict[str, PerPhase], dict[EvseKey, PerPhase], dict[str, PerPhase]]:
-        """Return what was counted on each node, what is counted now at each EVSE, and what each node may carry."""
+        """Return what was counted on each node, what is counted now at each EVSE, and what each node may carry.
+
+        Whom this decision finds out to disobey was promised nothing by it.
+        """
         before = {node.node_id: node.counted_a for node in decision.nodes}
-        after = {each.key: counted(decision.steps[each.key].steered, each.steerable, now) for each in sighted.found}
+        after = {}
+        for each in sighted.found:
+            steered = decision.steps[each.key].steered
+            found_out = steered.disobeys_since is not None and each.steered.disobeys_since is None
+            after[each.key] = each.counted if found_out else counted(steered, each.steerable, now)
         bounds = {node.node_id: node.limit_a for node in decision.nodes if node.limit_a is not None}
         return before, after, bounds
 

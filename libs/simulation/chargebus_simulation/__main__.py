@@ -1,0 +1,86 @@
+"""`python -m chargebus_simulation days`, `… compare`: what proves smart charging, at its full length."""
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from chargebus_smart_charging.planning.domain.problem import Problem
+
+from chargebus_simulation.comparison import EVSES, Contender, as_json, compared, plot, table
+from chargebus_simulation.days import Day, Days, simulated_day
+from chargebus_simulation.policies import POLICIES, Shares
+
+FOLDER: Final = Path("docs/benchmarks")
+
+
+def main() -> int:
+    """Run what is asked for; 1 where a property did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m chargebus_simulation", description=__doc__)
+    parts = parser.add_subparsers(required=True)
+    days = parts.add_parser("days", help="seeded days of small sites with stations that deviate: what must hold")
+    days.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    days.add_argument("--count", type=int, default=10_000, help="how many days (10000)")
+    days.add_argument("--log", type=Path, help="a file with a line for each day; days that it has are not run again")
+    days.add_argument("--out", type=Path, help="the JSON file of what they came to")
+    days.set_defaults(run=_days)
+    compare = parts.add_parser("compare", help="ways of planning on the same days: a table, JSON and a chart")
+    compare.add_argument("--days", type=int, default=3, help="how many days of each site (3)")
+    compare.add_argument("--sites", nargs="+", choices=tuple(EVSES), default=tuple(EVSES), metavar="SITE")
+    compare.add_argument("--out", type=Path, default=FOLDER, help=f"the folder ({FOLDER})")
+    compare.set_defaults(run=_compare)
+    chosen = parser.parse_args()
+    return int(chosen.run(chosen))
+
+
+def _days(chosen: argparse.Namespace) -> int:
+    began = time.process_time()
+    days = Days()
+    known: dict[int, Day] = {}
+    if chosen.log is not None and chosen.log.exists():
+        lines = chosen.log.read_text().splitlines()
+        known = {day.seed: day for day in (msgspec.json.decode(line, type=Day) for line in lines)}
+    for seed in range(chosen.first, chosen.first + chosen.count):
+        day = known.get(seed) or simulated_day(seed)
+        days.add(day)
+        if seed in known:
+            continue
+        for breach in day.breaches:
+            _say(f"day {seed}: {breach}")
+        if chosen.log is not None:
+            with chosen.log.open("a") as log:
+                log.write(msgspec.json.encode(day).decode() + "\n")
+    summary = msgspec.to_builtins(asdict(days)) | {"cpu_s": round(time.process_time() - began, 1)}
+    _say(msgspec.json.format(msgspec.json.encode(summary)).decode())
+    if chosen.out is not None:
+        chosen.out.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    return int(bool(days.breaching))
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    _say(table(()))
+    figures = compared(contenders(), chosen.sites, range(1, chosen.days + 1), _say)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "smart-charging.json").write_bytes(msgspec.json.format(msgspec.json.encode(as_json(figures))) + b"\n")
+    (chosen.out / "smart-charging-table.md").write_text(table(figures) + "\n")
+    (chosen.out / "smart-charging.svg").write_text(plot(figures))
+    return 0
+
+
+def contenders() -> list[Contender]:
+    """Return the ways of planning that are compared, ours last."""
+    others = [Contender(name, policy) for name, policy in POLICIES.items()]
+    return [*others, *ours()]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
