@@ -4,16 +4,15 @@ import argparse
 import sys
 import time
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from chargebus_smart_charging.planning.domain.problem import Problem
 
 from chargebus_simulation.comparison import EVSES, Contender, as_json, compared, plot, table
 from chargebus_simulation.days import Day, Days, simulated_day
-from chargebus_simulation.policies import POLICIES, Shares
+from chargebus_simulation.ours import OURS
+from chargebus_simulation.policies import POLICIES
 
 FOLDER: Final = Path("docs/benchmarks")
 
@@ -74,7 +73,7 @@ def _compare(chosen: argparse.Namespace) -> int:
 def contenders() -> list[Contender]:
     """Return the ways of planning that are compared, ours last."""
     others = [Contender(name, policy) for name, policy in POLICIES.items()]
-    return [*others, *ours()]
+    return [*others, *OURS]
 
 
 def _say(line: str) -> None:

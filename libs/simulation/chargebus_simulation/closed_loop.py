@@ -96,8 +96,8 @@ class ClosedLoop:
         return self._ears[type(fact)](fact, _at(now_s))
 
     def _connected(self, fact: Connected, at: datetime) -> bool:
-        for key, known in self._of_station(fact.station_id):
-            known = steering.connected(known, at)
+        for key, before in self._of_station(fact.station_id):
+            known = steering.connected(before, at)
             self._steered[key] = steering.booted(known, at, self._steerable(key)) if fact.booted else known
         return True
 

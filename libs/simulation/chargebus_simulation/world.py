@@ -168,7 +168,7 @@ class World:
 
     def _plan_station(self, station: SimStation) -> None:
         temper = station.temper
-        self.at(0.0, _call(self._connect, station, True))
+        self.at(0.0, lambda: self._connect(station, booted=True))
         for begins_s, ends_s in temper.away:
             self.at(begins_s, _call(self._say, Lost(station.station_id)))
             self.at(ends_s, _call(self._return, station))
@@ -208,9 +208,9 @@ class World:
             self._follow(key, self.sockets[key].session)
         if not station.temper.is_away(self.now_s):
             self._say(Lost(station.station_id))
-            self.at(self.now_s + _BOOTS_S, _call(self._connect, station, True))
+            self.at(self.now_s + _BOOTS_S, lambda: self._connect(station, booted=True))
 
-    def _connect(self, station: SimStation, booted: bool) -> None:  # noqa: FBT001 -- a fact, not a mode
+    def _connect(self, station: SimStation, *, booted: bool) -> None:
         self._say(Connected(station.station_id, booted))
         for evse_id in station.hardware_a:
             key = (station.station_id, evse_id)

@@ -239,6 +239,14 @@ def test_a_station_that_refuses_0_is_told_its_least_current_and_counted_at_it():
     assert done.steered.rung == "TxProfile"
 
 
+def test_a_station_that_refuses_a_0_to_come_is_told_its_least_current_there():
+    refused = all_accepted(step(charging(), 10.0, STEERABLE, NOW, ((after(600), 0.0),)), NOW, "refused")
+    (order,) = step(refused, 10.0, STEERABLE, after(1), ((after(600), 0.0),)).orders
+
+    assert order.rung == "TxProfile"
+    assert order.levels == ((after(1), 10.0), (after(600), 6.0))
+
+
 def steering_takes_zero(steered: Steered) -> bool:
     return not steered.zero_refused
 
@@ -364,6 +372,15 @@ def test_a_reading_before_the_grace_is_over_is_no_disobedience():
 
     assert step(reduced, 10.0, STEERABLE, after(130)).steered.disobeys_since is None
     assert step(draws(reduced, 20.0, after(132)), 10.0, STEERABLE, after(132)).steered.disobeys_since is not None
+
+
+def test_a_reading_of_just_before_a_limit_fell_by_itself_is_no_disobedience():
+    steered = charging()
+    steered = all_accepted(step(steered, 16.0, STEERABLE, NOW, ((after(600), 10.0),)), NOW)
+    seen = draws(draws(steered, 16.0, after(500)), 16.0, after(599))
+    reduced = all_accepted(step(seen, 6.0, STEERABLE, after(620)), after(621))
+
+    assert step(reduced, 6.0, STEERABLE, after(622)).steered.disobeys_since is None
 
 
 def test_who_obeys_again_is_counted_by_its_limit_and_the_alert_is_over():

@@ -232,6 +232,30 @@ def test_what_tapers_is_learned_anew():
     assert known.most_a == 10.0
 
 
+def test_a_vehicle_that_draws_nothing_at_a_small_limit_is_taken_to_need_more():
+    nothing = (0.0, 0.0, 0.0)
+    known = taught(*[SIXTEEN] * 3)
+    for limit_a, least_a in ((6.0, 8.0), (8.0, 10.0), (12.0, 14.0)):
+        known = taught(*[nothing] * 3, allowed=Allowed(limit_a, NOW - timedelta(hours=1)), known=known)
+
+        assert (known.least_a, known.most_a) == (least_a, 17.0)
+
+
+def test_a_vehicle_that_draws_nothing_at_a_large_limit_needs_nothing_whatever_it_is_given_then():
+    nothing = (0.0, 0.0, 0.0)
+    full = taught(*[nothing] * 3)
+    after = taught(*[nothing] * 9, allowed=Allowed(6.0, NOW - timedelta(hours=1)), known=full)
+
+    assert (full.most_a, full.least_a) == (1.0, 0.0)
+    assert (after.most_a, after.least_a) == (1.0, 0.0)
+
+
+def test_a_vehicle_that_draws_less_than_it_was_taken_to_need_is_known_better():
+    known = learn(Learned(least_a=10.0), drawing(each_a=(7.0, 0.0, 0.0)), Allowed(7.0, NOW))
+
+    assert known.least_a == 0.0
+
+
 @given(
     st.lists(st.tuples(*[st.floats(0, 40)] * 3), min_size=1, max_size=12),
     st.floats(6, 32),

@@ -83,7 +83,8 @@ async def _samples(batch: Batch, messages: Sequence[_MeterReadings]) -> dict[Evs
 def _teaches(before: Vehicle | None, after: Vehicle) -> bool:
     known = before.learned if before is not None else None
     learned = after.learned
-    return known is None or (known.phases, known.most_a) != (learned.phases, learned.most_a)
+    taught = (learned.phases, learned.most_a, learned.least_a)
+    return known is None or (known.phases, known.most_a, known.least_a) != taught
 
 
 async def plan_soon(batch: Batch, keys: Collection[EvseKey]) -> None:

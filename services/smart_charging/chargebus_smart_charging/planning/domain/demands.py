@@ -112,6 +112,8 @@ def _currents(vehicle: Vehicle, place: Place) -> tuple[float, float, str]:
     ev, learned = vehicle.ev, vehicle.learned
     if ev is not None and ev.min_a is not None:
         least_a = max(least_a, min(ev.min_a, most_a))
+    if place.takes_zero:
+        least_a = max(least_a, min(learned.least_a, most_a))
     for cap_a, why in (
         (_of_ev(ev, evse, vehicle), "vehicle says that it takes no more"),
         (_stepped(learned.most_a, evse), "vehicle has drawn no more"),

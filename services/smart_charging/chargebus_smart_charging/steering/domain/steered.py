@@ -273,7 +273,7 @@ def allowed_when_seen_a(steered: Steered, steerable: Steerable) -> float:
     held_a = max(_most_a(steered, at), _most_a(steered, at - steerable.grace))
     settling = steered.settling
     if settling is not None and at < settling.since + steerable.grace:
-        return max(held_a, settling.from_a)
+        return max(held_a, settling.from_a, settling.before_a or 0.0)
     return held_a
 
 
@@ -351,7 +351,7 @@ def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: 
     if answer in ("accepted", "undelivered"):
         strikes = before.strikes if steered.disobeys_since is not None else 0
         return msgspec.structs.replace(steered, **{retry: Retry(strikes, before.at if strikes else None)})
-    if answer == "refused" and not order.limit_a and not steered.zero_refused:
+    if answer == "refused" and not steered.zero_refused and any(not amperes for _, amperes in order.levels):
         return msgspec.structs.replace(steered, zero_refused=True)
     after = msgspec.structs.replace(steered, **{retry: before.again(at)})
     if name == "limit" and (answer == "unsupported" or (answer == "refused" and before.strikes + 1 >= STRIKES)):
