@@ -64,6 +64,17 @@ async def test_another_stop_of_a_transaction_does_not_replace_the_first_one(raw_
     assert (session["energy_wh"], session["flags"]) == (2000, ["settled_before"])
 
 
+async def test_a_stop_that_lost_its_id_ends_the_one_of_its_card(raw_station, ended_sessions):
+    async with raw_station("1.6") as station:
+        await station.call("StartTransaction", v16.start(ago(60), 1000, "ALICE", 1))
+        await station.call("StartTransaction", v16.start(ago(59), 1000, "BOB", 2))
+        await station.call("StopTransaction", v16.stop(-1, ago(50), 3000, idTag="BOB"))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["id_token"], session["evse_id"], session["energy_wh"], session["flags"]) == ("BOB", 2, 2000, [])
+
+
 @pytest.mark.parametrize("lost", [-1, 0, 999_999_999])
 async def test_a_stop_that_lost_its_id_ends_what_is_charging(raw_station, ended_sessions, lost):
     async with raw_station("1.6") as station:

@@ -1,7 +1,7 @@
 """Who pays: what is told of the driver somewhere in a transaction is not lost."""
 
 import pytest
-from chargebus_testkit.raw import v201
+from chargebus_testkit.raw import v16, v201
 from chargebus_testkit.raw.times import ago
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +26,22 @@ async def test_who_shows_a_card_later_pays(raw_station, ended_sessions, before):
         2000,
         [],
     )
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_a_token_that_nobody_can_read_is_told(raw_station, ended_sessions, version):
+    async with raw_station(version) as station:
+        if version == "1.6":
+            begun = await station.call("StartTransaction", v16.start(ago(30), 1000) | {"idTag": {"tag": "ALICE"}})
+            await station.call("StopTransaction", v16.stop(begun["transactionId"], ago(10), 3000))
+        else:
+            unreadable = {"idToken": {"tag": "ALICE"}}
+            await station.call("TransactionEvent", v201.started("t", 0, ago(30), 1000, "") | unreadable)
+            await station.call("TransactionEvent", v201.ended("t", 1, ago(10), 3000))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["energy_wh"], session["billable"], session["flags"]) == (2000, False, ["token_unreadable"])
 
 
 async def test_a_second_card_is_shown_and_does_not_pay(raw_station, ended_sessions, api):

@@ -213,10 +213,24 @@ def test_a_stop_that_lost_its_id_ends_the_one_transaction_that_is_charging(state
     assert "identity_in_doubt" not in state.recorded[-1].summary.flags
 
 
+def test_a_stop_that_lost_its_id_ends_the_only_one_of_its_card_among_several(state, say):
+    say(state, "StartTransaction", start("card", connector=2))
+    say(state, "StartTransaction", START)
+    say(state, "StopTransaction", NO_ID.replace(b'"meterStop"', b'"idTag":"good","meterStop"'))
+
+    last = state.recorded[-1]
+    assert (last.session.transaction_id, last.summary.energy_wh, last.summary.flags) == (
+        "1002",
+        1400,
+        ("clock_implausible",),
+    )
+
+
 @pytest.mark.parametrize(
     ("others", "stop"),
     [
         ([start("card", connector=2)], NO_ID),
+        ([start("good", connector=2)], NO_ID.replace(b'"meterStop"', b'"idTag":"good","meterStop"')),
         ([], NO_ID.replace(b'"meterStop"', b'"idTag":"card","meterStop"')),
         ([], NO_ID.replace(b"T13:00", b"T11:00")),
         ([], NO_ID.replace(b"1500", b"99")),

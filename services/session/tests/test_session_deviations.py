@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
+from chargebus_ocppj.deviations import encode_deviations
 from chargebus_ocppj.mending import examine
 from chargebus_session.routes import ROUTES
 from chargebus_session.tokens.domain import id_token
-from chargebus_session.transactions.domain.events import SEQUENCE_MISSING, TIMESTAMP_UNREADABLE
+from chargebus_session.transactions.domain.events import PAYER_UNREADABLE, SEQUENCE_MISSING, TIMESTAMP_UNREADABLE
 from chargebus_session.transactions.domain.fold import gaps, merge
 
 AT = "2025-06-01T11:59:00Z"
@@ -31,7 +33,9 @@ def read(frame):
         examined = examine(version, action, json.dumps(payload).encode())
         assert examined.deviations
         assert examined.payload is not None
-        return ROUTES[version, action].read(frame(version, action, examined.payload))
+        deviations = encode_deviations(examined.deviations)
+        made = msgspec.structs.replace(frame(version, action, examined.payload), deviations=deviations)
+        return ROUTES[version, action].read(made)
 
     return read
 
@@ -99,6 +103,23 @@ def test_a_start_without_its_meter_is_a_start_without_a_reading(read):
 )
 def test_a_stop_that_deviates_is_the_stop_that_is_meant(read, right, change, meant):
     assert read("1.6", "StopTransaction", STOP | change) == right("1.6", "StopTransaction", STOP | meant)
+
+
+@pytest.mark.parametrize("token", [{"idTag": "TAG"}, {"type": "ISO14443"}, [], {"idToken": {"idToken": "TAG"}}])
+def test_an_event_whose_token_nobody_can_read_is_marked(read, token):
+    started = {"eventType": "Started", "triggerReason": "Authorized"}
+    event = read("2.0.1", "TransactionEvent", ENDED | started | {"idToken": token}).event
+
+    assert (event.token, event.flags) == (None, (PAYER_UNREADABLE,))
+
+
+def test_a_start_whose_token_nobody_can_read_is_marked(read):
+    assert read("1.6", "StartTransaction", START | {"idTag": {"a": "TAG"}}).event.flags == (PAYER_UNREADABLE,)
+
+
+@pytest.mark.parametrize("token", [None, "TAG", {"idToken": "TAG"}, ["TAG"]])
+def test_an_event_whose_token_can_be_read_or_is_not_there_is_not_marked(read, token):
+    assert read("2.0.1", "TransactionEvent", ENDED | {"idToken": token}).event.flags == ()
 
 
 @pytest.mark.parametrize("said", [{"timestamp": None}, {"timestamp": "when?"}, {"timestamp": 0}, {"timestamp": {}}])

@@ -7,10 +7,12 @@ from math import isfinite
 from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
+from chargebus_events.frames import Frame
+from chargebus_ocppj.deviations import decode_deviations
 from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.timestamps import parse_timestamp
 
-from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Sample, clock_flags
+from chargebus_session.transactions.domain.events import PAYER_UNREADABLE, TIMESTAMP_UNREADABLE, Sample, clock_flags
 
 _DIGEST_BYTES: Final = 12
 
@@ -76,6 +78,14 @@ def moment(value: str, received_at: datetime) -> tuple[datetime, tuple[str, ...]
     except ValueError:
         return received_at, (TIMESTAMP_UNREADABLE,)
     return at, clock_flags(at, received_at)
+
+
+def unreadable_token(frame: Frame, member: str) -> tuple[str, ...]:
+    """Return the mark of a message whose token was left out, as nobody can read it."""
+    if not frame.deviations:
+        return ()
+    lost = any(each.kind == "unreadable" and each.path == member for each in decode_deviations(frame.deviations))
+    return (PAYER_UNREADABLE,) if lost else ()
 
 
 def moment_text(value: str) -> str:

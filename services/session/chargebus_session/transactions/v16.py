@@ -28,6 +28,7 @@ from chargebus_session.transactions.payload import (
     may_hold_energy,
     moment,
     moment_text,
+    unreadable_token,
     watt_hours,
 )
 
@@ -104,7 +105,7 @@ def start_transaction(frame: Frame) -> Report:
         evse_id=request.connector_id,
         connector_id=min(request.connector_id, 1),
         samples=_register(at, request.meter_start, BEGIN),
-        flags=flags,
+        flags=(*flags, *unreadable_token(frame, "idTag")),
         content=fingerprint(start),
     )
     return Report(frame.station_id, VERSION, Reference(start=start), event)

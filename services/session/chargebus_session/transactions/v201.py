@@ -25,6 +25,7 @@ from chargebus_session.transactions.payload import (
     members,
     moment,
     moment_text,
+    unreadable_token,
     watt_hours,
 )
 
@@ -100,6 +101,7 @@ def transaction_event(frame: Frame) -> Report:
     at, flags = moment(request.timestamp, frame.received_at)
     info = request.transaction_info
     number, unnumbered = _number(request, at)
+    starts = request.event_type != "Ended" and request.trigger_reason not in _STOPPING
     event = Event(
         number=number,
         kind=request.event_type,
@@ -108,14 +110,14 @@ def transaction_event(frame: Frame) -> Report:
         trigger=clean(request.trigger_reason),
         offline=request.offline,
         token=read_token(request.id_token) if request.id_token else None,
-        starts=request.event_type != "Ended" and request.trigger_reason not in _STOPPING,
+        starts=starts,
         evse_id=request.evse.id if request.evse else None,
         connector_id=request.evse.connector_id if request.evse else None,
         charging_state=clean(info.charging_state),
         reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
         samples=energy_samples(request.meter_value, frame.received_at, _watt_hours) if request.meter_value else (),
-        flags=(*flags, *unnumbered),
+        flags=(*flags, *unnumbered, *(unreadable_token(frame, "idToken") if starts else ())),
         content=_content(frame),
     )
     transaction_id = clean(info.transaction_id)

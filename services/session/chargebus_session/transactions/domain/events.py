@@ -16,6 +16,8 @@ CLOCK_IMPLAUSIBLE: Final = "clock_implausible"
 TIMESTAMP_UNREADABLE: Final = "timestamp_unreadable"
 SEQUENCE_MISSING: Final = "sequence_number_missing"
 """The mark of an event that came without its seqNo: `number` only says where it stands among others."""
+PAYER_UNREADABLE: Final = "token_unreadable"
+"""The mark of an event that told who charges, in a way that nobody can read."""
 CLOCKLESS: Final = frozenset({CLOCK_IMPLAUSIBLE, TIMESTAMP_UNREADABLE})
 """Marks of a time that tells nothing, so that two of them may be the same by chance."""
 

@@ -46,13 +46,17 @@ def meant(sessions: Sequence[Session], event: Event) -> Session | None:
 def charging(unfinished: Sequence[Session], report: Report) -> Session | None:
     """Return the session that a station ends without knowing its id: the only one that is charging there.
 
-    It is by the same card, or none is presented, and neither its time nor its meter began after the end.
+    It is by the same card, or none is presented, and neither its time nor its meter began after the end. Of several, it
+    is the only one by the card that is presented.
     """
+    token = report.event.token
+    if len(unfinished) > 1:
+        unfinished = [each for each in unfinished if token and each.fold.token and each.fold.token.key == token.key]
     if len(unfinished) != 1:
         return None
     [session] = unfinished
     event, fold = report.event, session.fold
-    same_card = event.token is None or fold.token is None or event.token.key == fold.token.key
+    same_card = token is None or fold.token is None or token.key == fold.token.key
     began = session.begun_at <= event.happened_at + CLOCKS_APART
     lowest_wh = min((reading.wh for each in fold.registers.values() for reading in each.readings()), default=0.0)
     risen = all(sample.wh >= lowest_wh for sample in event.samples)
