@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 
 FLEET ?= 12
+DEPOT ?= 6
 OCPP_PORT ?= 9310
 HTTP_PORT ?= 8310
 DATA ?= .data
@@ -20,12 +21,12 @@ help: ## list these targets
 	@echo "Chargebus: a charging station management system on Kafka. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 |\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 	@echo
-	@echo "make run takes FLEET (simulated stations, 0 for none), OCPP_PORT, HTTP_PORT and DATA (its folder):"
-	@echo "  make run FLEET=0 OCPP_PORT=9410 HTTP_PORT=8410 DATA=some/folder"
+	@echo "make run takes FLEET and DEPOT (simulated stations, 0 for none), OCPP_PORT, HTTP_PORT and DATA (its folder):"
+	@echo "  make run FLEET=0 DEPOT=0 OCPP_PORT=9410 HTTP_PORT=8410 DATA=some/folder"
 	@echo "make test and test-quick take TESTS, and WORKERS (how many run them):  make test TESTS=services/session WORKERS=2"
 
 run: $(READY) ## start Kafka, PostgreSQL, all services and a simulated fleet; Ctrl-C stops everything
-	@exec $(BIN)/chargebus run --fleet $(FLEET) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data "$(DATA)"
+	@exec $(BIN)/chargebus run --fleet $(FLEET) --depot $(DEPOT) --ocpp-port $(OCPP_PORT) --http-port $(HTTP_PORT) --data "$(DATA)"
 
 test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
 	@$(PYTEST) $(TESTS)

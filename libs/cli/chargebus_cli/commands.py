@@ -22,7 +22,7 @@ def run(chosen: argparse.Namespace) -> int:
     from chargebus_cli import whole
     from chargebus_cli.wanted import Wanted
 
-    wanted = Wanted(chosen.fleet, chosen.ocpp_port, chosen.http_port, chosen.data)
+    wanted = Wanted(chosen.fleet, chosen.depot, chosen.ocpp_port, chosen.http_port, chosen.data)
     return _asyncio(whole.run(wanted, os.environ))
 
 
@@ -35,7 +35,8 @@ def simulate(chosen: argparse.Namespace) -> int:
     if not key:
         message = "simulate needs an API key: --key, or CHARGEBUS_API_KEY (`chargebus run` prints one)"
         raise CommandError(message)
-    return _asyncio(simulation.run(simulation.Target(chosen.fleet, chosen.ocpp, chosen.http, key, chosen.keep)))
+    target = simulation.Target(chosen.fleet, chosen.depot, chosen.ocpp, chosen.http, key, chosen.keep)
+    return _asyncio(simulation.run(target))
 
 
 def bench(chosen: argparse.Namespace) -> int:

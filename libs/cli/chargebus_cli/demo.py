@@ -23,8 +23,13 @@ _REFUSED: Final[tuple[dict[str, Any], ...]] = (
     {"id_token": "DEMOEXPIRED", "expires_at": datetime(2024, 1, 1, tzinfo=UTC).isoformat(), "note": "demo: expired"},
 )
 
-TOKENS: Final = (*_DRIVERS, *_REFUSED)
+_AT_THE_DEPOT: Final[tuple[dict[str, Any], ...]] = tuple(
+    {"id_token": f"DEPOT{number:04}", "note": f"demo driver {number} of the depot"} for number in range(1, 13)
+)
+
+TOKENS: Final = (*_DRIVERS, *_AT_THE_DEPOT, *_REFUSED)
 GOOD: Final = tuple(str(token["id_token"]) for token in _DRIVERS)
+OF_THE_DEPOT: Final = tuple(str(token["id_token"]) for token in _AT_THE_DEPOT)
 DOUBTFUL: Final = tuple(str(token["id_token"]) for token in _REFUSED)
 
 HABITS: Final[Mapping[str, frozenset[Habit]]] = {
@@ -61,17 +66,29 @@ class DemoApi:
         _keep(kept, known)
         return {station: known[station] for station in stations}
 
+    async def describe(self, site_id: str, site: dict[str, Any]) -> None:
+        """Describe a site, unless there is one of this id: it may have been changed since."""
+        path = f"/v1/sites/{site_id}"
+        if (await self._answer("GET", path)).status_code == HTTPStatus.NOT_FOUND:
+            _found(path, await self._answer("PUT", path, site))
+
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return _found(path, await self._answer("POST", path, body))
+
+    async def _answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
-            answer = await self._client.post(path, json=body)
+            return await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             message = f"the HTTP API at {self._client.base_url} does not answer: {error!r}"
             raise CommandError(message) from error
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            message = f"the HTTP API refused {path}: {answer.text}"
-            raise CommandError(message)
-        found: dict[str, Any] = answer.json()
-        return found
+
+
+def _found(path: str, answer: httpx.Response) -> dict[str, Any]:
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        message = f"the HTTP API refused {path}: {answer.text}"
+        raise CommandError(message)
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def _kept(path: Path) -> dict[str, str]:

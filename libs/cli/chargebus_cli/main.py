@@ -85,6 +85,7 @@ def _add_run(offered: Offered) -> None:
     run.add_argument("services", nargs="*", metavar="SERVICE", help="run only these; all, embedded, without a name")
     whole = run.add_argument_group("the whole system")
     whole.add_argument("--fleet", type=_count, default=12, metavar="N", help="simulated stations, 0 for none (12)")
+    whole.add_argument("--depot", type=_count, default=6, metavar="N", help="more at a depot, at most 6 (6)")
     whole.add_argument("--ocpp-port", type=_port, default=9310, metavar="PORT", help="where stations connect (9310)")
     whole.add_argument("--http-port", type=_port, default=8310, metavar="PORT", help="where the HTTP API is (8310)")
     whole.add_argument("--data", type=Path, default=Path(".data"), metavar="FOLDER", help="what is kept (.data)")
@@ -99,6 +100,7 @@ def _add_simulate(offered: Offered) -> None:
         "Registers simulated stations (1.6, 2.0.1 and 2.1) over the HTTP API and lets them live a day at speed.",
     )
     simulate.add_argument("--fleet", type=_count, default=12, metavar="N", help="how many stations (12)")
+    simulate.add_argument("--depot", type=_count, default=6, metavar="N", help="more at a depot, at most 6 (6)")
     simulate.add_argument(
         "--ocpp", default="ws://127.0.0.1:9310/ocpp", metavar="URL", help="the edge, without a station"
     )

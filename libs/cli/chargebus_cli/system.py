@@ -99,4 +99,6 @@ class System:
         wanted, folder = self.wanted, self.folder
         key = folder.admin_key.read_text(encoding="utf-8").strip()
         say(_WELCOME.format(ocpp=wanted.ocpp_url, http=wanted.http_url, key=key, folder=folder.path))
-        await simulate.live(simulate.Target(wanted.fleet, wanted.ocpp_url, wanted.http_url, key, folder.demo))
+        await simulate.live(
+            simulate.Target(wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo)
+        )

@@ -8,9 +8,10 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asks for: `fleet` simulated stations, two ports, and where everything is kept."""
+    """What the user asks for: simulated stations, some at a depot; two ports; and where everything is kept."""
 
     fleet: int
+    depot: int
     ocpp_port: int
     http_port: int
     data: Path

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.server
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "chargebus"
 FLEET = 3
+DEPOT = 2
 PATIENCE_S = 120
 
 
@@ -40,9 +41,10 @@ class Run:
 
 
 @contextmanager
-def running(data: Path, fleet: int = FLEET) -> Iterator[Run]:
+def running(data: Path, fleet: int = FLEET, depot: int = DEPOT) -> Iterator[Run]:
     ocpp, http = free_port(), free_port()
-    arguments = ["--fleet", str(fleet), "--data", str(data), "--ocpp-port", str(ocpp), "--http-port", str(http)]
+    fleets = ["--fleet", str(fleet), "--depot", str(depot)]
+    arguments = [*fleets, "--data", str(data), "--ocpp-port", str(ocpp), "--http-port", str(http)]
     process = subprocess.Popen(
         [PROGRAM, "run", *arguments],
         stdout=subprocess.PIPE,
@@ -82,12 +84,13 @@ def ctrl_c(run: Run) -> int:
 def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
     data = tmp_path / "data"
     with running(data) as first:
-        sleep_until(lambda: len(first.get("/v1/stations?connected=true")) == FLEET, PATIENCE_S)
+        sleep_until(lambda: len(first.get("/v1/stations?connected=true")) == FLEET + DEPOT, PATIENCE_S)
         sleep_until(lambda: first.get("/v1/sessions") != [], PATIENCE_S)
         tokens = {token["id_token"]: token for token in first.get("/v1/tokens")}
         assert tokens["DEMOBLOCKED"]["blocked"]
         assert tokens["DEMOEXPIRED"]["expires_at"]
         sleep_until(lambda: len(first.get("/v1/deviations")) >= 3, PATIENCE_S)  # of the fleet's habits
+        assert first.api.get("/v1/sites/depot").json()["nodes"][0]["capacity"]["phase_a"] == 63
         assert (data / "admin-key").stat().st_mode & 0o077 == 0
         family = psutil.Process(first.process.pid).children(recursive=True)
         kept = {session["session_id"] for session in first.get("/v1/sessions")}
@@ -104,13 +107,13 @@ def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
             line for line in first.printed if "admin API key" in line
         ]
         assert kept <= {session["session_id"] for session in second.get("/v1/sessions?limit=500")}
-        sleep_until(lambda: len(second.get("/v1/stations?connected=true")) == FLEET, PATIENCE_S)
+        sleep_until(lambda: len(second.get("/v1/stations?connected=true")) == FLEET + DEPOT, PATIENCE_S)
         assert ctrl_c(second) == 0
 
 
 @pytest.mark.timeout(200)
 def test_kill_9_leaves_no_process_behind(tmp_path):
-    with running(tmp_path / "data", fleet=0) as run:
+    with running(tmp_path / "data", fleet=0, depot=0) as run:
         family = psutil.Process(run.process.pid).children(recursive=True)
         assert {"postgres"} <= {child.name() for child in family}
 
@@ -125,7 +128,7 @@ def test_kill_9_leaves_no_process_behind(tmp_path):
 @pytest.mark.timeout(200)
 def test_its_log_tells_of_a_frame_that_is_refused(tmp_path):
     data = tmp_path / "data"
-    with running(data, fleet=0) as run:
+    with running(data, fleet=0, depot=0) as run:
         new = run.api.post("/v1/stations", json={"station_id": "S1"}).raise_for_status().json()
         credentials = b64encode(f"S1:{new['password']}".encode()).decode()
         with connect(
@@ -146,7 +149,7 @@ def test_its_log_tells_of_a_frame_that_is_refused(tmp_path):
 @pytest.mark.timeout(400)
 @pytest.mark.real_broker
 def test_a_server_that_ends_ends_the_system_with_a_line_that_says_so(tmp_path, kafka):
-    with running(tmp_path / "data", fleet=0) as run:
+    with running(tmp_path / "data", fleet=0, depot=0) as run:
         (java,) = [each for each in psutil.Process(run.process.pid).children(recursive=True) if "java" in each.name()]
         java.kill()
         assert run.process.stdout is not None

@@ -23,7 +23,7 @@ seven in the morning, and goes on at normal speed when it has caught up with the
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +35,8 @@ from chargebus_ocppj.versions import Version
 
 from chargebus_station import arrivals, incidents
 from chargebus_station.arrivals import Drivers
-from chargebus_station.charging import Outlet, power_w
+from chargebus_station.charging import Outlet
+from chargebus_station.charging_habits import ChargingHabits
 from chargebus_station.clock import HEAD_START, ScaledClock
 from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig
 from chargebus_station.habits import Habit
@@ -48,44 +49,61 @@ CLOSING_S: Final = 5.0
 
 _LOOK_EVERY_S: Final = 300.0
 _FIRST_HOUR: Final = 7
-_AT_ONCE: Final = 0.35
-"""The share of EVSEs whose first driver comes within minutes, so that there is something to see at once."""
-
 _EVSE_START: Final = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One kind of station in the fleet."""
+class Kind:
+    """One kind of station in a fleet."""
 
     version: Version
     model: str
     outlets: tuple[Outlet, ...]
     settings: Mapping[str, str]
     energy_unit: EnergyUnit = EnergyUnit.WH
+    charging_habits: ChargingHabits = frozenset()
 
 
-_KINDS: Final = (
-    _Kind("1.6", "Duo 22", (AC_22, AC_22), {}),
-    _Kind("2.0.1", "Fast 150", (DC_150,), {}),
-    _Kind("1.6", "Wall 11", (AC_11,), {"StopTxnSampledData": "Energy.Active.Import.Register"}),
-    _Kind("2.1", "Duo 22", (AC_22, AC_22), {}),
-    _Kind("2.0.1", "Wall 11", (AC_11,), _EVSE_START),
-    _Kind("1.6", "Wall 7", (AC_7,), {}, EnergyUnit.KWH),
+TOWN: Final = (
+    Kind("1.6", "Duo 22", (AC_22, AC_22), {}),
+    Kind("2.0.1", "Fast 150", (DC_150,), {}),
+    Kind("1.6", "Wall 11", (AC_11,), {"StopTxnSampledData": "Energy.Active.Import.Register"}),
+    Kind("2.1", "Duo 22", (AC_22, AC_22), {}),
+    Kind("2.0.1", "Wall 11", (AC_11,), _EVSE_START),
+    Kind("1.6", "Wall 7", (AC_7,), {}, EnergyUnit.KWH),
 )
+
+
+@dataclass(frozen=True)
+class Life:
+    """How a fleet lives.
+
+    Attributes:
+        speed: simulated seconds in a real one, until simulated time has caught up with the wall clock.
+        begin: when simulated time begins; None is a week ago, in the morning, unless it runs at normal speed.
+        at_once: the share of EVSEs whose first driver comes within `first_within_s`.
+        mishaps: whether networks, connectors and power fail now and then.
+    """
+
+    speed: float = 60.0
+    begin: datetime | None = None
+    at_once: float = 0.35
+    first_within_s: float = 600.0
+    mishaps: bool = True
 
 
 @dataclass(frozen=True)
 class Plan:
     """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds.
 
-    `habits` are those of stations, by their identities.
+    `habits` are those of stations, by their identities; `kinds` are what they are, one after the other.
     """
 
     url: str
     passwords: Mapping[str, str]
     drivers: Drivers
-    speed: float = 60.0
+    life: Life = field(default_factory=Life)
+    kinds: Sequence[Kind] = TOWN
     seed: int | None = None
     meters: Path | None = None
     say_every_s: float = SAY_EVERY_S
@@ -108,7 +126,9 @@ class Fleet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._seed = random.SystemRandom().getrandbits(64) if plan.seed is None else plan.seed
-        self.clock = ScaledClock(plan.speed, _morning(datetime.now(UTC)) if plan.speed > 1 else None)
+        life = plan.life
+        morning = _morning(datetime.now(UTC)) if life.speed > 1 else None
+        self.clock = ScaledClock(life.speed, life.begin or morning)
         meters = _read_meters(plan.meters)
         self.stations = [
             Station(self._config(number, station_id, meters.get(station_id, 0)), self.clock)
@@ -116,7 +136,7 @@ class Fleet:
         ]
 
     def _config(self, number: int, station_id: str, register_wh: int) -> StationConfig:
-        kind = _KINDS[number % len(_KINDS)]
+        kind = self._plan.kinds[number % len(self._plan.kinds)]
         return StationConfig(
             station_id=station_id,
             version=kind.version,
@@ -131,6 +151,7 @@ class Fleet:
             register_wh=register_wh,
             history_keep=20,
             habits=self._plan.habits.get(station_id, frozenset()),
+            charging_habits=kind.charging_habits,
         )
 
     async def live(self, say: Callable[[str], None]) -> None:
@@ -149,7 +170,8 @@ class Fleet:
         async with asyncio.TaskGroup() as tasks:
             for station in self.stations:
                 rng = random.Random(f"{self._seed}/{station.config.station_id}")  # noqa: S311
-                tasks.create_task(incidents.live(station, rng))
+                if self._plan.life.mishaps:
+                    tasks.create_task(incidents.live(station, rng))
                 for evse in station.state.evses.values():
                     tasks.create_task(self._serve(station, evse))
             tasks.create_task(self._tell(say))
@@ -157,8 +179,8 @@ class Fleet:
     async def _serve(self, station: Station, evse: Evse) -> None:
         """Let driver after driver come to one EVSE."""
         rng = random.Random(f"{self._seed}/{station.config.station_id}/{evse.id}")  # noqa: S311
-        await self.clock.sleep(rng.uniform(30, 600))
-        coming = rng.random() < _AT_ONCE
+        await self.clock.sleep(rng.uniform(30, self._plan.life.first_within_s))
+        coming = rng.random() < self._plan.life.at_once
         while True:
             if coming and evse.free:
                 token = self._plan.drivers.pick(rng, self._charging())
@@ -207,7 +229,7 @@ class Fleet:
         histories = [station.history for station in self.stations]
         evses = [evse for station in self.stations for evse in station.state.evses.values()]
         charging = [evse for evse in evses if evse.charge is not None]
-        power_kw = sum(power_w(evse.charge) for evse in charging if evse.charge is not None) / 1000
+        power_kw = sum(station.power_w for station in self.stations) / 1000
         ended = sum(history.transactions_ended for history in histories)
         energy_kwh = sum(history.energy_wh for history in histories) / 1000
         online = sum(station.online for station in self.stations)
@@ -217,7 +239,7 @@ class Fleet:
             f"{_count(ended, 'charge')} done, {energy_kwh:.0f} kWh",
             *self._troubles(),
         ]
-        return f"{self.clock.now():%a %H:%M} (x{self._plan.speed:g}): {'; '.join(parts)}"
+        return f"{self.clock.now():%a %H:%M} (x{self._plan.life.speed:g}): {'; '.join(parts)}"
 
     def _troubles(self) -> list[str]:
         refused = sum(station.history.drivers_refused for station in self.stations)

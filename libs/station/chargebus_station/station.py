@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from websockets.asyncio.client import ClientConnection
 
 from chargebus_station.answering import Answering
+from chargebus_station.charging import power_w
 from chargebus_station.charging_habits import ChargingHabit
 from chargebus_station.clock import Clock, ScaledClock, happened
 from chargebus_station.config import StationConfig
@@ -99,6 +100,13 @@ class Station:
     def registration(self) -> Status:
         """What the CSMS said to the last boot notification."""
         return self._core.registration.status
+
+    @property
+    def power_w(self) -> float:
+        """What its vehicles draw at this moment."""
+        state, now = self._core.state, self._core.clock.now()
+        charges = ((evse, evse.charge) for evse in state.evses.values())
+        return sum(power_w(charge, state.limit_w(evse, now)) for evse, charge in charges if charge is not None)
 
     @property
     def queued(self) -> int:

@@ -16,7 +16,8 @@ DRIVERS = Drivers(good=("ALICE", "BOB"), doubtful=("BLOCKED",))
 
 def plan(csms, meters=None, **more):
     passwords = dict.fromkeys(fleet.station_ids(6), "secret")
-    return fleet.Plan(csms.url, passwords, DRIVERS, speed=8000, seed=1, meters=meters, say_every_s=0.05, **more)
+    life = fleet.Life(speed=8000)
+    return fleet.Plan(csms.url, passwords, DRIVERS, life=life, seed=1, meters=meters, say_every_s=0.05, **more)
 
 
 async def test_a_fleet_charges_says_so_and_ends_in_good_order(csms, tmp_path):
@@ -45,7 +46,7 @@ def blocked(csms, told):
 
 
 async def test_a_station_that_fails_ends_the_fleet_loudly(csms):
-    living = fleet.Fleet(replace(plan(csms), speed=1))
+    living = fleet.Fleet(replace(plan(csms), life=fleet.Life(speed=1)))
 
     def bug(*_args):
         raise ZeroDivisionError
