@@ -283,7 +283,7 @@ def test_the_alert_is_over_once_the_station_takes_what_it_is_told():
 
 
 def test_a_way_that_is_refused_twice_gives_way_to_the_next_one_until_the_end():
-    steerable = msgspec.structs.replace(with_policy(on_off=True), has_limit_key=True)
+    steerable = msgspec.structs.replace(with_policy(on_off=True), limit_key="Station-MaxCurrent", id_token="AB12")
     steered, rungs = charging(steerable), []
     for second in range(0, 3000, 20):
         done = step(steered, 16.0, steerable, after(second))
@@ -339,7 +339,7 @@ def test_where_there_is_one_stack_level_the_limit_ends_in_the_default():
 
 def test_a_station_that_knows_no_limits_is_stopped_and_started_where_the_site_says_so():
     steerable = msgspec.structs.replace(
-        with_policy(on_off=True), alone=False, habits=Habits(refused=("TxProfile", "TxDefaultProfile"))
+        with_policy(on_off=True), alone=False, id_token="AB12", habits=Habits(refused=("TxProfile", "TxDefaultProfile"))
     )
     stopped = step(charging(steerable), 0.0, steerable, NOW)
     assert [order.asking for order in stopped.orders] == ["suspend"]

@@ -14,6 +14,9 @@ UNLIMITED: Final = 1e6
 CLOCK_S: Final = 10.0
 """How far a station's clock may be off ours: around the end of a limit, it may draw by it, or by what holds then."""
 
+MOST_OFFLINE_S: Final = 600
+"""How long a limit holds in a station that has lost its CSMS, where it can be told that (OCPP 2.1)."""
+
 _CLOCK: Final = timedelta(seconds=CLOCK_S)
 
 Level: TypeAlias = tuple[datetime, float]
@@ -33,6 +36,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         levels: the amperes of a limit or default, never rising.
         until: when a limit ends by itself; None: it does not.
         transaction_id: the transaction that it is for.
+        phases: over how many phases it was told in watts, which fewer may draw; 0: it was told in amperes.
     """
 
     number: int
@@ -42,6 +46,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     levels: tuple[Level, ...] = ()
     until: datetime | None = None
     transaction_id: str = ""
+    phases: int = 0
 
     @property
     def limit_a(self) -> float:
@@ -74,6 +79,12 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
         """What was told last of what may hold."""
         told = (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
         return max(told, key=lambda order: order.number, default=None)
+
+    @property
+    def phases(self) -> int:
+        """The most phases over which one of those that may hold was told in watts."""
+        told = (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
+        return max((order.phases for order in told), default=0)
 
     def most_a(self, below_a: float, now: datetime) -> float:
         """Return the most amperes that it may allow now; `below_a` holds where it holds nothing."""

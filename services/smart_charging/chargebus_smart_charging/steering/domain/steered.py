@@ -11,10 +11,9 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.site import Evse, PerPhase, Policy
 from chargebus_smart_charging.steering.domain.habits import Habits, Rung
-from chargebus_smart_charging.steering.domain.held import UNLIMITED, Asking, Order, Slot
+from chargebus_smart_charging.steering.domain.held import CLOCK_S, MOST_OFFLINE_S, UNLIMITED, Asking, Order, Slot
+from chargebus_smart_charging.steering.domain.resolving import USUAL_MAX_A, USUAL_MIN_A
 
-USUAL_MAX_A: Final = 32.0
-USUAL_MIN_A: Final = 6.0
 ALL_PHASES: Final = (1, 2, 3)
 
 TOLERANCE_A: Final = 0.5
@@ -25,13 +24,15 @@ DISOBEDIENT_MARGIN: Final = 1.1
 """A station that does not obey is counted at so many times what it was seen to draw."""
 
 Use: TypeAlias = Literal["unknown", "idle", "busy"]
-Answer: TypeAlias = Literal["accepted", "refused", "unsupported", "unknown", "undelivered"]
+Answer: TypeAlias = Literal["accepted", "refused", "unsupported", "limited", "unknown", "undelivered"]
 
 STRIKES: Final = 2
 """How often in a row a way is refused, or taken and not obeyed, before the next one is tried."""
 
 _BACK_OFF: Final = timedelta(seconds=10)
 _MOST_BACK_OFF: Final = timedelta(minutes=10)
+_LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
+_LIMITED: Final = timedelta(minutes=1)
 
 
 class Steerable(msgspec.Struct, frozen=True):
@@ -44,7 +45,8 @@ class Steerable(msgspec.Struct, frozen=True):
         version: the OCPP version that its station speaks; empty: not known.
         default_a: what its station is to allow by itself.
         alone: it is the only EVSE of its station.
-        has_limit_key: its station has a configuration key for its limit.
+        limit_key: its station's configuration key for its limit; empty: it has none.
+        id_token, id_token_type: of who charges, or has charged last.
         phases: the phases of the site, from 0 to 2, that the vehicle uses; None: all of the EVSE's.
     """
 
@@ -54,7 +56,9 @@ class Steerable(msgspec.Struct, frozen=True):
     version: str = ""
     default_a: float = 0.0
     alone: bool = True
-    has_limit_key: bool = False
+    limit_key: str = ""
+    id_token: str = ""
+    id_token_type: str = ""
     phases: tuple[int, ...] | None = None
 
     @property
@@ -76,6 +80,11 @@ class Steerable(msgspec.Struct, frozen=True):
     def fresh(self) -> timedelta:
         """For how long a reading tells what is drawn."""
         return timedelta(seconds=max(2 * self.policy.interval_s, 2 * self.policy.grace_s))
+
+    @property
+    def watt_phases(self) -> int:
+        """Over how many phases its limits are told in watts; 0: they are told in amperes."""
+        return len(self.used_phases) if self.habits.unit == "W" else 0
 
     @property
     def used_phases(self) -> tuple[int, ...]:
@@ -193,8 +202,15 @@ def counted(steered: Steered, steerable: Steerable, now: datetime) -> PerPhase:
 def counted_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
     """Return the most that an EVSE may draw now, on each phase that it uses."""
     drawn_a = _drawn_a(steered, steerable, now)
-    allowed_a = min(_allowed_a(steered, steerable, now), steerable.max_a)
+    allowed_a = min(_allowed_a(steered, steerable, now) * _spread(steered, steerable), steerable.max_a)
     return allowed_a if drawn_a is None or is_within(drawn_a, allowed_a) else drawn_a
+
+
+def _spread(steered: Steered, steerable: Steerable) -> float:
+    """Return how many times its limit a phase may carry: of watts for several phases, a vehicle may draw all on one."""
+    told = max(steered.limit.phases, steered.default.phases)
+    used = len(steerable.used_phases) if steerable.phases is not None else 1
+    return max(told / used, 1.0) if told else 1.0
 
 
 def _allowed_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
@@ -301,8 +317,8 @@ def told(steered: Steered, order: Order, steerable: Steerable) -> Steered:
 def answered(steered: Steered, number: int, answer: Answer, at: datetime) -> Steered:
     """Return it after an order ended at a time; what was not told, or has ended, changes nothing.
 
-    `unsupported` is the refusal of the way itself; `unknown` an answer that never came, or cannot be understood;
-    what is `undelivered` has never reached the station.
+    `unsupported` is the refusal of the way itself; `limited` says that it is told too often; `unknown` is an answer
+    that never came, or cannot be understood; what is `undelivered` has never reached the station.
     """
     for name in ("limit", "default"):
         slot: Slot = getattr(steered, name)
@@ -351,6 +367,8 @@ def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: 
     if answer in ("accepted", "undelivered"):
         strikes = before.strikes if steered.disobeys_since is not None else 0
         return msgspec.structs.replace(steered, **{retry: Retry(strikes, before.at if strikes else None)})
+    if answer == "limited":
+        return msgspec.structs.replace(steered, **{retry: Retry(before.strikes, at + _LIMITED)})
     if answer == "refused" and not steered.zero_refused and any(not amperes for _, amperes in order.levels):
         return msgspec.structs.replace(steered, zero_refused=True)
     after = msgspec.structs.replace(steered, **{retry: before.again(at)})
@@ -415,8 +433,10 @@ def measured(steered: Steered, phase_a: PerPhase, at: datetime, steerable: Steer
 
 
 def connected(steered: Steered, at: datetime) -> Steered:
-    """Return it after its station has connected, or has connected anew."""
-    return msgspec.structs.replace(steered, online=True, online_at=at)
+    """Return it after its station has connected, or has connected anew; after long, its limit may be gone."""
+    away = steered.online_at is None or (not steered.online and at >= steered.online_at + _LONG_OFFLINE)
+    limit = steered.limit.forget() if away else steered.limit
+    return msgspec.structs.replace(steered, online=True, online_at=at, limit=limit)
 
 
 def lost(steered: Steered, at: datetime) -> Steered:

@@ -10,6 +10,7 @@ import msgspec
 from chargebus_smart_charging.steering.domain.habits import LADDER, Rung
 from chargebus_smart_charging.steering.domain.held import Asking, Level, Order
 from chargebus_smart_charging.steering.domain.steered import (
+    ALL_PHASES,
     STRIKES,
     Retry,
     Steerable,
@@ -99,9 +100,9 @@ def _is_open(rung: Rung, steerable: Steerable) -> bool:
     if rung == "ChargingStationMaxProfile":
         return steerable.alone
     if rung == "configuration key":
-        return steerable.has_limit_key and steerable.alone
+        return bool(steerable.limit_key) and steerable.alone
     if rung == "start and stop":
-        return steerable.policy.on_off
+        return steerable.policy.on_off and bool(steerable.id_token)
     return True
 
 
@@ -153,7 +154,7 @@ def _default(steered: Steered, wanted: _Wanted) -> Order | None:
     if steered.default.pending or not steered.default_retry.is_due(now):
         return None
     order = _order(steered, "default", now, "TxDefaultProfile")
-    return msgspec.structs.replace(order, levels=((now, default_a),))
+    return msgspec.structs.replace(order, levels=((now, default_a),), phases=_all_phases(steerable))
 
 
 def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
@@ -171,26 +172,31 @@ def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
     until = None if steered.rung == "configuration key" else now + timedelta(seconds=steerable.policy.profile_life_s)
     levels = _levels(steered, limit_a, wanted, until)
     order = _order(steered, "limit", now, steered.rung)
-    return msgspec.structs.replace(order, levels=levels, until=_end(steered, steerable, until))
+    return msgspec.structs.replace(
+        order, levels=levels, until=_end(steered, steerable, until), phases=steerable.watt_phases
+    )
 
 
 def _is_to_be_told(steered: Steered, limit_a: float, steerable: Steerable, now: datetime) -> bool:
     """Tell whether a limit goes out: less at once, more with some space and where it is worth it, the same to renew."""
-    newest = steered.limit.newest
-    pending = steered.limit.pending
-    if len(pending) >= _MOST_PENDING:
+    newest, pending = steered.limit.newest, steered.limit.pending
+    if len(pending) >= _MOST_PENDING or not steered.retry.is_due(now):
         return False
-    waits = not steered.retry.is_due(now)
-    if newest is None or not newest.levels or newest.rung != steered.rung or newest in steered.limit.unsure:
-        return not waits and not pending
+    if newest is None or _is_void(newest, steered, steerable):
+        return not pending
     present_a = newest.amperes_at(now)
     if limit_a < present_a - _SMALLEST_CHANGE_A:
-        return not waits
-    if waits or pending:
-        return False
-    if steered.disobeys_since is not None:
         return True
-    return _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
+    if pending:
+        return False
+    disobeys = steered.disobeys_since is not None
+    return disobeys or _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
+
+
+def _is_void(newest: Order, steered: Steered, steerable: Steerable) -> bool:
+    """Tell whether what was told last says nothing of what holds now in the way that is taken now."""
+    other_way = newest.rung != steered.rung or newest.phases != steerable.watt_phases
+    return other_way or not newest.levels or newest in steered.limit.unsure
 
 
 def _is_worth_raising(steered: Steered, by_a: float, steerable: Steerable, now: datetime) -> bool:
@@ -234,7 +240,9 @@ def _release(steered: Steered, wanted: _Wanted) -> Order | None:
         return _order(steered, "clear", now, newest.rung)
     default_a = _said_a(steered, wanted.steerable, wanted.steerable.default_a)
     if newest in steered.limit.unsure or not _is_same(newest.amperes_at(now), default_a):
-        return msgspec.structs.replace(_order(steered, "limit", now, newest.rung), levels=((now, default_a),))
+        order = _order(steered, "limit", now, newest.rung)
+        phases = _all_phases(wanted.steerable)
+        return msgspec.structs.replace(order, levels=((now, default_a),), phases=phases)
     return None
 
 
@@ -248,6 +256,11 @@ def _start_or_stop(steered: Steered, wanted: _Wanted) -> Order | None:
     if steered.use == "idle" and wanted.limit_a > 0 and steered.contained_by == "suspend":
         return _order(steered, "resume", now, steered.rung)
     return None
+
+
+def _all_phases(steerable: Steerable) -> int:
+    """Return over how many phases a default is told in watts: that of any vehicle; 0: in amperes."""
+    return len(steerable.evse.phases or ALL_PHASES) if steerable.habits.unit == "W" else 0
 
 
 def _said_a(steered: Steered, steerable: Steerable, amperes: float) -> float:

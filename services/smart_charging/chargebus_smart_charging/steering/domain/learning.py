@@ -1,0 +1,62 @@
+"""What is learned of stations of one make, model and firmware by how they answer and obey."""
+
+from typing import Final
+
+import msgspec
+
+from chargebus_smart_charging.steering.domain.habits import LADDER, Habits, Rung
+from chargebus_smart_charging.steering.domain.steered import Answer
+
+ZERO: Final = "zero"
+_REFUSALS: Final = ("refused", "unsupported")
+_ENOUGH: Final = 2
+"""How many refusals, with nothing taken in between, make a habit: one may have been a fault."""
+
+
+class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often each way (and a limit of 0) was taken, refused, or taken and not obeyed; how long obeying took at most.
+
+    What stations of a kind do not obey is told to each of them all the same: a vehicle may be the cause.
+    """
+
+    taken: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    disobeyed: dict[str, int] = {}
+    obeyed_within_s: float | None = None
+
+
+def answered(tally: Tally, rung: Rung, limit_a: float, answer: Answer) -> Tally:
+    """Return it after a station of the kind has answered an order that sets a limit."""
+    if answer == "accepted":
+        taken = _counted(tally.taken, rung)
+        return msgspec.structs.replace(tally, taken=_counted(taken, ZERO) if limit_a == 0 else taken)
+    if answer == "refused" and limit_a == 0:
+        return msgspec.structs.replace(tally, refused=_counted(tally.refused, ZERO))
+    if answer == "unsupported":
+        return msgspec.structs.replace(tally, refused=_counted(tally.refused, rung))
+    return tally
+
+
+def disobeyed(tally: Tally, rung: Rung) -> Tally:
+    """Return it after a way was given up with a station of the kind that took its limits and did not obey."""
+    return msgspec.structs.replace(tally, disobeyed=_counted(tally.disobeyed, rung))
+
+
+def obeyed(tally: Tally, seconds: float) -> Tally:
+    """Return it after a reduction was seen so long after it was accepted."""
+    return msgspec.structs.replace(tally, obeyed_within_s=max(seconds, tally.obeyed_within_s or 0.0))
+
+
+def habits_by(tally: Tally) -> Habits:
+    """Return the habits that stations of the kind are taken to have."""
+    refused = tuple(rung for rung in LADDER[:-1] if _is_refused(tally, rung))
+    takes_zero = True if tally.taken.get(ZERO) else False if tally.refused.get(ZERO, 0) >= _ENOUGH else None
+    return Habits(takes_zero=takes_zero, refused=refused, obeys_within_s=tally.obeyed_within_s)
+
+
+def _is_refused(tally: Tally, rung: Rung) -> bool:
+    return tally.refused.get(rung, 0) >= _ENOUGH and not tally.taken.get(rung)
+
+
+def _counted(counts: dict[str, int], name: str) -> dict[str, int]:
+    return {**counts, name: counts.get(name, 0) + 1}

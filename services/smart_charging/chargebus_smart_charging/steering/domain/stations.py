@@ -1,0 +1,124 @@
+"""What is known of a station that is steered, and how it comes into the steering of its EVSEs."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from chargebus_smart_charging.steering.domain import steered as steering
+from chargebus_smart_charging.steering.domain.said import Said
+from chargebus_smart_charging.steering.domain.steered import Answer, Steerable, Steered
+
+_ASK_AGAIN: Final = timedelta(hours=1)
+_REPORT_EVERY: Final = timedelta(hours=6)
+_FIRST_SPACING_S: Final = 60.0
+_MOST_SPACING_S: Final = 600.0
+
+
+class Station(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A station: whether it is connected, what it is, and what it said of itself.
+
+    Attributes:
+        epoch: orders its connections; `online_at` is since when it is connected or not.
+        said: what it said when it was asked at `said_at`; `asked_at` is when it was asked the last time.
+        profiles_asked_at: when it was asked to report its profiles.
+        measurands_asked_at: when it was told what to sample.
+        update_spacing_s: it said that it was told too often: the least time between two updates since.
+    """
+
+    station_id: str
+    online: bool = False
+    epoch: int = -1
+    online_at: datetime | None = None
+    version: str = ""
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
+    booted_at: datetime | None = None
+    said: Said = Said()
+    said_at: datetime | None = None
+    asked_at: datetime | None = None
+    profiles_asked_at: datetime | None = None
+    measurands_asked_at: datetime | None = None
+    update_spacing_s: float | None = None
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Its make, model and firmware: stations of a kind behave alike."""
+        return self.vendor, self.model, self.firmware_version
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What came of an order; `amperes` is what the station said that it allows, where it was asked that."""
+
+    number: int
+    answer: Answer
+    at: datetime
+    amperes: float | None = None
+
+
+def connected(station: Station, at: datetime, epoch: int, version: str) -> Station:
+    """Return it after it connected; an older connection is no news."""
+    if epoch < station.epoch or (epoch == station.epoch and station.online):
+        return station
+    return msgspec.structs.replace(station, online=True, epoch=epoch, online_at=at, version=version or station.version)
+
+
+def lost(station: Station, at: datetime, epoch: int) -> Station:
+    """Return it after a connection ended; one that has been replaced by another is no news."""
+    if epoch < station.epoch or not station.online:
+        return station
+    return msgspec.structs.replace(station, online=False, epoch=epoch, online_at=at)
+
+
+def slowed(station: Station) -> Station:
+    """Return it after it said that it is told too often: from now on less so."""
+    spacing_s = station.update_spacing_s
+    slower_s = _FIRST_SPACING_S if spacing_s is None else min(2 * spacing_s, _MOST_SPACING_S)
+    return msgspec.structs.replace(station, update_spacing_s=slower_s)
+
+
+def is_to_be_asked(station: Station, now: datetime) -> bool:
+    """Tell whether a station is to say what it can take: after each boot, and again where it did not."""
+    if not station.online:
+        return False
+    asked_at, booted_at = station.asked_at, station.booted_at
+    if asked_at is None or (booted_at is not None and asked_at < booted_at):
+        return True
+    return (station.said_at is None or station.said_at < asked_at) and now >= asked_at + _ASK_AGAIN
+
+
+def is_to_report(station: Station, now: datetime) -> bool:
+    """Tell whether a station is to report its profiles: after each boot, and now and then."""
+    if not station.online:
+        return False
+    asked_at, booted_at = station.profiles_asked_at, station.booted_at
+    return asked_at is None or (booted_at is not None and asked_at < booted_at) or now >= asked_at + _REPORT_EVERY
+
+
+def folded(
+    steered: Steered,
+    station: Station,
+    answers: Sequence[Answered],
+    available_at: datetime | None,
+    steerable: Steerable,
+) -> Steered:
+    """Return the steering of an EVSE with what became known since: answers, boots, connections, in order.
+
+    `available_at` is when its station said last that nothing is plugged in there, if that is so.
+    """
+    after = steered
+    for answered in answers:
+        after = steering.answered(after, answered.number, answered.answer, answered.at)
+        if answered.amperes is not None:
+            after = steering.reported(after, answered.amperes, answered.at)
+    booted_at = station.booted_at
+    if booted_at is not None and (after.booted_at is None or booted_at > after.booted_at):
+        after = steering.booted(after, booted_at, steerable)
+    online_at = station.online_at
+    if online_at is not None and (station.online != after.online or after.online_at != online_at):
+        after = steering.connected(after, online_at) if station.online else steering.lost(after, online_at)
+    if available_at is not None and after.use != "busy" and (after.use_at is None or available_at > after.use_at):
+        after = steering.transaction_ended(after, available_at)
+    return after

@@ -1,0 +1,146 @@
+"""The tables: in which words each version is told what an EVSE is to do, and what an answer means."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chargebus_commanding import Form, Outcome
+
+from chargebus_smart_charging.steering import v16, v21, v201
+from chargebus_smart_charging.steering.domain.held import Asking, Order
+from chargebus_smart_charging.steering.domain.said import Said
+from chargebus_smart_charging.steering.domain.steered import Answer, Steerable
+
+COMPOSITE_S: Final = 3600
+"""How far ahead a station is asked what it allows."""
+
+_V16: Final = ("1.6",)
+_V201: Final = ("2.0.1",)
+_V21: Final = ("2.1",)
+_V2: Final = ("2.0.1", "2.1")
+
+
+def _always(_order: Order) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How an order is said in some versions, and whether it can be."""
+
+    versions: tuple[str, ...]
+    action: str
+    members: Callable[[Order, Steerable], dict[str, object]]
+    is_sayable: Callable[[Order], bool] = _always
+
+
+_SET: Final = (
+    _Words(_V16, "SetChargingProfile", v16.limit, v16.is_told),
+    _Words(_V201, "SetChargingProfile", v201.limit),
+    _Words(_V21, "SetChargingProfile", v21.limit),
+)
+_KEY: Final = (_Words(_V16, "ChangeConfiguration", v16.limit_key),)
+
+_WORDS: Final[dict[Asking, tuple[_Words, ...]]] = {
+    "limit": _SET,
+    "default": _SET,
+    "clear": (_Words(_V16, "ClearChargingProfile", v16.clear), _Words(_V2, "ClearChargingProfile", v201.clear)),
+    "suspend": (
+        _Words(_V16, "RemoteStopTransaction", v16.suspend, v16.is_told),
+        _Words(_V2, "RequestStopTransaction", v201.suspend),
+    ),
+    "resume": (
+        _Words(_V16, "RemoteStartTransaction", v16.resume),
+        _Words(_V2, "RequestStartTransaction", v201.resume),
+    ),
+    "disable": (_Words(_V16, "ChangeAvailability", v16.disable), _Words(_V2, "ChangeAvailability", v201.disable)),
+    "enable": (_Words(_V16, "ChangeAvailability", v16.enable), _Words(_V2, "ChangeAvailability", v201.enable)),
+}
+
+
+def forms_of(order: Order, steerable: Steerable) -> tuple[Form, ...]:
+    """Return the forms of an order: one for each version that has words for it."""
+    if order.asking == "verify":
+        return composite_forms(steerable.evse.evse_id, steerable.habits.unit or "A")
+    words = _KEY if order.rung == "configuration key" and order.asking == "limit" else _WORDS[order.asking]
+    return tuple(
+        Form.of(each.versions, each.action, each.members(order, steerable)) for each in words if each.is_sayable(order)
+    )
+
+
+def composite_forms(evse_id: int, unit: str) -> tuple[Form, ...]:
+    """Return the forms that ask what an EVSE is allowed."""
+    return (
+        Form.of(_V16, "GetCompositeSchedule", v16.composite_schedule(evse_id, COMPOSITE_S, unit)),
+        Form.of(_V2, "GetCompositeSchedule", v201.composite_schedule(evse_id, COMPOSITE_S, unit)),
+    )
+
+
+def habits_forms(evse_ids: Collection[int]) -> tuple[Form, ...]:
+    """Return the forms that ask a station what it can take."""
+    return (
+        Form.of(_V16, "GetConfiguration", v16.ask_habits()),
+        Form.of(_V2, "GetVariables", v201.ask_habits(evse_ids)),
+    )
+
+
+def measurands_forms(measurands: Collection[str]) -> tuple[Form, ...]:
+    """Return the forms that have a station sample what tells how much it draws."""
+    return (
+        Form.of(_V16, "ChangeConfiguration", v16.set_measurands(measurands)),
+        Form.of(_V2, "SetVariables", v201.set_measurands(measurands)),
+    )
+
+
+def profiles_forms(request_id: int) -> tuple[Form, ...]:
+    """Return the forms that have a station report its profiles; OCPP 1.6 has no words for it."""
+    return (
+        Form.of(_V201, "GetChargingProfiles", v201.get_profiles(request_id)),
+        Form.of(_V21, "GetChargingProfiles", v21.get_profiles(request_id)),
+    )
+
+
+_SAID: Final[dict[str, Callable[[Any], Said]]] = {"1.6": v16.said, "2.0.1": v201.said, "2.1": v201.said}
+
+
+def said_by(outcome: Outcome) -> Said:
+    """Return what a station said of itself."""
+    return _SAID[outcome.version](outcome.members)
+
+
+_OF_STATUS: Final[dict[str, Answer]] = {
+    "Accepted": "accepted",
+    "Scheduled": "accepted",
+    "Unknown": "accepted",  # ClearChargingProfile: it holds no such profile
+    "NotSupported": "unsupported",
+    "Rejected": "refused",
+}
+_OF_ERROR: Final[dict[str, Answer]] = {
+    "NotImplemented": "unsupported",
+    "NotSupported": "unsupported",
+    "InternalError": "unknown",
+    "GenericError": "unknown",
+}
+_OF_REASON: Final[dict[str, Answer]] = {
+    "RateLimitExceeded": "limited",
+    "NotEnabled": "unsupported",
+    "UnsupportedPurpose": "unsupported",
+    "UnsupportedRequest": "unsupported",
+}
+
+
+def answer_of(outcome: Outcome) -> Answer:
+    """Return what an outcome says of an order. A refusal is believed even where its answer breaks the schema.
+
+    Spec: OCPP 2.0.1 StatusInfoType.reasonCode (appendix 5); OCPP 2.1 K01 (RateLimitExceeded)
+    """
+    if outcome.name in ("undeliverable", "expired"):
+        return "undelivered"
+    if outcome.name == "timed_out":
+        return "unknown"
+    if outcome.name == "refused":
+        return _OF_ERROR.get(outcome.error_code, "refused")
+    answer = _OF_STATUS.get(outcome.status, "unknown")
+    if answer == "refused":
+        return _OF_REASON.get(outcome.reason_code, "refused")
+    return "unknown" if outcome.broken else answer
