@@ -1,18 +1,24 @@
-"""The tables: in which words each version is told what an EVSE is to do, and what an answer means."""
+"""The tables: in which words each version is told what an EVSE is to do, what an answer means, what stations report."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chargebus_calls import Routes, Row
 from chargebus_commanding import Form, Outcome
 
 from chargebus_smart_charging.steering import v16, v21, v201
+from chargebus_smart_charging.steering.block import Reports
 from chargebus_smart_charging.steering.domain.held import Asking, Order
+from chargebus_smart_charging.steering.domain.reports import ProfileReport
 from chargebus_smart_charging.steering.domain.said import Said
 from chargebus_smart_charging.steering.domain.steered import Answer, Steerable
 
 COMPOSITE_S: Final = 3600
 """How far ahead a station is asked what it allows."""
+
+REPORTING: Final = frozenset({"2.0.1", "2.1"})
+"""The versions in which a station can report its profiles."""
 
 _V16: Final = ("1.6",)
 _V201: Final = ("2.0.1",)
@@ -144,3 +150,11 @@ def answer_of(outcome: Outcome) -> Answer:
     if answer == "refused":
         return _OF_REASON.get(outcome.reason_code, "refused")
     return "unknown" if outcome.broken else answer
+
+
+_REPORTED: Final[Row[ProfileReport, None]] = Row(v201.reported_profiles, Reports)
+
+ROUTES: Final[Routes] = {
+    ("2.0.1", "ReportChargingProfiles"): _REPORTED,
+    ("2.1", "ReportChargingProfiles"): _REPORTED,
+}

@@ -90,9 +90,9 @@ def suspend(order: Order, _steerable: Steerable) -> Members:
     return {"transactionId": int(order.transaction_id)}
 
 
-def resume(_order: Order, steerable: Steerable) -> Members:
+def resume(order: Order, steerable: Steerable) -> Members:
     """Return RemoteStartTransaction for who charged last. Spec: OCPP 1.6 5.11."""
-    return {"connectorId": steerable.evse.evse_id, "idTag": steerable.id_token}
+    return {"connectorId": steerable.evse.evse_id, "idTag": order.id_token}
 
 
 def disable(_order: Order, steerable: Steerable) -> Members:

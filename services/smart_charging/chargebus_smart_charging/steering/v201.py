@@ -4,9 +4,14 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+from chargebus_events.frames import Frame
+from chargebus_ocppj.payloads import Payload, reader
+
 from chargebus_smart_charging.sites.domain.told import Told
 from chargebus_smart_charging.steering.domain.held import Order
 from chargebus_smart_charging.steering.domain.profiles import Profile, profile_id, profile_of
+from chargebus_smart_charging.steering.domain.reports import ProfileReport, ReportedProfile
 from chargebus_smart_charging.steering.domain.said import Said
 from chargebus_smart_charging.steering.domain.steered import Steerable
 
@@ -97,7 +102,7 @@ def suspend(order: Order, _steerable: Steerable) -> Members:
 
 def resume(order: Order, steerable: Steerable) -> Members:
     """Return RequestStartTransaction for who charged last. Spec: OCPP 2.0.1 F01.FR.04."""
-    id_token = {"idToken": steerable.id_token, "type": steerable.id_token_type or "Central"}
+    id_token = {"idToken": order.id_token, "type": order.id_token_type or "Central"}
     return {"evseId": steerable.evse.evse_id, "idToken": id_token, "remoteStartId": order.number}
 
 
@@ -117,6 +122,49 @@ def enable(_order: Order, steerable: Steerable) -> Members:
 def get_profiles(request_id: int) -> Members:
     """Return GetChargingProfiles for all that a station holds, whoever set it. Spec: OCPP 2.0.1 K09.FR.01."""
     return {"requestId": request_id, "chargingProfile": {"chargingLimitSource": list(SOURCES)}}
+
+
+class _ReportChargingProfiles(Payload, frozen=True):
+    request_id: int
+    charging_limit_source: str
+    evse_id: int
+    charging_profile: tuple[msgspec.Raw, ...]
+    tbc: bool = False
+
+
+class _Reported(Payload, frozen=True):
+    id: int
+    stack_level: int
+    charging_profile_purpose: str
+
+
+_report: Final = reader(_ReportChargingProfiles)
+_reported: Final = reader(_Reported)
+
+
+def reported_profiles(frame: Frame) -> ProfileReport:
+    """Read a part of a report of charging profiles.
+
+    Spec: OCPP 2.0.1 K09.FR.03, ReportChargingProfilesRequest (tbc)
+    """
+    told = _report(frame.payload)
+    profiles = []
+    for raw in told.charging_profile:
+        profile = _reported(bytes(raw))
+        profiles.append(
+            ReportedProfile(
+                station_id=frame.station_id,
+                request_id=told.request_id,
+                evse_id=told.evse_id,
+                profile_id=profile.id,
+                source=told.charging_limit_source,
+                purpose=profile.charging_profile_purpose,
+                stack_level=profile.stack_level,
+                profile=msgspec.json.decode(raw, type=dict[str, Any]),
+                reported_at=frame.received_at,
+            )
+        )
+    return ProfileReport(frame.station_id, told.request_id, tuple(profiles), is_last=not told.tbc)
 
 
 def ask_habits(evse_ids: Iterable[int]) -> Members:

@@ -108,6 +108,7 @@ class Policy(msgspec.Struct, frozen=True):
             its transaction, or make it `unavailable`.
         unmeasured: whether a station that never measures is believed after `grace_s` that it draws less, or is counted
             as before.
+        sets_measurands: stations that do not sample what tells how much they draw are configured to.
         on_off: a station that takes no limits may be steered by stopping and starting its transactions.
     """
 
@@ -125,6 +126,7 @@ class Policy(msgspec.Struct, frozen=True):
     containment: Literal["count", "suspend", "unavailable"] = "count"
     unmeasured: Literal["trust", "count"] = "trust"
     on_off: bool = False
+    sets_measurands: bool = False
 
 
 class Site(msgspec.Struct, frozen=True):

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from chargebus_smart_charging.steering.domain.profiles import amperes_of
-from chargebus_smart_charging.steering.domain.steered import Steerable
 
 _ALL: Final = 3
 
@@ -40,11 +39,12 @@ def composite_of(answer: Mapping[str, Any], now: datetime) -> CompositeSchedule 
     return CompositeSchedule(str(schedule.get("chargingRateUnit", "A")), tuple(known)) if known else None
 
 
-def allowed_a(schedule: CompositeSchedule, steerable: Steerable) -> float:
-    """Return what it allows at its start, in amperes per phase."""
-    first = schedule.periods[0]
-    used = len(steerable.used_phases) if steerable.phases is not None else first.phases
-    return amperes_of(first.limit, schedule.unit, min(first.phases, used), steerable)
+def allowed_a(schedule: CompositeSchedule, phases: int, voltage_v: float) -> tuple[tuple[datetime, float], ...]:
+    """Return what it allows from when on, in amperes on each of the phases, of which there are so many at most."""
+    return tuple(
+        (period.starts_at, amperes_of(period.limit, schedule.unit, min(period.phases, phases), voltage_v))
+        for period in schedule.periods
+    )
 
 
 def _period(told: Mapping[str, Any], starts_at: datetime) -> Period | None:

@@ -37,6 +37,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         until: when a limit ends by itself; None: it does not.
         transaction_id: the transaction that it is for.
         phases: over how many phases it was told in watts, which fewer may draw; 0: it was told in amperes.
+        id_token, id_token_type: for whom a transaction is started again.
     """
 
     number: int
@@ -47,6 +48,8 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
     transaction_id: str = ""
     phases: int = 0
+    id_token: str = ""
+    id_token_type: str = ""
 
     @property
     def limit_a(self) -> float:

@@ -109,11 +109,9 @@ def told_limit(amperes: float, phases: int, steerable: Steerable) -> float:
     return math.floor(round(limit * 10, 3)) / 10
 
 
-def amperes_of(limit: float, unit: str, phases: int, steerable: Steerable) -> float:
+def amperes_of(limit: float, unit: str, phases: int, voltage_v: float) -> float:
     """Return what a station allows, by a limit that it tells, as amperes on each of so many phases."""
-    if unit != "W":
-        return limit
-    return limit / ((steerable.evse.voltage_v or USUAL_VOLTAGE_V) * max(phases, 1))
+    return limit if unit != "W" else limit / (voltage_v * max(phases, 1))
 
 
 def _seconds(at: datetime, order: Order, starts_at: datetime | None) -> int:

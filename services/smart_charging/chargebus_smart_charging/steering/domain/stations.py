@@ -72,6 +72,22 @@ def lost(station: Station, at: datetime, epoch: int) -> Station:
     return msgspec.structs.replace(station, online=False, epoch=epoch, online_at=at)
 
 
+def booted(station: Station, at: datetime, version: str, kind: tuple[str, str, str]) -> Station:
+    """Return it after it booted, and said what it is; what it said of itself may have changed, and holds till then."""
+    if station.booted_at is not None and at <= station.booted_at:
+        return station
+    vendor, model, firmware_version = kind
+    return msgspec.structs.replace(
+        station,
+        booted_at=at,
+        version=version or station.version,
+        vendor=vendor,
+        model=model,
+        firmware_version=firmware_version,
+        update_spacing_s=None,
+    )
+
+
 def slowed(station: Station) -> Station:
     """Return it after it said that it is told too often: from now on less so."""
     spacing_s = station.update_spacing_s

@@ -254,7 +254,9 @@ def _start_or_stop(steered: Steered, wanted: _Wanted) -> Order | None:
     if steered.use == "busy" and wanted.limit_a == 0 and steered.contained_by != "suspend":
         return _order(steered, "suspend", now, steered.rung)
     if steered.use == "idle" and wanted.limit_a > 0 and steered.contained_by == "suspend":
-        return _order(steered, "resume", now, steered.rung)
+        order = _order(steered, "resume", now, steered.rung)
+        who = wanted.steerable
+        return msgspec.structs.replace(order, id_token=who.id_token, id_token_type=who.id_token_type)
     return None
 
 

@@ -1,0 +1,406 @@
+"""What stations are asked about their EVSEs and themselves, and what is done about their answers."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from chargebus_commanding import Ask, Commanding, Form, Intents, Outcome, Transaction
+from chargebus_runtime.database import Database
+from chargebus_runtime.database import Transaction as OwnTransaction
+from chargebus_runtime.tasks import DueWork
+
+from chargebus_smart_charging.sites.domain.site import EvseKey
+from chargebus_smart_charging.sites.store import due, evses, sites
+from chargebus_smart_charging.steering import routes
+from chargebus_smart_charging.steering.domain import learning
+from chargebus_smart_charging.steering.domain.composite import allowed_a, composite_of
+from chargebus_smart_charging.steering.domain.habits import Habits, Rung
+from chargebus_smart_charging.steering.domain.held import UNLIMITED, Level, Order
+from chargebus_smart_charging.steering.domain.reports import ReportedProfile
+from chargebus_smart_charging.steering.domain.resolving import USUAL_VOLTAGE_V
+from chargebus_smart_charging.steering.domain.said import habits_of, measurands_needed
+from chargebus_smart_charging.steering.domain.stations import Station, is_to_be_asked, is_to_report, slowed
+from chargebus_smart_charging.steering.domain.steered import ALL_PHASES, Steerable, Steered, counted_a
+from chargebus_smart_charging.steering.domain.stepping import Step
+from chargebus_smart_charging.steering.errors import UnheardStationError, UnplacedEvseError
+from chargebus_smart_charging.steering.store import habits, reports, stations, steering
+from chargebus_smart_charging.steering.store.known import SteeringKnown, load
+from chargebus_smart_charging.steering.store.steering import AnsweredOrder
+
+ORDER: Final = "order"
+VERIFY: Final = "verify"
+HABITS: Final = "habits"
+MEASURANDS: Final = "measurands"
+PROFILES: Final = "profiles"
+COMPOSITE: Final = "composite"
+
+_GRACE_S: Final = 2.0
+_SOON: Final = timedelta(seconds=1)
+_REQUEST_IDS: Final = 2**31
+_FORGET_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a station may take to answer, and how long a command may wait for it; a limit never fires late."""
+
+    timeout_s: float = 10.0
+    ttl_s: float = 20.0
+
+
+_USUAL: Final = Patience()
+
+
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What comes back with the outcome of an order: whose it is, and what it was."""
+
+    evse_id: int
+    number: int
+    rung: Rung = "TxProfile"
+    limit_a: float = UNLIMITED
+    sets: bool = False
+    phases: int = len(ALL_PHASES)
+    voltage_v: float = USUAL_VOLTAGE_V
+
+
+_subject: Final = msgspec.json.Decoder(Subject).decode
+
+
+class Steering:
+    """Asks stations, in the transaction of who plans their sites."""
+
+    def __init__(self, commanding: Commanding, patience: Patience = _USUAL) -> None:
+        self._commanding = commanding
+        self._patience = patience
+
+    async def act(self, tx: Transaction, known: SteeringKnown, steps: Mapping[EvseKey, Step]) -> None:
+        """Keep the steering of EVSEs after a step of each, and ask what that asks for; who calls holds their sites."""
+        after = {key: done.steered for key, done in steps.items()}
+        changed = {key: steered for key, steered in after.items() if steered != known.stored.get(key)}
+        await steering.keep(tx.connection, changed, tx.now)
+        await steering.drop(tx.connection, {key: known.answers.get(key, ()) for key in steps})
+        for key, done in steps.items():
+            for order in done.orders:
+                await self._ask(tx, key, order, known.steerables[key])
+        await self._ask_stations(tx, known)
+        await _learn(tx, known, after)
+
+    async def _ask(self, tx: Transaction, key: EvseKey, order: Order, steerable: Steerable) -> None:
+        station_id, evse_id = key
+        forms = routes.forms_of(order, steerable)
+        if not forms:
+            nothing = AnsweredOrder(station_id, evse_id, order.number, "unsupported", tx.now, reason="no words for it")
+            await steering.tell(tx.connection, [nothing])
+            return
+        subject = Subject(
+            evse_id,
+            order.number,
+            order.rung,
+            order.limit_a,
+            sets=order.asking in ("limit", "default"),
+            phases=len(steerable.evse.phases or ALL_PHASES),
+            voltage_v=steerable.evse.voltage_v or USUAL_VOLTAGE_V,
+        )
+        await self._command(tx, station_id, VERIFY if order.asking == "verify" else ORDER, forms, subject)
+
+    async def _ask_stations(self, tx: Transaction, known: SteeringKnown) -> None:
+        """Ask stations what they can take and what they hold, where that is not known or was before they booted."""
+        asked: dict[str, Station] = {}
+        for station_id in sorted({station_id for station_id, _ in known.steerables}):
+            station = known.stations.get(station_id)
+            if station is not None:
+                after = await self._ask_station(tx, station, known)
+                if after != station:
+                    asked[station_id] = after
+        if not asked:
+            return
+        now = await stations.lock(tx.connection, asked)
+        noted = [
+            msgspec.structs.replace(
+                now.get(station_id, after),
+                asked_at=after.asked_at,
+                profiles_asked_at=after.profiles_asked_at,
+                measurands_asked_at=after.measurands_asked_at,
+            )
+            for station_id, after in asked.items()
+        ]
+        await stations.keep(tx.connection, noted, tx.now)
+
+    async def _ask_station(self, tx: Transaction, station: Station, known: SteeringKnown) -> Station:
+        nobody = Subject(0, 0)
+        if is_to_be_asked(station, tx.now):
+            evse_ids = sorted(evse_id for station_id, evse_id in known.steerables if station_id == station.station_id)
+            await self._command(tx, station.station_id, HABITS, routes.habits_forms(evse_ids), nobody)
+            station = msgspec.structs.replace(station, asked_at=tx.now)
+        if is_to_report(station, tx.now) and station.version in routes.REPORTING:
+            request_id = int(tx.now.timestamp()) % _REQUEST_IDS
+            await self._command(tx, station.station_id, PROFILES, routes.profiles_forms(request_id), nobody)
+            station = msgspec.structs.replace(station, profiles_asked_at=tx.now)
+        needed = measurands_needed(station.said) if _is_to_measure(station, known) else None
+        if needed is not None:
+            await self._command(tx, station.station_id, MEASURANDS, routes.measurands_forms(needed), nobody)
+            station = msgspec.structs.replace(station, measurands_asked_at=tx.now)
+        return station
+
+    async def _command(
+        self, tx: Transaction, station_id: str, intent: str, forms: tuple[Form, ...], subject: Subject
+    ) -> None:
+        ask = Ask(
+            station_id,
+            intent,
+            forms,
+            timeout_s=self._patience.timeout_s,
+            ttl_s=self._patience.ttl_s,
+            subject=msgspec.json.encode(subject).decode(),
+        )
+        await self._commanding.ask(tx, ask)
+
+
+def _is_to_measure(station: Station, known: SteeringKnown) -> bool:
+    """Tell whether a station is to be told what to sample: once after each time that it said what it does."""
+    if not station.online or station.said_at is None:
+        return False
+    if station.measurands_asked_at is not None and station.measurands_asked_at >= station.said_at:
+        return False
+    mine = (each for key, each in known.steerables.items() if key[0] == station.station_id)
+    return any(each.policy.sets_measurands for each in mine)
+
+
+async def _learn(tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, Steered]) -> None:
+    """Learn of kinds of stations how they obeyed, where that was seen now."""
+    lessons: list[tuple[habits.Kind, Rung | None, float]] = []
+    for key, steered in after.items():
+        before, station = known.steered.get(key), known.stations.get(key[0])
+        if before is None or station is None:
+            continue
+        if len(steered.refused) > len(before.refused) and steered.disobeys_since is not None:
+            lessons.append((station.kind, steered.refused[-1], 0.0))
+        if before.settling is not None and steered.settling is None and steered.seen is not None:
+            took_s = (steered.seen.at - before.settling.since).total_seconds()
+            if took_s > 0:
+                lessons.append((station.kind, None, took_s))
+    if not lessons:
+        return
+    known_of = await habits.lock(tx.connection, {kind for kind, _, _ in lessons})
+    for kind, rung, took_s in lessons:
+        tally = known_of.get(kind, learning.Tally())
+        known_of[kind] = learning.obeyed(tally, took_s) if rung is None else learning.disobeyed(tally, rung)
+    await habits.keep(tx.connection, known_of, tx.now)
+
+
+# What comes of it
+
+
+async def orders_ended(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Note what came of orders for who plans next, and learn by it."""
+    told = [(outcome, _subject(outcome.subject), routes.answer_of(outcome)) for outcome in outcomes]
+    await steering.tell(
+        tx.connection,
+        [
+            AnsweredOrder(
+                outcome.station_id, subject.evse_id, subject.number, answer, outcome.ended_at, None, outcome.why
+            )
+            for outcome, subject, answer in told
+        ],
+    )
+    limited = {outcome.station_id for outcome, _, answer in told if answer == "limited"}
+    slower = await stations.lock(tx.connection, limited)
+    await stations.keep(tx.connection, map(slowed, slower.values()), tx.now)
+    known = await stations.load(tx.connection, {outcome.station_id for outcome, _, _ in told})
+    setting = [each for each in told if each[1].sets and each[0].station_id in known]
+    tallies = await habits.lock(tx.connection, {known[outcome.station_id].kind for outcome, _, _ in setting})
+    for outcome, subject, answer in setting:
+        kind = known[outcome.station_id].kind
+        tally = tallies.get(kind, learning.Tally())
+        tallies[kind] = learning.answered(tally, subject.rung, subject.limit_a, answer)
+    await habits.keep(tx.connection, tallies, tx.now)
+    await _plan_soon(tx, outcomes)
+
+
+async def verified(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Note what stations said that they allow, for who plans next."""
+    told = []
+    for outcome in outcomes:
+        subject, answer = _subject(outcome.subject), routes.answer_of(outcome)
+        schedule = composite_of(outcome.members, outcome.ended_at) if answer == "accepted" else None
+        levels = () if schedule is None else allowed_a(schedule, subject.phases, subject.voltage_v)
+        amperes = levels[0][1] if levels else None
+        told.append(
+            AnsweredOrder(
+                outcome.station_id, subject.evse_id, subject.number, answer, outcome.ended_at, amperes, outcome.why
+            )
+        )
+    await steering.tell(tx.connection, told)
+    await _plan_soon(tx, outcomes)
+
+
+async def habits_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Keep what stations said of themselves."""
+    known = await stations.lock(tx.connection, {outcome.station_id for outcome in outcomes})
+    after = {
+        outcome.station_id: msgspec.structs.replace(
+            known[outcome.station_id], said=routes.said_by(outcome), said_at=outcome.ended_at
+        )
+        for outcome in outcomes
+        if outcome.name == "answered" and outcome.station_id in known
+    }
+    await stations.keep(tx.connection, after.values(), tx.now)
+    await _plan_soon(tx, outcomes)
+
+
+async def profiles_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Drop what stations reported before that hold nothing now; what others hold, they report."""
+    none = [outcome.station_id for outcome in outcomes if outcome.status == "NoProfiles"]
+    await reports.clear(tx.connection, none)
+
+
+async def nothing_to_do(_tx: Transaction, _outcomes: Sequence[Outcome]) -> None:
+    """Do nothing: who asked waits for it, or it is seen by what the station does."""
+
+
+INTENTS: Final[Intents] = {
+    ORDER: orders_ended,
+    VERIFY: verified,
+    HABITS: habits_told,
+    MEASURANDS: nothing_to_do,
+    PROFILES: profiles_told,
+    COMPOSITE: nothing_to_do,
+}
+
+
+async def _plan_soon(tx: Transaction, outcomes: Iterable[Outcome]) -> None:
+    placed = await evses.sites_of(tx.connection, {outcome.station_id for outcome in outcomes})
+    await due.mark(tx.connection, set(placed.values()), tx.now + _SOON)
+
+
+# What people see
+
+
+class EvseShown(msgspec.Struct, frozen=True):
+    """How an EVSE is steered, and what it counts for."""
+
+    evse_id: int
+    steered: Steered
+    counted_a: float
+
+
+class StationShown(msgspec.Struct, frozen=True):
+    """A station, its EVSEs that hang under a site, and how they are steered."""
+
+    station: Station
+    site_id: str
+    habits: Habits
+    limit_key: str
+    evses: tuple[EvseShown, ...]
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What a station says that an EVSE is allowed, beside what it was told; the times are by the station's clock."""
+
+    outcome: Outcome | None
+    unit: str
+    allowed: tuple[Level, ...]
+    told: tuple[Level, ...]
+
+
+class Viewing:
+    """Shows how stations are steered, and asks them what they allow."""
+
+    def __init__(self, database: Database, commanding: Commanding, patience: Patience = _USUAL) -> None:
+        self._database = database
+        self._commanding = commanding
+        self._patience = patience
+
+    async def show(self, station_id: str) -> StationShown:
+        """Return how a station is steered.
+
+        Raises:
+            UnheardStationError: nothing was ever heard of it.
+        """
+        async with self._database.transaction() as tx:
+            station, site_id, known = await self._known(tx, station_id)
+        shown = tuple(
+            EvseShown(key[1], known.steered[key], counted_a(known.steered[key], each, tx.now))
+            for key, each in known.steerables.items()
+            if key[0] == station_id
+        )
+        any_evse = next((each for key, each in known.steerables.items() if key[0] == station_id), None)
+        own = habits_of(station.said, Habits()) if any_evse is None else any_evse.habits
+        return StationShown(station, site_id, own, station.said.limit_key, shown)
+
+    async def profiles(self, station_id: str) -> Sequence[ReportedProfile]:
+        """Return the charging profiles that a station reported last.
+
+        Raises:
+            UnheardStationError: nothing was ever heard of it.
+        """
+        async with self._database.transaction() as tx:
+            if station_id not in await stations.load(tx.connection, {station_id}):
+                raise _unheard(station_id)
+            return await reports.of_station(tx.connection, station_id)
+
+    async def composite(self, station_id: str, evse_id: int) -> Compared:
+        """Ask a station what an EVSE is allowed, and wait for its answer.
+
+        Raises:
+            UnheardStationError: nothing was ever heard of it. UnplacedEvseError: the EVSE hangs under no site.
+        """
+        key = station_id, evse_id
+        async with self._database.transaction() as tx:
+            _, _, known = await self._known(tx, station_id)
+            steerable = known.steerables.get(key)
+            if steerable is None:
+                raise UnplacedEvseError(f"EVSE {evse_id} of {station_id} hangs under no site: see /v1/sites.")
+            forms = routes.composite_forms(evse_id, steerable.habits.unit or "A")
+            ask = Ask(station_id, COMPOSITE, forms, self._patience.timeout_s, self._patience.ttl_s)
+            asked = await self._commanding.ask(tx, ask)
+        outcome = await self._commanding.wait(asked, self._patience.ttl_s + self._patience.timeout_s + _GRACE_S)
+        schedule = None if outcome is None else composite_of(outcome.members, outcome.ended_at)
+        evse = steerable.evse
+        phases, voltage_v = len(evse.phases or ALL_PHASES), evse.voltage_v or USUAL_VOLTAGE_V
+        newest = known.steered[key].limit.newest or known.steered[key].default.newest
+        return Compared(
+            outcome,
+            "" if schedule is None else schedule.unit,
+            () if schedule is None else allowed_a(schedule, phases, voltage_v),
+            () if newest is None else newest.levels,
+        )
+
+    async def habits(self, after: habits.Kind, limit: int) -> Sequence[habits.LearnedOf]:
+        """Return up to `limit` kinds of stations, and what was learned of each."""
+        async with self._database.transaction() as tx:
+            return await habits.page(tx.connection, after, limit)
+
+    async def _known(self, tx: OwnTransaction, station_id: str) -> tuple[Station, str, SteeringKnown]:
+        found = await stations.load(tx.connection, {station_id})
+        site_id = (await evses.sites_of(tx.connection, {station_id})).get(station_id, "")
+        if station_id not in found and not site_id:
+            raise _unheard(station_id)
+        described = await sites.load(tx.connection, [site_id]) if site_id else {}
+        known = await load(tx.connection, described.values())
+        return found.get(station_id) or Station(station_id), site_id, known
+
+
+def _unheard(station_id: str) -> UnheardStationError:
+    return UnheardStationError(f"Nothing was heard of a station {station_id!r}.")
+
+
+class Forgetting:
+    """Drops stations of which nothing was heard for `keep`."""
+
+    def __init__(self, database: Database, keep: timedelta) -> None:
+        self._keep = keep
+        self._stale = DueWork(database, _FORGET_AT_ONCE, self._take, self._forget)
+
+    async def sweep(self) -> None:
+        """Drop all that are due."""
+        await self._stale.sweep()
+
+    async def _take(self, tx: OwnTransaction, limit: int) -> Sequence[str]:
+        return await stations.take_stale(tx.connection, tx.now - self._keep, limit)
+
+    async def _forget(self, tx: OwnTransaction, station_ids: Collection[str]) -> int:
+        await stations.forget(tx.connection, station_ids)
+        return len(station_ids)
