@@ -5,7 +5,7 @@ from typing import Final
 
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_commanding import Commanding, Intents
-from chargebus_events.topics import CHARGING_LIMITS, GRID_SERIES, METER_VALUES, SESSION_EVENTS
+from chargebus_events.topics import CHARGING_LIMITS, GRID_SERIES, METER_VALUES, SESSION_EVENTS, STATION_EVENTS
 from chargebus_runtime.process import Process, Service
 from chargebus_runtime.tasks import every
 from fastapi import APIRouter
@@ -26,12 +26,19 @@ from chargebus_smart_charging.series.operations import GridSeries
 from chargebus_smart_charging.settings import SmartChargingSettings
 from chargebus_smart_charging.sites import api as sites_api
 from chargebus_smart_charging.sites.operations import Sites
+from chargebus_smart_charging.steering import api as steering_api
+from chargebus_smart_charging.steering import handlers as steering_handlers
+from chargebus_smart_charging.steering import operations as steering_operations
+from chargebus_smart_charging.steering.block import Reports
+from chargebus_smart_charging.steering.handlers import hear_stations
+from chargebus_smart_charging.steering.operations import Viewing
+from chargebus_smart_charging.steering.store.known import told_by
 from chargebus_smart_charging.vehicles import api as vehicles_api
 from chargebus_smart_charging.vehicles.block import Needs
 from chargebus_smart_charging.vehicles.handlers import METERS_WAIT_S, SESSIONS_WAIT_S, hear_meters, hear_sessions
 from chargebus_smart_charging.vehicles.operations import DriverNeeds, Forgetting
 
-INTENTS: Final[Intents] = {}
+INTENTS: Final[Intents] = {**steering_operations.INTENTS}
 
 
 def build(process: Process) -> Service:
@@ -43,21 +50,25 @@ def build(process: Process) -> Service:
     limits = Limits(database, metrics)
     series = GridSeries(database, metrics, timedelta(days=settings.series_keep_days))
     routes = APIRouter()
-    routes.include_router(sites_api.router(Sites(database, metrics)))
+    routes.include_router(sites_api.router(Sites(database, metrics, told_by)))
     routes.include_router(limits_api.router(limits, process.clock))
     routes.include_router(series_api.router(series, process.clock))
+    routes.include_router(steering_api.router(Viewing(database, commanding)))
     routes.include_router(vehicles_api.router(DriverNeeds(database)))
-    forgetting = Forgetting(database, timedelta(days=settings.keep_days))
+    keep = timedelta(days=settings.keep_days)
+    forgetting = Forgetting(database, keep)
+    unheard = steering_operations.Forgetting(database, keep)
     return Service(
         SERVICE,
         database=database,
         consumer=consumer(
-            Frames(FRAMES, ROUTES, [NotifiedLimits(metrics), Needs()], process.clock),
+            Frames(FRAMES, ROUTES, [NotifiedLimits(metrics), Needs(), Reports()], process.clock),
             Topic(SESSION_EVENTS, hear_sessions, tell_nobody, SESSIONS_WAIT_S),
             Topic(METER_VALUES, hear_meters, tell_nobody, METERS_WAIT_S),
             Topic(METER_VALUES, MainMeters(metrics).hear, tell_nobody, METERS_WAIT_S),
             Topic(CHARGING_LIMITS, TopicLimits(metrics).hear, tell_nobody),
             Topic(GRID_SERIES, TopicSeries(metrics).hear, tell_nobody, series_handlers.WAIT_S),
+            Topic(STATION_EVENTS, hear_stations, tell_nobody, steering_handlers.WAIT_S),
             commanding,
         ),
         views=(process.edges.view,),
@@ -66,6 +77,7 @@ def build(process: Process) -> Service:
             *commanding.tasks,
             *limits_tasks.tasks(limits, settings.forget_every_s),
             *series_tasks.tasks(series, settings.forget_every_s),
+            every(settings.forget_every_s, "forgetting stations that are not heard any more", unheard.sweep),
             every(settings.forget_every_s, "forgetting EVSEs that are not heard any more", forgetting.sweep),
         ),
     )

@@ -126,6 +126,9 @@ class PolicyDescription(Input):
     unmeasured: Literal["trust", "count"] = Field(
         default=_USUAL.unmeasured, description="whether a station that never measures is believed that it obeys"
     )
+    sets_measurands: bool = Field(
+        default=_USUAL.sets_measurands, description="configure stations to sample what tells how much they draw"
+    )
     on_off: bool = Field(
         default=_USUAL.on_off, description="stop and start transactions of stations that take no limits"
     )

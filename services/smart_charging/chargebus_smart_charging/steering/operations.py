@@ -173,7 +173,7 @@ async def _learn(tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, 
     lessons: list[tuple[habits.Kind, Rung | None, float]] = []
     for key, steered in after.items():
         before, station = known.steered.get(key), known.stations.get(key[0])
-        if before is None or station is None:
+        if before is None or station is None or not any(station.kind):
             continue
         if len(steered.refused) > len(before.refused) and steered.disobeys_since is not None:
             lessons.append((station.kind, steered.refused[-1], 0.0))
@@ -209,10 +209,11 @@ async def orders_ended(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     slower = await stations.lock(tx.connection, limited)
     await stations.keep(tx.connection, map(slowed, slower.values()), tx.now)
     known = await stations.load(tx.connection, {outcome.station_id for outcome, _, _ in told})
-    setting = [each for each in told if each[1].sets and each[0].station_id in known]
-    tallies = await habits.lock(tx.connection, {known[outcome.station_id].kind for outcome, _, _ in setting})
+    kinds = {station_id: station.kind for station_id, station in known.items() if any(station.kind)}
+    setting = [each for each in told if each[1].sets and each[0].station_id in kinds]
+    tallies = await habits.lock(tx.connection, {kinds[outcome.station_id] for outcome, _, _ in setting})
     for outcome, subject, answer in setting:
-        kind = known[outcome.station_id].kind
+        kind = kinds[outcome.station_id]
         tally = tallies.get(kind, learning.Tally())
         tallies[kind] = learning.answered(tally, subject.rung, subject.limit_a, answer)
     await habits.keep(tx.connection, tallies, tx.now)

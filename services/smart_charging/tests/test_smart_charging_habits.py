@@ -1,0 +1,284 @@
+"""How stations behave: what they say of themselves, what is learned of their kinds, what their answers mean."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from chargebus_commanding import Outcome
+from chargebus_smart_charging.sites.domain.site import Evse
+from chargebus_smart_charging.sites.domain.told import Told
+from chargebus_smart_charging.steering import routes, v16, v201
+from chargebus_smart_charging.steering.domain import learning, stations
+from chargebus_smart_charging.steering.domain.composite import allowed_a, composite_of
+from chargebus_smart_charging.steering.domain.habits import Habits
+from chargebus_smart_charging.steering.domain.held import Order
+from chargebus_smart_charging.steering.domain.resolving import resolved
+from chargebus_smart_charging.steering.domain.said import Said, habits_of, measurands_needed
+from chargebus_smart_charging.steering.domain.stations import Answered, Station, folded
+from chargebus_smart_charging.steering.domain.steered import Steerable, Steered, counted_a, told
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+EVSE = Evse("CS-1", 1, "panel", voltage_v=230.0, phases=(1, 2, 3), min_a=6.0, max_a=32.0)
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def key(name: str, value: str, *, readonly: bool = True) -> dict:
+    return {"key": name, "value": value, "readonly": readonly}
+
+
+def variable(component: str, name: str, value: str, **more: object) -> dict:
+    evse = more.pop("evse", None)
+    return {
+        "attributeStatus": "Accepted",
+        "attributeValue": value,
+        "component": {"name": component} | ({"evse": {"id": evse}} if evse else {}),
+        "variable": {"name": name} | ({"instance": more.pop("instance")} if "instance" in more else {}),
+        **more,
+    }
+
+
+# What a station says
+
+
+def test_the_configuration_of_1_6_says_what_a_station_can_take():
+    said = v16.said(
+        {
+            "configurationKey": [
+                key("ChargingScheduleAllowedChargingRateUnit", "Current, Power"),
+                key("chargingschedulemaxperiods", "24"),
+                key("ChargeProfileMaxStackLevel", "8"),
+                key("MaxChargingProfilesInstalled", "10"),
+                key("ConnectorSwitch3to1PhaseSupported", "true"),
+                key("MeterValuesSampledData", "Energy.Active.Import.Register, Current.Import"),
+                key("Station-MaxCurrent", "25", readonly=False),
+            ],
+            "unknownKey": ["OperatorCurrentLimit"],
+        }
+    )
+
+    assert habits_of(said, Habits()) == Habits(
+        unit="A", max_periods=24, max_stack_level=8, max_profiles=10, switches_phases=True
+    )
+    assert said.measurands == ("Energy.Active.Import.Register", "Current.Import")
+    assert said.limit_key == "Station-MaxCurrent"
+    assert said.told_of(1) == Told(max_a=25.0)
+
+
+def test_a_vendors_key_that_cannot_be_written_is_no_way():
+    assert not v16.said({"configurationKey": [key("Station-MaxCurrent", "25")]}).limit_key
+
+
+def test_the_device_model_says_what_a_station_can_take_and_how_its_evses_are_built():
+    said = v201.said(
+        {
+            "getVariableResult": [
+                variable("SmartChargingCtrlr", "RateUnit", "W"),
+                variable("SmartChargingCtrlr", "ProfileStackLevel", "4"),
+                variable("SmartChargingCtrlr", "PeriodsPerSchedule", "2"),
+                variable("SmartChargingCtrlr", "Entries", "5", instance="ChargingProfiles"),
+                variable("SmartChargingCtrlr", "ACPhaseSwitchingSupported", "false"),
+                variable("SampledDataCtrlr", "TxUpdatedMeasurands", "Power.Active.Import"),
+                variable("ChargingStation", "SupplyPhases", "3"),
+                variable("EVSE", "Power", "11040", evse=1, attributeType="MaxSet"),
+                variable("EVSE", "ACVoltage", "230", evse=1),
+                variable("EVSE", "SupplyPhases", "1", evse=2),
+                {**variable("EVSE", "ACVoltage", "", evse=2), "attributeStatus": "UnknownVariable"},
+            ]
+        }
+    )
+
+    assert habits_of(said, Habits()) == Habits(
+        unit="W", max_stack_level=4, max_periods=2, max_profiles=5, switches_phases=False
+    )
+    assert said.told_of(1) == Told(230.0, 3, pytest.approx(16.0))
+    assert said.told_of(2) == Told(None, 1, None)
+
+
+@pytest.mark.parametrize("answer", [{}, {"configurationKey": "x"}, {"configurationKey": [3, {"key": 1}]}])
+def test_what_cannot_be_read_was_not_said(answer):
+    assert habits_of(v16.said(answer), Habits()) == Habits()
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"getVariableResult": 1}, {"getVariableResult": [{"attributeStatus": "Accepted"}]}]
+)
+def test_what_cannot_be_read_of_a_device_model_was_not_said(answer):
+    assert habits_of(v201.said(answer), Habits()) == Habits()
+
+
+@pytest.mark.parametrize(
+    ("measurands", "needed"),
+    [
+        (None, None),
+        (("Power.Active.Import",), None),
+        (("Current.Import", "Voltage"), None),
+        (("Current.Import",), ("Current.Import", "Power.Active.Import")),
+        ((), ("Power.Active.Import",)),
+    ],
+)
+def test_a_station_is_to_sample_power_or_current_and_voltage(measurands, needed):
+    assert measurands_needed(Said(measurands=measurands)) == needed
+
+
+def test_what_an_operator_leaves_out_is_taken_from_the_station_or_else_from_what_is_usual():
+    left_out = Evse("CS-1", 1, "panel", max_a=20.0)
+
+    assert resolved(left_out, Told(voltage_v=240.0, phases=1, max_a=32.0)) == Evse(
+        "CS-1", 1, "panel", voltage_v=240.0, phases=(1,), min_a=6.0, max_a=20.0, step_a=0.0
+    )
+    usual = resolved(Evse("CS-1", 1, "panel"), Told())
+    assert (usual.voltage_v, usual.phases, usual.max_a) == (230.0, (1, 2, 3), 32.0)
+
+
+# What is learned
+
+
+def test_a_way_that_no_station_of_a_kind_has_taken_is_not_tried_any_more():
+    once = learning.answered(learning.Tally(), "TxProfile", 10.0, "unsupported")
+    twice = learning.answered(once, "TxProfile", 10.0, "unsupported")
+
+    assert learning.habits_by(once).refused == ()
+    assert learning.habits_by(twice).refused == ("TxProfile",)
+    assert learning.habits_by(learning.answered(twice, "TxProfile", 10.0, "accepted")).refused == ()
+
+
+def test_whether_0_is_taken_is_learned():
+    refused = learning.Tally()
+    for _ in range(2):
+        refused = learning.answered(refused, "TxProfile", 0.0, "refused")
+
+    assert learning.habits_by(refused).takes_zero is False
+    assert learning.habits_by(learning.answered(refused, "TxProfile", 0.0, "accepted")).takes_zero is True
+    assert learning.habits_by(learning.Tally()).takes_zero is None
+
+
+def test_the_slowest_obedience_is_kept():
+    tally = learning.obeyed(learning.obeyed(learning.Tally(), 30.0), 5.0)
+
+    assert learning.habits_by(tally).obeys_within_s == 30.0
+
+
+# What an answer means
+
+
+def outcome(name: str = "answered", **more: object) -> Outcome:
+    payload = more.pop("payload", None)
+    raw = None if payload is None else msgspec.Raw(msgspec.json.encode(payload))
+    return Outcome("c1", "CS-1", "order", "", name, NOW, payload=raw, **more)
+
+
+@pytest.mark.parametrize(
+    ("ended", "answer"),
+    [
+        (outcome(payload={"status": "Accepted"}), "accepted"),
+        (outcome(payload={"status": "Rejected"}), "refused"),
+        (outcome(payload={"status": "NotSupported"}), "unsupported"),
+        (outcome(payload={"status": "Unknown"}), "accepted"),
+        (outcome(payload={"status": "Scheduled"}), "accepted"),
+        (outcome(payload={"status": "RebootRequired"}), "unknown"),
+        (outcome(payload={"status": "accepted!"}, error_code="FormationViolation"), "unknown"),
+        (outcome(payload={"status": "Rejected", "x": 1}, error_code="FormationViolation"), "refused"),
+        (outcome(payload={"status": "Rejected", "statusInfo": {"reasonCode": "RateLimitExceeded"}}), "limited"),
+        (outcome(payload={"status": "Rejected", "statusInfo": {"reasonCode": "UnsupportedPurpose"}}), "unsupported"),
+        (outcome("refused", error_code="NotSupported"), "unsupported"),
+        (outcome("refused", error_code="NotImplemented"), "unsupported"),
+        (outcome("refused", error_code="FormationViolation"), "refused"),
+        (outcome("refused", error_code="InternalError"), "unknown"),
+        (outcome("timed_out"), "unknown"),
+        (outcome("undeliverable"), "undelivered"),
+        (outcome("expired"), "undelivered"),
+    ],
+)
+def test_what_came_of_a_command_says_whether_a_limit_holds(ended, answer):
+    assert routes.answer_of(ended) == answer
+
+
+def test_a_composite_schedule_is_read_in_every_version():
+    of_16 = {
+        "status": "Accepted",
+        "connectorId": 1,
+        "scheduleStart": "2026-05-01T12:00:00Z",
+        "chargingSchedule": {
+            "chargingRateUnit": "W",
+            "chargingSchedulePeriod": [
+                {"startPeriod": 0, "limit": 11040},
+                {"startPeriod": 60, "limit": 3680, "numberPhases": 1},
+            ],
+        },
+    }
+    of_201 = {
+        "status": "Accepted",
+        "schedule": {
+            "evseId": 1,
+            "duration": 3600,
+            "scheduleStart": "2026-05-01T12:00:00Z",
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+        },
+    }
+
+    watts, amperes = composite_of(of_16, NOW), composite_of(of_201, NOW)
+    assert watts is not None
+    assert amperes is not None
+    assert allowed_a(watts, 3, 230.0) == ((NOW, 16.0), (after(60), 16.0))
+    assert allowed_a(amperes, 3, 230.0) == ((NOW, 16.0),)
+
+
+@pytest.mark.parametrize("answer", [{}, {"schedule": 1}, {"schedule": {"chargingSchedulePeriod": [{"limit": "x"}]}}])
+def test_a_composite_schedule_that_cannot_be_read_is_none(answer):
+    assert composite_of(answer, NOW) is None
+
+
+# What is known of a station
+
+
+def test_an_older_connection_does_not_bring_a_station_back_or_take_it_away():
+    station = stations.connected(Station("CS-1"), NOW, 7, "2.0.1")
+
+    assert stations.lost(station, after(1), 6) == station
+    assert stations.connected(stations.lost(station, after(1), 7), after(2), 6, "1.6").online is False
+    assert stations.lost(station, after(1), 7).online is False
+
+
+def test_a_station_is_asked_what_it_can_take_after_each_boot_and_again_where_it_did_not_say():
+    station = stations.connected(Station("CS-1"), NOW, 1, "2.0.1")
+    assert stations.is_to_be_asked(station, NOW)
+    asked = msgspec.structs.replace(station, asked_at=NOW)
+
+    assert not stations.is_to_be_asked(asked, after(600))
+    assert stations.is_to_be_asked(asked, after(3600))
+    said = msgspec.structs.replace(asked, said_at=after(1))
+    assert not stations.is_to_be_asked(said, after(36000))
+    assert stations.is_to_be_asked(stations.booted(said, after(50), "2.0.1", ("V", "M", "1")), after(51))
+
+
+def test_a_station_that_is_told_too_often_is_told_less_often_and_less_again():
+    slow = stations.slowed(Station("CS-1"))
+
+    assert slow.update_spacing_s == 60
+    assert stations.slowed(slow).update_spacing_s == 120
+
+
+def test_what_became_known_since_comes_into_the_steering_of_an_evse():
+    steerable = Steerable(EVSE)
+    station = stations.connected(Station("CS-1"), NOW, 1, "2.0.1")
+    default = Order(1, "default", NOW, "TxDefaultProfile", ((NOW, 8.0),))
+    before = told(folded(Steered(), station, (), None, steerable), default, steerable)
+
+    known = folded(before, station, [Answered(1, "accepted", after(1))], after(2), steerable)
+
+    assert (known.online, known.use) == (True, "idle")
+    assert counted_a(known, steerable, after(3)) == 0
+    offline = folded(known, stations.lost(station, after(10), 1), (), None, steerable)
+    assert counted_a(offline, steerable, after(11)) == 8
+    booted = folded(known, stations.booted(station, after(20), "2.0.1", ("", "", "")), (), None, steerable)
+    assert booted.default.accepted is None
+
+
+def test_an_evse_that_charges_is_not_free_because_its_station_said_so_before():
+    charging = msgspec.structs.replace(Steered(), use="busy", use_at=NOW, transaction_id="T1")
+
+    assert folded(charging, Station("CS-1"), (), after(1), Steerable(EVSE)).use == "busy"

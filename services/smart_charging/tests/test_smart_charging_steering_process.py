@@ -1,0 +1,279 @@
+"""Steering in the service's process: stations are heard, asked, and what they answer comes into the steering."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import pytest
+from chargebus_commanding import Commanding
+from chargebus_events.commands import CommandOutcome
+from chargebus_events.frames import Frame
+from chargebus_events.public import (
+    CONNECTOR_STATUS,
+    STATION_BOOTED,
+    STATION_CONNECTION,
+    ConnectorStatus,
+    StationBooted,
+    StationConnection,
+    event,
+)
+from chargebus_events.topics import frames_topic
+from chargebus_smart_charging.main import INTENTS, build
+from chargebus_smart_charging.names import SERVICE
+from chargebus_smart_charging.sites.store import sites
+from chargebus_smart_charging.steering.domain.profiles import FIRST_ID
+from chargebus_smart_charging.steering.domain.stepping import step
+from chargebus_smart_charging.steering.operations import Steering
+from chargebus_smart_charging.steering.store.known import load
+from chargebus_testkit.waiting import eventually, until
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def station_id() -> str:
+    return f"CS-{uuid4().hex[:8]}"
+
+
+class Bench:
+    """A station under a site in a running service, and what is asked of it."""
+
+    def __init__(self, process, client, station_id: str, version: str) -> None:
+        self.process, self.client, self.station_id, self.version = process, client, station_id, version
+        self.site_id = f"site-{station_id}"
+        self.model = f"M-{station_id}"
+        self.commanding = Commanding(SERVICE, process.service.database, INTENTS, process.edges.kafka_clock)
+        self.answered: set[str] = set()
+
+    async def describe(self, **policy) -> None:
+        site = {
+            "name": "depot",
+            "nodes": [{"node_id": "grid", "capacity": {"phase_a": 63}}],
+            "evses": [{"station_id": self.station_id, "evse_id": 1, "node_id": "grid", "max_a": 32}],
+            "policy": policy,
+        }
+        answer = await self.client.put(f"/sites/{self.site_id}", json=site)
+        assert answer.status_code == 201, answer.text
+
+    async def boots(self) -> None:
+        told = [
+            (STATION_CONNECTION, StationConnection(self.station_id, NOW, True, 1, self.version)),
+            (
+                STATION_BOOTED,
+                StationBooted(self.station_id, NOW, "Accepted", self.version, "V", self.model, firmware_version="1"),
+            ),
+            (CONNECTOR_STATUS, ConnectorStatus(self.station_id, NOW + timedelta(seconds=1), 1, 1, "Available")),
+        ]
+        await self.process.producer.publish([event(kind, uuid4().hex, "/device", NOW, body) for kind, body in told])
+        await self.shows(lambda shown: shown["online"] and shown["model"] == self.model)
+
+    async def plans(self, wanted_a: float | None):
+        """Do what the planner does about its EVSE."""
+        key = self.station_id, 1
+        async with self.process.service.database.transaction() as tx:
+            known = await load(tx.connection, (await sites.load(tx.connection, [self.site_id])).values())
+            done = step(known.steered[key], wanted_a, known.steerables[key], tx.now)
+            await Steering(self.commanding).act(tx, known, {key: done})
+        return done
+
+    async def asked(self, intent: str) -> list[tuple[str, str]]:
+        """The commands of an intent that were asked and not answered yet, with their subjects."""
+        async with self.process.service.database.pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT command_id, subject FROM asked_command WHERE station_id = $1 AND intent = $2 "
+                "AND outcome IS NULL ORDER BY requested_at",
+                self.station_id,
+                intent,
+            )
+        return [(row["command_id"], row["subject"]) for row in rows]
+
+    async def answers(self, intent: str, payload: dict | None, outcome: str = "answered") -> None:
+        """Let the station answer all that it was asked for an intent."""
+        asked = await self.asked(intent)
+        assert asked
+        raw = None if payload is None else msgspec.Raw(json.dumps(payload).encode())
+        await self.process.producer.publish(
+            [
+                CommandOutcome(
+                    command_id,
+                    self.station_id,
+                    SERVICE,
+                    outcome,
+                    NOW,
+                    datetime.now(UTC),
+                    intent,
+                    subject,
+                    version=self.version,
+                    payload=raw,
+                ).record()
+                for command_id, subject in asked
+            ]
+        )
+        await until(lambda: self._all_ended(intent), what=f"the outcomes of {intent} are taken")
+
+    async def _all_ended(self, intent: str) -> bool:
+        return not await self.asked(intent)
+
+    async def shows(self, condition, what: str = "it is shown so") -> dict:
+        answer = await eventually(
+            lambda: self.client.get(f"/stations/{self.station_id}/charging"),
+            lambda answer: answer.status_code == 200 and condition(answer.json()),
+            what=what,
+        )
+        return answer.json()
+
+
+@pytest.fixture
+def make_bench(make_bed, station_id):
+    """Return what makes a bench: `async with make("2.0.1") as bench`."""
+
+    @asynccontextmanager
+    async def make(version: str, **policy):
+        bed = make_bed(build)
+        async with bed.running() as process, bed.client("operator") as client:
+            made = Bench(process, client, station_id, version)
+            await made.describe(**policy)
+            await made.boots()
+            yield made
+
+    return make
+
+
+@pytest.mark.road
+async def test_a_station_gets_its_default_and_what_it_accepts_is_counted(make_bench):
+    async with make_bench("2.0.1") as bench:
+        assert [order.asking for order in (await bench.plans(None)).orders] == ["default"]
+        await bench.answers("order", {"status": "Accepted"})
+
+        done = await bench.plans(None)
+        shown = await bench.shows(lambda shown: shown["evses"][0]["default"]["accepted"])
+
+    assert [order.asking for order in done.orders] == ["verify"]
+    assert shown["evses"][0]["use"] == "idle"
+    assert shown["evses"][0]["counted_a"] == 0
+
+
+async def test_a_boot_has_a_station_say_what_it_can_take_and_report_what_it_holds(make_bench):
+    async with make_bench("2.0.1") as bench:
+        await bench.plans(None)
+        variables = [
+            {
+                "attributeStatus": "Accepted",
+                "attributeValue": value,
+                "component": {"name": "SmartChargingCtrlr"},
+                "variable": {"name": name},
+            }
+            for name, value in (("RateUnit", "W"), ("ProfileStackLevel", "4"))
+        ]
+        await bench.answers("habits", {"getVariableResult": variables})
+        shown = await bench.shows(lambda shown: shown["said_at"])
+        reports = await bench.asked("profiles")
+
+    assert (shown["habits"]["unit"], shown["habits"]["max_stack_level"]) == ("W", 4)
+    assert len(reports) == 1
+
+
+async def test_profiles_that_a_station_reports_are_listed_with_whose_they_are(make_bench):
+    async with make_bench("2.0.1") as bench:
+        profiles = [
+            {
+                "id": number,
+                "stackLevel": level,
+                "chargingProfilePurpose": "TxDefaultProfile",
+                "chargingProfileKind": "Absolute",
+                "chargingSchedule": [
+                    {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}]}
+                ],
+            }
+            for number, level in ((FIRST_ID + 12, 0), (7, 3))
+        ]
+        payload = {"requestId": 5, "chargingLimitSource": "CSO", "evseId": 1, "chargingProfile": profiles}
+        frame = Frame(
+            bench.station_id, "2.0.1", "ReportChargingProfiles", "m1", 0, 7, 1, json.dumps(payload).encode(), NOW
+        )
+        await bench.process.producer.publish([frame.record(frames_topic("smart_charging"))])
+        answer = await eventually(
+            lambda: bench.client.get(f"/stations/{bench.station_id}/charging-profiles"),
+            lambda answer: answer.status_code == 200 and len(answer.json()["items"]) == 2,
+            what="both profiles are listed",
+        )
+
+    assert [(item["profile_id"], item["ours"]) for item in answer.json()["items"]] == [
+        (FIRST_ID + 12, True),
+        (7, False),
+    ]
+
+
+async def test_what_stations_of_a_kind_answer_is_learned(make_bench):
+    async with make_bench("1.6") as bench:
+        await bench.plans(None)
+        await bench.answers("order", {"status": "Accepted"})
+        kinds = await eventually(
+            lambda: bench.client.get("/smart-charging/habits", params={"limit": 500}),
+            lambda answer: any(kind["model"] == bench.model for kind in answer.json()["items"]),
+            what="the kind is listed",
+        )
+
+    (kind,) = [kind for kind in kinds.json()["items"] if kind["model"] == bench.model]
+    assert kind["taken"] == {"TxDefaultProfile": 1, "zero": 1} or kind["taken"] == {"TxDefaultProfile": 1}
+    assert kind["stations"] == 1
+
+
+async def test_a_station_that_does_not_measure_is_configured_to_where_the_site_says_so(make_bench):
+    async with make_bench("1.6", sets_measurands=True) as bench:
+        await bench.plans(None)
+        sampled = {"key": "MeterValuesSampledData", "readonly": False, "value": "Energy.Active.Import.Register"}
+        await bench.answers("habits", {"configurationKey": [sampled]})
+        await bench.shows(lambda shown: shown["measurands"] == ["Energy.Active.Import.Register"])
+        await bench.plans(None)
+        await bench.plans(None)
+
+        assert len(await bench.asked("measurands")) == 1
+
+
+async def test_a_station_that_is_told_too_often_is_told_less_often(make_bench):
+    async with make_bench("2.1") as bench:
+        await bench.plans(None)
+        await bench.answers("order", {"status": "Rejected", "statusInfo": {"reasonCode": "RateLimitExceeded"}})
+        shown = await bench.shows(lambda shown: shown["habits"]["update_spacing_s"] == 60)
+        done = await bench.plans(None)
+
+    assert not done.orders
+    assert shown["evses"][0]["default"]["accepted"] is None
+
+
+async def test_what_a_station_allows_is_asked_now_and_shown_beside_what_it_was_told(make_bench):
+    async with make_bench("2.0.1") as bench:
+        await bench.plans(None)
+        path = f"/stations/{bench.station_id}/evses/1/composite-schedule"
+        asking = asyncio.create_task(bench.client.get(path))
+        await until(lambda: _is_asked(bench), what="the station is asked")
+        schedule = {
+            "evseId": 1,
+            "duration": 3600,
+            "scheduleStart": NOW.isoformat(),
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+        }
+        await bench.answers("composite", {"status": "Accepted", "schedule": schedule})
+        answer = await asking
+
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["outcome"], told["status"], told["unit"]) == ("answered", "Accepted", "A")
+    assert [level["limit_a"] for level in told["allowed"]] == [16.0]
+
+
+async def _is_asked(bench) -> bool:
+    return bool(await bench.asked("composite"))
+
+
+async def test_a_station_that_nobody_heard_of_is_not_found(make_bed, station_id):
+    bed = make_bed(build)
+    async with bed.running(), bed.client("viewer") as client:
+        for path in ("charging", "charging-profiles", "evses/1/composite-schedule"):
+            answer = await client.get(f"/stations/{station_id}/{path}")
+            assert answer.status_code == 404, path
