@@ -193,7 +193,7 @@ class Applying:
         database = self._parts.database
         trace = self._parts.tracing.batch(self._parts.service, taken)
         with database.outbox.deleting() as sent:
-            async with database.writing() as connection:
+            async with database.writing_sets() as connection:
                 stored = await offsets.lock(connection, {*ends, *self._siblings(ends)})
                 self._positions.verify({tp: stored[tp] for tp in ends if tp in stored})
                 fresh = [r for r in taken if r.offset >= stored[TopicPartition(r.topic, r.partition)]]

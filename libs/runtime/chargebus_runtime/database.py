@@ -24,6 +24,14 @@ from chargebus_runtime.telemetry import Tracing
 look_at_elements_cheaply()  # here, as no service reaches its database but through this module
 
 _ANSWER_WITHIN_S: Final = 2.0
+_SETS_AT_ONCE: Final = 2
+_BY_INDEX: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Each row of a set finds its rows by an index, though the plan may be from when the tables were still empty."""
 PUBLISHED_WITHIN_S: Final = 5.0
 """How long a call waits until Kafka has what it sent, before it answers all the same."""
 
@@ -84,6 +92,7 @@ class Database:
         self._clock = clock
         self._tracing = tracing
         self._pool: asyncpg.Pool | None = None
+        self._sets: asyncpg.Pool | None = None
         self._outbox: Outbox | None = None
 
     @property
@@ -139,34 +148,40 @@ class Database:
             f"starting on {self.name}", lambda: check_revision(self.url, self._options.migrations), BehindError, is_away
         )
         self._pool = await until_done(f"connecting to {self.name}", self._connect, is_away)
+        self._sets = await self._connect_for_sets()
         options = OutboxOptions(self.name.removeprefix("chargebus_"), self.may_hold_s)
         self._outbox = Outbox(self._pool, self._producer, options)
 
     async def stop(self) -> None:
         """Close the pool; statements under way may end first."""
-        if self._pool is None:
+        pools = [pool for pool in (self._pool, self._sets) if pool is not None]
+        if not pools:
             return
         self.outbox.stop()
-        try:
-            await asyncio.wait_for(self._pool.close(), timeout=5)
-        except TimeoutError:
-            self._pool.terminate()
-        self._pool = None
+        for pool in pools:
+            try:
+                await asyncio.wait_for(pool.close(), timeout=5)
+            except TimeoutError:
+                pool.terminate()
+        self._pool = self._sets = None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[asyncpg.Connection]:
-        """Open a transaction.
+        """Open a transaction."""
+        async with _writing(self.pool) as connection:
+            yield connection
 
-        Where the server only reads (a failover: it is another's replica now), the pool lets go of all its connections,
-        so that the next try asks anew where the server is that is written to.
+    @asynccontextmanager
+    async def writing_sets(self) -> AsyncIterator[asyncpg.Connection]:
+        """Open a transaction whose statements take sets of rows and find each by an index: they are planned once.
+
+        Else PostgreSQL plans a statement anew each time as long as the set is small, for a plan that is the same; that
+        takes it longer than to execute it. Not for statements whose plan depends on what they are given.
         """
-        pool = self.pool
-        try:
-            async with pool.acquire() as connection, connection.transaction():
-                yield connection
-        except asyncpg.ReadOnlySQLTransactionError:
-            await pool.expire_connections()
-            raise
+        if self._sets is None:
+            raise RuntimeError(f"the database {self.name} is not started")
+        async with _writing(self._sets) as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -196,16 +211,37 @@ class Database:
         await self.outbox.tend(self._clock())
 
     async def _connect(self) -> asyncpg.Pool:
+        return await self._new_pool(min_size=1, max_size=self._options.pool_size)
+
+    async def _connect_for_sets(self) -> asyncpg.Pool:
+        return await self._new_pool(min_size=0, max_size=_SETS_AT_ONCE, **_BY_INDEX)
+
+    async def _new_pool(self, min_size: int, max_size: int, **settings: str) -> asyncpg.Pool:
         # Nothing sets session state, so a returned connection needs no reset: that saves a round trip each time.
         silent_ms = int(1000 * self._options.silent_s)
         return await asyncpg.create_pool(
             self.url,
-            min_size=1,
-            max_size=self._options.pool_size,
+            min_size=min_size,
+            max_size=max_size,
             reset=_keep,
             command_timeout=60,
-            server_settings={"idle_in_transaction_session_timeout": str(silent_ms)},
+            server_settings={"idle_in_transaction_session_timeout": str(silent_ms), **settings},
         )
+
+
+@asynccontextmanager
+async def _writing(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """Open a transaction on a connection of a pool.
+
+    Where the server only reads (a failover: it is another's replica now), the pool lets go of all its connections, so
+    that the next try asks anew where the server is that is written to.
+    """
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection
+    except asyncpg.ReadOnlySQLTransactionError:
+        await pool.expire_connections()
+        raise
 
 
 async def _keep(_connection: asyncpg.Connection) -> None:

@@ -87,11 +87,35 @@ async def test_after_a_failover_the_next_try_goes_to_a_new_connection(database):
 
 
 async def test_a_consumers_batch_follows_a_failover_as_well(database):
-    async with database.pool.acquire() as connection:
+    async with database.writing_sets() as connection:
         await connection.execute("SET default_transaction_read_only = on")
 
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with database.writing() as connection:
+        async with database.writing_sets() as connection:
             await connection.execute("CREATE TABLE kept (id int)")
-    async with database.writing() as connection:
+    async with database.writing_sets() as connection:
         await connection.execute("CREATE TABLE kept (id int)")
+
+
+async def test_a_statement_on_sets_is_planned_once_and_goes_by_an_index_whatever_the_size_of_table_and_set(database):
+    await database.pool.execute("CREATE TABLE counted (id int PRIMARY KEY, value int)")
+    count = """UPDATE counted AS c SET value = value + 1 FROM unnest($1::int[]) AS n (id) WHERE c.id = n.id"""
+    async with database.writing_sets() as connection:
+        assert await connection.execute(count, [1]) == "UPDATE 0"
+    await database.pool.execute("INSERT INTO counted SELECT i, 0 FROM generate_series(0, 899) AS i")
+    for size in (2, 500, 3):
+        async with database.writing_sets() as connection:
+            assert await connection.execute(count, list(range(size))) == f"UPDATE {size}"
+    async with database.writing_sets() as connection:
+        plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
+        assert tuple(await connection.fetchrow(plans, count)) == (4, 0)
+        await connection.execute("PREPARE shown (int[]) AS " + count)
+        plan = [line for (line,) in await connection.fetch("EXPLAIN EXECUTE shown ('{1}')")]
+    assert any("Index Scan using counted_pkey" in line for line in plan)
+
+
+async def test_a_batch_that_stands_still_lets_go_of_what_it_locked(database):
+    async with database.pool.acquire() as own:
+        ordinary = await own.fetchval("SHOW idle_in_transaction_session_timeout")
+    async with database.writing_sets() as connection:
+        assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == ordinary == "500ms"
