@@ -170,6 +170,27 @@ class DeviationRow(Tables, table=True):
     counted: int = Field(sa_type=_BIG)
 
 
+class DeviationSumRow(Tables, table=True):
+    """How many stations of a make break the schema of an action in one way, and in how many frames.
+
+    It changes together with the deviations that it sums up. One of no station is left until the next sweep.
+    """
+
+    __tablename__ = "deviation_sum"
+
+    vendor: str = Field(primary_key=True, sa_type=_ID)
+    model: str = Field(primary_key=True, sa_type=_ID)
+    firmware_version: str = Field(primary_key=True, sa_type=_ID)
+    version: str = Field(primary_key=True, sa_type=_ID)
+    action: str = Field(primary_key=True, sa_type=_ID)
+    kind: str = Field(primary_key=True, sa_type=_ID)
+    refused: bool = Field(primary_key=True)
+    stations: int = Field(sa_type=_BIG)
+    count: int = Field(sa_type=_BIG)
+    first_at: datetime = Field(sa_type=_TIME)
+    last_at: datetime = Field(sa_type=_TIME)
+
+
 class DeviationRuleRow(Tables, table=True):
     """How frames of some makes that break their schema are treated; an empty text means any."""
 

@@ -160,7 +160,7 @@ async def device(device_database) -> AsyncIterator[Device]:
     await database.outbox.settle()
     await database.pool.execute(
         "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset,"
-        " deviation, deviation_rule, deviation_rules"
+        " deviation, deviation_sum, deviation_rule, deviation_rules"
     )
     await database.stop()
 

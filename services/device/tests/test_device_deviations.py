@@ -7,6 +7,7 @@ import pytest
 from chargebus_device.deviations import operations
 from chargebus_device.deviations.domain import ANY_PLACE, MOST, Make, add
 from chargebus_device.deviations.operations import MOST_RULES
+from chargebus_device.deviations.store import deviations
 from chargebus_device.deviations.tasks import Retention
 from chargebus_device.registration.resources import StationIn
 from chargebus_events.deviations import DeviationCount, DeviationReport
@@ -135,6 +136,52 @@ async def test_what_a_station_has_not_done_for_long_is_forgotten(device):
     await Retention(device.database, timedelta(days=90)).sweep()
 
     assert await device.fetch("SELECT path FROM deviation") == [("new",)]
+
+
+SUMMED = """
+SELECT vendor, model, firmware_version, version, action, kind, refused, count(DISTINCT station_id), sum(count)::bigint
+FROM deviation GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+SUMS = """
+SELECT vendor, model, firmware_version, version, action, kind, refused, stations, count
+FROM deviation_sum WHERE stations > 0 ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+async def test_the_sums_are_those_of_the_deviations_whatever_becomes_of_these(api, device):
+    wrong, refused = count(2, path="a"), count(kind="wrong_type", refused=True)
+    for number, said in enumerate(
+        (
+            report(wrong, count(3, path="b", last_at=LONG_AGO), refused),
+            report(count(4, path="a"), epoch=8),
+            report(wrong, station_id="CS-2"),
+            report(count(7, path="old", kind="missing", last_at=LONG_AGO), station_id="CS-2"),
+            report(count(5, path="a"), count(1, action="Heartbeat"), epoch=8, version="2.0.1", station_id="CS-3"),
+        )
+    ):
+        await device.apply(received(said.record(), number))
+        assert await device.fetch(SUMS) == await device.fetch(SUMMED)
+    await Retention(device.database, timedelta(days=90)).sweep()
+    after_the_sweep = await device.fetch(SUMS)
+    assert after_the_sweep == await device.fetch(SUMMED)
+    assert len(after_the_sweep) == 4
+    for station_id in ("CS-1", "CS-3"):
+        await device.registrar.register(StationIn(station_id=station_id))
+        await api.delete(f"/stations/{station_id}")
+        assert await device.fetch(SUMS) == await device.fetch(SUMMED)
+    await Retention(device.database, timedelta(days=90)).sweep()
+    assert await device.fetch("SELECT stations, count FROM deviation_sum") == [(1, 2)]
+
+
+async def test_what_is_deleted_while_a_report_is_counted_is_counted_once(device):
+    await device.apply(received(report(count(path="old", last_at=LONG_AGO)).record(), 0))
+    async with device.database.pool.acquire() as connection, connection.transaction():
+        known = await deviations.load(connection, {"CS-1"})
+        await Retention(device.database, timedelta(days=90)).sweep()
+        assert len(known["CS-1"]) == 1
+
+    assert await device.fetch("SELECT count FROM deviation") == [(1,)]
+    assert await device.fetch(SUMS) == await device.fetch(SUMMED)
 
 
 # Over HTTP

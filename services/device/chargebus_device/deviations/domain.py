@@ -1,5 +1,6 @@
 """Owns the sums of stations' deviations: what a report adds to them, and how many of a station are told apart."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from math import inf
 from typing import Final, NamedTuple
@@ -60,6 +61,50 @@ class Deviation(msgspec.Struct, frozen=True):
 
 
 Deviations = dict[DeviationKey, Deviation]
+
+
+class SumKey(NamedTuple):
+    """Which deviations of all stations are added up: those of one kind, wherever in the message, of one make."""
+
+    vendor: str
+    model: str
+    firmware_version: str
+    version: str
+    action: str
+    kind: str
+    refused: bool
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """What is added to a sum, or taken from it; `stations` have one of its deviations.
+
+    The first and last time are those of all that were ever counted.
+    """
+
+    key: SumKey
+    stations: int
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def added(before: Iterable[Deviation], after: Iterable[Deviation]) -> list[Sum]:
+    """Return what stations' deviations add to the sums by having changed, all of each station before and after."""
+    counts: dict[SumKey, int] = {}
+    times: dict[SumKey, tuple[datetime, datetime]] = {}
+    having: dict[int, set[tuple[str, SumKey]]] = {-1: set(), 1: set()}
+    for sign, deviations in ((-1, before), (1, after)):
+        for each in deviations:
+            key = SumKey(*each.key[4:], each.key.action, each.key.kind, each.key.refused)
+            counts[key] = counts.get(key, 0) + sign * each.count
+            first_at, last_at = times.get(key, (each.first_at, each.last_at))
+            times[key] = min(first_at, each.first_at), max(last_at, each.last_at)
+            having[sign].add((each.station_id, key))
+    stations = dict.fromkeys(counts, 0)
+    for sign, pairs in having.items():
+        for _, key in pairs:
+            stations[key] += sign
+    return [Sum(key, stations[key], counts[key], *times[key]) for key in sorted(counts) if counts[key] or stations[key]]
 
 
 def add(known: Deviations, report: DeviationReport, make: Make) -> list[Deviation]:

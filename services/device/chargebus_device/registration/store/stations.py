@@ -10,6 +10,7 @@ from chargebus_events.registry import RegisteredStation
 from chargebus_runtime.rows import Rows
 
 from chargebus_device.deviations.domain import Make
+from chargebus_device.deviations.store import deviations
 from chargebus_device.registration.domain import Change, NewStation
 from chargebus_device.registration.store.registry import FIELDS, registered
 from chargebus_device.tables import StationRow
@@ -61,8 +62,7 @@ SELECT {FIELDS} FROM changed
 _REMOVE = """
 WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING station_id),
      boots AS (DELETE FROM boot WHERE station_id = $1),
-     statuses AS (DELETE FROM connector_status WHERE station_id = $1),
-     deviations AS (DELETE FROM deviation WHERE station_id = $1)
+     statuses AS (DELETE FROM connector_status WHERE station_id = $1)
 SELECT station_id FROM gone
 """
 _SELECT = """
@@ -155,6 +155,7 @@ async def remove(connection: asyncpg.Connection, station_id: str) -> bool:
 
     Its connection stays: the edge that holds the socket will say when it ended.
     """
+    await deviations.remove(connection, station_id)
     return await connection.fetchval(_REMOVE, station_id) is not None
 
 
