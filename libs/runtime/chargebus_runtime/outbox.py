@@ -48,13 +48,15 @@ _SHRINK = """
 UPDATE outbox SET records = n.records FROM unnest($1::bigint[], $2::bytea[]) AS n (id, records) WHERE outbox.id = n.id
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+_OF_THIS_COPY = """(
+    source_topic = '' AND source_partition = $1
+    OR (source_topic, source_partition) IN (SELECT topic, part FROM unnest($2::text[], $3::int[]) AS p (topic, part))
+)"""
 # What this copy left itself may be skipped where it is locked: it is being deleted. A new owner waits for the old one.
-_OURS = """
-SELECT id, records FROM outbox WHERE id BETWEEN $1 AND $2 AND (
-    source_topic = '' AND source_partition = $3
-    OR (source_topic, source_partition) IN (SELECT topic, part FROM unnest($4::text[], $5::int[]) AS p (topic, part))
-) ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED
-"""
+_OURS = f"""
+SELECT id, records FROM outbox WHERE {_OF_THIS_COPY} AND id BETWEEN $4 AND $5
+ORDER BY id LIMIT $6 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 (text from above)
 _LEFT_BEHIND = """
 SELECT id, records FROM outbox JOIN unnest($1::text[], $2::int[]) AS p (topic, partition)
 ON source_topic = p.topic AND source_partition = p.partition WHERE id > $3 ORDER BY id LIMIT $4 FOR UPDATE OF outbox
@@ -65,12 +67,7 @@ WHERE source_topic = '' AND source_partition <> $1 AND created_at < $2 AND id > 
 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED
 """
 # A commit whose answer got lost, or a caller that was cancelled right after it: nobody was told of the row.
-_WAITING = """
-SELECT id FROM outbox WHERE created_at < $1 AND (
-    source_topic = '' AND source_partition = $2
-    OR (source_topic, source_partition) IN (SELECT topic, part FROM unnest($3::text[], $4::int[]) AS p (topic, part))
-) ORDER BY id LIMIT 1000
-"""
+_OURS_FOR_LONG = f"SELECT id FROM outbox WHERE {_OF_THIS_COPY} AND created_at < $4 ORDER BY id LIMIT 1000"  # noqa: S608
 _RECORDS = "SELECT id, records FROM outbox WHERE id = ANY($1::bigint[])"
 _OLDEST = "SELECT created_at FROM outbox ORDER BY id LIMIT 1"
 _OLDEST_RECORDS = "SELECT records FROM outbox ORDER BY id LIMIT 1"
@@ -280,13 +277,17 @@ class Outbox:
         if sent:
             metrics().outbox_recovered.add(sent)
 
+    def _own(self) -> tuple[int, list[str], list[int]]:
+        """Return the arguments that name the sources of this copy."""
+        return self.from_http[1], *_columns(self._sources)
+
     def _known(self) -> set[int]:
         """Return the rows that are being sent, or were sent and are not deleted yet."""
         return self._in_hand.union(self._sent, self._deleting)
 
     async def _find_forgotten(self, now: datetime) -> None:
         """Have rows of this copy sent that it does not know of."""
-        waiting = await self._pool.fetch(_WAITING, now - SWEEP_AFTER, self.from_http[1], *_columns(self._sources))
+        waiting = await self._pool.fetch(_OURS_FOR_LONG, *self._own(), now - SWEEP_AFTER)
         known = self._known()
         forgotten = [row["id"] for row in waiting if row["id"] not in known and not self._backlog.holds(row["id"])]
         for row in await self._pool.fetch(_RECORDS, forgotten) if forgotten else ():
@@ -415,7 +416,7 @@ class Outbox:
         blocked: dict[Destination, str] = {}
         async with self._catching_up:
             while (span := self._backlog.begin(but_not=blocked)) is not None:
-                piece = _OURS, *span, self.from_http[1], *_columns(self._sources)
+                piece = _OURS, *self._own(), *span
                 seen, _ = await self._resend_some(piece, blocked, ours=True)
                 last = seen[-1] if len(seen) == _ROWS_AT_ONCE else span[1]
                 self._backlog.passed(span[0], last, but_not=blocked)
