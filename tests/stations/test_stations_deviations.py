@@ -93,6 +93,20 @@ async def test_what_is_refused_of_one_make_is_accepted_of_another(raw_station, r
         assert await other.call("StatusNotification", EXTRA) == {}
 
 
+async def test_a_rule_goes_by_vendor_model_and_firmware(raw_station, rule):
+    def make(model, firmware):
+        return {"chargePointVendor": "Fussy", "chargePointModel": model, "firmwareVersion": firmware}
+
+    async with rule("refuse", vendor="Fussy", model="One", firmware_version="1.*", kind="extra_property"):
+        for said in (make("One", "2.0"), make("Two", "1.4")):
+            async with raw_station("1.6", boot=False) as other, raw_station("1.6", boot=False) as meant:
+                await other.boot(**said)
+                await meant.boot(**make("One", "1.4"))
+
+                assert await refusal(meant, "StatusNotification", EXTRA) == "FormationViolation"
+                assert await other.call("StatusNotification", EXTRA) == {}
+
+
 async def test_what_is_read_only_by_a_rule_is_read_of_the_make_that_it_names(raw_station, rule):
     misnamed = {"idtag": "ALICE"}
     async with rule("accept", vendor="Wordy", kind="misnamed_property"), raw_station("1.6") as other:

@@ -64,6 +64,7 @@ async def test_a_meter_start_of_zero_that_no_power_explains(raw_station, ended_s
         ((1000, 9000, 1001), 8000, "meter_went_back"),
         ((0, 60, 153, 0, 62), 215, "meter_restarted"),
         ((900, 5000, 0), 4100, "meter_went_back"),
+        ((998_000, 999_900, 400, 900), 2400, "meter_restarted"),
     ],
 )
 async def test_a_meter_that_falls_in_the_middle(raw_station, ended_sessions, readings_wh, energy_wh, flag):
@@ -98,6 +99,23 @@ async def test_registers_of_phases_add_up(raw_station, ended_sessions):
         [session] = await ended_sessions(station)
 
     assert energy(session) == (3100, "per_phase", ["energy_per_phase"])
+
+
+async def test_the_register_at_the_outlet_counts_and_not_that_of_the_grid(raw_station, ended_sessions):
+    def both(at, outlet_wh, inlet_wh, context):
+        places = (("Inlet", inlet_wh), ("Outlet", outlet_wh))
+        values = [v201.reading(wh, location=location, context=context) for location, wh in places]
+        return {"meterValue": [{"timestamp": at, "sampledValue": values}]}
+
+    async with raw_station("2.0.1") as station:
+        begin = both(ago(30), 100, 5_000_000, "Transaction.Begin")
+        end = both(ago(5), 2100, 5_002_500, "Transaction.End")
+        await station.call("TransactionEvent", v201.started("t", 0, ago(30), None, **begin))
+        await station.call("TransactionEvent", v201.ended("t", 1, ago(5), None, **end))
+
+        [session] = await ended_sessions(station)
+
+    assert energy(session) == (2000, "register", [])
 
 
 async def test_intervals_add_up_where_there_is_no_register(raw_station, ended_sessions):

@@ -38,6 +38,54 @@ async def test_two_drivers_with_one_transaction_id_and_equal_numbers_sent_again_
     assert [session["flags"] for session in found] == [["transaction_id_reused"]] * 2
 
 
+async def test_two_drivers_of_1_6_and_a_start_that_comes_again(raw_station, ended_sessions):
+    first = v16.start(ago(60), 0, "ALICE")
+    async with raw_station("1.6") as station:
+        alice, again = [await station.call("StartTransaction", first) for _ in range(2)]
+        await station.call("StopTransaction", v16.stop(alice["transactionId"], ago(50), 2000))
+        await station.boot()
+        bob = await station.call("StartTransaction", v16.start(ago(40), 2000, "BOB"))
+        await station.call("StopTransaction", v16.stop(bob["transactionId"], ago(20), 7000))
+        late = await station.call("StartTransaction", first)
+
+        found = await ended_sessions(station, count=2)
+
+    assert [again, late] == [alice, alice]
+    assert [(session["id_token"], session["energy_wh"]) for session in found] == [("ALICE", 2000), ("BOB", 5000)]
+    assert [session["flags"] for session in found] == [[], []]
+
+
+async def test_two_drivers_of_1_6_without_a_clock(raw_station, ended_sessions):
+    async with raw_station("1.6") as station:
+        for driver, wh in (("ALICE", 2000), ("BOB", 5000), ("ALICE", 3000)):
+            start = v16.start("1970-01-01T00:00:05Z", 0, driver)
+            begun = await station.call("StartTransaction", start)
+            await station.call("StopTransaction", v16.stop(begun["transactionId"], "1970-01-01T01:00:05Z", wh))
+
+        found = await ended_sessions(station, count=3)
+
+    told = sorted((session["id_token"], session["energy_wh"], *session["flags"]) for session in found)
+    assert told == [
+        ("ALICE", 2000, "clock_implausible"),
+        ("ALICE", 3000, "clock_implausible"),
+        ("BOB", 5000, "clock_implausible"),
+    ]
+
+
+async def test_the_same_number_with_other_content_is_another_event(raw_station, ended_sessions, api):
+    async with raw_station("2.0.1") as station:
+        await station.call("TransactionEvent", v201.started("t", 0, ago(60), 0))
+        await station.call("TransactionEvent", v201.updated("t", 1, ago(50), 1000))
+        await station.call("TransactionEvent", v201.updated("t", 1, ago(40), 1500))
+        await station.call("TransactionEvent", v201.ended("t", 2, ago(30), 2000))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["energy_wh"], session["flags"]) == (2000, ["sequence_number_reused"])
+    shown = await api.call("GET", f"/v1/sessions/{session['session_id']}")
+    assert [event["counts"] for event in shown["events"]] == [True] * 4
+
+
 @pytest.mark.parametrize("number", [2, 7])
 async def test_another_end_of_a_transaction_does_not_replace_the_first_one(raw_station, ended_sessions, api, number):
     async with raw_station("2.0.1") as station:

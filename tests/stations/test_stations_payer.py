@@ -8,6 +8,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOBODY = {"idToken": {"idToken": "", "type": "NoAuthorization"}}
 CAR = {"idToken": {"idToken": "0123456789AB", "type": "MacAddress"}}
+CAR_21 = {"idToken": {"idToken": "DE8EVCC01", "type": "EVCCID"}}
 
 
 @pytest.mark.parametrize("before", [{}, NOBODY, CAR])
@@ -42,6 +43,18 @@ async def test_a_token_that_nobody_can_read_is_told(raw_station, ended_sessions,
         [session] = await ended_sessions(station)
 
     assert (session["energy_wh"], session["billable"], session["flags"]) == (2000, False, ["token_unreadable"])
+
+
+async def test_who_pays_at_the_terminal_pays_and_not_the_car(raw_station, ended_sessions):
+    async with raw_station("2.1") as station:
+        await station.call("TransactionEvent", v201.started("t", 0, ago(30), 1000, "", **CAR_21))
+        paid = {"triggerReason": "Authorized", "idToken": v201.id_token("ALICE", "DirectPayment")}
+        await station.call("TransactionEvent", v201.updated("t", 1, ago(29), 1000, **paid))
+        await station.call("TransactionEvent", v201.ended("t", 2, ago(10), 3000))
+
+        [session] = await ended_sessions(station)
+
+    assert (session["id_token"], session["id_token_type"], session["billable"]) == ("ALICE", "DirectPayment", True)
 
 
 async def test_a_second_card_is_shown_and_does_not_pay(raw_station, ended_sessions, api):
