@@ -164,7 +164,7 @@ class Frames:
         """Park a frame of ours that is about a transaction and was refused: no fault of ours, so without a limit."""
         action = record.text("ocpp_action")
         if record.topic == self._own and action in ABOUT_TRANSACTIONS:
-            await parking.set_aside(self._service, batch, record, f"refused: {reason}")
+            await parking.set_aside(self._service, batch, record, f"{parking.REFUSED}{reason}")
             self._metrics.kept.add(
                 1, {"service": self._service, "action": action, "version": record.text("ocpp_version")}
             )

@@ -16,6 +16,7 @@ _PREFIX = "parked_"
 TOPIC, PARTITION, OFFSET, REASON, AT = (f"{_PREFIX}{name}" for name in ("topic", "partition", "offset", "reason", "at"))
 REPLAYED, DISMISSED = (f"{_PREFIX}{name}" for name in ("replayed", "dismissed"))
 _REPLAY = "replay_of"  # the offset in the parked topic; it stays with the record, even if it is parked again
+REFUSED = "refused: "
 _REASON_BYTES = 2000
 _SHORT = 200
 
@@ -52,8 +53,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def in_short(reason: str) -> str:
-    """Return a reason as health shows it, to anybody: its first line; PostgreSQL tells of data in the others."""
-    return reason.partition("\n")[0][:_SHORT]
+    """Return a reason as health shows it, to anybody: its first line; PostgreSQL tells of data in the others.
+
+    Of what was refused, only with which error: the rest tells what the station had said.
+    """
+    line = reason.partition("\n")[0][:_SHORT]
+    return ": ".join(line.split(": ")[:2]) if line.startswith(REFUSED) else line
 
 
 def replay(record: Received) -> Record:

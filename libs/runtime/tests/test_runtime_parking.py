@@ -60,3 +60,8 @@ def test_what_health_shows_of_a_reason_has_none_of_the_data_that_postgresql_tell
     reason = parking.reason_of(error)
     assert "04A2" in reason
     assert parking.in_short(reason) == "UniqueViolationError: duplicate key value violates unique constraint"
+
+
+def test_health_shows_nothing_of_what_a_station_said_that_was_refused():
+    reason = "refused: TypeConstraintViolation: idToken: \"04A2: B7\" is not of type 'object'"
+    assert parking.in_short(reason) == "refused: TypeConstraintViolation"
