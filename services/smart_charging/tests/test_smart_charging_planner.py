@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from chargebus_smart_charging.planning.domain.allocator import allocate
+from chargebus_smart_charging.planning.domain.optimiser import optimise
 from chargebus_smart_charging.planning.domain.problem import (
+    HOUR_S,
     Bound,
+    Costs,
     Demand,
     Fixed,
     Horizon,
@@ -157,6 +160,50 @@ def test_no_bound_is_broken_on_any_phase_in_any_interval(about):
 
     check(about, plan)
     assert plan == allocate(about)
+
+
+@given(problems(), st.lists(st.sampled_from([None, 0.1, 0.25, -0.05]), min_size=5, max_size=5), st.booleans())
+@quick
+def test_the_optimiser_keeps_every_bound_and_serves_no_less_than_the_allocator(about, prices, peak):
+    costs = Costs(tuple(prices[: len(about.horizon.lengths_s)]))
+    about = msgspec.structs.replace(about, costs=costs, peak_va=8_000.0 if peak else None)
+    plan, fast = optimise(about, 30.0), allocate(about)
+
+    check(about, plan)
+    assert plan.overload_a == fast.overload_a
+    assert promised_wh(about, plan) <= promised_wh(about, fast) + 1
+    if not peak and promised_wh(about, plan) > promised_wh(about, fast) - 1 and all(d.energy_wh for d in about.demands):
+        assert lacking_wh(plan) > lacking_wh(fast) + 1 or cost(about, plan) <= cost(about, fast) + 1e-3
+
+
+def lacking_wh(plan):
+    return sum(each.unserved_wh for each in plan.allocations)
+
+
+def promised_wh(about, plan):
+    """What is promised by departure and lacks."""
+    promised = [demand.departs_at is None or demand.departs_at > NOW for demand in about.demands]
+    return sum(each.unserved_wh for each, is_promised in zip(plan.allocations, promised, strict=True) if is_promised)
+
+
+def cost(about, plan):
+    """What is drawn costs; who has what it needs draws no more, and what is not known costs what others do."""
+    known = [price for price in about.costs.per_kwh if price is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    total = 0.0
+    for demand, each in zip(about.demands, plan.allocations, strict=True):
+        drawn = []
+        for interval, (limit_a, price) in enumerate(zip(each.limits_a, about.costs.per_kwh, strict=True)):
+            there_s = QUARTER_S
+            if demand.departs_at is not None and demand.departs_at > NOW:
+                until_s = (demand.departs_at - NOW).total_seconds() - interval * QUARTER_S
+                there_s = min(QUARTER_S, max(0.0, until_s))
+            kwh = limit_a * demand.voltage_v * len(demand.phases) * there_s / HOUR_S / 1000
+            drawn.append((kwh, mean if price is None else price))
+        kwh = sum(each for each, _ in drawn)
+        used = min(1.0, (demand.energy_wh or 0.0) / 1000 / kwh) if kwh else 0.0
+        total += used * sum(each * price for each, price in drawn)
+    return total
 
 
 @given(problems())

@@ -32,13 +32,18 @@ def allocate(problem: Problem) -> Plan:
     """
     tree = Tree(problem.nodes, problem.demands)
     stays = Stays.of(tree, problem)
+    return planned(problem, tree, stays, shared(problem, tree, stays), "allocator")
+
+
+def shared(problem: Problem, tree: Tree, stays: Stays) -> Floats:
+    """Return the amperes of an allocated plan: intervals x vehicles, in the tree's order."""
     pieces = _pieces(len(stays.lengths_s))
     room = np.maximum(np.minimum.reduceat(capacities(tree, problem), pieces, axis=0), 0.0)
     lengths_s = np.add.reduceat(stays.lengths_s, pieces).tolist()
     sharing = _Sharing(tree, stays, problem)
     given = np.array([sharing.next(room[piece], seconds) for piece, seconds in enumerate(lengths_s)])
-    intervals = np.diff(pieces, append=len(stays.lengths_s))
-    return planned(problem, tree, stays, np.repeat(given, intervals, axis=0), "allocator")
+    repeated = np.repeat(given, np.diff(pieces, append=len(stays.lengths_s)), axis=0)
+    return np.where(stays.seconds > 0, repeated, 0.0)
 
 
 class _Sharing:
@@ -56,6 +61,7 @@ class _Sharing:
             paused_s=np.array([d.paused_s for d in tree.demands]),
             served_wh=np.array([d.served_wh for d in tree.demands]),
             slack_s=np.full(tree.size, np.inf),
+            least_slack_s=np.full(tree.size, np.inf),
         )
 
     def next(self, capacity: Floats, seconds: float) -> Floats:
@@ -66,7 +72,11 @@ class _Sharing:
         most = np.where(wants, tree.maximum, 0.0)
         if self._passed_s > 0:
             most = self._no_more_than_needed(most, stays_s)
-        waiting = msgspec.structs.replace(self._waiting, slack_s=self._slack_s(tree.minimum, seconds))
+        waiting = msgspec.structs.replace(
+            self._waiting,
+            slack_s=self._slack_s(tree.maximum, seconds),
+            least_slack_s=self._slack_s(tree.minimum, seconds),
+        )
         amperes = self._balance.kept(capacity, lambda room: self._share(room, most, waiting, seconds))
         if not self._passed_s:
             amperes = topped_up(self._balance, capacity, amperes, most)
@@ -79,36 +89,38 @@ class _Sharing:
     def _share(self, capacity: Floats, most: Floats, waiting: Waiting, seconds: float) -> Floats:
         """Return what each gets within the capacity, in whole steps."""
         tree = self._tree
-        admitted = self._turns.admitted(capacity, most > 0, waiting)
+        need = np.where(most > 0, np.minimum(tree.stepped_up(self._evenly(seconds)), most), 0.0)
+        admitted = self._turns.admitted(capacity, need, waiting)
         low = np.where(admitted, tree.minimum, 0.0)
-        high = np.where(admitted, np.maximum(most, tree.minimum), 0.0)
-        promised = self._promised(capacity, low, high, seconds)
+        high = np.where(admitted, most, 0.0)
+        promised = self._promised(capacity, low, np.where(admitted, need, 0.0), seconds)
         fair = Rise(promised, high, tree.weight, np.zeros(tree.size))
         return tree.stepped(fill(tree, capacity, fair))
 
-    def _promised(self, capacity: Floats, low: Floats, high: Floats, seconds: float) -> Floats:
+    def _promised(self, capacity: Floats, low: Floats, need: Floats, seconds: float) -> Floats:
         """Return what each must have now so that, given evenly, it has what is promised when it leaves.
 
         Where not all can have that, those with the least slack come first: the slack that is left after the interval
         rises from the lowest up, until the rows are full.
         """
         tree = self._tree
-        left_s = np.maximum(self._stays.until_s - self._passed_s, seconds)
-        full_s = np.where(self._stays.promised, self._left_wh, 0.0) / (
-            tree.wh_per_ampere_s * np.maximum(tree.maximum, 1.0)
-        )
-        evenly = np.where(self._stays.promised, full_s / left_s * tree.maximum, 0.0)
-        need = np.clip(evenly, low, high)
         if (tree.loads(need) <= capacity + near(capacity)).all():
             return need
+        slack_s = self._slack_s(tree.maximum, seconds)
         pace = np.maximum(tree.maximum, 1.0) / seconds * tree.weight
-        return fill(tree, capacity, Rise(low, need, pace, left_s - seconds - full_s))
+        return fill(tree, capacity, Rise(low, need, pace, np.where(self._stays.promised, slack_s, 0.0)))
+
+    def _evenly(self, seconds: float) -> Floats:
+        """Return the amperes by which a vehicle has what it is promised just when it leaves."""
+        left_s = np.maximum(self._stays.until_s - self._passed_s, seconds)
+        promised_wh = np.where(self._stays.promised, self._left_wh, 0.0)
+        return promised_wh / (self._tree.wh_per_ampere_s * left_s)
 
     def _no_more_than_needed(self, most: Floats, stays_s: Floats) -> Floats:
         """Return the most that is of use on average in an interval: who is nearly done needs less than its most."""
         tree = self._tree
         enough = self._left_wh / (tree.wh_per_ampere_s * np.maximum(stays_s, TOLERANCE))
-        return np.where(most > 0, np.clip(enough, np.minimum(tree.minimum, most), most), 0.0)
+        return np.where(most > 0, tree.stepped_up(enough), 0.0)
 
     def _slack_s(self, at: Floats, seconds: float) -> Floats:
         charged_s = self._left_wh / (self._tree.wh_per_ampere_s * np.maximum(at, 1.0))

@@ -38,15 +38,15 @@ def fill(tree: Tree, capacity: Floats, rise: Rise) -> Floats:
     """Return the amperes of each vehicle, within the capacity (rows x nodes) but for what is `low`: all have that."""
     low, high = rise.low, np.maximum(rise.low, rise.high)
     capacity = np.maximum(capacity, tree.loads(low))
-    while (low < high).any():
-        rows = _that_could_be_full(tree, capacity, high)
+    for _ in range(tree.size):  # somebody settles each time
+        rows = _that_could_be_full(tree, capacity, high) if (low < high).any() else None
         if rows is None:
             return high
         now = Rise(low, high, rise.slope, rise.offset)
         settled, amperes = _settled(rows, now, _levels(rows, now))
         low = np.where(settled, amperes, low)
         high = np.where(settled, amperes, high)
-    return high
+    return low
 
 
 def _that_could_be_full(tree: Tree, capacity: Floats, high: Floats) -> _Rows | None:
@@ -105,7 +105,8 @@ def _settled(rows: _Rows, rise: Rise, levels: Floats) -> tuple[Mask, Floats]:
     has_most = rise.offset + rise.high / rise.slope <= lowest
     held = rise.offset + rise.low / rise.slope
     of_row = levels[rows.row]
-    others = np.where(has_most[rows.vehicle] | (held[rows.vehicle] >= of_row), np.inf, lowest[rows.vehicle])
+    fixed = (rise.low >= rise.high) | has_most
+    others = np.where(fixed[rows.vehicle] | (held[rows.vehicle] >= of_row), np.inf, lowest[rows.vehicle])
     full = np.minimum.reduceat(others, rows.starts) >= levels - TOLERANCE * np.maximum(1.0, np.abs(levels))
     at = np.full(len(rise.low), np.inf)
     in_full = full[rows.row]

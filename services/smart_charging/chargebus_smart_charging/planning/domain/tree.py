@@ -107,6 +107,13 @@ class Tree:
         whole = np.where(self.step > 0, np.floor(above / steps + TOLERANCE) * steps, above)
         return np.where(above >= -TOLERANCE, self.minimum + np.maximum(whole, 0.0), 0.0)
 
+    def stepped_up(self, amperes: Floats) -> Floats:
+        """Return the next larger values that vehicles may get, but no more than their most."""
+        above = np.maximum(amperes - self.minimum, 0.0)
+        steps = np.where(self.step > 0, self.step, 1.0)
+        whole = np.where(self.step > 0, np.ceil(above / steps - TOLERANCE) * steps, above)
+        return np.minimum(self.minimum + whole, self.maximum)
+
     def room_a(self, room: Floats) -> Floats:
         """Return how many amperes more each vehicle could have where rows of nodes have so much room."""
         least = room.copy()

@@ -1,5 +1,6 @@
 """Whose turn it is where the least currents of all who wait do not fit at once."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,14 +15,15 @@ _BETWEEN: Final = 1e-6
 class Waiting(msgspec.Struct, frozen=True):
     """For how long vehicles have been charged, or have waited, what they have had, and what they have left.
 
-    `slack_s` is the time that is left if a vehicle waited now and were then charged at its least current until it has
-    what it was promised; infinite where nothing is promised.
+    `slack_s` is the time that is left if a vehicle waits now and is then charged at its most until it has what it is
+    promised, `least_slack_s` if it is charged at its least; infinite where nothing is promised.
     """
 
     charged_s: Floats
     paused_s: Floats
     served_wh: Floats
     slack_s: Floats
+    least_slack_s: Floats
 
     def after(self, charged: Mask, seconds: float, served_wh: Floats) -> "Waiting":
         """Return what is known when some have been charged for so many seconds and the others have waited."""
@@ -51,35 +53,52 @@ class Turns:
         """Return the vehicles, those first that come first."""
         weight = self._tree.weight
         charges = waiting.charged_s > 0
-        rank = np.full(self._tree.size, _IN_TURN)
-        rank[waiting.slack_s < 0] = _URGENT
-        rank[(waiting.paused_s > 0) & (waiting.paused_s + _BETWEEN < self._least_pause)] = _PAUSED
-        rank[charges & (waiting.charged_s + _BETWEEN < self._least_charge)] = _BEGUN
-        rank[self._must] = _MUST
-        late = np.where(rank == _URGENT, np.minimum(waiting.slack_s, 0.0) * weight, 0.0)
+        rank = self._ranks(waiting)
+        late = np.where(rank == _URGENT, waiting.slack_s, 0.0)
+        late = np.where(late < 0, late * weight, late / weight)
         turn = np.where(charges, waiting.charged_s / weight, -waiting.paused_s * weight)
         return np.lexsort((waiting.served_wh / weight, turn, charges, late, rank))
 
-    def admitted(self, capacity: Floats, wants: Mask, waiting: Waiting) -> Mask:
-        """Return which of those that want to charge can have their least current, at once with all before them."""
-        tree = self._tree
-        least = np.where(wants, tree.minimum, 0.0)
-        over = tree.loads(least) > capacity + near(capacity)
-        if not over.any():
-            return wants
-        room = np.where(over, capacity + near(capacity), np.inf).tolist()
-        scarce = over.tolist()
-        admitted = wants.copy()
-        minimum = tree.minimum.tolist()
-        for vehicle in self.order(waiting).tolist():
-            if not admitted[vehicle]:
-                continue
-            loads = [
-                (row, node, load * minimum[vehicle]) for row, node, load in tree.rows_of(vehicle) if scarce[row][node]
-            ]
-            if all(room[row][node] >= load for row, node, load in loads):
-                for row, node, load in loads:
-                    room[row][node] -= load
-            else:
-                admitted[vehicle] = False
-        return admitted
+    def _ranks(self, waiting: Waiting) -> Integers:
+        charges = waiting.charged_s > 0
+        rank = np.full(self._tree.size, _IN_TURN)
+        rank[waiting.least_slack_s < 0] = _URGENT
+        rank[(waiting.paused_s > 0) & (waiting.paused_s + _BETWEEN < self._least_pause)] = _PAUSED
+        rank[charges & (waiting.charged_s + _BETWEEN < self._least_charge)] = _BEGUN
+        rank[self._must] = _MUST
+        return rank
+
+    def admitted(self, capacity: Floats, wants: Floats, waiting: Waiting) -> Mask:
+        """Return who may charge of those that want so much: at once with all who come before them.
+
+        Who is urgent counts with what it wants, others with their least.
+        """
+        urgent = self._ranks(waiting) == _URGENT
+        counted = np.where(wants > 0, np.where(urgent, wants, self._tree.minimum), 0.0)
+        return admitted(self._tree, capacity, counted, lambda: self.order(waiting))
+
+
+def admitted(tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], Integers]) -> Mask:
+    """Return who can have what it is counted with, or at least its least, one after the other in an order."""
+    wants = counted > 0
+    enough = capacity + near(capacity)
+    over = tree.loads(counted) > enough
+    if not over.any():
+        return wants
+    room = np.where(over, enough, np.inf).tolist()
+    scarce = over.tolist()
+    found = wants.copy()
+    minimum = tree.minimum.tolist()
+    most = counted.tolist()
+    for vehicle in order().tolist():
+        if not found[vehicle]:
+            continue
+        loads = [each for each in tree.rows_of(vehicle) if scarce[each[0]][each[1]]]
+        amperes = min((room[row][node] / load for row, node, load in loads), default=most[vehicle])
+        if amperes >= minimum[vehicle]:
+            amperes = min(amperes, most[vehicle])
+            for row, node, load in loads:
+                room[row][node] -= load * amperes
+        else:
+            found[vehicle] = False
+    return found
