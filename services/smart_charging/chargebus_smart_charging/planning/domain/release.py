@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from chargebus_smart_charging.planning.domain.filling import Rise, fill
+from chargebus_smart_charging.planning.domain.plans import DECIMALS
 from chargebus_smart_charging.planning.domain.problem import PHASES, Plan, Problem, on_phases
 from chargebus_smart_charging.planning.domain.tree import TOLERANCE, VA, Floats, Mask, Tree, capacities, near
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
@@ -36,10 +37,8 @@ def release(problem: Problem, plan: Plan, counted: Mapping[EvseKey, PerPhase]) -
     least = np.maximum(tree.minimum, draws_at_most)
     admitted = rises.admitted(least, wanted > draws_at_most + TOLERANCE)
     raised = rises.raised(least, wanted, admitted)
-    return {
-        demand.key: amperes
-        for demand, amperes in zip(tree.demands, np.where(admitted, raised, told).tolist(), strict=True)
-    }
+    limits_a = np.round(np.where(admitted, raised, told), DECIMALS).tolist()
+    return {demand.key: limit_a for demand, limit_a in zip(tree.demands, limits_a, strict=True)}
 
 
 class _Rises:
