@@ -118,7 +118,7 @@ def _solved(
     model: highspy.HighsLp, ends: float, status_if_late: highspy.HighsModelStatus | None = None
 ) -> highspy.HighsSolution:
     """Return the best solution of a model; a late one will do if one with that status is asked for."""
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
     within_s = (ends - time.perf_counter()) * _SHARE
     for option, value in (("output_flag", False), ("threads", 1), ("time_limit", within_s), ("mip_rel_gap", _GAP)):
         solver.setOptionValue(option, value)

@@ -15,7 +15,7 @@ DECIMALS: Final = 9
 
 def planned(problem: Problem, tree: Tree, stays: Stays, amperes: Floats, method: Method) -> Plan:
     """Return the plan that gives so many amperes: intervals x vehicles, in the tree's order."""
-    given = np.round(np.where(stays.seconds > 0, amperes, 0.0), DECIMALS)
+    given = np.where(stays.seconds > 0, np.round(amperes, DECIMALS), 0.0)
     served_wh = (given * stays.seconds).sum(axis=0) * tree.wh_per_ampere_s
     unserved_wh = np.where(np.isfinite(stays.energy_wh), np.maximum(stays.energy_wh - served_wh, 0.0), 0.0).tolist()
     capacity = capacities(tree, problem)[0]
