@@ -159,6 +159,14 @@ def test_a_calendar_goes_over_midnight_in_the_time_of_the_site():
     assert [NOW.hour + n for n in range(24) if most_a(node, n)[0] == 32.0] == list(range(20, 28))
 
 
+def test_a_calendar_that_began_yesterday_still_holds_after_midnight():
+    entry = CalendarEntry(Capacity(phase_a=32.0), weekdays=(4,), from_time=time(22), to_time=time(6))
+    night = datetime(2026, 5, 2, 1, tzinfo=UTC)
+    node = only(site(grid(calendar=(entry,))), now=night, horizon=Horizon(night, (3600.0,) * 8))
+
+    assert [most_a(node, n)[0] for n in range(8)] == [32.0] * 5 + [63.0] * 3
+
+
 @pytest.mark.parametrize(
     ("day", "hours"),
     [
