@@ -53,9 +53,6 @@ REFUSALS: Final = (
     Refusal("whether a site's nodes make a tree, no schema says", "the site does not fit together", "body.*"),
     Refusal("whether a limit or series contradicts itself or the site, no schema says", "it does not fit", "body.*"),
     Refusal("that periods follow each other, no schema says", "invalid request", "body.charging_profile.periods"),
-    Refusal(
-        "whether nodes make a tree in which EVSEs hang, no schema says", "the site does not fit together", "body.*"
-    ),
 )
 ALLOW: Final = {
     # OpenAPI takes {station_id} and {id_token} for other paths; yet a station or a token may be called `bulk`.

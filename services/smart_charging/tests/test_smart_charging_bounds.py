@@ -117,6 +117,40 @@ def test_a_meter_of_everything_has_what_evses_draw_taken_off():
     assert most_a(at(described, meters=Meters(reading))["grid"]) == (43.0, 33.0, 53.0)  # nobody knows what they draw
 
 
+def test_a_reading_is_held_once_against_what_evses_drew_then_and_nothing_is_given_away_twice():
+    """The building draws 30 A. The vehicle takes all that it is given at once; the meter speaks every minute."""
+    described = site(grid(meter=EVERYTHING), evses=(Evse("CS-1", 1, "grid"),))
+    vehicle_a, read_a, read_at, before = 10.0, 40.0, NOW, ()
+    for step in range(60):
+        now = NOW + timedelta(seconds=10 * step)
+        if step % 6 == 0:
+            read_a, read_at = 30.0 + vehicle_a, now
+        meters = Meters(
+            {"grid": Reading((read_a,) * 3, read_at)}, {("CS-1", 1): (vehicle_a,) * 3}, {("CS-1", 1): now}, before
+        )
+        node = only(described, meters=meters, now=now)
+        before = metering.remainders(described, meters)
+        vehicle_a = most_a(node)[0]
+        assert 30.0 + vehicle_a <= 63.0
+    assert vehicle_a == 33.0
+
+
+def test_where_an_evse_was_measured_after_the_meter_no_more_is_taken_off_than_the_last_time():
+    described = site(grid(meter=EVERYTHING), evses=(Evse("CS-1", 1, "grid"),))
+    first = Meters({"grid": Reading((40.0,) * 3, NOW)}, {("CS-1", 1): (10.0,) * 3}, {("CS-1", 1): NOW})
+    before = metering.remainders(described, first)
+    late = Meters(
+        {"grid": Reading((40.0,) * 3, NOW + MINUTE)},
+        {("CS-1", 1): (33.0,) * 3},
+        {("CS-1", 1): NOW + 2 * MINUTE},
+        before,
+    )
+    at_once = msgspec.structs.replace(late, drawn_at={("CS-1", 1): NOW + MINUTE})
+
+    assert most_a(only(described, meters=late)) == (33.0,) * 3
+    assert most_a(only(described, meters=at_once)) == (56.0,) * 3
+
+
 def test_loads_of_children_are_their_parents_as_well_unless_it_measures_everything():
     readings = {"a": Reading((5.0, 0.0, 0.0), NOW), "grid": Reading((7.0, 0.0, 0.0), NOW)}
     child = Node("a", "grid", meter=METER)

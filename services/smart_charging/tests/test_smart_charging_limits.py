@@ -16,12 +16,13 @@ from chargebus_smart_charging.limits.domain.notified import Cleared, cleared_by,
 from chargebus_smart_charging.limits.domain.precedence import standings
 from chargebus_smart_charging.limits.domain.telling import changes_plans, is_older, moves_plans
 from chargebus_smart_charging.limits.payload import known_limit, limit_event
-from chargebus_smart_charging.sites.domain.site import Capacity
+from chargebus_smart_charging.sites.domain.site import Capacity, Evse, Node, Site
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 AMPS = Capacity(phase_a=32.0)
+SITE = Site("S", "", (Node("grid", None), Node("b", "grid")), (Evse("CS-1", 1, "b"), Evse("CS-1", 2, "b")))
 
 
 def limit(*periods: Period, source: str = "EMS", told_at: datetime = NOW, **more) -> KnownLimit:
@@ -71,6 +72,7 @@ def test_the_lowest_on_a_place_decides_of_each_unit():
         limit(Period(Capacity(phase_a=6.0), NOW + HOUR), source="D"),
         limit(Period(Capacity(phase_a=6.0)), source="E", counts=False),
         limit(Period(Capacity(phase_a=6.0), None, NOW), source="F"),
+        limit(source="H", node_id="attic"),
         limit(
             Period(Capacity(phase_a=6.0), None, NOW),
             source="G",
@@ -79,7 +81,7 @@ def test_the_lowest_on_a_place_decides_of_each_unit():
             fallback=Capacity(phase_a=14.0),
         ),
     ]
-    found = {each.limit.source: (each.state, each.decides) for each in standings(told, NOW)}
+    found = {each.limit.source: (each.state, each.decides) for each in standings(told, SITE, NOW)}
 
     assert found == {
         "A": ("holds", ()),
@@ -89,6 +91,7 @@ def test_the_lowest_on_a_place_decides_of_each_unit():
         "E": ("only shown", ()),
         "F": ("over", ()),
         "G": ("fallback holds", ("current",)),
+        "H": ("nowhere", ()),
     }
 
 
@@ -164,7 +167,7 @@ def test_K12_a_notified_limit_holds_by_its_schedules(version, read):
 def test_K12_a_limit_without_a_schedule_is_shown_and_limits_nothing(read):
     said = read(frame("2.0.1", "NotifyChargingLimit", chargingLimit={"chargingLimitSource": "SO"}))
 
-    (standing,) = standings([limit_of(said, "S")], NOW)
+    (standing,) = standings([limit_of(said, "S")], SITE, NOW)
     assert (said.evse_id, said.periods, standing.allows) == (0, (), Capacity())
 
 

@@ -10,6 +10,7 @@ from chargebus_runtime.database import Database
 
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, objections
 from chargebus_smart_charging.limits.domain.meters import Reading
+from chargebus_smart_charging.limits.domain.placing import Parts, unplaced
 from chargebus_smart_charging.limits.domain.precedence import Standing, standings
 from chargebus_smart_charging.limits.domain.telling import changes_plans, moves_plans
 from chargebus_smart_charging.limits.errors import UnfitLimitError, UnknownLimitError, UnmeteredNodeError
@@ -45,9 +46,9 @@ class Limits:
             UnknownSiteError: there is no such site.
         """
         async with self._database.pool.acquire() as connection:
-            await _site(connection, site_id)
+            site = await _site(connection, site_id)
             known = await limits.holding(connection, [site_id], now)
-        return standings(known.get(site_id, ()), now)
+        return standings(known.get(site_id, ()), site, now)
 
     async def put(self, wanted: KnownLimit) -> tuple[Standing, bool]:
         """Set a limit as of now, in the place of what was told of the same; tell whether it is new.
@@ -59,7 +60,7 @@ class Limits:
         async with self._database.transaction() as tx:
             site = await _site(tx.connection, wanted.site_id)
             limit = msgspec.structs.replace(wanted, told_at=tx.now)
-            found = [*objections(limit), *_unplaced(limit, site), *_over(limit, tx.now)]
+            found = [*objections(limit), *unplaced(limit, Parts.of(site)), *_over(limit, tx.now)]
             if found:
                 self._metrics.count("limit", "http", "refused")
                 raise UnfitLimitError(found)
@@ -72,7 +73,7 @@ class Limits:
                 await due.mark(tx.connection, [site.site_id], tx.now)
             beside = await limits.holding(tx.connection, [site.site_id], tx.now)
         self._metrics.count("limit", "http", "taken")
-        (standing,) = (each for each in standings(beside[site.site_id], tx.now) if each.limit == limit)
+        (standing,) = (each for each in standings(beside[site.site_id], site, tx.now) if each.limit == limit)
         return standing, before is None
 
     async def clear(self, site_id: str, source: str, limit_id: str) -> None:
@@ -146,19 +147,6 @@ async def _site(connection: asyncpg.Connection, site_id: str) -> Site:
     if site_id not in found:
         raise UnknownSiteError(site_id)
     return found[site_id]
-
-
-def _unplaced(limit: KnownLimit, site: Site) -> list[Objection]:
-    """Return that a limit stands where there is nothing."""
-    if limit.node_id and limit.node_id not in {node.node_id for node in site.nodes}:
-        return [Objection("node_id", f"the site {site.site_id} has no node {limit.node_id}")]
-    station_id, evse_id = limit.station_id, limit.evse_id
-    keys = {evse.key for evse in site.evses}
-    if station_id and station_id not in {key[0] for key in keys}:
-        return [Objection("station_id", f"the site {site.site_id} has no station {station_id}")]
-    if evse_id and (station_id, evse_id) not in keys:
-        return [Objection("evse_id", f"the site {site.site_id} has no EVSE {evse_id} of {station_id}")]
-    return []
 
 
 def _over(limit: KnownLimit, now: datetime) -> list[Objection]:

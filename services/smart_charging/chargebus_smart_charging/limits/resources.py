@@ -148,7 +148,10 @@ class LimitOut(BaseModel):
     fallback: CapacityOut
     covers: Literal["everything", "charging"]
     is_critical: bool = Field(description="The grid needs it")
-    state: State = Field(description="only shown: it does not count, as one of our own that a station reports")
+    state: State = Field(
+        description="only shown: it does not count, as one of our own that a station reports; nowhere: it stands on a "
+        "part that the site does not have"
+    )
     is_silent: bool = Field(description="Its source should have told it again")
     allows: CapacityOut = Field(description="What it allows now")
     decides: list[Literal["current", "power"]] = Field(

@@ -1,14 +1,18 @@
 """What meters of other loads say, and what counts where they say nothing."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Final
 
 import msgspec
 
 from chargebus_smart_charging.sites.domain.bound import Horizon
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, LoadMeter, Node, PerPhase, Site
 from chargebus_smart_charging.sites.domain.tree import downwards
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_SAME_TIME: Final = timedelta(seconds=2)
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -37,11 +41,32 @@ class Reading(msgspec.Struct, frozen=True):
     forecast: Forecast | None = None
 
 
+class Remainder(msgspec.Struct, frozen=True):
+    """What others drew at a node, by one reading of a meter of everything.
+
+    `at` is when it was read, `drawn_a` what was taken off for EVSEs, `phase_a` what was left.
+    """
+
+    node_id: str
+    at: datetime
+    drawn_a: PerPhase
+    phase_a: PerPhase
+
+
 class Meters(msgspec.Struct, frozen=True):
-    """What is measured at a site: the readings of its nodes' meters, and what each EVSE draws on the site's phases."""
+    """What is measured at a site.
+
+    Attributes:
+        readings: the newest of its nodes' meters.
+        drawn: what each EVSE draws on the site's phases, as far as that is known.
+        drawn_at: when that was measured.
+        before: what was left of meters of everything when the site was planned the last time.
+    """
 
     readings: Mapping[str, Reading] = {}
     drawn: Mapping[EvseKey, PerPhase] = {}
+    drawn_at: Mapping[EvseKey, datetime] = {}
+    before: tuple[Remainder, ...] = ()
 
 
 class OtherLoads(msgspec.Struct, frozen=True):
@@ -73,9 +98,9 @@ def other_loads(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> 
     """
     nothing = OtherLoads((NOTHING,) * len(horizon.lengths_s))
     below = dict.fromkeys((node.node_id for node in site.nodes), nothing)
-    drawn = _drawn_below(site, meters) if any(_covers_all(node) for node in site.nodes) else {}
+    left = {remainder.node_id: remainder.phase_a for remainder in remainders(site, meters)}
     for node in reversed(downwards(site.nodes)):
-        own = _own(node, meters.readings.get(node.node_id), drawn.get(node.node_id, NOTHING), now, horizon)
+        own = _own(node, meters.readings.get(node.node_id), left.get(node.node_id), now, horizon)
         if own is not None:
             below[node.node_id] = own if _covers_all(node) else _sum(own, below[node.node_id])
         if node.parent_id is not None:
@@ -83,17 +108,43 @@ def other_loads(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> 
     return below
 
 
+def remainders(site: Site, meters: Meters) -> tuple[Remainder, ...]:
+    """Return what others draw at each node whose meter measures everything; to be remembered for the next time.
+
+    A reading is held against what EVSEs drew when it was made, once. If it were held again against what they draw
+    later, what they draw more by then would pass for something that others draw less, and be given away a second time.
+    Where an EVSE was measured after the reading, no more is taken off than the last time.
+    """
+    measured = [node for node in site.nodes if _covers_all(node) and node.node_id in meters.readings]
+    if not measured:
+        return ()
+    drawn, drawn_at = _drawn_below(site, meters)
+    before = {remainder.node_id: remainder for remainder in meters.before}
+    found = []
+    for node in measured:
+        reading, known = meters.readings[node.node_id], before.get(node.node_id)
+        if known is None or known.at != reading.at:
+            taken_a = drawn[node.node_id]
+            if known is not None and drawn_at[node.node_id] > reading.at + _SAME_TIME:
+                taken_a = _least(taken_a, known.drawn_a)
+            known = Remainder(node.node_id, reading.at, taken_a, _less(reading.phase_a, taken_a))
+        found.append(known)
+    return tuple(found)
+
+
 def _covers_all(node: Node) -> bool:
     return node.meter is not None and node.meter.covers == "everything"
 
 
-def _own(node: Node, reading: Reading | None, drawn: PerPhase, now: datetime, horizon: Horizon) -> OtherLoads | None:
+def _own(
+    node: Node, reading: Reading | None, left_a: PerPhase | None, now: datetime, horizon: Horizon
+) -> OtherLoads | None:
     """Return what the meter of a node tells; the first interval is as it is now, the others as is expected."""
     if node.meter is None:
         return None
     if reading is None or is_silent(node.meter, reading, now):
         return OtherLoads((node.meter.worst_case_a,) * len(horizon.lengths_s), is_assumed=True)
-    newest = _less(reading.phase_a, drawn) if _covers_all(node) else _less(reading.phase_a, NOTHING)
+    newest = _less(reading.phase_a, NOTHING) if left_a is None else left_a
     values = []
     for number, (starts_at, ends_at) in enumerate(intervals(horizon)):
         expected = reading.forecast.most(starts_at, ends_at) if reading.forecast is not None and number else None
@@ -109,14 +160,18 @@ def intervals(horizon: Horizon) -> list[tuple[datetime, datetime]]:
     return list(pairwise(ends_at))
 
 
-def _drawn_below(site: Site, meters: Meters) -> dict[str, PerPhase]:
+def _drawn_below(site: Site, meters: Meters) -> tuple[dict[str, PerPhase], dict[str, datetime]]:
+    """Return what EVSEs draw below each node, and when the newest of that was measured."""
     drawn = dict.fromkeys((node.node_id for node in site.nodes), NOTHING)
+    newest = dict.fromkeys((node.node_id for node in site.nodes), _NEVER)
     for evse in site.evses:
         drawn[evse.node_id] = _add(drawn[evse.node_id], meters.drawn.get(evse.key, NOTHING))
+        newest[evse.node_id] = max(newest[evse.node_id], meters.drawn_at.get(evse.key, _NEVER))
     for node in reversed(downwards(site.nodes)):
         if node.parent_id is not None:
             drawn[node.parent_id] = _add(drawn[node.parent_id], drawn[node.node_id])
-    return drawn
+            newest[node.parent_id] = max(newest[node.parent_id], newest[node.node_id])
+    return drawn, newest
 
 
 def _sum(one: OtherLoads, other: OtherLoads) -> OtherLoads:
@@ -130,6 +185,10 @@ def _sum(one: OtherLoads, other: OtherLoads) -> OtherLoads:
 
 def _add(one: PerPhase, other: PerPhase) -> PerPhase:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _least(one: PerPhase, other: PerPhase) -> PerPhase:
+    return min(one[0], other[0]), min(one[1], other[1]), min(one[2], other[2])
 
 
 def _less(whole: PerPhase, part: PerPhase) -> PerPhase:

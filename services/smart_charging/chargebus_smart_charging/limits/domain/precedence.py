@@ -8,9 +8,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chargebus_smart_charging.limits.domain.limit import KnownLimit
-from chargebus_smart_charging.sites.domain.site import Capacity
+from chargebus_smart_charging.limits.domain.placing import Parts, unplaced
+from chargebus_smart_charging.sites.domain.site import Capacity, Site
 
-State: TypeAlias = Literal["holds", "fallback holds", "to come", "over", "only shown"]
+State: TypeAlias = Literal["holds", "fallback holds", "to come", "over", "only shown", "nowhere"]
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -25,10 +26,11 @@ class Standing(msgspec.Struct, frozen=True):
     decides: tuple[str, ...] = ()
 
 
-def standings(limits: Iterable[KnownLimit], now: datetime) -> list[Standing]:
+def standings(limits: Iterable[KnownLimit], site: Site, now: datetime) -> list[Standing]:
     """Return how limits stand now, in the order in which they are given."""
-    known = list(limits)
-    allowed = [_allowed(limit, now) for limit in known]
+    known, parts = list(limits), Parts.of(site)
+    nowhere = [bool(unplaced(limit, parts)) for limit in known]
+    allowed = [Capacity() if each else _allowed(limit, now) for limit, each in zip(known, nowhere, strict=True)]
     lowest: defaultdict[tuple[object, ...], list[float]] = defaultdict(list)
     for limit, capacity in zip(known, allowed, strict=True):
         for unit, value in _values(capacity):
@@ -36,12 +38,12 @@ def standings(limits: Iterable[KnownLimit], now: datetime) -> list[Standing]:
     return [
         Standing(
             limit,
-            _state(limit, capacity, now),
+            "nowhere" if is_nowhere else _state(limit, capacity, now),
             capacity,
             limit.is_silent(now),
             tuple(unit for unit, value in _values(capacity) if value <= min(lowest[_place(limit), unit])),
         )
-        for limit, capacity in zip(known, allowed, strict=True)
+        for limit, capacity, is_nowhere in zip(known, allowed, nowhere, strict=True)
     ]
 
 
