@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
+from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import decide
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.fitting import fits
@@ -126,6 +127,17 @@ def test_vehicles_share_what_there_is():
     settled(depot)
 
     assert depot.limits() == {1: 16.0, 2: 16.0}
+
+
+def test_a_reading_of_everything_is_not_held_against_what_vehicles_draw_later():
+    """The building draws 10 A all the time; its meter speaks once, before the vehicles take what they are given."""
+    depot = Depot(phase_a=40.0, meter=LoadMeter((40.0,) * 3, silent_after_s=3600.0, covers="everything"))
+    depot.plug_in(1, 2)
+    depot.change(readings={"grid": Reading((10.0,) * 3, later(0))})
+
+    settled(depot)
+
+    assert depot.limits() == {1: 15.0, 2: 15.0}
 
 
 def test_nobody_is_told_more_before_the_others_were_seen_to_draw_less():

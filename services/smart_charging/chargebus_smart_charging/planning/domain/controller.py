@@ -9,12 +9,12 @@ from datetime import datetime
 import msgspec
 
 from chargebus_smart_charging.limits.domain.bounds import bounded, hanging
-from chargebus_smart_charging.limits.domain.meters import Meters
+from chargebus_smart_charging.limits.domain.meters import Meters, remainders
 from chargebus_smart_charging.planning.domain.ahead import horizon_of, starts
 from chargebus_smart_charging.planning.domain.allocator import allocate
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.demands import needs_of
-from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held
+from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held, measured_at
 from chargebus_smart_charging.planning.domain.fitting import fits
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
 from chargebus_smart_charging.planning.domain.problem import Allocation, Plan, Problem
@@ -40,7 +40,8 @@ def sight(known: SiteKnown, now: datetime) -> Sighted:
     """Return what is to be planned of a site now."""
     site = known.site
     horizon = horizon_of(now, _departures(known))
-    meters = Meters(known.readings, drawn_at(known, now))
+    drawn = drawn_at(known, now)
+    meters = Meters(known.readings, drawn, measured_at(known, drawn), known.memory.remainders)
     nodes = bounded(site, known.limits, meters, now, horizon)
     found = find(known, hanging(site, nodes), defaults_of(site), now)
     problem = Problem(
@@ -86,6 +87,7 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
     over_now = overloads(problem, found, known.memory.overloads, now)
     notices = tuple(notices_of(known, sighted.meters, over_now, now))
     memory = remembered(known, found, told, over_now, notices, now)
+    memory = msgspec.structs.replace(memory, remainders=remainders(known.site, sighted.meters))
     return Decision(
         at=now,
         problem=problem,

@@ -1,6 +1,6 @@
 """The EVSEs of a site as they are found when it is planned: how each is steered, what it counts for, what it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -90,6 +90,12 @@ def drawn_at(known: SiteKnown, now: datetime) -> dict[EvseKey, PerPhase]:
             if drawn_a is not None:
                 found[evse.key] = drawn_a
     return found
+
+
+def measured_at(known: SiteKnown, keys: Iterable[EvseKey]) -> dict[EvseKey, datetime]:
+    """Return when vehicles at EVSEs were measured last."""
+    found = ((key, known.vehicles[key].measured_at) for key in keys)
+    return {key: at for key, at in found if at is not None}
 
 
 def find(

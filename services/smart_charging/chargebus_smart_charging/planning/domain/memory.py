@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from chargebus_smart_charging.limits.domain.meters import Remainder
 from chargebus_smart_charging.planning.domain.demands import Turn
 
 SiteRule: TypeAlias = Literal["site_overloaded", "meter_silent", "limit_source_silent"]
@@ -41,10 +42,15 @@ class OpenAlert(msgspec.Struct, frozen=True):
 
 
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is remembered of a site; `planned_at` is when it was decided last, `peak_va` what it has drawn at most."""
+    """What is remembered of a site.
+
+    `planned_at` is when it was decided last, `peak_va` what it has drawn at most, `remainders` what others drew by the
+    meters that measure everything.
+    """
 
     planned_at: datetime | None = None
     charged: tuple[Charged, ...] = ()
     overloads: tuple[Overload, ...] = ()
     alerts: tuple[OpenAlert, ...] = ()
     peak_va: float = 0.0
+    remainders: tuple[Remainder, ...] = ()
