@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from chargebus_station.config import StationConfig
 from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.station import Station
 from chargebus_station.transaction import IdToken
-from chargebus_testkit.api import Api, Json
+from chargebus_testkit.api import Api, ApiError, Json
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.raw.station import RawStation
 from chargebus_testkit.running import running_system
@@ -33,8 +34,9 @@ MakeVirtual = Callable[..., AbstractAsyncContextManager[Station]]
 Ask = Callable[..., Awaitable[Json]]
 Charge = Callable[..., Awaitable[str]]
 
-_SPEED = 600.0
-_BEGAN = timedelta(hours=3)
+Pace = tuple[float, timedelta]
+_FAST: Pace = (600.0, timedelta(hours=3))
+_SOON: Pace = (60.0, timedelta(minutes=5))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -56,18 +58,29 @@ def numbers() -> itertools.count:
 
 
 @pytest.fixture
-def virtual_station(system: System, api: Api, numbers: itertools.count) -> MakeVirtual:
+def virtual_station(make_virtual: MakeVirtual) -> MakeVirtual:
     """Make a virtual station that is registered and accepted: `async with virtual_station("2.0.1") as station: …`.
 
-    It began to live three hours ago, and lives fast until it has caught up. Other arguments are its configuration's.
+    It began to live three hours ago, and lives fast. Other arguments are those of its configuration.
     """
+    return partial(make_virtual, _FAST)
 
+
+@pytest.fixture
+def live_station(make_virtual: MakeVirtual) -> MakeVirtual:
+    """Make a virtual station whose clock is right after some seconds, so that profiles with a date mean something."""
+    return partial(make_virtual, _SOON)
+
+
+@pytest.fixture
+def make_virtual(system: System, api: Api, numbers: itertools.count) -> MakeVirtual:
     @asynccontextmanager
-    async def make(version: Version, **more: Any) -> AsyncIterator[Station]:
+    async def make(pace: Pace, version: Version, **more: Any) -> AsyncIterator[Station]:
         station_id = f"VIRTUAL-{next(numbers)}"
         passwords = await api.register([station_id])
         config = StationConfig(station_id, version, system.ocpp_url, passwords[station_id], **more)
-        async with Station(config, ScaledClock(_SPEED, datetime.now(UTC) - _BEGAN)) as station:
+        speed, behind = pace
+        async with Station(config, ScaledClock(speed, datetime.now(UTC) - behind)) as station:
             await station.until(lambda: station.online)
             yield station
 
@@ -122,10 +135,21 @@ def charge(api: Api) -> Charge:
 
 @pytest.fixture
 def told(api: Api) -> Callable[..., Awaitable[Any]]:
-    """Read a path of the HTTP API until it says what is expected; return what it says."""
+    """Read a path of the HTTP API until it says what is expected; return what it says.
+
+    Where there is nothing yet (404), it has no items.
+    """
 
     async def wait(path: str, expected: Callable[[Any], bool], within_s: float = 15, what: str = "") -> Any:
-        return await eventually(lambda: api.call("GET", path), expected, within_s, what=what or f"news at {path}")
+        async def look() -> Any:
+            try:
+                return await api.call("GET", path)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                return {"items": []}
+
+        return await eventually(look, expected, within_s, what=what or f"news at {path}")
 
     return wait
 

@@ -188,6 +188,7 @@ class Setting(StrEnum):
     MAX_PERIODS = "periods per schedule"
     MAX_PROFILES = "most charging profiles"
     PROFILES_HELD = "charging profiles that are held"
+    EXTERNAL_IDS_TO = "highest id of a profile of somebody else"
     SWITCHES_PHASES = "switches between three phases and one"
     LIMIT_SIGNIFICANCE_PERCENT = "change of a limit that is told"
     LIMITS_WITH_SCHEDULES = "limits are told with their schedules"
@@ -216,6 +217,7 @@ _DEFAULTS: Final[Mapping[Setting, str]] = {
     Setting.MAX_PROFILES: "10",
     Setting.PROFILES_HELD: "0",
     Setting.SWITCHES_PHASES: "false",
+    Setting.EXTERNAL_IDS_TO: "",
     Setting.LIMIT_SIGNIFICANCE_PERCENT: "1",
     Setting.LIMITS_WITH_SCHEDULES: "false",
 }

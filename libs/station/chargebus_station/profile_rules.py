@@ -38,6 +38,7 @@ class Refusal(StrEnum):
 class Capabilities:
     """What a station says that it can take, and its habits.
 
+    Ids up to `external_ids_to` are for profiles of others (2.1, MaxExternalConstraintsId).
     `versions_2` are the rules that 1.6 does not have: that a TxProfile names its transaction, that a place which is
     taken is not given to a profile with another id, that a schedule with a date begins at one.
     """
@@ -48,6 +49,7 @@ class Capabilities:
     max_periods: int
     max_profiles: float
     switches_phases: bool
+    external_ids_to: int | None = None
     habits: ChargingHabits = frozenset()
     versions_2: bool = True
 
@@ -61,6 +63,7 @@ class Capabilities:
             max_periods=settings.number(Setting.MAX_PERIODS),
             max_profiles=settings.most(Setting.MAX_PROFILES),
             switches_phases=settings.flag(Setting.SWITCHES_PHASES),
+            external_ids_to=int(settings.text(Setting.EXTERNAL_IDS_TO) or 0) or None,
             habits=habits,
             versions_2=versions_2,
         )
@@ -101,8 +104,9 @@ def _of_the_station(profile: Profile, able: Capabilities) -> Refusal | None:
 def _of_its_place(profile: Profile, able: Capabilities, evse: Evse | None) -> Refusal | None:
     if evse is None and profile.evse_id != 0:
         return Refusal.UNKNOWN_EVSE
-    # Spec: OCPP 2.0.1 K01.FR.22: what others limit is for them to say.
-    if profile.purpose == "ChargingStationExternalConstraints":
+    # Spec: OCPP 2.0.1 K01.FR.22: what others limit is for them to say; OCPP 2.1: so are ids up to theirs.
+    is_others = able.external_ids_to is not None and profile.id <= able.external_ids_to
+    if profile.purpose == "ChargingStationExternalConstraints" or is_others:
         return Refusal.INVALID_PROFILE
     if profile.purpose in _STATION_ONLY and profile.evse_id != 0:
         return Refusal.INVALID_PROFILE

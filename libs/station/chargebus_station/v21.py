@@ -1,6 +1,6 @@
 """OCPP 2.1: what it adds to 2.0.1."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -10,11 +10,14 @@ from chargebus_ocppj.versions import Version
 
 from chargebus_station import v201_commands, v201_monitoring
 from chargebus_station.commands import CommandDecider
+from chargebus_station.config import StationConfig
+from chargebus_station.device_model import DataType, Setting, Variable, VariableAddress, table
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import LimitsChanged, Reply, status
 from chargebus_station.profiles import Profile
 from chargebus_station.v201 import V201
 from chargebus_station.v201_smart_charging import profile_of
+from chargebus_station.v201_variables import fixed
 
 Payload = dict[str, Any]
 
@@ -134,10 +137,28 @@ ADDED: Final[Mapping[str, Handler]] = {
 }
 
 
+ADDRESSES: Final[Mapping[Setting, VariableAddress]] = {
+    Setting.EXTERNAL_IDS_TO: VariableAddress("SmartChargingCtrlr", "MaxExternalConstraintsId"),
+}
+
+
 @dataclass(frozen=True)
 class V21(V201):
-    """The dialect of 2.1: its transaction messages are those of 2.0.1."""
+    """The dialect of 2.1: its transaction messages are those of 2.0.1, and its device model has more."""
 
     version: ClassVar[Version] = "2.1"
     subprotocol: ClassVar[str] = "ocpp2.1"
+    addresses: ClassVar[Mapping[Setting, VariableAddress]] = {**V201.addresses, **ADDRESSES}
     commands: ClassVar[Mapping[str, Handler]] = {**V201.commands, **ADDED}
+
+    def variables(self, config: StationConfig) -> dict[VariableAddress, Variable]:
+        """Return the device model. Spec: OCPP 2.1 Part 2, appendix 3 (SmartChargingCtrlr)."""
+        return {**super().variables(config), **table("SmartChargingCtrlr", _smart_charging())}
+
+
+def _smart_charging() -> Iterable[tuple[str, Variable]]:
+    yield "MaxExternalConstraintsId", fixed("0", DataType.INTEGER)
+    yield "SupportsDynamicProfiles", fixed("true", DataType.BOOLEAN)
+    yield "SupportsLimitAtSoC", fixed("true", DataType.BOOLEAN)
+    yield "SupportsMaxOfflineDuration", fixed("true", DataType.BOOLEAN)
+    yield "SupportsRandomizedDelay", fixed("true", DataType.BOOLEAN)

@@ -123,6 +123,12 @@ def test_K01_FR_05_FR_39_a_place_that_is_taken_is_given_up_to_the_same_id_only()
     assert refused(later, profile(1, valid_to=NOW + timedelta(hours=1))) is None
 
 
+def test_ids_of_others_are_not_for_the_CSMS():
+    able = replace(ABLE, external_ids_to=100)
+    assert refused(profile(100), able=able) is Refusal.INVALID_PROFILE
+    assert refused(profile(101), able=able) is None
+
+
 def test_only_so_many_profiles_are_held_and_those_of_others_do_not_count():
     held = [profile(n, stack_level=n) for n in (1, 2, 3)]
     assert refused(profile(9), *held) is Refusal.TOO_MANY_PROFILES
