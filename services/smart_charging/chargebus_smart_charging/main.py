@@ -17,6 +17,12 @@ from chargebus_smart_charging.limits.handlers import MainMeters, TopicLimits
 from chargebus_smart_charging.limits.operations import Limits
 from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import FRAMES, SERVICE
+from chargebus_smart_charging.planning import api as planning_api
+from chargebus_smart_charging.planning import tasks as planning_tasks
+from chargebus_smart_charging.planning.operations.planning import Planning
+from chargebus_smart_charging.planning.operations.pruning import Pruning
+from chargebus_smart_charging.planning.operations.solver import Solvers
+from chargebus_smart_charging.planning.operations.views import Overrides, Views
 from chargebus_smart_charging.routes import ROUTES
 from chargebus_smart_charging.series import api as series_api
 from chargebus_smart_charging.series import handlers as series_handlers
@@ -31,7 +37,7 @@ from chargebus_smart_charging.steering import handlers as steering_handlers
 from chargebus_smart_charging.steering import operations as steering_operations
 from chargebus_smart_charging.steering.block import Reports
 from chargebus_smart_charging.steering.handlers import hear_stations
-from chargebus_smart_charging.steering.operations import Viewing
+from chargebus_smart_charging.steering.operations import Steering, Viewing
 from chargebus_smart_charging.steering.store.known import told_by
 from chargebus_smart_charging.vehicles import api as vehicles_api
 from chargebus_smart_charging.vehicles.block import Needs
@@ -54,7 +60,13 @@ def build(process: Process) -> Service:
     routes.include_router(limits_api.router(limits, process.clock))
     routes.include_router(series_api.router(series, process.clock))
     routes.include_router(steering_api.router(Viewing(database, commanding)))
-    routes.include_router(vehicles_api.router(DriverNeeds(database)))
+    needs = DriverNeeds(database)
+    routes.include_router(vehicles_api.router(needs))
+    solvers = Solvers(settings.solvers, settings.solve_within_s)
+    planning = Planning(database, solvers, Steering(commanding), metrics)
+    pruning = Pruning(database, timedelta(days=settings.plans_keep_days))
+    views = Views(database, solvers, process.clock)
+    routes.include_router(planning_api.router(views, Overrides(database), needs))
     keep = timedelta(days=settings.keep_days)
     forgetting = Forgetting(database, keep)
     unheard = steering_operations.Forgetting(database, keep)
@@ -77,6 +89,7 @@ def build(process: Process) -> Service:
             *commanding.tasks,
             *limits_tasks.tasks(limits, settings.forget_every_s),
             *series_tasks.tasks(series, settings.forget_every_s),
+            *planning_tasks.tasks(planning, solvers, pruning, settings.planners, settings.forget_every_s),
             every(settings.forget_every_s, "forgetting stations that are not heard any more", unheard.sweep),
             every(settings.forget_every_s, "forgetting EVSEs that are not heard any more", forgetting.sweep),
         ),

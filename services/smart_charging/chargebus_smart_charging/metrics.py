@@ -3,7 +3,19 @@
 | name | unit | what |
 |---|---|---|
 | chargebus.smart_charging.told | {message} | sites, limits, readings, series told: `what`, `by` whom, its `result` |
+| chargebus.smart_charging.planning_time | s | from claiming a piece of sites until what was decided is written |
+| chargebus.smart_charging.planned | {site} | sites that were planned, by `method`: the optimiser or the allocator |
+| chargebus.smart_charging.solver_fallbacks | {site} | sites for which the optimiser gave no plan in its time |
+| chargebus.smart_charging.due_late | s | how long after a site was due it was claimed |
+| chargebus.smart_charging.replanned | {site} | plans that did not count, as something had changed meanwhile |
+| chargebus.smart_charging.overload | s | time that nodes were measured above their bounds, summed over them |
+| chargebus.smart_charging.unserved | Wh | energy that vehicles lacked when they left, of what they were known to need |
+| chargebus.smart_charging.disobedience | s | time that EVSEs drew more than they might, summed over them |
+| chargebus.smart_charging.commands | {command} | what EVSEs were asked for |
+| chargebus.smart_charging.vehicle_time | s | time that vehicles were plugged in, for commands per vehicle hour |
 """
+
+from collections.abc import Iterable, Mapping
 
 from opentelemetry.metrics import get_meter
 
@@ -14,6 +26,49 @@ class Metrics:
     def __init__(self) -> None:
         meter = get_meter("chargebus.smart_charging")
         self._told = meter.create_counter("chargebus.smart_charging.told", "{message}")
+        self._planning_time = meter.create_histogram("chargebus.smart_charging.planning_time", "s")
+        self._planned = meter.create_counter("chargebus.smart_charging.planned", "{site}")
+        self._fallbacks = meter.create_counter("chargebus.smart_charging.solver_fallbacks", "{site}")
+        self._late = meter.create_histogram("chargebus.smart_charging.due_late", "s")
+        self._replanned = meter.create_counter("chargebus.smart_charging.replanned", "{site}")
+        self._tallies = {
+            name: meter.create_counter(f"chargebus.smart_charging.{name}", unit)
+            for name, unit in (
+                ("overload", "s"),
+                ("unserved", "Wh"),
+                ("disobedience", "s"),
+                ("commands", "{command}"),
+                ("vehicle_time", "s"),
+            )
+        }
+
+    def planned(self, method: str) -> None:
+        """Count a site that was planned."""
+        self._planned.add(1, {"method": method})
+
+    def planned_within(self, seconds: float) -> None:
+        """Note how long a piece of sites took."""
+        self._planning_time.record(seconds)
+
+    def fell_back(self) -> None:
+        """Count a site for which the optimiser gave no plan."""
+        self._fallbacks.add(1)
+
+    def claimed(self, late_s: Iterable[float]) -> None:
+        """Note how late sites were claimed."""
+        for each in late_s:
+            self._late.record(each)
+
+    def replanned(self, sites: int) -> None:
+        """Count plans that did not count."""
+        if sites:
+            self._replanned.add(sites)
+
+    def tally(self, counted: Mapping[str, float]) -> None:
+        """Count what came about at a site since it was planned before: overload, unserved, and so on."""
+        for name, amount in counted.items():
+            if amount:
+                self._tallies[name].add(amount)
 
     def count(self, what: str, by: str, result: str, times: int = 1) -> None:
         """Count what somebody told, and what became of it."""

@@ -17,11 +17,12 @@ from chargebus_smart_charging.planning.domain.demands import needs_of
 from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held, measured_at
 from chargebus_smart_charging.planning.domain.fitting import fits
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
-from chargebus_smart_charging.planning.domain.problem import Allocation, Plan, Problem
+from chargebus_smart_charging.planning.domain.problem import Allocation, Costs, Horizon, Plan, Problem
 from chargebus_smart_charging.planning.domain.release import release
 from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, remembered, tally
 from chargebus_smart_charging.planning.domain.showing import evse_state
 from chargebus_smart_charging.planning.domain.watching import node_states, overloads
+from chargebus_smart_charging.series.domain.timeline import per_kwh
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.steering.domain.stepping import step
 
@@ -49,10 +50,19 @@ def sight(known: SiteKnown, now: datetime) -> Sighted:
         nodes,
         tuple(each.demand for each in found if each.demand is not None),
         tuple(each.fixed for each in found if each.fixed is not None),
-        known.costs,
+        _costs(known, horizon),
         known.memory.peak_va or None,
     )
     return Sighted(known, now, problem, tuple(found), meters)
+
+
+def _costs(known: SiteKnown, horizon: Horizon) -> Costs | None:
+    """Return what a kilowatt hour costs ahead; None: that does not count, or nobody knows anything of it."""
+    objective = known.site.policy.objective
+    if objective == "none":
+        return None
+    found = per_kwh(known.site, known.spans, horizon)
+    return Costs(found, objective) if any(each is not None for each in found) else None
 
 
 def decide(known: SiteKnown, now: datetime, given: Plan | None = None, fallback: str = "") -> Decision:
@@ -93,6 +103,7 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
         problem=problem,
         plan=plan,
         steps=steps,
+        steerables={each.key: each.steerable for each in found},
         held={each.key: amperes for each in found if (amperes := held(each, now)) is not None},
         nodes=node_states(problem, plan, found),
         evses=tuple(evse_state(each, told[each.key], allocations.get(each.key), problem) for each in found),

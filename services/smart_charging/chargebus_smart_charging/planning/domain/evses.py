@@ -139,6 +139,7 @@ def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
         station.version,
         default_a=default_a,
         alone=alone,
+        limit_key=station.limit_key,
         phases=used_phases(learned, evse),
     )
     drawn_a = _drawn(vehicle, evse)

@@ -1,6 +1,6 @@
 """All that is known of a site when it is planned, and what is decided by it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -10,20 +10,28 @@ from chargebus_smart_charging.limits.domain.limit import KnownLimit
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.memory import Memory, OpenAlert
 from chargebus_smart_charging.planning.domain.overrides import Override
-from chargebus_smart_charging.planning.domain.problem import Costs, Plan, Problem
+from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.series.domain.timeline import Span
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase, Site
 from chargebus_smart_charging.steering.domain.habits import Habits
-from chargebus_smart_charging.steering.domain.steered import Steered
+from chargebus_smart_charging.steering.domain.steered import Steerable, Steered
 from chargebus_smart_charging.steering.domain.stepping import Step
 from chargebus_smart_charging.vehicles.domain.needs import Classes
 from chargebus_smart_charging.vehicles.domain.vehicle import Vehicle
 
 
 class StationKnown(msgspec.Struct, frozen=True):
-    """What is known of a station: how it behaves, and the OCPP version that it speaks."""
+    """What is known of a station.
+
+    Attributes:
+        habits: how it behaves.
+        version: the OCPP version that it speaks.
+        limit_key: the configuration key that holds its largest current, if it has one.
+    """
 
     habits: Habits = Habits()
     version: str = ""
+    limit_key: str = ""
 
 
 class SiteKnown(msgspec.Struct, frozen=True):
@@ -36,7 +44,7 @@ class SiteKnown(msgspec.Struct, frozen=True):
         stations: what is known of its stations.
         limits: what others say of the site.
         readings: the newest of the meters of its nodes.
-        costs: what a kilowatt hour costs, in the site's objective.
+        spans: what a kilowatt hour costs in the site's objective, by the zone of which that is known.
         classes: what drivers of a class need.
         overrides: limits of operators.
         memory: what planning left the last time.
@@ -48,7 +56,7 @@ class SiteKnown(msgspec.Struct, frozen=True):
     stations: Mapping[str, StationKnown] = {}
     limits: tuple[KnownLimit, ...] = ()
     readings: Mapping[str, Reading] = {}
-    costs: Costs | None = None
+    spans: Mapping[str, Sequence[Span]] = {}
     classes: Classes = {}
     overrides: tuple[Override, ...] = ()
     memory: Memory = Memory()
@@ -126,7 +134,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     Attributes:
         problem, plan: what was to be planned, and the plan.
-        steps: what is done about each EVSE.
+        steps: what is done about each EVSE, and `steerables` as what.
         held: the limit that each EVSE holds for sure, in amperes, by which its vehicle is learned.
         nodes, evses: what people see of it.
         notices: alerts about the site that change.
@@ -139,6 +147,7 @@ class Decision(msgspec.Struct, frozen=True):
     problem: Problem
     plan: Plan
     steps: Mapping[EvseKey, Step]
+    steerables: Mapping[EvseKey, Steerable]
     held: Mapping[EvseKey, float]
     nodes: tuple[NodeState, ...]
     evses: tuple[EvseState, ...]

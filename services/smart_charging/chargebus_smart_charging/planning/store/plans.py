@@ -21,7 +21,10 @@ _TURNS: Final = "SELECT site_id, turn FROM site_plan WHERE site_id = ANY($1)"
 _SHOWN: Final = "SELECT shown FROM site_plan WHERE site_id = $1"
 _KEEP: Final = _LAST.upsert()
 _ADD: Final = _PLANS.insert_new()
-_PAGE: Final = "SELECT plan_id, shown FROM plan WHERE site_id = $1 AND plan_id < $2 ORDER BY plan_id DESC LIMIT $3"
+_PAGE: Final = """
+SELECT shown FROM plan WHERE site_id = $1 AND plan_id < $2
+AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4) ORDER BY plan_id DESC LIMIT $5
+"""
 _PRUNE: Final = """
 DELETE FROM plan WHERE (site_id, plan_id) IN (SELECT site_id, plan_id FROM plan WHERE at < $1 ORDER BY at LIMIT $2)
 """
@@ -29,6 +32,14 @@ _LAST_ID: Final = "~"
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _memory: Final = msgspec.msgpack.Decoder(Memory).decode
+
+
+class Between(msgspec.Struct, frozen=True):
+    """Which plans of a site: from before one of them, and of a time; None: whichever."""
+
+    before_id: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -103,9 +114,11 @@ async def shown(connection: asyncpg.Connection, site_id: str) -> Shown | None:
     return None if found is None else _shown(found)
 
 
-async def page(connection: asyncpg.Connection, site_id: str, before: str | None, limit: int) -> list[Shown]:
-    """Return up to `limit` plans of a site, the newest first, from before one of them."""
-    rows = await connection.fetch(_PAGE, site_id, before or _LAST_ID, limit)
+async def page(connection: asyncpg.Connection, site_id: str, between: Between, limit: int) -> list[Shown]:
+    """Return up to `limit` plans of a site, the newest first."""
+    rows = await connection.fetch(
+        _PAGE, site_id, between.before_id or _LAST_ID, between.starts_at, between.ends_at, limit
+    )
     return [_shown(row["shown"]) for row in rows]
 
 

@@ -1,0 +1,1 @@
+"""What planning does: over HTTP and by time."""
