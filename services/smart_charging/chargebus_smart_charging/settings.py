@@ -19,7 +19,7 @@ class SmartChargingSettings(ServiceSettings):
     forget_every_s: float = Field(default=60.0, gt=0, description="how often what is kept no longer is looked for")
     planners: int = Field(default=2, ge=1, le=16, description="how many pieces of sites a process plans side by side")
     solvers: int = Field(
-        default=0, ge=0, le=64, description="how many optimisers a process runs, each a process of its own; 0: none"
+        default=1, ge=0, le=64, description="how many optimisers a process runs, each a process of its own; 0: none"
     )
     solve_within_s: float = Field(
         default=2.0, gt=0, le=5, description="how long an optimiser may take for a site before it is done without"

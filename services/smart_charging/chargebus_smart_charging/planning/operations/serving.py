@@ -1,0 +1,44 @@
+"""What runs in an optimiser's process: it alone loads the solver."""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO, Final
+
+from chargebus_smart_charging.planning.domain.optimiser import SolverError, optimise
+from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.planning.operations.framing import (
+    LENGTH,
+    SolverAnswer,
+    SolverTask,
+    encode,
+    framed,
+    read_task,
+)
+
+_READY: Final = b""
+
+Solve = Callable[[Problem, float], Plan]
+
+
+def serve(solve: Solve = optimise) -> None:
+    """Solve what comes in, one problem after the other, until nobody asks any more."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    with suppress(KeyboardInterrupt, BrokenPipeError):
+        sink.write(framed(_READY))
+        sink.flush()
+        while (body := _next(source)) is not None:
+            sink.write(framed(encode(_solved(read_task(body), solve))))
+            sink.flush()
+
+
+def _next(source: BinaryIO) -> bytes | None:
+    head = source.read(LENGTH.size)
+    return source.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else None
+
+
+def _solved(task: SolverTask, solve: Solve) -> SolverAnswer:
+    try:
+        return SolverAnswer(solve(task.problem, task.within_s))
+    except SolverError as error:
+        return SolverAnswer(error=str(error) or "the optimiser failed")
