@@ -9,9 +9,20 @@ from typing import Final
 
 import msgspec
 
-from chargebus_simulation.comparison import EVSES, Contender, as_json, compared, plot, table
+from chargebus_simulation.comparison import (
+    EVSES,
+    ROOMY_A,
+    SIZES_A,
+    Contender,
+    Figures,
+    as_json,
+    compared,
+    plot,
+    row,
+    table,
+)
 from chargebus_simulation.days import Day, Days, simulated_day
-from chargebus_simulation.ours import OURS
+from chargebus_simulation.ours import OURS, OURS_FOR_COST
 from chargebus_simulation.policies import POLICIES
 
 FOLDER: Final = Path("docs/benchmarks")
@@ -28,7 +39,7 @@ def main() -> int:
     days.add_argument("--out", type=Path, help="the JSON file of what they came to")
     days.set_defaults(run=_days)
     compare = parts.add_parser("compare", help="ways of planning on the same days: a table, JSON and a chart")
-    compare.add_argument("--days", type=int, default=3, help="how many days of each site (3)")
+    compare.add_argument("--days", type=int, default=2, help="how many days of each site (2)")
     compare.add_argument("--sites", nargs="+", choices=tuple(EVSES), default=tuple(EVSES), metavar="SITE")
     compare.add_argument("--out", type=Path, default=FOLDER, help=f"the folder ({FOLDER})")
     compare.set_defaults(run=_compare)
@@ -61,19 +72,24 @@ def _days(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    _say(table(()))
-    figures = compared(contenders(), chosen.sites, range(1, chosen.days + 1), _say)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    (chosen.out / "smart-charging.json").write_bytes(msgspec.json.format(msgspec.json.encode(as_json(figures))) + b"\n")
-    (chosen.out / "smart-charging-table.md").write_text(table(figures) + "\n")
-    (chosen.out / "smart-charging.svg").write_text(plot(figures))
-    return 0
-
-
-def contenders() -> list[Contender]:
-    """Return the ways of planning that are compared, ours last."""
+    seeds = range(1, chosen.days + 1)
     others = [Contender(name, policy) for name, policy in POLICIES.items()]
-    return [*others, *OURS]
+    short: list[Figures] = []
+    roomy: list[Figures] = []
+    _say(table(()))
+    for pattern in chosen.sites:
+        for figures in compared((*others, *OURS), pattern, SIZES_A[pattern], seeds):
+            short.append(figures)
+            _say(row(figures))
+        for figures in compared((*others, *OURS_FOR_COST), pattern, (ROOMY_A[pattern],), seeds):
+            roomy.append(figures)
+            _say(row(figures))
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    found = {"days": chosen.days, "energy": as_json(short), "cost": as_json(roomy)}
+    (chosen.out / "smart-charging.json").write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    (chosen.out / "smart-charging.md").write_text(f"{table(short)}\n\n{table(roomy)}\n")
+    (chosen.out / "smart-charging.svg").write_text(plot(short))
+    return 0
 
 
 def _say(line: str) -> None:

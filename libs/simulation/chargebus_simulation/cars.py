@@ -10,7 +10,7 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 VOLTAGE_V: Final = 230.0
 
-_TRICKLE_A: Final = 1.0
+_TAPERS_TO: Final = 0.2
 
 _Kind: TypeAlias = tuple[float, int, float]
 
@@ -37,7 +37,7 @@ class Car:
         phases: on how many it charges.
         max_a: what its charger draws at most on each.
         min_a: below that it draws nothing; the standard says 6 A, some want more.
-        taper_from: from which share of its battery on it takes less and less.
+        taper_from: from which share of its battery on it takes less and less, down to a fifth.
         step_a: it draws whole multiples of that; 0: any.
         wakes_s: how long it takes from being given current until it draws.
     """
@@ -58,7 +58,7 @@ class Car:
         takes = min(limit_a, self.max_a)
         if share > self.taper_from:
             left = (1.0 - share) / (1.0 - self.taper_from)
-            takes = min(takes, max(_TRICKLE_A, self.max_a * left))
+            takes = min(takes, self.max_a * (_TAPERS_TO + (1.0 - _TAPERS_TO) * left))
         if self.step_a and takes > self.step_a:
             takes = takes // self.step_a * self.step_a
         return takes
@@ -89,7 +89,7 @@ def car(rng: random.Random, pattern: Pattern) -> Car:
         phases=phases,
         max_a=max_a,
         min_a=rng.choice((6.0, 6.0, 6.0, 6.0, 5.0, 7.0, 8.0)),
-        taper_from=rng.choice((0.8, 0.9, 0.95)),
+        taper_from=rng.choice((0.85, 0.92, 0.97)),
         step_a=rng.choice((0.0, 0.0, 0.5, 1.0)),
         wakes_s=rng.choice((0.0, 5.0, 20.0)),
     )

@@ -215,14 +215,15 @@ class ClosedLoop:
     ) -> tuple[dict[str, PerPhase], dict[EvseKey, PerPhase], dict[str, PerPhase]]:
         """Return what was counted on each node, what is counted now at each EVSE, and what each node may carry.
 
-        Whom this decision finds out to disobey was promised nothing by it.
+        An EVSE of which nothing is asked, or that is found out to disobey, is promised nothing.
         """
         before = {node.node_id: node.counted_a for node in decision.nodes}
         after = {}
         for each in sighted.found:
-            steered = decision.steps[each.key].steered
-            found_out = steered.disobeys_since is not None and each.steered.disobeys_since is None
-            after[each.key] = each.counted if found_out else counted(steered, each.steerable, now)
+            step = decision.steps[each.key]
+            found_out = step.steered.disobeys_since is not None or step.steered.rung == "none"
+            promised = bool(step.orders) and not found_out
+            after[each.key] = counted(step.steered, each.steerable, now) if promised else each.counted
         bounds = {node.node_id: node.limit_a for node in decision.nodes if node.limit_a is not None}
         return before, after, bounds
 

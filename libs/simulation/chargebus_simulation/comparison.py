@@ -1,6 +1,6 @@
 """Ways of planning on the same days: energy by departure at each size of transformer, cost, CO₂."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -16,13 +16,15 @@ Objective: TypeAlias = Literal["none", "price", "co2"]
 ENOUGH: Final = 0.95
 """A vehicle that has got that share of what it needs is charged."""
 
-EVSES: Final[Mapping[Pattern, int]] = {"depot": 20, "workplace": 20, "home": 20, "public": 10}
+EVSES: Final[Mapping[Pattern, int]] = {"depot": 10, "workplace": 10, "home": 10, "public": 6}
 SIZES_A: Final[Mapping[Pattern, tuple[float, ...]]] = {
-    "depot": (40.0, 60.0, 80.0, 100.0, 140.0),
-    "workplace": (40.0, 60.0, 80.0, 100.0, 140.0),
-    "home": (20.0, 30.0, 40.0, 60.0, 80.0),
-    "public": (40.0, 60.0, 80.0, 100.0, 140.0),
+    "depot": (20.0, 32.0, 40.0),
+    "workplace": (20.0, 32.0, 40.0),
+    "home": (16.0, 20.0, 25.0),
+    "public": (20.0, 32.0, 40.0),
 }
+ROOMY_A: Final[Mapping[Pattern, float]] = {"depot": 63.0, "workplace": 63.0, "home": 63.0, "public": 63.0}
+"""A transformer that leaves a choice of when to charge, at which cost and CO₂ are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,14 @@ class Figures:
 
 
 def compared(
-    contenders: Iterable[Contender], patterns: Iterable[Pattern], seeds: Iterable[int], say: Callable[[str], None]
-) -> list[Figures]:
-    """Run all on all days."""
+    contenders: Iterable[Contender], pattern: Pattern, sizes_a: Iterable[float], seeds: Iterable[int]
+) -> Iterator[Figures]:
+    """Run all on all days of a kind of site, at some sizes of its transformer."""
     seeds, contenders = tuple(seeds), tuple(contenders)
-    figures: list[Figures] = []
-    for pattern in patterns:
-        for size_a in SIZES_A[pattern]:
-            for contender in contenders:
-                worlds = [ran(contender, fleet(seed, pattern, EVSES[pattern], size_a)) for seed in seeds]
-                figures.append(summed(contender.name, pattern, size_a, worlds))
-                say(row(figures[-1]))
-    return figures
+    for size_a in sizes_a:
+        for contender in contenders:
+            worlds = [ran(contender, fleet(seed, pattern, EVSES[pattern], size_a)) for seed in seeds]
+            yield summed(contender.name, pattern, size_a, worlds)
 
 
 def ran(contender: Contender, place: Place) -> World:

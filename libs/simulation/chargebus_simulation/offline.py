@@ -1,7 +1,7 @@
-"""What could have been had at best, by one who knew all that was to come: a linear program of the whole time.
+"""What could have been had at best, by one who knew all that was to come: a program of the whole time.
 
-It may give a vehicle less than its least current, and who is there for a part of an interval may draw at any time of
-it: nothing that really charges can come to more.
+Each vehicle gets nothing or at least its least current in a quarter of an hour; who is there for a part of it may draw
+at any time of it: nothing that really charges can come to more.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from chargebus_simulation.cars import HOUR, VOLTAGE_V, Visit
 from chargebus_simulation.ideal import QUARTER_S
 from chargebus_simulation.places import Place
 
-_KEPT: Final = 1.0 - 1e-7
+_GAP: Final = 5e-4
+_KEPT: Final = 1.0 - 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class _Program:
     def __init__(self, place: Place, costs_per_kwh: tuple[float, ...]) -> None:
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
+        self._solver.setOptionValue("mip_rel_gap", _GAP)
+        self._solver.setOptionValue("threads", 1)  # as the optimiser does: HiGHS has one number for a process
         self._place = place
         self._variables: list[highspy.highs.highs_var] = []
         self._costs: list[float] = []
@@ -48,7 +51,8 @@ class _Program:
             mine = []
             for interval in range(int(visit.arrives_s // QUARTER_S), int(-(-visit.departs_s // QUARTER_S))):
                 most_wh = _most_wh(visit, interval)
-                wh = self._solver.addVariable(lb=0.0, ub=most_wh)
+                least_wh = visit.car.min_a / visit.car.max_a * most_wh
+                wh = self._solver.addVariable(least_wh, most_wh, type=highspy.HighsVarType.kSemiContinuous)
                 mine.append(wh)
                 self._variables.append(wh)
                 self._costs.append(costs_per_kwh[int(interval * QUARTER_S / HOUR)] / 1000.0)

@@ -15,7 +15,7 @@ from chargebus_smart_charging.sites.domain.site import (
     Site,
 )
 
-from chargebus_simulation.cars import DAY, HOUR, Pattern, Visit, visits
+from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Pattern, Visit, car, visits
 from chargebus_simulation.curves import Load, building, co2, prices
 from chargebus_simulation.stations import Temper, good, some
 
@@ -189,6 +189,25 @@ def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 
         prices=prices(rng, int(days * 24) + 36),
         co2=co2(rng, int(days * 24) + 36),
     )
+
+
+def gathered(seed: int, evses: int, root_a: float, hours: float = 6.0) -> Place:
+    """Return a fleet whose vehicles are all there at the begin, take full power to the end, and leave by quarter hours.
+
+    Stations follow at once, and vehicles are full when they have what they need. So all that is to come is known, and
+    what could have been had at best can be reckoned.
+    """
+    rng = random.Random(seed)
+    place = fleet(seed, "workplace", evses, root_a)
+    stays = []
+    for evse in range(evses):
+        who = replace(car(rng, "workplace"), taper_from=1.0, min_a=6.0, step_a=0.0, wakes_s=0.0)
+        departs_s = round(rng.uniform(0.4, 1.0) * hours * 4) * HOUR / 4
+        could_wh = min(who.battery_wh * 0.9, who.phases * who.max_a * VOLTAGE_V * departs_s / HOUR)
+        wanted_wh = could_wh * rng.uniform(0.3, 0.9)
+        stays.append(Visit(evse, 0.0, departs_s, who, who.battery_wh - wanted_wh, wanted_wh))
+    at_once = dict.fromkeys(place.tempers, Temper(answer_s=0.0, obeys_s=0.0))
+    return replace(place, visits=tuple(stays), tempers=at_once, days=0.0)
 
 
 def _hour(at: time | None) -> float:

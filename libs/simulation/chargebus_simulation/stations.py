@@ -230,8 +230,11 @@ def _within(spells: tuple[tuple[float, float], ...], now_s: float) -> bool:
 
 
 def _spells(rng: random.Random, days: float, least_h: float, most_h: float) -> tuple[tuple[float, float], ...]:
+    """Return one or two spells, one after the other."""
+    count = rng.randint(1, 2)
+    part = days * DAY / count
     spells = []
-    for _ in range(rng.randint(1, 2)):
-        begins = rng.uniform(0.0, days * DAY)
-        spells.append((begins, begins + rng.uniform(least_h, most_h) * HOUR))
+    for number in range(count):
+        begins = (number + rng.uniform(0.0, 0.5)) * part
+        spells.append((begins, begins + min(rng.uniform(least_h, most_h) * HOUR, 0.45 * part)))
     return tuple(spells)

@@ -24,7 +24,7 @@ def test_a_vehicle_takes_less_and_less_towards_the_end_and_nothing_when_it_is_fu
 
     drawn = [car.takes_a(share * 50_000.0, 32.0) for share in (0.5, 0.8, 0.9, 0.99, 1.0)]
 
-    assert drawn == [32.0, 32.0, pytest.approx(16.0), pytest.approx(1.6), 0.0]
+    assert drawn == [32.0, 32.0, pytest.approx(19.2), pytest.approx(7.68), 0.0]
 
 
 def test_a_vehicle_may_draw_whole_steps_only() -> None:

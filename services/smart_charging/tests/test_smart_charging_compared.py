@@ -1,0 +1,45 @@
+"""The planners against who knows the future, and against other ways of sharing a connection, on the same days.
+
+`python -m chargebus_simulation compare` does it for whole days at several sizes of transformer.
+"""
+
+import pytest
+from chargebus_simulation.comparison import delivered_wh, ran
+from chargebus_simulation.ideal import simulated
+from chargebus_simulation.offline import optimum
+from chargebus_simulation.ours import OURS, OURS_FOR_COST
+from chargebus_simulation.places import gathered
+from chargebus_simulation.policies import POLICIES
+
+ALLOCATOR, OPTIMISER = OURS
+BY_PRICE = OURS_FOR_COST[0]
+SHORT_A, ROOMY_A = 24.0, 60.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_optimiser_is_within_1_percent_of_who_knows_the_future_where_all_have_come(seed):
+    place = gathered(seed, 6, SHORT_A)
+    best = optimum(place, place.prices)
+
+    assert delivered_wh(ran(OPTIMISER, place)) >= 0.99 * best.energy_wh
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_optimiser_pays_within_1_percent_of_what_is_possible_and_less_than_any_other(seed):
+    place = gathered(seed, 6, ROOMY_A)
+    best = optimum(place, place.prices)
+    world = ran(BY_PRICE, place)
+
+    assert delivered_wh(world) >= 0.99 * best.energy_wh
+    assert world.books.cost <= best.cost + 0.01 * abs(best.cost)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_optimiser_is_ahead_of_each_of_the_others_where_capacity_is_short(seed):
+    place = gathered(seed, 6, SHORT_A)
+    ours = delivered_wh(ran(OPTIMISER, place))
+    others = {
+        name: delivered_wh(simulated(place, policy)) for name, policy in POLICIES.items() if name != "uncontrolled"
+    }
+
+    assert all(ours >= each - 1.0 for each in others.values()), others
