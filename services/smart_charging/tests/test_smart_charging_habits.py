@@ -11,11 +11,13 @@ from chargebus_smart_charging.steering import routes, v16, v201
 from chargebus_smart_charging.steering.domain import learning, stations
 from chargebus_smart_charging.steering.domain.composite import allowed_a, composite_of
 from chargebus_smart_charging.steering.domain.habits import Habits
-from chargebus_smart_charging.steering.domain.held import Order
+from chargebus_smart_charging.steering.domain.held import UNLIMITED, Order, Slot
+from chargebus_smart_charging.steering.domain.profiles import profile_id
+from chargebus_smart_charging.steering.domain.reports import ReportedProfile, limit_of
 from chargebus_smart_charging.steering.domain.resolving import resolved
 from chargebus_smart_charging.steering.domain.said import Said, habits_of, measurands_needed
 from chargebus_smart_charging.steering.domain.stations import Answered, Station, folded
-from chargebus_smart_charging.steering.domain.steered import Steerable, Steered, counted_a, told
+from chargebus_smart_charging.steering.domain.steered import Retry, Steerable, Steered, counted_a, told
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVSE = Evse("CS-1", 1, "panel", voltage_v=230.0, phases=(1, 2, 3), min_a=6.0, max_a=32.0)
@@ -253,6 +255,40 @@ def test_a_station_is_asked_what_it_can_take_after_each_boot_and_again_where_it_
     said = msgspec.structs.replace(asked, said_at=after(1))
     assert not stations.is_to_be_asked(said, after(36000))
     assert stations.is_to_be_asked(stations.booted(said, after(50), "2.0.1", ("V", "M", "1")), after(51))
+
+
+def test_a_station_is_to_report_its_profiles_after_it_was_given_a_default_and_now_and_then():
+    station = stations.connected(Station("CS-1"), NOW, 1, "2.0.1")
+    given = msgspec.structs.replace(Steered(), default=Slot(accepted=Order(1, "default", after(5))))
+
+    assert not stations.is_to_report(station, [given, Steered()], after(6))
+    assert stations.is_to_report(station, [given], after(6))
+    asked = msgspec.structs.replace(station, profiles_asked_at=after(6))
+    assert not stations.is_to_report(asked, [given], after(7))
+    assert stations.is_to_report(asked, [given], after(6 * 3600 + 6))
+    again = msgspec.structs.replace(given, default=Slot(accepted=Order(2, "default", after(60))))
+    assert stations.is_to_report(asked, [again], after(61))
+
+
+def test_a_station_that_does_not_take_a_default_reports_all_the_same():
+    station = stations.connected(Station("CS-1"), NOW, 1, "2.0.1")
+
+    assert stations.is_to_report(station, [msgspec.structs.replace(Steered(), default_retry=Retry(1))], NOW)
+
+
+def test_a_default_in_watts_is_compared_in_amperes():
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 5520.0}]}
+    profile = {"chargingSchedule": [schedule]}
+    ours = ReportedProfile("CS-1", 7, 1, profile_id(1, "default"), "CSO", "TxDefaultProfile", 0, profile, NOW)
+    others = ReportedProfile("CS-1", 7, 2, 3, "EMS", "TxDefaultProfile", 0, profile, NOW)
+    station = stations.reported(msgspec.structs.replace(Station("CS-1"), profiles_asked_at=NOW), [ours, others])
+
+    assert {evse_id: limit.amperes(Steerable(EVSE)) for evse_id, limit in station.defaults.items()} == {1: 8.0}
+    assert station.reported_at == NOW
+
+
+def test_a_profile_that_cannot_be_read_bounds_nothing():
+    assert limit_of({"chargingSchedule": [{"chargingSchedulePeriod": [{"limit": "x"}]}]}).limit == UNLIMITED
 
 
 def test_a_station_that_is_told_too_often_is_told_less_often_and_less_again():

@@ -147,6 +147,33 @@ def test_what_others_allow_below_what_it_was_told_is_a_ceiling():
     assert steering.reported(limited(20.0), 12.0, after(100)).ceiling_a == 12
 
 
+def test_a_default_that_its_station_does_not_report_is_given_again_and_its_operator_told():
+    steered = steering.transaction_ended(charging(), after(-10))
+    lost = steering.default_reported(steered, None, after(0))
+    done = step(lost, None, STEERABLE, after(1))
+
+    assert counted_a(steering.transaction_began(lost, "T2", after(1)), STEERABLE, after(1)) == 32
+    assert [order.asking for order in done.orders] == ["default"]
+    assert [(notice.rule, notice.is_open) for notice in done.notices] == [("profile_drift", True)]
+    found = steering.default_reported(all_accepted(done, after(2)), 8.0, after(3))
+    assert [notice.is_open for notice in step(found, None, STEERABLE, after(4)).notices] == [False]
+
+
+@pytest.mark.parametrize(("amperes", "drifted"), [(8.0, False), (6.0, False), (16.0, True), (None, True)])
+def test_a_default_that_allows_more_than_was_told_is_a_drift(amperes, drifted):
+    steered = steering.default_reported(steering.transaction_ended(charging(), after(-10)), amperes, after(0))
+
+    assert (steered.drifted, steered.default.accepted is None) == (drifted, drifted)
+
+
+def test_a_report_that_was_asked_for_before_the_default_was_told_says_nothing_of_it():
+    steered = charging()
+
+    assert not steering.default_reported(steered, None, after(-641)).drifted
+    once = steering.default_reported(steered, None, after(0))
+    assert steering.default_reported(once, 8.0, after(0)) == once  # it is taken once
+
+
 # What it is told
 
 
@@ -335,6 +362,21 @@ def test_where_there_is_one_stack_level_the_limit_ends_in_the_default():
 
     assert order.levels == ((NOW, 16.0), (after(1800), 8.0))
     assert order.until is None
+
+
+def test_a_station_maximum_ends_in_the_default_and_is_renewed_before_it_does():
+    steerable = with_habits(refused=["TxProfile", "TxDefaultProfile"])
+    steered = limited(16.0, steerable)
+    order = steered.limit.accepted
+
+    assert order is not None
+    assert (order.rung, order.levels, order.until) == (
+        "ChargingStationMaxProfile",
+        ((NOW, 16.0), (after(1800), 8.0)),
+        None,
+    )
+    assert not limits(step(steered, 16.0, steerable, after(899)))
+    assert limits(step(steered, 16.0, steerable, after(900))) == [16.0]
 
 
 def test_a_station_that_knows_no_limits_is_stopped_and_started_where_the_site_says_so():

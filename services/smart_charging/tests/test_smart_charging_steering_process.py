@@ -153,7 +153,7 @@ async def test_a_station_gets_its_default_and_what_it_accepts_is_counted(make_be
     assert shown["evses"][0]["counted_a"] == 0
 
 
-async def test_a_boot_has_a_station_say_what_it_can_take_and_report_what_it_holds(make_bench):
+async def test_a_boot_has_a_station_say_what_it_can_take(make_bench):
     async with make_bench("2.0.1") as bench:
         await bench.plans(None)
         variables = [
@@ -167,10 +167,21 @@ async def test_a_boot_has_a_station_say_what_it_can_take_and_report_what_it_hold
         ]
         await bench.answers("habits", {"getVariableResult": variables})
         shown = await bench.shows(lambda shown: shown["said_at"])
-        reports = await bench.asked("profiles")
 
     assert (shown["habits"]["unit"], shown["habits"]["max_stack_level"]) == ("W", 4)
-    assert len(reports) == 1
+
+
+async def test_a_default_that_is_not_reported_is_given_again(make_bench):
+    async with make_bench("2.0.1") as bench:
+        await bench.plans(None)
+        await bench.answers("order", {"status": "Accepted"})
+        await bench.plans(None)
+        await bench.answers("profiles", {"status": "NoProfiles"})
+        await bench.shows(lambda shown: shown["evses"][0]["default"]["accepted"] is None, "the default is missed")
+        done = await bench.plans(None)
+
+    assert [order.asking for order in done.orders] == ["default"]
+    assert [notice.rule for notice in done.notices] == ["profile_drift"]
 
 
 async def test_profiles_that_a_station_reports_are_listed_with_whose_they_are(make_bench):

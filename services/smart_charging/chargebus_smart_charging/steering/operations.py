@@ -1,5 +1,6 @@
 """What stations are asked about their EVSEs and themselves, and what is done about their answers."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +22,7 @@ from chargebus_smart_charging.steering.domain.held import UNLIMITED, Level, Orde
 from chargebus_smart_charging.steering.domain.reports import ReportedProfile
 from chargebus_smart_charging.steering.domain.resolving import USUAL_VOLTAGE_V
 from chargebus_smart_charging.steering.domain.said import habits_of, measurands_needed
-from chargebus_smart_charging.steering.domain.stations import Station, is_to_be_asked, is_to_report, slowed
+from chargebus_smart_charging.steering.domain.stations import Station, is_to_be_asked, is_to_report, reported, slowed
 from chargebus_smart_charging.steering.domain.steered import ALL_PHASES, Steerable, Steered, counted_a
 from chargebus_smart_charging.steering.domain.stepping import Step
 from chargebus_smart_charging.steering.errors import UnheardStationError, UnplacedEvseError
@@ -84,7 +85,7 @@ class Steering:
         for key, done in steps.items():
             for order in done.orders:
                 await self._ask(tx, key, order, known.steerables[key])
-        await self._ask_stations(tx, known)
+        await self._ask_stations(tx, known, after)
         await _learn(tx, known, after)
 
     async def _ask(self, tx: Transaction, key: EvseKey, order: Order, steerable: Steerable) -> None:
@@ -105,40 +106,48 @@ class Steering:
         )
         await self._command(tx, station_id, VERIFY if order.asking == "verify" else ORDER, forms, subject)
 
-    async def _ask_stations(self, tx: Transaction, known: SteeringKnown) -> None:
+    async def _ask_stations(self, tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, Steered]) -> None:
         """Ask stations what they can take and what they hold, where that is not known or was before they booted."""
         asked: dict[str, Station] = {}
-        for station_id in sorted({station_id for station_id, _ in known.steerables}):
+        by_station: defaultdict[str, list[EvseKey]] = defaultdict(list)
+        for key in known.steerables:
+            by_station[key[0]].append(key)
+        for station_id, keys in sorted(by_station.items()):
             station = known.stations.get(station_id)
             if station is not None:
-                after = await self._ask_station(tx, station, known)
-                if after != station:
-                    asked[station_id] = after
+                evses_of = [known.steerables[key] for key in keys]
+                steered = [after[key] for key in keys if key in after]
+                asking = await self._ask_station(tx, station, evses_of, steered)
+                if asking != station:
+                    asked[station_id] = asking
         if not asked:
             return
         now = await stations.lock(tx.connection, asked)
         noted = [
             msgspec.structs.replace(
-                now.get(station_id, after),
-                asked_at=after.asked_at,
-                profiles_asked_at=after.profiles_asked_at,
-                measurands_asked_at=after.measurands_asked_at,
+                now.get(station_id, asking),
+                asked_at=asking.asked_at,
+                profiles_asked_at=asking.profiles_asked_at,
+                report_id=asking.report_id,
+                measurands_asked_at=asking.measurands_asked_at,
             )
-            for station_id, after in asked.items()
+            for station_id, asking in asked.items()
         ]
         await stations.keep(tx.connection, noted, tx.now)
 
-    async def _ask_station(self, tx: Transaction, station: Station, known: SteeringKnown) -> Station:
+    async def _ask_station(
+        self, tx: Transaction, station: Station, evses_of: Sequence[Steerable], steered: Sequence[Steered]
+    ) -> Station:
         nobody = Subject(0, 0)
         if is_to_be_asked(station, tx.now):
-            evse_ids = sorted(evse_id for station_id, evse_id in known.steerables if station_id == station.station_id)
+            evse_ids = sorted(each.evse.evse_id for each in evses_of)
             await self._command(tx, station.station_id, HABITS, routes.habits_forms(evse_ids), nobody)
             station = msgspec.structs.replace(station, asked_at=tx.now)
-        if is_to_report(station, tx.now) and station.version in routes.REPORTING:
+        if station.version in routes.REPORTING and is_to_report(station, steered, tx.now):
             request_id = int(tx.now.timestamp()) % _REQUEST_IDS
             await self._command(tx, station.station_id, PROFILES, routes.profiles_forms(request_id), nobody)
-            station = msgspec.structs.replace(station, profiles_asked_at=tx.now)
-        needed = measurands_needed(station.said) if _is_to_measure(station, known) else None
+            station = msgspec.structs.replace(station, profiles_asked_at=tx.now, report_id=request_id)
+        needed = measurands_needed(station.said) if _is_to_measure(station, evses_of) else None
         if needed is not None:
             await self._command(tx, station.station_id, MEASURANDS, routes.measurands_forms(needed), nobody)
             station = msgspec.structs.replace(station, measurands_asked_at=tx.now)
@@ -158,14 +167,13 @@ class Steering:
         await self._commanding.ask(tx, ask)
 
 
-def _is_to_measure(station: Station, known: SteeringKnown) -> bool:
+def _is_to_measure(station: Station, evses_of: Sequence[Steerable]) -> bool:
     """Tell whether a station is to be told what to sample: once after each time that it said what it does."""
     if not station.online or station.said_at is None:
         return False
     if station.measurands_asked_at is not None and station.measurands_asked_at >= station.said_at:
         return False
-    mine = (each for key, each in known.steerables.items() if key[0] == station.station_id)
-    return any(each.policy.sets_measurands for each in mine)
+    return any(each.policy.sets_measurands for each in evses_of)
 
 
 async def _learn(tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, Steered]) -> None:
@@ -253,8 +261,11 @@ async def habits_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
 
 async def profiles_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Drop what stations reported before that hold nothing now; what others hold, they report."""
-    none = [outcome.station_id for outcome in outcomes if outcome.status == "NoProfiles"]
+    none = {outcome.station_id for outcome in outcomes if outcome.status == "NoProfiles"}
+    known = await stations.lock(tx.connection, none)
+    await stations.keep(tx.connection, [reported(station, ()) for station in known.values()], tx.now)
     await reports.clear(tx.connection, none)
+    await _plan_soon(tx, [outcome for outcome in outcomes if outcome.station_id in none])
 
 
 async def nothing_to_do(_tx: Transaction, _outcomes: Sequence[Outcome]) -> None:

@@ -1,12 +1,14 @@
 """What is known of a station that is steered, and how it comes into the steering of its EVSEs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from chargebus_smart_charging.steering.domain import steered as steering
+from chargebus_smart_charging.steering.domain.profiles import profile_id
+from chargebus_smart_charging.steering.domain.reports import ReportedLimit, ReportedProfile, limit_of
 from chargebus_smart_charging.steering.domain.said import Said
 from chargebus_smart_charging.steering.domain.steered import Answer, Steerable, Steered
 
@@ -22,7 +24,8 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         epoch: orders its connections; `online_at` is since when it is connected or not.
         said: what it said when it was asked at `said_at`; `asked_at` is when it was asked the last time.
-        profiles_asked_at: when it was asked to report its profiles.
+        profiles_asked_at: when it was asked to report its profiles, in a report of the id `report_id`.
+        reported_at: when that was asked of which the report is whole; `defaults` are ours in it, by EVSE.
         measurands_asked_at: when it was told what to sample.
         update_spacing_s: it said that it was told too often: the least time between two updates since.
     """
@@ -40,6 +43,9 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
     said_at: datetime | None = None
     asked_at: datetime | None = None
     profiles_asked_at: datetime | None = None
+    report_id: int = 0
+    reported_at: datetime | None = None
+    defaults: dict[int, ReportedLimit] = {}
     measurands_asked_at: datetime | None = None
     update_spacing_s: float | None = None
 
@@ -105,12 +111,33 @@ def is_to_be_asked(station: Station, now: datetime) -> bool:
     return (station.said_at is None or station.said_at < asked_at) and now >= asked_at + _ASK_AGAIN
 
 
-def is_to_report(station: Station, now: datetime) -> bool:
-    """Tell whether a station is to report its profiles: after each boot, and now and then."""
-    if not station.online:
+def is_to_report(station: Station, evses: Sequence[Steered], now: datetime) -> bool:
+    """Tell whether a station is to report its profiles: once its EVSEs have their defaults, and now and then.
+
+    Again after each default that it was given, so that one which lost it is found to have it.
+    """
+    asked_at = station.profiles_asked_at
+    if not station.online or any(map(_awaits_default, evses)):
         return False
-    asked_at, booted_at = station.profiles_asked_at, station.booted_at
-    return asked_at is None or (booted_at is not None and asked_at < booted_at) or now >= asked_at + _REPORT_EVERY
+    if asked_at is None or (station.booted_at is not None and asked_at < station.booted_at):
+        return True
+    given_at = [each.default.accepted.at for each in evses if each.default.accepted is not None]
+    return now >= asked_at + _REPORT_EVERY or any(asked_at <= at for at in given_at)
+
+
+def _awaits_default(steered: Steered) -> bool:
+    """Tell whether its station is about to get its default: one that does not take it reports all the same."""
+    return bool(steered.default.pending) or (steered.default.accepted is None and not steered.default_retry.strikes)
+
+
+def reported(station: Station, profiles: Iterable[ReportedProfile]) -> Station:
+    """Return it after it reported all of its profiles, as it was asked to."""
+    defaults = {each.evse_id: limit_of(each.profile) for each in profiles if _is_default(each)}
+    return msgspec.structs.replace(station, reported_at=station.profiles_asked_at, defaults=defaults)
+
+
+def _is_default(reported: ReportedProfile) -> bool:
+    return reported.profile_id == profile_id(reported.evse_id, "default")
 
 
 def folded(
@@ -132,6 +159,10 @@ def folded(
     booted_at = station.booted_at
     if booted_at is not None and (after.booted_at is None or booted_at > after.booted_at):
         after = steering.booted(after, booted_at, steerable)
+    if station.reported_at is not None:
+        default = station.defaults.get(steerable.evse.evse_id)
+        default_a = None if default is None else default.amperes(steerable)
+        after = steering.default_reported(after, default_a, station.reported_at)
     online_at = station.online_at
     if online_at is not None and (station.online != after.online or after.online_at != online_at):
         after = steering.connected(after, online_at) if station.online else steering.lost(after, online_at)

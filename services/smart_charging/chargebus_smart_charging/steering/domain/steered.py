@@ -147,6 +147,8 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         seen: the last reading.
         reported_a: what the station said last that it allows, where that is more than it was told.
         ceiling_a: what it said that others allow, where that is less.
+        report_at: when it was asked for the report of its profiles that was taken last; `drifted`: the default that it
+            was given was not in it.
         disobeys_since: when it was found to draw more than it may.
         retry, default_retry, acting_retry: how often a limit, the default, or what else it was asked, was not taken.
         refused: the ways that it did not take, or took and did not obey, since it booted.
@@ -173,6 +175,8 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: Seen | None = None
     reported_a: float | None = None
     ceiling_a: float | None = None
+    report_at: datetime | None = None
+    drifted: bool = False
     disobeys_since: datetime | None = None
     retry: Retry = Retry()
     default_retry: Retry = Retry()
@@ -381,6 +385,22 @@ def fallen(steered: Steered, rung: Rung) -> Steered:
     """Return it after a way to steer it has failed: the next one is tried at once."""
     refused = steered.refused if rung in steered.refused else (*steered.refused, rung)
     return msgspec.structs.replace(steered, refused=refused, retry=Retry())
+
+
+def default_reported(steered: Steered, amperes: float | None, asked_at: datetime) -> Steered:
+    """Return it after a report of all profiles said which default its station holds; None: none of ours.
+
+    A report that was asked for before the default was accepted says nothing of it.
+    """
+    if steered.report_at is not None and asked_at <= steered.report_at:
+        return steered
+    after = msgspec.structs.replace(steered, report_at=asked_at)
+    default = steered.default.accepted
+    if default is None or steered.default.pending or asked_at <= default.at:
+        return after
+    if amperes is not None and is_within(amperes, default.limit_a):
+        return msgspec.structs.replace(after, drifted=False)
+    return msgspec.structs.replace(after, drifted=True, default=steered.default.forget())
 
 
 def _slot_answered(steered: Steered, name: str, order: Order, answer: Answer, at: datetime) -> Steered:

@@ -116,6 +116,11 @@ def shares_place(steered: Steered, steerable: Steerable) -> bool:
     return steered.rung == "TxDefaultProfile" and steerable.habits.max_stack_level == 0
 
 
+def ends_in_default(steered: Steered, steerable: Steerable) -> bool:
+    """Tell whether its limit has no end, after which nothing would hold, but goes over into its default."""
+    return shares_place(steered, steerable) or steered.rung == "ChargingStationMaxProfile"
+
+
 # Whether it obeys
 
 
@@ -206,11 +211,12 @@ def _is_worth_raising(steered: Steered, by_a: float, steerable: Steerable, now: 
 
 
 def _is_half_over(order: Order, now: datetime) -> bool:
-    return order.until is not None and now - order.at >= order.until - now
+    ends_at = order.until or order.levels[-1][0]
+    return ends_at > order.at and now - order.at >= ends_at - now
 
 
 def _end(steered: Steered, steerable: Steerable, until: datetime | None) -> datetime | None:
-    return None if shares_place(steered, steerable) else until
+    return None if ends_in_default(steered, steerable) else until
 
 
 def _levels(steered: Steered, limit_a: float, wanted: _Wanted, until: datetime | None) -> tuple[Level, ...]:
@@ -221,7 +227,7 @@ def _levels(steered: Steered, limit_a: float, wanted: _Wanted, until: datetime |
         level_a = _said_a(steered, steerable, amperes)
         if now < at and (until is None or at < until) and level_a < levels[-1][1] - _SMALLEST_CHANGE_A:
             levels.append((at, level_a))
-    if shares_place(steered, steerable) and until is not None:
+    if ends_in_default(steered, steerable) and until is not None:
         default_a = _said_a(steered, steerable, steerable.default_a)
         levels += [(until, default_a)] if default_a < levels[-1][1] else []
         most = steerable.habits.max_periods or len(levels)
@@ -340,6 +346,7 @@ def _causes(steered: Steered) -> dict[Rule, str]:
         unsteerable = "It does not take what it is told, and is counted by what it may hold."
     disobeys = steered.disobeys_since is not None and steered.use != "idle"
     drifted = "" if steered.reported_a is None else f"It says that it allows {steered.reported_a:g} A, not {told_a}."
+    drifted = drifted or ("It has lost the default that it was given." if steered.drifted else "")
     return {
         "limit_disobeyed": f"{drawn}, more than {told_a}." if disobeys else "",
         "station_unsteerable": unsteerable,

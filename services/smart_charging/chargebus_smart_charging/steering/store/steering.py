@@ -27,7 +27,6 @@ _DROP: Final = """
 DELETE FROM order_answer AS a USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (station_id, evse_id, number)
 WHERE (a.station_id, a.evse_id, a.number) = (n.station_id, n.evse_id, n.number)
 """
-_PRUNE: Final = "DELETE FROM order_answer WHERE at < $1"
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Steered).decode
@@ -86,11 +85,6 @@ async def drop(connection: asyncpg.Connection, taken: Mapping[EvseKey, Collectio
     rows = [(*key, answered.number) for key, answers_taken in taken.items() for answered in answers_taken]
     if rows:
         await connection.execute(_DROP, *(list(column) for column in zip(*rows, strict=True)))
-
-
-async def prune(connection: asyncpg.Connection, before: datetime) -> None:
-    """Drop what came of orders of EVSEs that nobody plans any more."""
-    await connection.execute(_PRUNE, before)
 
 
 def _columns(keys: Collection[EvseKey]) -> tuple[list[str], list[int]]:
