@@ -373,3 +373,22 @@ def test_a_share_below_the_least_current_is_a_default_of_0():
     evses = tuple(Evse(f"CS{n}", 1, "grid", min_a=6, max_a=32) for n in range(4))
 
     assert set(defaults_of(Site("S", "", (Node("grid", None, capacity=Capacity(20.0)),), evses)).values()) == {0.0}
+
+
+def test_a_local_controller_gets_the_limit_of_all_behind_it_as_one_schedule():
+    depot = Depot(phase_a=40.0, controller_station_id="LC")
+    depot.change(
+        steered={**depot.known.steered, ("LC", 0): connected(Steered(), later(-3600))},
+        stations={**depot.known.stations, "LC": StationKnown(version="2.0.1")},
+    )
+    (order,) = depot.decide(0).steps["LC", 0].orders
+
+    assert (order.asking, order.rung, order.limit_a) == ("limit", "ChargingStationMaxProfile", 40.0)
+    assert order.until is None
+    assert depot.decision.steerables["LC", 0].evse.evse_id == 0
+
+
+def test_a_local_controller_that_is_offline_is_told_nothing():
+    depot = Depot(controller_station_id="LC")
+
+    assert not depot.decide(0).steps["LC", 0].orders

@@ -140,7 +140,7 @@ class Steering:
     ) -> Station:
         nobody = Subject(0, 0)
         if is_to_be_asked(station, tx.now):
-            evse_ids = sorted(each.evse.evse_id for each in evses_of)
+            evse_ids = sorted(each.evse.evse_id for each in evses_of if each.evse.evse_id)
             await self._command(tx, station.station_id, HABITS, routes.habits_forms(evse_ids), nobody)
             station = msgspec.structs.replace(station, asked_at=tx.now)
         if station.version in routes.REPORTING and is_to_report(station, steered, tx.now):

@@ -16,6 +16,7 @@ from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.demands import needs_of
 from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held, measured_at
 from chargebus_smart_charging.planning.domain.fitting import fits
+from chargebus_smart_charging.planning.domain.grouping import group_steps
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
 from chargebus_smart_charging.planning.domain.problem import Allocation, Costs, Horizon, Plan, Problem
 from chargebus_smart_charging.planning.domain.release import release
@@ -94,6 +95,9 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
         each.key: step(each.steered, told[each.key], each.steerable, now, _ahead(allocations.get(each.key), ahead))
         for each in found
     }
+    groups = group_steps(known, problem, now)
+    steps |= {key: done for key, (_, done) in groups.items()}
+    steerables = {each.key: each.steerable for each in found} | {key: each for key, (each, _) in groups.items()}
     over_now = overloads(problem, found, known.memory.overloads, now)
     notices = tuple(notices_of(known, sighted.meters, over_now, now))
     memory = remembered(known, found, told, over_now, notices, now)
@@ -103,7 +107,7 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
         problem=problem,
         plan=plan,
         steps=steps,
-        steerables={each.key: each.steerable for each in found},
+        steerables=steerables,
         held={each.key: amperes for each in found if (amperes := held(each, now)) is not None},
         nodes=node_states(problem, plan, found),
         evses=tuple(evse_state(each, told[each.key], allocations.get(each.key), problem) for each in found),

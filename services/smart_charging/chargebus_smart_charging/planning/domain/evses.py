@@ -140,6 +140,8 @@ def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
         default_a=default_a,
         alone=alone,
         limit_key=station.limit_key,
+        id_token="" if vehicle.session is None else vehicle.session.id_token,
+        id_token_type="" if vehicle.session is None else vehicle.session.id_token_type,
         phases=used_phases(learned, evse),
     )
     drawn_a = _drawn(vehicle, evse)

@@ -29,8 +29,8 @@ def node_states(problem: Problem, plan: Plan, found: Sequence[Found]) -> tuple[N
 
 
 def _state(node: PlanNode, planned: PerPhase, counted: PerPhase, measured: PerPhase | None) -> NodeState:
-    bounds = [bound for bound in node.bounds if bound.first == 0 and (bound.last is None or bound.last > 0)]
-    limit = _limit(bounds, node.voltage_v)
+    bounds = _holding(node, 0)
+    limit = bound_a(node, 0)
     return NodeState(
         node.node_id,
         limit,
@@ -40,6 +40,15 @@ def _state(node: PlanNode, planned: PerPhase, counted: PerPhase, measured: PerPh
         None if limit is None else _minus(limit, counted),
         "; ".join(bound.reason for bound in bounds),
     )
+
+
+def bound_a(node: PlanNode, interval: int) -> PerPhase | None:
+    """Return what may flow through a node in an interval, on each phase; None: nothing bounds it."""
+    return _limit(_holding(node, interval), node.voltage_v)
+
+
+def _holding(node: PlanNode, interval: int) -> list[Bound]:
+    return [bound for bound in node.bounds if bound.first <= interval and (bound.last is None or bound.last > interval)]
 
 
 def _limit(bounds: Sequence[Bound], voltage_v: float) -> PerPhase | None:

@@ -19,6 +19,7 @@ from chargebus_smart_charging.series.domain.timeline import Span, timeline, zone
 from chargebus_smart_charging.series.store import values
 from chargebus_smart_charging.sites.domain.site import EvseKey, Site
 from chargebus_smart_charging.sites.store import sites
+from chargebus_smart_charging.steering.domain.controllers import controllers_of
 from chargebus_smart_charging.steering.domain.steered import Steerable
 from chargebus_smart_charging.steering.store import known as steering
 from chargebus_smart_charging.steering.store.known import SteeringKnown
@@ -57,8 +58,8 @@ async def load(connection: asyncpg.Connection, site_ids: Collection[str], now: d
         known = SiteKnown(
             msgspec.structs.replace(site, evses=tuple(steered.steerables[evse.key].evse for evse in site.evses)),
             vehicles=_of(site, at),
-            steered=_of(site, steered.steered),
-            stations={evse.station_id: _station(steered.steerables[evse.key]) for evse in site.evses},
+            steered={key: steered.steered[key] for key in _keys(site)},
+            stations={key[0]: _station(steered.steerables[key]) for key in _keys(site)},
             limits=tuple(limited.get(site_id, ())),
             readings=read.get(site_id, {}),
             spans=spans.get(site.policy.objective, {}),
@@ -68,6 +69,11 @@ async def load(connection: asyncpg.Connection, site_ids: Collection[str], now: d
         )
         found[site_id] = Loaded(known, planned, steered)
     return found
+
+
+def _keys(site: Site) -> list[EvseKey]:
+    """Return what is steered of a site: its EVSEs and local controllers."""
+    return [*(evse.key for evse in site.evses), *(evse.key for _, evse in controllers_of(site))]
 
 
 def _station(steerable: Steerable) -> StationKnown:

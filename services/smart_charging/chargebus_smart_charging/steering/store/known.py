@@ -7,6 +7,7 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.site import Evse, EvseKey, Site
 from chargebus_smart_charging.sites.domain.told import Told
+from chargebus_smart_charging.steering.domain.controllers import controllers_of
 from chargebus_smart_charging.steering.domain.habits import Habits
 from chargebus_smart_charging.steering.domain.learning import Tally, habits_by
 from chargebus_smart_charging.steering.domain.resolving import resolved
@@ -36,7 +37,7 @@ class SteeringKnown(msgspec.Struct, frozen=True):
 
 async def load(connection: asyncpg.Connection, sites: Iterable[Site]) -> SteeringKnown:
     """Return what is known of the steering of sites."""
-    placed = [(site, evse) for site in sites for evse in site.evses]
+    placed = [(site, evse) for site in sites for evse in (*site.evses, *(each for _, each in controllers_of(site)))]
     keys = [evse.key for _, evse in placed]
     ids = {station_id for station_id, _ in keys}
     known = await stations.load(connection, ids)
