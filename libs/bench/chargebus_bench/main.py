@@ -19,6 +19,7 @@ from chargebus_embedded.jars import KAFKA_VERSION
 
 from chargebus_bench.bed import Bed
 from chargebus_bench.machine import this_machine
+from chargebus_bench.planning import planning_figures, planning_line
 from chargebus_bench.report import commands_line, costs, heaviest, memory_line, save, table
 from chargebus_bench.results import Memory, Report, Result, Round, command_figures, compared, result
 from chargebus_bench.scenarios import BOOTS, SCENARIOS, STATION_SCENARIOS, Scenario, measure, measure_boots
@@ -48,6 +49,7 @@ class Wanted:
     rounds: int
     stations: int
     spine: bool
+    planning: bool
     out: Path
 
     @property
@@ -105,7 +107,9 @@ def parse(arguments: Sequence[str]) -> Wanted:
     if chosen.rounds < 1:
         parser.error("there must be a round")
     out = chosen.out or DEFAULT_FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
-    return Wanted(scenarios, chosen.seconds, chosen.rounds, chosen.stations, chosen.spine, out)
+    return Wanted(
+        scenarios, chosen.seconds, chosen.rounds, chosen.stations, chosen.spine, planning=not chosen.only, out=out
+    )
 
 
 async def _run(wanted: Wanted, folder: Path) -> Report:
@@ -115,6 +119,7 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         async with running_system(folder / "system", wanted.stations) as bed:
             measured = await _measure(wanted, bed, spine)
             postgresql = await _postgresql(bed)
+    planning = planning_figures() if wanted.planning else None
     if measured.spine:
         _tell("The spine", measured.spine)
     _tell("The whole system", measured.results)
@@ -122,6 +127,8 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
     commands = command_figures(measured.results, COMMAND)
     if commands is not None:
         _say(commands_line(commands))
+    if planning is not None:
+        _say(planning_line(planning))
     return Report(
         measured_at=measured_at.isoformat(timespec="seconds"),
         commit=_commit(),
@@ -133,6 +140,7 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         results=measured.results,
         spine=measured.spine,
         commands=commands,
+        planning=planning,
     )
 
 

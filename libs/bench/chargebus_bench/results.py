@@ -6,6 +6,7 @@ import msgspec
 
 from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine
+from chargebus_bench.planning import PlanningFigures
 from chargebus_bench.reference import reference
 
 _MS = 1000
@@ -97,6 +98,7 @@ class Report(msgspec.Struct, frozen=True):
     results: list[Result]
     spine: list[Result]
     commands: CommandFigures | None = None
+    planning: PlanningFigures | None = None
 
 
 def together(rounds: Sequence[Round]) -> Round:

@@ -29,6 +29,11 @@ def test_the_spine_is_measured_at_what_it_can_do_unless_told_otherwise() -> None
     assert not parse(["--no-spine"]).spine
 
 
+def test_planning_is_measured_unless_only_some_scenarios_are_wanted() -> None:
+    assert parse([]).planning
+    assert not parse(["--only", "mix"]).planning
+
+
 async def test_a_spine_that_is_not_wanted_is_not_started(monkeypatch, tmp_path) -> None:
     def start(*_arguments: object) -> None:
         pytest.fail("the spine was started")

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine, this_machine
+from chargebus_bench.planning import PlanningFigures, planning_line
 from chargebus_bench.reference import reference
 from chargebus_bench.report import commands_line, costs, heaviest, memory_line, save, table
 from chargebus_bench.results import (
@@ -149,3 +150,10 @@ def test_a_report_is_saved_with_the_machines_size_and_not_its_name(tmp_path):
     save(report, path)
     assert msgspec.json.decode(path.read_bytes(), type=Report) == report
     assert set(Machine.__struct_fields__) == {"processor", "cores", "memory_gib", "system", "python", "versions"}
+
+
+def test_planning_is_shown_beside_what_it_may_take():
+    line = planning_line(PlanningFigures(1000, 0.05, 0.02, 0.5, 0.01, 2000, 20, 30.0))
+    assert "a plan of 1000 vehicles costs 0.05 s of CPU (0.50 of what it may)" in line
+    assert "by the optimiser 0.5 s (0.25), and leaves 2.00% and 1.00% unserved" in line
+    assert "2000 sites of 20 EVSEs anew costs 30.0 s (0.50)" in line

@@ -18,9 +18,9 @@ from chargebus_smart_charging.planning.domain.steps import topped_up
 from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Tree, capacities, near
 from chargebus_smart_charging.planning.domain.turns import Turns, Waiting
 
-_FINE: Final = 8
+_FINE: Final = 4
 """So many intervals are planned one by one, those after them in at most as many pieces as `_COARSE`."""
-_COARSE: Final = 24
+_COARSE: Final = 10
 _ENOUGH_WH: Final = 1e-6
 
 

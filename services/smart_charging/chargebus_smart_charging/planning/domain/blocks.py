@@ -10,7 +10,7 @@ from chargebus_smart_charging.planning.domain.stays import Stays
 from chargebus_smart_charging.planning.domain.tree import Floats, Integers, Tree
 
 _FEWEST: Final = 24
-_VARIABLES: Final = 36_000
+_VARIABLES: Final = 24_000
 """So many blocks there may be at least, and so many of them times vehicles."""
 
 _ALONE: Final = 2

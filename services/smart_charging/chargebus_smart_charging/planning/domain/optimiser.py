@@ -23,6 +23,8 @@ from chargebus_smart_charging.planning.domain.tree import Floats
 
 _EXACT: Final = 400
 """Up to so many amperes to be found, 0 or at least the least is part of what is solved."""
+_REFINED: Final = 6_000
+"""Up to so many, what is rounded is solved once more where it charges."""
 _SHARE: Final = 0.6
 """Of the time that is left, for the solver; the rest is for making what vehicles can take of its answer."""
 _GAP: Final = 1e-4
@@ -66,7 +68,8 @@ def _better(arrays: Arrays, allocated: Floats, ends: float) -> Iterator[Floats]:
     prices = made.prices(np.array(solution.col_dual), np.array(solution.row_dual), arrays.blocks)
     found = rounded(arrays, wanted, prices)
     yield found
-    yield rounded(arrays, _where_it_charges(arrays, made, found, ends), prices)
+    if len(made.block) <= _REFINED:
+        yield rounded(arrays, _where_it_charges(arrays, made, found, ends), prices)
     if len(made.block) <= _EXACT:
         yield rounded(arrays, made.amperes(_exactly(made, ends), arrays.blocks), prices)
     yield polished(arrays, np.minimum.reduceat(allocated, arrays.blocks.first, axis=0))

@@ -22,9 +22,9 @@ class Reasons:
         self._next = np.argmax(amperes > self._now + _ROUNDING_A, axis=0)
         self._loads = tree.loads(self._now)
         self._room = capacity - self._loads
+        self._tightest_of: dict[tuple[int, tuple[int, ...], float], tuple[int, int]] = {}
         self._least = _least(tree, self._now)
         self._fits = (tree.room_a(self._room) >= self._least - TOLERANCE).tolist()
-        self._sharing: dict[tuple[int, int], int] = {}
         self._texts: dict[tuple[int, int], str] = {}
 
     def of(self, vehicle: int) -> tuple[str, ...]:
@@ -47,10 +47,7 @@ class Reasons:
 
     def _bounded(self, vehicle: int, now: float) -> tuple[str, ...]:
         """Return the row that leaves the least room for its next step."""
-        row, node = min(
-            ((self._room[row, node] / load, row, node) for row, node, load in self._tree.rows_of(vehicle)),
-            key=lambda each: each[0],
-        )[1:]
+        row, node = self._tightest(vehicle)
         bound = self._bound(row, node)
         demand = self._tree.demands[vehicle]
         if now > 0:
@@ -58,6 +55,17 @@ class Reasons:
         if demand.must_charge:
             return (f"is to have 0, which its station does not take: its {demand.min_a:g} A do not fit", bound)
         return (f"waits for its turn: its {demand.min_a:g} A do not fit beside those of others", bound)
+
+    def _tightest(self, vehicle: int) -> tuple[int, int]:
+        """Return the row and node that leave a vehicle the least room; the same for all that are connected alike."""
+        demand = self._tree.demands[vehicle]
+        alike = demand.node, demand.phases, demand.voltage_v
+        known = self._tightest_of.get(alike)
+        if known is None:
+            loads = self._tree.rows_of(vehicle)
+            known = min((self._room[row, node] / load, row, node) for row, node, load in loads)[1:]
+            self._tightest_of[alike] = known
+        return known
 
     def _bound(self, row: int, node: int) -> str:
         """Return in words what bounds a row of a node, with what is fixed taken off, and how many share the rest."""

@@ -16,7 +16,7 @@ from chargebus_smart_charging.planning.domain.objectives import KILO, dearness, 
 from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, VA, Floats, Integers, near
 from chargebus_smart_charging.planning.domain.turns import admitted
 
-_PASSES: Final = 4
+_PASSES: Final = 2
 _WORTH_IT: Final = 1e-6
 _FIRST_PAIR: Final = VA + 1
 

@@ -77,11 +77,25 @@ class Tree:
             found.append((index, *(found[node.parent] if node.parent is not None else ())))
         return tuple(found)
 
+    @cached_property
+    def _loads(self) -> list[list[float]]:
+        """What one ampere of each vehicle puts on each row."""
+        found: list[list[float]] = self.loads_of.T.tolist()
+        return found
+
+    @cached_property
+    def alike(self) -> tuple[int, ...]:
+        """For each vehicle a number that it shares with those who load the same rows alike, and have the same least."""
+        known: dict[tuple[int, tuple[int, ...], float, float], int] = {}
+        return tuple(
+            known.setdefault((each.node, each.phases, each.voltage_v, each.min_a), len(known)) for each in self.demands
+        )
+
     def rows_of(self, vehicle: int) -> tuple[tuple[int, int, float], ...]:
         """Return (row, node, load of one ampere) of all that a vehicle loads, from its own node up."""
         known = self._rows_of[vehicle]
         if known is None:
-            loads = [(row, load) for row, load in enumerate(self.loads_of[:, vehicle].tolist()) if load]
+            loads = [(row, load) for row, load in enumerate(self._loads[vehicle]) if load]
             nodes = self.ancestors[int(self.node[vehicle])]
             known = self._rows_of[vehicle] = tuple((row, node, load) for node in nodes for row, load in loads)
         return known

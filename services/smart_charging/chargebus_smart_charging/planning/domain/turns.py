@@ -85,20 +85,33 @@ def admitted(tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], 
     over = tree.loads(counted) > enough
     if not over.any():
         return wants
-    room = np.where(over, enough, np.inf).tolist()
-    scarce = over.tolist()
+    scarce = np.argwhere(over)
+    members = [tree.members[row, node] for row, node in scarce.tolist()]
+    place = np.repeat(np.arange(len(scarce)), [len(each) for each in members])
+    vehicle = np.concatenate(members)
+    by_vehicle = np.argsort(vehicle, kind="stable")
+    ends = np.cumsum(np.bincount(vehicle, minlength=tree.size)).tolist()
+    places = place[by_vehicle].tolist()
+    loads = tree.loads_of[scarce[:, 0][place], vehicle][by_vehicle].tolist()
+    room = enough[scarce[:, 0], scarce[:, 1]].tolist()
+    minimum, most = tree.minimum.tolist(), counted.tolist()
     found = wants.copy()
-    minimum = tree.minimum.tolist()
-    most = counted.tolist()
-    for vehicle in order().tolist():
-        if not found[vehicle]:
+    touched = wants & (np.bincount(vehicle, minlength=tree.size) > 0)
+    candidates = order()
+    full = set()  # of those who are alike, who comes later finds no more room
+    for each in candidates[touched[candidates]].tolist():
+        if tree.alike[each] in full:
+            found[each] = False
             continue
-        loads = [each for each in tree.rows_of(vehicle) if scarce[each[0]][each[1]]]
-        amperes = min((room[row][node] / load for row, node, load in loads), default=most[vehicle])
-        if amperes >= minimum[vehicle]:
-            amperes = min(amperes, most[vehicle])
-            for row, node, load in loads:
-                room[row][node] -= load * amperes
+        begin, end = ends[each - 1] if each else 0, ends[each]
+        amperes = most[each]
+        for entry in range(begin, end):
+            fits = room[places[entry]] / loads[entry]
+            amperes = min(amperes, fits)
+        if amperes >= minimum[each]:
+            for entry in range(begin, end):
+                room[places[entry]] -= loads[entry] * amperes
         else:
-            found[vehicle] = False
+            full.add(tree.alike[each])
+            found[each] = False
     return found
