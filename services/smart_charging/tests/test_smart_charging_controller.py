@@ -16,7 +16,7 @@ from chargebus_smart_charging.planning.domain.overrides import Override
 from chargebus_smart_charging.sites.domain.site import Capacity, Evse, LoadMeter, Node, Policy, Site
 from chargebus_smart_charging.steering.domain.habits import Habits
 from chargebus_smart_charging.steering.domain.steered import Steered, answered, connected, lost, transaction_ended
-from chargebus_smart_charging.vehicles.domain.needs import ClassNeeds, Needs
+from chargebus_smart_charging.vehicles.domain.needs import ClassNeeds, EvNeeds, Needs
 from chargebus_smart_charging.vehicles.domain.samples import Sample
 from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
 
@@ -285,6 +285,57 @@ def test_an_operators_limit_below_the_least_current_stops_a_vehicle_and_ends_wit
     settled(depot, 660)
 
     assert (barred, depot.limits()[1]) == (0.0, 32.0)
+
+
+def ceiling(depot: Depot, number: int, amperes: float, at: float) -> None:
+    """Have a station say that others allow less than it was told."""
+    key = f"CS{number}", 1
+    steered = msgspec.structs.replace(depot.known.steered[key], ceiling_a=amperes, ceiling_at=later(at))
+    depot.change(steered={**depot.known.steered, key: steered})
+
+
+def test_what_others_allow_by_the_word_of_a_station_is_left_to_other_vehicles_for_a_while():
+    depot = Depot(phase_a=40.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    assert depot.limits() == {1: 20.0, 2: 20.0}
+    ceiling(depot, 1, 12.0, at)
+
+    at = settled(depot, at)
+    assert depot.limits() == {1: 12.0, 2: 28.0}
+    assert "station says that others allow no more than 12 A" in " ".join(depot.decision.evses[0].reasons)
+
+    settled(depot, at + 1800)
+    assert depot.limits() == {1: 20.0, 2: 20.0}
+
+
+def test_a_ceiling_below_the_least_current_and_an_operators_limit_below_a_ceiling_hold():
+    depot = Depot(phase_a=64.0)
+    depot.plug_in(1, 2)
+    depot.change(overrides=(Override("o1", "S", 10.0, later(3600), "CS2", 1),))
+    at = settled(depot)
+    ceiling(depot, 1, 3.0, at)
+    ceiling(depot, 2, 12.0, at)
+
+    settled(depot, at)
+
+    assert depot.limits() == {1: 0.0, 2: 10.0}
+
+
+def test_a_vehicle_that_says_what_it_needs_is_told_its_limit_again():
+    depot = Depot(1)
+    depot.plug_in(1)
+    at = settled(depot)
+    depot.decide(at)
+    assert "limit" not in depot.orders(1)
+    vehicle = depot.known.vehicles["CS1", 1]
+    depot.change(vehicles={("CS1", 1): msgspec.structs.replace(vehicle, ev=EvNeeds(later(at + 1)))})
+
+    depot.decide(at + 2)
+    assert "limit" in depot.orders(1)
+
+    depot.decide(at + 4)
+    assert "limit" not in depot.orders(1)
 
 
 def test_priority_gives_a_larger_share():

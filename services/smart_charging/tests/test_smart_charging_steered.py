@@ -147,6 +147,24 @@ def test_what_others_allow_below_what_it_was_told_is_a_ceiling():
     assert steering.reported(limited(20.0), 12.0, after(100)).ceiling_a == 12
 
 
+def test_a_ceiling_is_planned_with_for_a_while_and_asked_for_once_it_is_told_more():
+    ceiling = steering.reported(limited(20.0), 12.0, after(100))
+    lowered = all_accepted(step(ceiling, 12.0, STEERABLE, after(101)), after(101))
+    same = steering.reported(lowered, 12.0, after(1000))
+    assert [steering.by_others_a(same, after(at)) for at in (1001, 1899, 1900)] == [12.0, 12.0, None]
+    assert not asks_to_verify(same, 12.0, 1500)
+
+    raised = all_accepted(step(same, 20.0, STEERABLE, after(1901)), after(1901))
+
+    assert asks_to_verify(raised, 20.0, 1902)
+    assert steering.by_others_a(steering.reported(raised, 12.0, after(1903)), after(1903)) == 12
+    assert steering.reported(raised, 20.0, after(1903)).ceiling_a is None
+
+
+def asks_to_verify(steered: Steered, wanted_a: float, at: float) -> bool:
+    return "verify" in [order.asking for order in step(steered, wanted_a, STEERABLE, after(at)).orders]
+
+
 def test_a_default_that_its_station_does_not_report_is_given_again_and_its_operator_told():
     steered = steering.transaction_ended(charging(), after(-10))
     lost = steering.default_reported(steered, None, after(0))
@@ -240,6 +258,17 @@ def test_a_limit_is_renewed_when_half_its_life_is_over():
     assert limits(step(steered, 16.0, STEERABLE, after(900))) == [16.0]
 
 
+def test_a_vehicle_that_says_what_it_needs_gets_its_limit_though_nothing_changed():
+    asked = msgspec.structs.replace(STEERABLE, needs_at=after(60))
+    steered = limited(16.0)
+    assert not step(steered, 16.0, STEERABLE, after(61)).orders
+
+    done = step(steered, 16.0, asked, after(61))
+
+    assert limits(done) == [16.0]
+    assert not step(all_accepted(done, after(62)), 16.0, asked, after(63)).orders
+
+
 def test_the_same_is_not_asked_while_its_answer_is_awaited_and_less_is():
     done = step(charging(), 16.0, STEERABLE, NOW)
 
@@ -291,6 +320,51 @@ def test_what_was_not_taken_is_tried_again_later_and_later():
 
     assert told_at == [0, 20, 60, 140, 300, 620]
     assert "station_unsteerable" in steered.alerts
+
+
+def asked_while_unreached(steered: Steered, wanted_a: float | None, steerable: Steerable) -> list[tuple[int, str]]:
+    """What a station is asked that counts as connected and is not, decided each 2 seconds, and when."""
+    asked = []
+    for second in range(0, 400, 2):
+        done = step(steered, wanted_a, steerable, after(second))
+        asked += [(second, order.asking) for order in done.orders]
+        steered = all_accepted(done, after(second), "undelivered")
+    assert (steered.retry, steered.default_retry, steered.acting_retry) == (steering.Retry(),) * 3
+    return asked
+
+
+def test_what_does_not_reach_its_station_is_asked_later_and_later_and_is_no_strike():
+    times = [0, 20, 60, 140, 260, 380]
+    new = steering.connected(Steered(), after(-700))
+    verifying = msgspec.structs.replace(limited(16.0), verified_at=None)
+    policy = with_policy(containment="unavailable")
+    disobeying = msgspec.structs.replace(draws(limited(10.0, policy, after(-200)), 16.0, after(-70)), verified_at=NOW)
+    disobeying = msgspec.structs.replace(disobeying, disobeys_since=after(-70), rung="none", refused=LADDER[:-1])
+
+    assert asked_while_unreached(charging(), 16.0, STEERABLE) == [(each, "limit") for each in times]
+    assert asked_while_unreached(new, None, STEERABLE) == [(each, "default") for each in times]
+    assert asked_while_unreached(verifying, 16.0, STEERABLE) == [(each, "verify") for each in times]
+    assert asked_while_unreached(disobeying, 10.0, policy) == [(each, "disable") for each in times]
+
+
+def test_a_limit_that_did_not_reach_its_station_says_nothing_of_whether_that_obeys():
+    disobeying = draws(limited(10.0), 16.0, after(70))
+    for second in (71, 131, 191):
+        disobeying = all_accepted(step(disobeying, 10.0, STEERABLE, after(second)), after(second), "undelivered")
+        disobeying = draws(disobeying, 16.0, after(second + 1))
+
+    assert disobeying.retry.strikes == 0
+    assert step(disobeying, 10.0, STEERABLE, after(251)).steered.rung == "TxProfile"
+
+
+def test_what_did_not_reach_its_station_is_asked_at_once_after_it_connects_or_answers():
+    lost = all_accepted(step(charging(), 16.0, STEERABLE, NOW), NOW, "undelivered")
+    assert not step(lost, 16.0, STEERABLE, after(2)).orders
+
+    anew = step(steering.connected(lost, after(3)), 16.0, STEERABLE, after(4))
+
+    assert limits(anew) == [16.0]
+    assert all_accepted(step(lost, 16.0, STEERABLE, after(20)), after(21)).unreached == steering.Retry()
 
 
 def test_the_alert_is_over_once_the_station_takes_what_it_is_told():

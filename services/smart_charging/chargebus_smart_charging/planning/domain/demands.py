@@ -41,7 +41,7 @@ class Place(msgspec.Struct, frozen=True):
         takes_zero: whether its station takes a limit of 0.
         on_off: it knows no limits, but 0 and its most.
         turn: since when it has charged, or waited.
-        cap_a, cap_reason: an operator's limit.
+        cap_a, cap_reason: a limit of an operator, or of others by the word of its station.
         classes, policy: what drivers need of whom nothing is told.
     """
 
@@ -64,7 +64,7 @@ def needs_of(vehicle: Vehicle, session: SessionTold, classes: Classes, policy: P
 
 
 def demand_of(vehicle: Vehicle, session: SessionTold, place: Place, now: datetime) -> Demand | None:
-    """Return what a vehicle may be given and needs in its session; None: an operator allows it nothing."""
+    """Return what a vehicle may be given and needs in its session; None: it is allowed nothing."""
     policy = place.policy
     needs = needs_of(vehicle, session, place.classes, policy)
     least_a, most_a, reason = _currents(vehicle, place)

@@ -15,6 +15,7 @@ from chargebus_smart_charging.steering.domain.habits import LADDER
 from chargebus_smart_charging.steering.domain.steered import (
     Steerable,
     Steered,
+    by_others_a,
     counted,
     measured,
     transaction_began,
@@ -143,6 +144,7 @@ def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
         id_token="" if vehicle.session is None else vehicle.session.id_token,
         id_token_type="" if vehicle.session is None else vehicle.session.id_token_type,
         phases=used_phases(learned, evse),
+        needs_at=None if vehicle.ev is None else vehicle.ev.told_at,
     )
     drawn_a = _drawn(vehicle, evse)
     steered = _up_to_date(known.steered.get(key) or Steered(), vehicle, steerable, drawn_a)
@@ -185,7 +187,7 @@ def _is_steered(steered: Steered) -> bool:
 
 def _planned(known: SiteKnown, found: Found, session: SessionTold, charged: Charged | None, now: datetime) -> Found:
     """Return an EVSE with what its vehicle may be given, or why that is nothing."""
-    override = strictest(known.overrides, found.key, session.session_id, now)
+    cap_a, cap_reason = _cap(known, found, session, now)
     same = charged is not None and charged.session_id == session.session_id
     place = Place(
         found.evse,
@@ -194,13 +196,22 @@ def _planned(known: SiteKnown, found: Found, session: SessionTold, charged: Char
         takes_zero=takes_zero(found.steered, found.steerable),
         on_off=found.steered.rung == ON_OFF,
         turn=charged.turn if charged is not None and same else None,
-        cap_a=None if override is None else override.limit_a,
-        cap_reason="" if override is None else in_words(override),
+        cap_a=cap_a,
+        cap_reason=cap_reason,
         classes=known.classes,
         policy=known.site.policy,
     )
     demand = demand_of(found.vehicle, session, place, now)
     return msgspec.structs.replace(found, demand=demand, barred="" if demand is not None else place.cap_reason)
+
+
+def _cap(known: SiteKnown, found: Found, session: SessionTold, now: datetime) -> tuple[float | None, str]:
+    """Return the lowest of what operators allow, and of what the station says that others do, in words."""
+    override = strictest(known.overrides, found.key, session.session_id, now)
+    others_a = None if found.steered.rung == ON_OFF else by_others_a(found.steered, now)
+    if others_a is not None and (override is None or others_a < override.limit_a):
+        return others_a, f"station says that others allow no more than {others_a:g} A"
+    return (None, "") if override is None else (override.limit_a, in_words(override))
 
 
 def turned(before: Turn | None, limit_a: float, now: datetime) -> Turn:

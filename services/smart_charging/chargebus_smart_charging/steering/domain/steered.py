@@ -31,8 +31,12 @@ STRIKES: Final = 2
 
 _BACK_OFF: Final = timedelta(seconds=10)
 _MOST_BACK_OFF: Final = timedelta(minutes=10)
+_MOST_UNREACHED: Final = timedelta(minutes=2)
 _LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
 _LIMITED: Final = timedelta(minutes=1)
+
+CEILING_LASTS: Final = timedelta(minutes=30)
+"""For how long what others allow is planned with: below it a station cannot say that it is over."""
 
 
 class Steerable(msgspec.Struct, frozen=True):
@@ -48,6 +52,7 @@ class Steerable(msgspec.Struct, frozen=True):
         limit_key: its station's configuration key for its limit; empty: it has none.
         id_token, id_token_type: of who charges, or has charged last.
         phases: the phases of the site, from 0 to 2, that the vehicle uses; None: all of the EVSE's.
+        needs_at: when the vehicle said what it needs: its station then waits for a limit, be it the same.
     """
 
     evse: Evse
@@ -60,6 +65,7 @@ class Steerable(msgspec.Struct, frozen=True):
     id_token: str = ""
     id_token_type: str = ""
     phases: tuple[int, ...] | None = None
+    needs_at: datetime | None = None
 
     @property
     def max_a(self) -> float:
@@ -116,10 +122,10 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     strikes: int = 0
     at: datetime | None = None
 
-    def again(self, now: datetime, least: timedelta = timedelta(0)) -> "Retry":
-        """Return it after one more time; the next is not before `least` has passed."""
+    def again(self, now: datetime, least: timedelta = timedelta(0), most: timedelta = _MOST_BACK_OFF) -> "Retry":
+        """Return it after one more time; the next is not before `least` has passed, and not after `most`."""
         strikes = self.strikes + 1
-        return Retry(strikes, now + max(least, min(_BACK_OFF * 2 ** min(strikes, 10), _MOST_BACK_OFF)))
+        return Retry(strikes, now + max(least, min(_BACK_OFF * 2 ** min(strikes, 10), most)))
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether it may be told now."""
@@ -146,11 +152,12 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         transaction_id, began_at: of the transaction.
         seen: the last reading.
         reported_a: what the station said last that it allows, where that is more than it was told.
-        ceiling_a: what it said that others allow, where that is less.
+        ceiling_a: what it said that others allow, where that is less, and `ceiling_at` when.
         report_at: when it was asked for the report of its profiles that was taken last; `drifted`: the default that it
             was given was not in it.
         disobeys_since: when it was found to draw more than it may.
         retry, default_retry, acting_retry: how often a limit, the default, or what else it was asked, was not taken.
+        unreached: how often in a row nothing reached the station though it counts as connected: that is no strike.
         refused: the ways that it did not take, or took and did not obey, since it booted.
         zero_refused: it does not take 0.
         acting: what it was asked for besides limits, and has not answered.
@@ -175,12 +182,14 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: Seen | None = None
     reported_a: float | None = None
     ceiling_a: float | None = None
+    ceiling_at: datetime | None = None
     report_at: datetime | None = None
     drifted: bool = False
     disobeys_since: datetime | None = None
     retry: Retry = Retry()
     default_retry: Retry = Retry()
     acting_retry: Retry = Retry()
+    unreached: Retry = Retry()
     refused: tuple[Rung, ...] = ()
     zero_refused: bool = False
     acting: Order | None = None
@@ -324,6 +333,20 @@ def answered(steered: Steered, number: int, answer: Answer, at: datetime) -> Ste
     `unsupported` is the refusal of the way itself; `limited` says that it is told too often; `unknown` is an answer
     that never came, or cannot be understood; what is `undelivered` has never reached the station.
     """
+    after = _ended(steered, number, answer, at)
+    if after is steered:
+        return steered
+    return msgspec.structs.replace(after, unreached=_unreached(steered.unreached, answer, at))
+
+
+def _unreached(before: Retry, answer: Answer, at: datetime) -> Retry:
+    """Return how often nothing was delivered, in turn: what was asked together counts once."""
+    if answer != "undelivered":
+        return Retry()
+    return before.again(at, most=_MOST_UNREACHED) if before.is_due(at) else before
+
+
+def _ended(steered: Steered, number: int, answer: Answer, at: datetime) -> Steered:
     for name in ("limit", "default"):
         slot: Slot = getattr(steered, name)
         order = next((each for each in slot.pending if each.number == number), None)
@@ -340,6 +363,8 @@ def answered(steered: Steered, number: int, answer: Answer, at: datetime) -> Ste
 def _acted(steered: Steered, order: Order, answer: Answer, at: datetime) -> Steered:
     """Return it after its station was asked to suspend, resume, disable or enable it."""
     after = msgspec.structs.replace(steered, acting=None)
+    if answer == "undelivered":
+        return after
     if answer != "accepted":
         return msgspec.structs.replace(after, acting_retry=steered.acting_retry.again(at))
     after = msgspec.structs.replace(after, acting_retry=Retry())
@@ -351,24 +376,47 @@ def _acted(steered: Steered, order: Order, answer: Answer, at: datetime) -> Stee
 def reported(steered: Steered, amperes: float, at: datetime) -> Steered:
     """Return it after its station said, asked to verify, how much it allows now.
 
-    More than it was told is a drift: that is counted, and it is told again. Less is what others allow. Of an EVSE
-    without a transaction only a default that is kept is believed: many stations tell of none then.
+    More than it was told is a drift: that is counted, and it is told again. Less is what others allow; where
+    it was told no more than that, its word says nothing new of them. Of an EVSE without a transaction only a default
+    that is kept is believed: many stations tell of none then.
     """
-    after = msgspec.structs.replace(steered, verifying=None, verified_at=at, reported_a=None, ceiling_a=None)
+    ceiling_a, ceiling_at = steered.ceiling_a, steered.ceiling_at
+    after = msgspec.structs.replace(
+        steered, verifying=None, verified_at=at, reported_a=None, ceiling_a=None, ceiling_at=None
+    )
     if steered.use != "busy":
         return after
     most_a = _most_a(steered, at)
     if not is_within(amperes, most_a):
         drifted = msgspec.structs.replace(after, reported_a=amperes)
         return msgspec.structs.replace(drifted, limit=steered.limit.forget(), default=steered.default.forget())
-    return after if is_within(most_a, amperes) else msgspec.structs.replace(after, ceiling_a=amperes)
+    if not is_within(most_a, amperes):
+        return msgspec.structs.replace(after, ceiling_a=amperes, ceiling_at=at)
+    if ceiling_a is None or not is_within(most_a, ceiling_a):
+        return after
+    return msgspec.structs.replace(after, ceiling_a=ceiling_a, ceiling_at=ceiling_at)
+
+
+def by_others_a(steered: Steered, now: datetime) -> float | None:
+    """Return what others allow an EVSE, as its station said a while ago; None: nothing is known of that."""
+    if steered.ceiling_at is None or now >= steered.ceiling_at + CEILING_LASTS:
+        return None
+    return steered.ceiling_a
+
+
+def is_above_ceiling(steered: Steered, now: datetime) -> bool:
+    """Tell whether it was told more than others allowed before: whether they still do, its station can say."""
+    return steered.ceiling_a is not None and not is_within(_most_a(steered, now), steered.ceiling_a)
 
 
 def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: datetime) -> Steered:
     """Return it with what an answer tells of the ways in which it can be steered."""
     retry = "retry" if name == "limit" else "default_retry"
     before: Retry = getattr(steered, retry)
-    if answer in ("accepted", "undelivered"):
+    if answer == "undelivered":
+        strikes = before.strikes - 1 if name == "limit" and steered.disobeys_since is not None else before.strikes
+        return msgspec.structs.replace(steered, **{retry: Retry(max(strikes, 0), before.at)})
+    if answer == "accepted":
         strikes = before.strikes if steered.disobeys_since is not None else 0
         return msgspec.structs.replace(steered, **{retry: Retry(strikes, before.at if strikes else None)})
     if answer == "limited":
@@ -456,7 +504,7 @@ def connected(steered: Steered, at: datetime) -> Steered:
     """Return it after its station has connected, or has connected anew; after long, its limit may be gone."""
     away = steered.online_at is None or (not steered.online and at >= steered.online_at + _LONG_OFFLINE)
     limit = steered.limit.forget() if away else steered.limit
-    return msgspec.structs.replace(steered, online=True, online_at=at, limit=limit)
+    return msgspec.structs.replace(steered, online=True, online_at=at, limit=limit, unreached=Retry())
 
 
 def lost(steered: Steered, at: datetime) -> Steered:
@@ -505,4 +553,5 @@ def transaction_ended(steered: Steered, at: datetime) -> Steered:
         began_at=None,
         reported_a=None,
         ceiling_a=None,
+        ceiling_at=None,
     )

@@ -17,6 +17,7 @@ from chargebus_smart_charging.steering.domain.steered import (
     Steered,
     allowed_when_seen_a,
     fallen,
+    is_above_ceiling,
     is_within,
     told,
 )
@@ -75,7 +76,8 @@ def step(
     wanted = _Wanted(wanted_a, ahead, steerable, now)
     after = _judged(steered, steerable, now)
     after = msgspec.structs.replace(after, rung=rung_of(after, steerable), limit=after.limit.pruned(now))
-    for part in (_default, _limit, _containment, _verification) if after.online else ():
+    reached = after.online and after.unreached.is_due(now)
+    for part in (_default, _limit, _containment, _verification) if reached else ():
         order = part(after, wanted)
         if order is not None:
             after = told(after, order, steerable)
@@ -194,8 +196,10 @@ def _is_to_be_told(steered: Steered, limit_a: float, steerable: Steerable, now: 
         return True
     if pending:
         return False
-    disobeys = steered.disobeys_since is not None
-    return disobeys or _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
+    awaited = steerable.needs_at is not None and newest.at < steerable.needs_at
+    if awaited or steered.disobeys_since is not None:
+        return True
+    return _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
 
 
 def _is_void(newest: Order, steered: Steered, steerable: Steerable) -> bool:
@@ -312,7 +316,8 @@ def _verification(steered: Steered, wanted: _Wanted) -> Order | None:
     if steered.verifying is not None or not steered.retry.is_due(now):
         return None
     verified_at, began_at = steered.verified_at, steered.began_at
-    every = _VERIFY_EVERY if steered.reported_a is None else _VERIFY_DRIFTED_EVERY
+    doubtful = steered.reported_a is not None or is_above_ceiling(steered, now)
+    every = _VERIFY_DRIFTED_EVERY if doubtful else _VERIFY_EVERY
     if verified_at is not None and now < verified_at + every and (began_at is None or began_at <= verified_at):
         return None
     if began_at is not None and now < began_at + wanted.steerable.grace:
