@@ -3,6 +3,7 @@
 Where these names are gone in another release of it, nothing is lost but speed; `test_runtime_asyncpg_private.py` tells.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,7 +11,16 @@ from asyncpg.protocol import protocol
 
 __all__ = ["CONTAINERS", "look_at_elements_cheaply"]
 
-CONTAINERS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, type({}.keys()), type({}.values()))
+CONTAINERS: Final[tuple[type, ...]] = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    type({}.keys()),
+    type({}.values()),
+    range,
+    deque,
+)
 """What may be the value of an array; asyncpg takes any sized iterable."""
 
 _NAME: Final = "IterableABC"

@@ -30,6 +30,10 @@ async def test_whatever_holds_values_may_be_an_array(connection, values):
     assert await connection.fetchval("SELECT $1::text[]", values) == list(values)
 
 
+async def test_numbers_of_a_range_may_be_an_array(connection):
+    assert await connection.fetchval("SELECT $1::int[]", range(3)) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("kind", "value"), [("text", "a"), ("bytea", b"a"), ("int", 7), ("timestamptz", datetime(2024, 5, 1, tzinfo=UTC))]
 )
