@@ -210,6 +210,39 @@ def test_turns_are_fair_over_a_day_and_last_as_long_as_they_must():
     assert min(charged) > 0.9 * 288 * 3 / 7
 
 
+@pytest.mark.parametrize(
+    ("root_a", "phases", "large"),
+    [(20, [(0,)] * 3, {"min_a": 11.0, "phases": (0,)}), (10, [(0,), (1,), (2,)], {"phases": ALL})],
+    ids=["11 A among 6 A", "all phases among one"],
+)
+def test_who_needs_more_room_than_the_others_has_its_turn_too(root_a, phases, large):
+    step_s, least_s = 300.0, 900.0
+    timed = {"least_charge_s": least_s, "least_pause_s": step_s}
+    vehicles = [vehicle("large", **large, **timed, paused_s=3600.0)]
+    for place, own in enumerate(phases):
+        since_s = step_s * (place + 1)
+        vehicles.append(vehicle(f"S{place}", phases=own, **timed, charged_s=since_s, present_a=6.0))
+        vehicles.append(vehicle(f"S{place + 3}", phases=own, **timed, paused_s=since_s))
+    charged = [0] * len(vehicles)
+    for _ in range(144):
+        about = site([node("root", None, root_a)], *vehicles, length_s=step_s)
+        limits_a = list(now(allocate(about)).values())
+        assert all(limit_a for was, limit_a in zip(vehicles, limits_a, strict=True) if 0 < was.charged_s < least_s)
+        charged = [count + (limit_a > 0) for count, limit_a in zip(charged, limits_a, strict=True)]
+        vehicles = [
+            msgspec.structs.replace(
+                each,
+                present_a=limit_a,
+                served_wh=each.served_wh + limit_a * 230 * step_s / 3600,
+                charged_s=each.charged_s + step_s if limit_a else 0.0,
+                paused_s=0.0 if limit_a else each.paused_s + step_s,
+            )
+            for each, limit_a in zip(vehicles, limits_a, strict=True)
+        ]
+
+    assert min(charged) > 0.2 * 144, charged
+
+
 def test_a_plan_takes_turns_ahead():
     vehicles = [vehicle(name, phases=(0,), least_charge_s=900.0, least_pause_s=900.0) for name in "ABCD"]
     plan = allocate(site([node("root", None, 12)], *vehicles, intervals=8))

@@ -1,6 +1,6 @@
 """Whose turn it is where the least currents of all who wait do not fit at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -41,6 +41,9 @@ class Turns:
     First who cannot be given 0, then who has begun to charge a short while ago, then who would miss what was promised
     (the least slack first), then in turn: who waits before who charges, the longest first. Who was put on pause a
     short while ago comes last.
+
+    Where only those who have begun a short while ago stand in the way of whose turn it is, nobody else begins in its
+    room: they will have charged for long enough, and it needs room for all of its least at once.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -73,13 +76,30 @@ class Turns:
 
         Who is urgent counts with what it wants, others with their least.
         """
-        urgent = self._ranks(waiting) == _URGENT
+        ranks = self._ranks(waiting)
+        urgent = ranks == _URGENT
         counted = np.where(wants > 0, np.where(urgent, wants, self._tree.minimum), 0.0)
-        return admitted(self._tree, capacity, counted, lambda: self.order(waiting))
+        begins = waiting.charged_s <= 0
+        queue = Queue(begins, begins & (urgent | (ranks == _IN_TURN)), ranks == _BEGUN)
+        return admitted(self._tree, capacity, counted, lambda: self.order(waiting), queue)
 
 
-def admitted(tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], Integers]) -> Mask:
-    """Return who can have what it is counted with, or at least its least, one after the other in an order."""
+class Queue(msgspec.Struct, frozen=True):
+    """Of those in an order: who would begin to charge, whose turn it is of them, and who makes room before long."""
+
+    begins: Mask
+    in_turn: Mask
+    begun: Mask
+
+
+def admitted(
+    tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], Integers], queue: Queue | None = None
+) -> Mask:
+    """Return who can have what it is counted with, or at least its least, one after the other in an order.
+
+    For the first in a queue whose turn it is, but for whom others must make room, room is kept: who comes later only
+    begins beside that.
+    """
     wants = counted > 0
     enough = capacity + near(capacity)
     over = tree.loads(counted) > enough
@@ -95,6 +115,7 @@ def admitted(tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], 
     loads = tree.loads_of[scarce[:, 0][place], vehicle][by_vehicle].tolist()
     room = enough[scarce[:, 0], scarce[:, 1]].tolist()
     minimum, most = tree.minimum.tolist(), counted.tolist()
+    kept = _Kept(queue, tree.size, len(room))
     found = wants.copy()
     touched = wants & (np.bincount(vehicle, minlength=tree.size) > 0)
     candidates = order()
@@ -104,14 +125,49 @@ def admitted(tree: Tree, capacity: Floats, counted: Floats, order: Callable[[], 
             found[each] = False
             continue
         begin, end = ends[each - 1] if each else 0, ends[each]
+        others = kept.beside(each)
         amperes = most[each]
         for entry in range(begin, end):
-            fits = room[places[entry]] / loads[entry]
+            fits = (room[places[entry]] - others[places[entry]]) / loads[entry]
             amperes = min(amperes, fits)
         if amperes >= minimum[each]:
             for entry in range(begin, end):
                 room[places[entry]] -= loads[entry] * amperes
-        else:
+                kept.take(each, places[entry], loads[entry] * amperes)
+            continue
+        found[each] = False
+        if others is not kept.load:
             full.add(tree.alike[each])
-            found[each] = False
+        kept.keep(each, [(places[entry], loads[entry] * minimum[each]) for entry in range(begin, end)], room)
     return found
+
+
+class _Kept:
+    """What is kept of the room for the first whose turn it is, and whom those who have begun leave too little."""
+
+    def __init__(self, queue: Queue | None, vehicles: int, rooms: int) -> None:
+        nobody = [False] * vehicles
+        self._begins = nobody if queue is None else queue.begins.tolist()
+        self._in_turn = nobody if queue is None else queue.in_turn.tolist()
+        self._begun = nobody if queue is None else queue.begun.tolist()
+        self._nothing = [0.0] * rooms
+        self._returns = [0.0] * rooms
+        self.load: list[float] | None = None
+
+    def beside(self, vehicle: int) -> list[float]:
+        """Return what a vehicle has to leave in each room: one that charges already leaves it when it is asked to."""
+        return self.load if self.load is not None and self._begins[vehicle] else self._nothing
+
+    def take(self, vehicle: int, room: int, load: float) -> None:
+        """Note what a vehicle takes of a room: it comes back from one that has begun."""
+        if self._begun[vehicle]:
+            self._returns[room] += load
+
+    def keep(self, vehicle: int, least: Sequence[tuple[int, float]], left: Sequence[float]) -> None:
+        """Keep its least for a vehicle that found too little, if that is to be had."""
+        if self.load is not None or not self._in_turn[vehicle]:
+            return
+        if all(left[room] + self._returns[room] >= load for room, load in least):
+            self.load = list(self._nothing)
+            for room, load in least:
+                self.load[room] = load
