@@ -85,6 +85,15 @@ def test_where_not_all_is_promised_can_be_kept_those_with_the_least_slack_come_f
     assert sum(each.unserved_wh for each in plan.allocations) < 1_000
 
 
+def test_who_will_be_late_anyway_does_not_keep_another_from_what_is_promised():
+    lost = vehicle("A", phases=(0,), max_a=10.0, energy_wh=9_000.0, departs_at=NOW + timedelta(hours=1))
+    kept = vehicle("B", energy_wh=4_000.0, departs_at=NOW + timedelta(hours=1))
+    plan = allocate(site([node("root", None, 15)], lost, kept, intervals=4))
+
+    assert now(plan) == {"A": 9, "B": 6}
+    assert plan.allocations[1].unserved_wh == 0
+
+
 def test_a_step_that_rounding_leaves_over_is_given():
     about = site([node("root", None, 32)], *(vehicle(name) for name in "ABC"))
 

@@ -8,6 +8,7 @@ from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import decide
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
+from chargebus_smart_charging.planning.domain.due import next_due
 from chargebus_smart_charging.planning.domain.fitting import fits
 from chargebus_smart_charging.planning.domain.guiding import Guide
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
@@ -443,3 +444,19 @@ def test_a_local_controller_that_is_offline_is_told_nothing():
     depot = Depot(controller_station_id="LC")
 
     assert not depot.decide(0).steps["LC", 0].orders
+
+
+def test_a_site_is_planned_again_when_a_limit_falls_by_itself_as_vehicles_are_learned_by_what_holds():
+    depot = Depot(1, policy=msgspec.structs.replace(POLICY, interval_s=900))
+    depot.plug_in(1)
+    settled(depot)
+    steered = depot.known.steered["CS1", 1]
+    order = steered.limit.accepted
+    levels = ((order.at, 32.0), (later(1000), 0.0))
+    limit = msgspec.structs.replace(steered.limit, accepted=msgspec.structs.replace(order, levels=levels))
+    depot.change(steered={("CS1", 1): msgspec.structs.replace(steered, limit=limit)})
+    decision = depot.decide(700, answer=None)
+
+    assert decision.held == {("CS1", 1): 32.0}
+    assert next_due(depot.known, decision) == later(1000)
+    assert depot.decide(1000, answer=None).held == {("CS1", 1): 0.0}

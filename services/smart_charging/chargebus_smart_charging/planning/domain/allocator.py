@@ -62,6 +62,7 @@ class _Sharing:
             served_wh=np.array([d.served_wh for d in tree.demands]),
             slack_s=np.full(tree.size, np.inf),
             least_slack_s=np.full(tree.size, np.inf),
+            late=np.zeros(tree.size, dtype=bool),
         )
 
     def next(self, capacity: Floats, seconds: float) -> Floats:
@@ -72,9 +73,11 @@ class _Sharing:
         most = np.where(wants, tree.maximum, 0.0)
         if self._passed_s > 0:
             most = self._no_more_than_needed(most, stays_s)
+        slack_s = self._slack_s(tree.maximum, seconds)
         waiting = msgspec.structs.replace(
             self._waiting,
-            slack_s=self._slack_s(tree.maximum, seconds),
+            slack_s=slack_s,
+            late=slack_s + seconds < -TOLERANCE,
             least_slack_s=self._slack_s(tree.minimum, seconds),
         )
         amperes = self._balance.kept(capacity, lambda room: self._share(room, most, waiting, seconds))

@@ -25,6 +25,8 @@ def _coming(known: SiteKnown, decision: Decision) -> Iterator[datetime]:
         if steered.settling is not None:
             yield steered.settling.since + grace
         yield from _given(steered.retry.at, steered.default_retry.at)
+        if steered.limit.accepted is not None:
+            yield from (since for since, _ in steered.limit.accepted.levels)
     yield from (override.ends_at for override in known.overrides)
     for limit in known.limits:
         yield from _given(limit.silent_from)

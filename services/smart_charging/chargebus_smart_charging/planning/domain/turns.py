@@ -16,7 +16,8 @@ class Waiting(msgspec.Struct, frozen=True):
     """For how long vehicles have been charged, or have waited, what they have had, and what they have left.
 
     `slack_s` is the time that is left if a vehicle waits now and is then charged at its most until it has what it is
-    promised, `least_slack_s` if it is charged at its least; infinite where nothing is promised.
+    promised, `least_slack_s` if it is charged at its least; infinite where nothing is promised. Who is `late` will not
+    have it even if it is charged at its most from now on.
     """
 
     charged_s: Floats
@@ -24,6 +25,7 @@ class Waiting(msgspec.Struct, frozen=True):
     served_wh: Floats
     slack_s: Floats
     least_slack_s: Floats
+    late: Mask
 
     def after(self, charged: Mask, seconds: float, served_wh: Floats) -> "Waiting":
         """Return what is known when some have been charged for so many seconds and the others have waited."""
@@ -74,11 +76,12 @@ class Turns:
     def admitted(self, capacity: Floats, wants: Floats, waiting: Waiting) -> Mask:
         """Return who may charge of those that want so much: at once with all who come before them.
 
-        Who is urgent counts with what it wants, others with their least.
+        Who is urgent counts with what it wants, others with their least; so does who will be late anyway, which is no
+        reason for others to be late as well.
         """
         ranks = self._ranks(waiting)
         urgent = ranks == _URGENT
-        counted = np.where(wants > 0, np.where(urgent, wants, self._tree.minimum), 0.0)
+        counted = np.where(wants > 0, np.where(urgent & ~waiting.late, wants, self._tree.minimum), 0.0)
         begins = waiting.charged_s <= 0
         queue = Queue(begins, begins & (urgent | (ranks == _IN_TURN)), ranks == _BEGUN)
         return admitted(self._tree, capacity, counted, lambda: self.order(waiting), queue)
