@@ -63,7 +63,7 @@ def build(process: Process) -> Service:
     needs = DriverNeeds(database)
     routes.include_router(vehicles_api.router(needs))
     solvers = Solvers(settings.solvers, settings.solve_within_s)
-    planning = Planning(database, solvers, Steering(commanding), metrics)
+    planning = Planning(database, solvers, Steering(commanding, limit_keys=settings.limit_keys), metrics)
     pruning = Pruning(database, timedelta(days=settings.plans_keep_days))
     views = Views(database, solvers, process.clock)
     routes.include_router(planning_api.router(views, Overrides(database), needs))

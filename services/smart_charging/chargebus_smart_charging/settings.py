@@ -24,4 +24,8 @@ class SmartChargingSettings(ServiceSettings):
     solve_within_s: float = Field(
         default=2.0, gt=0, le=5, description="how long an optimiser may take for a site before it is done without"
     )
+    limit_keys: tuple[str, ...] = Field(
+        default=(),
+        description="JSON list of configuration keys by which stations of OCPP 1.6 take their largest current in A",
+    )
     plans_keep_days: float = Field(default=1.0, gt=0, description="how many days plans are kept")

@@ -58,7 +58,8 @@ def test_the_configuration_of_1_6_says_what_a_station_can_take():
                 key("Station-MaxCurrent", "25", readonly=False),
             ],
             "unknownKey": ["OperatorCurrentLimit"],
-        }
+        },
+        ["OperatorCurrentLimit", "Station-MaxCurrent"],
     )
 
     assert habits_of(said, Habits()) == Habits(
@@ -70,7 +71,16 @@ def test_the_configuration_of_1_6_says_what_a_station_can_take():
 
 
 def test_a_vendors_key_that_cannot_be_written_is_no_way():
-    assert not v16.said({"configurationKey": [key("Station-MaxCurrent", "25")]}).limit_key
+    assert not v16.said({"configurationKey": [key("Station-MaxCurrent", "25")]}, ["Station-MaxCurrent"]).limit_key
+
+
+def test_only_vendors_keys_that_the_operator_names_are_asked_for_and_taken():
+    writable = {"configurationKey": [key("Station-MaxCurrent", "25", readonly=False)]}
+
+    assert "Station-MaxCurrent" in v16.ask_habits(["Station-MaxCurrent"])["key"]
+    assert "Station-MaxCurrent" not in v16.ask_habits()["key"]
+    assert not v16.said(writable).limit_key
+    assert v16.said(writable, ["Station-MaxCurrent"]).limit_key == "Station-MaxCurrent"
 
 
 def test_the_device_model_says_what_a_station_can_take_and_how_its_evses_are_built():

@@ -55,7 +55,7 @@ _USUAL: Final = Patience()
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What comes back with the outcome of an order: whose it is, and what it was."""
+    """What comes back with the outcome of an order: whose it is, and what it was; `limit_keys` were asked for."""
 
     evse_id: int
     number: int
@@ -64,17 +64,22 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     sets: bool = False
     phases: int = len(ALL_PHASES)
     voltage_v: float = USUAL_VOLTAGE_V
+    limit_keys: tuple[str, ...] = ()
 
 
 _subject: Final = msgspec.json.Decoder(Subject).decode
 
 
 class Steering:
-    """Asks stations, in the transaction of who plans their sites."""
+    """Asks stations, in the transaction of who plans their sites.
 
-    def __init__(self, commanding: Commanding, patience: Patience = _USUAL) -> None:
+    `limit_keys` are the configuration keys that vendors have for the largest current of a station of OCPP 1.6.
+    """
+
+    def __init__(self, commanding: Commanding, patience: Patience = _USUAL, limit_keys: tuple[str, ...] = ()) -> None:
         self._commanding = commanding
         self._patience = patience
+        self._limit_keys = limit_keys
 
     async def act(self, tx: Transaction, known: SteeringKnown, steps: Mapping[EvseKey, Step]) -> None:
         """Keep the steering of EVSEs after a step of each, and ask what that asks for; who calls holds their sites."""
@@ -141,7 +146,8 @@ class Steering:
         nobody = Subject(0, 0)
         if is_to_be_asked(station, tx.now):
             evse_ids = sorted(each.evse.evse_id for each in evses_of if each.evse.evse_id)
-            await self._command(tx, station.station_id, HABITS, routes.habits_forms(evse_ids), nobody)
+            forms, subject = routes.habits_forms(evse_ids, self._limit_keys), Subject(0, 0, limit_keys=self._limit_keys)
+            await self._command(tx, station.station_id, HABITS, forms, subject)
             station = msgspec.structs.replace(station, asked_at=tx.now)
         if station.version in routes.REPORTING and is_to_report(station, steered, tx.now):
             request_id = int(tx.now.timestamp()) % _REQUEST_IDS
@@ -250,7 +256,9 @@ async def habits_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     known = await stations.lock(tx.connection, {outcome.station_id for outcome in outcomes})
     after = {
         outcome.station_id: msgspec.structs.replace(
-            known[outcome.station_id], said=routes.said_by(outcome), said_at=outcome.ended_at
+            known[outcome.station_id],
+            said=routes.said_by(outcome, _subject(outcome.subject).limit_keys),
+            said_at=outcome.ended_at,
         )
         for outcome in outcomes
         if outcome.name == "answered" and outcome.station_id in known

@@ -82,10 +82,10 @@ def composite_forms(evse_id: int, unit: str) -> tuple[Form, ...]:
     )
 
 
-def habits_forms(evse_ids: Collection[int]) -> tuple[Form, ...]:
+def habits_forms(evse_ids: Collection[int], limit_keys: Collection[str] = ()) -> tuple[Form, ...]:
     """Return the forms that ask a station what it can take."""
     return (
-        Form.of(_V16, "GetConfiguration", v16.ask_habits()),
+        Form.of(_V16, "GetConfiguration", v16.ask_habits(limit_keys)),
         Form.of(_V2, "GetVariables", v201.ask_habits(evse_ids)),
     )
 
@@ -106,11 +106,13 @@ def profiles_forms(request_id: int) -> tuple[Form, ...]:
     )
 
 
-_SAID: Final[dict[str, Callable[[Any], Said]]] = {"1.6": v16.said, "2.0.1": v201.said, "2.1": v201.said}
+_SAID: Final[dict[str, Callable[[Any], Said]]] = {"2.0.1": v201.said, "2.1": v201.said}
 
 
-def said_by(outcome: Outcome) -> Said:
-    """Return what a station said of itself."""
+def said_by(outcome: Outcome, limit_keys: Collection[str] = ()) -> Said:
+    """Return what a station said of itself; only 1.6 has keys for its limit."""
+    if outcome.version in _V16:
+        return v16.said(outcome.members, limit_keys)
     return _SAID[outcome.version](outcome.members)
 
 

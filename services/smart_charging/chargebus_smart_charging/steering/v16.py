@@ -18,13 +18,6 @@ PURPOSES: Final = {
     "ChargingStationMaxProfile": "ChargePointMaxProfile",
 }
 
-LIMIT_KEYS: Final[Mapping[str, str]] = {
-    "Station-MaxCurrent": "Alfen",
-    "OperatorCurrentLimit": "controllers of Bender, as in Mennekes and others",
-    "maxintensitysocket": "Schneider Electric EVlink",
-}
-"""Vendors' keys for the largest current of the station, in amperes, and whose they are."""
-
 _UNIT: Final = "ChargingScheduleAllowedChargingRateUnit"
 _MAX_PERIODS: Final = "ChargingScheduleMaxPeriods"
 _MAX_STACK_LEVEL: Final = "ChargeProfileMaxStackLevel"
@@ -32,7 +25,7 @@ _MAX_PROFILES: Final = "MaxChargingProfilesInstalled"
 _SWITCHES_PHASES: Final = "ConnectorSwitch3to1PhaseSupported"
 MEASURANDS: Final = "MeterValuesSampledData"
 
-KEYS: Final = (_UNIT, _MAX_PERIODS, _MAX_STACK_LEVEL, _MAX_PROFILES, _SWITCHES_PHASES, MEASURANDS, *LIMIT_KEYS)
+KEYS: Final = (_UNIT, _MAX_PERIODS, _MAX_STACK_LEVEL, _MAX_PROFILES, _SWITCHES_PHASES, MEASURANDS)
 
 
 # What it is told
@@ -113,9 +106,9 @@ def is_told(order: Order) -> bool:
 # What it says
 
 
-def ask_habits() -> Members:
+def ask_habits(limit_keys: Iterable[str] = ()) -> Members:
     """Return GetConfiguration of the keys that say what a station can take. Spec: OCPP 1.6 9.4 (Smart Charging)."""
-    return {"key": list(KEYS)}
+    return {"key": [*KEYS, *limit_keys]}
 
 
 def set_measurands(measurands: Iterable[str]) -> Members:
@@ -123,8 +116,10 @@ def set_measurands(measurands: Iterable[str]) -> Members:
     return {"key": MEASURANDS, "value": ",".join(measurands)}
 
 
-def said(answer: Mapping[str, Any]) -> Said:
+def said(answer: Mapping[str, Any], limit_keys: Iterable[str] = ()) -> Said:
     """Return what a station says of itself by GetConfiguration; what cannot be read was not said.
+
+    `limit_keys` are those that vendors have for the largest current of the station in amperes.
 
     Spec: OCPP 1.6 9.4
     """
@@ -135,7 +130,7 @@ def said(answer: Mapping[str, Any]) -> Said:
         if entry.get("readonly") is not True:
             writable.add(key.lower())
     measurands = values.get(MEASURANDS.lower())
-    limit_key = next((key for key in LIMIT_KEYS if key.lower() in writable), "")
+    limit_key = next((key for key in limit_keys if key.lower() in writable), "")
     largest = _number(values.get(limit_key.lower(), ""))
     return Said(
         unit=values.get(_UNIT.lower(), ""),
