@@ -78,7 +78,7 @@ class Depot:
         for name in self.stations:
             now = datetime.now(UTC)
             await self._say(STATION_CONNECTION, StationConnection(name, now, connected=True, epoch=1, version="1.6"))
-            await self._say(STATION_BOOTED, StationBooted(name, now, "Accepted", "1.6", "ACME", self.site_id))
+            await self._say(STATION_BOOTED, StationBooted(name, now, "accepted", "1.6", "ACME", self.site_id))
             await self._say(CONNECTOR_STATUS, ConnectorStatus(name, now, 1, 1, "Available"))
 
     async def plug_in(self, *places: int) -> None:

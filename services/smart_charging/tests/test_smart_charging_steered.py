@@ -334,7 +334,7 @@ def asked_while_unreached(steered: Steered, wanted_a: float | None, steerable: S
 
 
 def test_what_does_not_reach_its_station_is_asked_later_and_later_and_is_no_strike():
-    times = [0, 20, 60, 140, 260, 380]
+    times = [0, 2, 6, 14, 30, 62, 126, 246, 366]
     new = steering.connected(Steered(), after(-700))
     verifying = msgspec.structs.replace(limited(16.0), verified_at=None)
     policy = with_policy(containment="unavailable")
@@ -359,9 +359,9 @@ def test_a_limit_that_did_not_reach_its_station_says_nothing_of_whether_that_obe
 
 def test_what_did_not_reach_its_station_is_asked_at_once_after_it_connects_or_answers():
     lost = all_accepted(step(charging(), 16.0, STEERABLE, NOW), NOW, "undelivered")
-    assert not step(lost, 16.0, STEERABLE, after(2)).orders
+    assert not step(lost, 16.0, STEERABLE, after(1)).orders
 
-    anew = step(steering.connected(lost, after(3)), 16.0, STEERABLE, after(4))
+    anew = step(steering.connected(lost, after(1)), 16.0, STEERABLE, after(1))
 
     assert limits(anew) == [16.0]
     assert all_accepted(step(lost, 16.0, STEERABLE, after(20)), after(21)).unreached == steering.Retry()

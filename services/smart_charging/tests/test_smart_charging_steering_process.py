@@ -63,7 +63,7 @@ class Bench:
             (STATION_CONNECTION, StationConnection(self.station_id, NOW, True, 1, self.version)),
             (
                 STATION_BOOTED,
-                StationBooted(self.station_id, NOW, "Accepted", self.version, "V", self.model, firmware_version="1"),
+                StationBooted(self.station_id, NOW, "accepted", self.version, "V", self.model, firmware_version="1"),
             ),
             (CONNECTOR_STATUS, ConnectorStatus(self.station_id, NOW + timedelta(seconds=1), 1, 1, "Available")),
         ]

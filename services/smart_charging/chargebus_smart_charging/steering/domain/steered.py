@@ -31,6 +31,7 @@ STRIKES: Final = 2
 
 _BACK_OFF: Final = timedelta(seconds=10)
 _MOST_BACK_OFF: Final = timedelta(minutes=10)
+_UNREACHED: Final = timedelta(seconds=1)
 _MOST_UNREACHED: Final = timedelta(minutes=2)
 _LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
 _LIMITED: Final = timedelta(minutes=1)
@@ -122,10 +123,20 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     strikes: int = 0
     at: datetime | None = None
 
-    def again(self, now: datetime, least: timedelta = timedelta(0), most: timedelta = _MOST_BACK_OFF) -> "Retry":
-        """Return it after one more time; the next is not before `least` has passed, and not after `most`."""
-        strikes = self.strikes + 1
-        return Retry(strikes, now + max(least, min(_BACK_OFF * 2 ** min(strikes, 10), most)))
+    def again(self, now: datetime, least: timedelta = timedelta(0)) -> "Retry":
+        """Return it after one more time; the next is not before `least` has passed."""
+        return self._after(now + max(least, min(_BACK_OFF * 2**self._doubled, _MOST_BACK_OFF)))
+
+    def unreached(self, now: datetime) -> "Retry":
+        """Return it after a station was not reached once more: often that is over in a moment."""
+        return self._after(now + min(_UNREACHED * 2**self._doubled, _MOST_UNREACHED))
+
+    @property
+    def _doubled(self) -> int:
+        return min(self.strikes + 1, 10)
+
+    def _after(self, at: datetime) -> "Retry":
+        return Retry(self.strikes + 1, at)
 
     def is_due(self, now: datetime) -> bool:
         """Tell whether it may be told now."""
@@ -343,7 +354,7 @@ def _unreached(before: Retry, answer: Answer, at: datetime) -> Retry:
     """Return how often nothing was delivered, in turn: what was asked together counts once."""
     if answer != "undelivered":
         return Retry()
-    return before.again(at, most=_MOST_UNREACHED) if before.is_due(at) else before
+    return before.unreached(at) if before.is_due(at) else before
 
 
 def _ended(steered: Steered, number: int, answer: Answer, at: datetime) -> Steered:
