@@ -53,6 +53,9 @@ REFUSALS: Final = (
     Refusal("whether a site's nodes make a tree, no schema says", "the site does not fit together", "body.*"),
     Refusal("whether a limit or series contradicts itself or the site, no schema says", "it does not fit", "body.*"),
     Refusal("that periods follow each other, no schema says", "invalid request", "body.charging_profile.periods"),
+    Refusal("which times have passed, no schema knows", "the departure is over"),
+    Refusal("what a site has, and which times have passed, no schema knows", "it does not fit the site", "body.*"),
+    Refusal("that at least one need is named, no schema says", "nothing is said"),
 )
 ALLOW: Final = {
     # OpenAPI takes {station_id} and {id_token} for other paths; yet a station or a token may be called `bulk`.

@@ -45,7 +45,7 @@ def test_a_new_service_is_missing_everywhere_until_the_lists_are_written(checkou
     assert "  far-roaming:\n    <<: *service\n" in found["docker-compose.yml"]
     assert "SERVICE: far_roaming\n" in found["docker-compose.yml"]
     assert "edge, far-roaming, metering" in found["docker-compose.yml"]
-    assert "SERVICE: access command device far_roaming metering session\n" in found["docker-compose.yml"]
+    assert "SERVICE: access command device far_roaming metering session smart_charging\n" in found["docker-compose.yml"]
     assert "  access:\n  far-roaming:\n  # end\n" in found["docker-compose.yml"]
     assert " far-roaming:8310;" in found["deploy/gateway.conf"]
     assert "| far-roaming | `/v1/far-roaming` | partners |" in found["docs/operations.md"]

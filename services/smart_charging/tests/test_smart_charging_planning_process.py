@@ -289,7 +289,7 @@ async def test_two_copies_plan_a_site_one_after_the_other_and_either_goes_on_alo
             msgspec.json.decode(each.subject)["number"] for each in depot.told[depot.stations[0]] if each.subject
         ]
 
-    assert turns[0][0] > 3
+    assert turns[0][0] >= 3  # each time that stations were told otherwise
     assert len(numbers) == len(set(numbers)) or sorted(numbers) == numbers
 
 

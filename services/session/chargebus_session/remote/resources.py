@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
-from chargebus_runtime.http import Input, WholeNumber
+from chargebus_runtime.http import WHOLE, Input, WholeNumber
 from pydantic import AfterValidator, BaseModel, Field
 
 from chargebus_session.remote.domain import ProfileOfStart
@@ -35,7 +35,7 @@ class ProfilePeriodIn(Input):
 
     start_s: WholeNumber = Field(ge=0, le=31 * 86_400, description="From the start of the charge; 0 for the first")
     limit: float = Field(ge=0, le=1e6, description="In the profile's unit")
-    phases: WholeNumber | None = Field(default=None, ge=1, le=3)
+    phases: Annotated[int, Field(ge=1, le=3), WHOLE] | None = None
 
 
 class ProfileOfStartIn(Input):
@@ -44,7 +44,7 @@ class ProfileOfStartIn(Input):
     profile_id: WholeNumber = Field(ge=1, lt=2**31)
     stack_level: WholeNumber = Field(default=0, ge=0, le=1000)
     unit: Literal["A", "W"] = Field(default="A", description="Amperes on each phase, or watts in all")
-    duration_s: WholeNumber | None = Field(default=None, ge=1, le=31 * 86_400)
+    duration_s: Annotated[int, Field(ge=1, le=31 * 86_400), WHOLE] | None = None
     periods: Annotated[list[ProfilePeriodIn], Field(min_length=1, max_length=1024), AfterValidator(_in_order)]
 
     def profile(self) -> ProfileOfStart:

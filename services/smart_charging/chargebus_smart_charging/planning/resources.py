@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from chargebus_runtime.http import Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http import WHOLE, Input, UtcDatetime
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from chargebus_smart_charging.planning.domain.known import EvseState, NodeState, Shown
@@ -17,7 +17,7 @@ _PLAIN: Final = r"^[^\x00-\x1f\x7f]*$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Note = Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)]
-Number = Annotated[WholeNumber, Field(ge=1, lt=2**31)]
+Number = Annotated[int, Field(ge=1, lt=2**31), WHOLE]
 Amperes = Annotated[float, Field(ge=0, le=MOST_A, description="Amperes on each phase")]
 Phases = Annotated[PerPhase, Field(description="Amperes on L1, L2 and L3 of the site")]
 
