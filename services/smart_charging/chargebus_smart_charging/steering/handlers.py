@@ -24,7 +24,7 @@ from chargebus_smart_charging.steering.store.stations import ConnectorState
 
 WAIT_S: Final = 0.3
 _SOON: Final = timedelta(seconds=1)
-_ACCEPTED: Final = "Accepted"
+_ACCEPTED: Final = "accepted"
 _AVAILABLE: Final = "Available"
 _ANYTHING: Final = msgspec.json.Decoder(dict[str, Any])
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {

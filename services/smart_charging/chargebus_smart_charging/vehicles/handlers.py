@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
+from chargebus_events.public import SESSION_UPDATED
 from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 
@@ -36,9 +37,12 @@ _readings: Final = msgspec.json.Decoder(_MeterReadings).decode
 async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
     """Follow the sessions at EVSEs; a site whose vehicles come, go or change is planned soon.
 
-    Every EVSE is followed, under a site or not: a site may be described while vehicles are charging.
+    Every EVSE is followed, under a site or not: a site may be described while vehicles are charging. Of one that is not,
+    only the begin and the end of a session are read: most stations of most operators are under none.
     """
-    events = [event for event in (_session(record.value or b"") for record in records) if event.evse_id > 0]
+    under_site = await evses.sites_of(batch.connection, {r.key for r in records if r.type == SESSION_UPDATED})
+    read = [record for record in records if record.type != SESSION_UPDATED or record.key in under_site]
+    events = [event for event in (_session(record.value or b"") for record in read) if event.evse_id > 0]
     keys = {(event.station_id, event.evse_id) for event in events}
     before = await vehicles.lock(batch.connection, keys)
     after = dict(before)
@@ -52,9 +56,11 @@ async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
 
 async def hear_meters(batch: Batch, records: Sequence[Received]) -> None:
     """Take what EVSEs of sites were measured to draw; what a vehicle teaches by it is planned with soon."""
-    messages = [_readings(record.value or b"") for record in records]
-    sites = await evses.sites_of(batch.connection, {message.station_id for message in messages})
-    by_evse = await _samples(batch, [message for message in messages if message.station_id in sites])
+    under_site = await evses.sites_of(batch.connection, {record.key for record in records})
+    read = [record for record in records if record.key in under_site]
+    if not read:
+        return
+    by_evse = await _samples(batch, [_readings(record.value or b"") for record in read])
     before = await vehicles.lock(batch.connection, by_evse)
     allowed = await vehicles.limits(batch.connection, by_evse)
     after: dict[EvseKey, Vehicle] = {}
