@@ -1,8 +1,7 @@
 """Functional block K as the CSMS does it by itself for a station of a site: a default, and a profile of each charge."""
 
-import itertools
-
 import pytest
+from chargebus_testkit.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,20 +33,16 @@ def allowed_a(station):
     return station.state.limit(station.state.evses[1], station.clock.now()).phase_a
 
 
-async def once(station, condition, within_s=30):
+async def once(condition):
     """Wait until something holds of a station; time alone may make it so."""
-    for _ in itertools.repeat(None, within_s * 10):
-        if condition():
-            return
-        await station.clock.sleep(0.1)
-    assert condition()
+    await until(condition, within_s=30, what="the station holds it")
 
 
 @ALL
 async def test_TC_056_TC_K_01_a_station_of_a_site_is_given_a_default(live_station, site, version):
     async with live_station(version) as station:
         await site(station)
-        await once(station, lambda: of(station, "TxDefaultProfile"))
+        await once(lambda: of(station, "TxDefaultProfile"))
         [default] = of(station, "TxDefaultProfile")
         assert default.id > OUR_IDS
         assert max(period.limit for period in default.periods) <= GRID_A
@@ -57,19 +52,19 @@ async def test_TC_056_TC_K_01_a_station_of_a_site_is_given_a_default(live_statio
 async def test_TC_057_TC_K_60_a_transaction_is_given_its_profile(live_station, site, charge, version):
     async with live_station(version) as station:
         await site(station)
-        await once(station, lambda: of(station, "TxDefaultProfile"))
+        await once(lambda: of(station, "TxDefaultProfile"))
         transaction_id = await charge(station)
-        await once(station, lambda: of(station, "TxProfile"))
+        await once(lambda: of(station, "TxProfile"))
         [profile] = of(station, "TxProfile")
         assert (profile.evse_id, profile.transaction_id) == (1, transaction_id)
-        await once(station, lambda: 6 <= allowed_a(station) <= GRID_A)
+        await once(lambda: 6 <= allowed_a(station) <= GRID_A)
 
 
 async def test_TC_K_109_ids_of_profiles_are_none_of_those_of_external_constraints(live_station, site):
     settings = {"SmartChargingCtrlr.MaxExternalConstraintsId": "1000"}
     async with live_station("2.1", settings=settings) as station:
         await site(station)
-        await once(station, lambda: of(station, "TxDefaultProfile"))
+        await once(lambda: of(station, "TxDefaultProfile"))
         assert all(profile.id > 1000 for profile in station.state.profiles.held)
         refused = [each for each in station.history.commands if each.action == "SetChargingProfile"]
         assert all(each.answered["status"] == "Accepted" for each in refused)
