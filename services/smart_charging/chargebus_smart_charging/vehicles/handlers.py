@@ -37,8 +37,8 @@ _readings: Final = msgspec.json.Decoder(_MeterReadings).decode
 async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
     """Follow the sessions at EVSEs; a site whose vehicles come, go or change is planned soon.
 
-    Every EVSE is followed, under a site or not: a site may be described while vehicles are charging. Of one that is not,
-    only the begin and the end of a session are read: most stations of most operators are under none.
+    Every EVSE is followed, under a site or not: a site may be described while vehicles are charging. Of one that is
+    not, only the begin and the end of a session are read: most stations of most operators are under none.
     """
     under_site = await evses.sites_of(batch.connection, {r.key for r in records if r.type == SESSION_UPDATED})
     read = [record for record in records if record.type != SESSION_UPDATED or record.key in under_site]
