@@ -45,7 +45,7 @@ def rule(api):
 
 async def refusal(station, action, payload):
     """Return the code with which a call is refused, once what was set over HTTP has reached the edge."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await station.call(action, payload)

@@ -25,6 +25,7 @@ from chargebus_testkit.servers import execute
 MIGRATIONS = Path(__file__).parent / "asking_migrations"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 FORM = Form(("1.6",), "Reset", b'{"type":"Soft"}')
+LISTENING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
 @dataclass
@@ -105,8 +106,8 @@ async def asking(asking_database) -> AsyncIterator[Asking]:
 async def listening(asking) -> AsyncIterator[None]:
     """Have waiting calls woken."""
     running = asyncio.create_task(asking.commanding.tasks[0]())
-    async with asyncio.timeout(10):
-        while not await asking.database.pool.fetch("SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"):
+    async with asyncio.timeout(60):
+        while not await asking.database.pool.fetch(LISTENING):
             await asyncio.sleep(0.01)
     yield
     running.cancel()

@@ -431,7 +431,7 @@ async def test_a_consumer_whose_handler_never_ends_is_not_ready(bench: Bench, mo
     monkeypatch.setattr(consumer, "Progress", functools.partial(Progress, stalled_after_s=1.5))
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i) for i in range(3)])
-        await asyncio.wait_for(entered.wait(), 20)
+        await asyncio.wait_for(entered.wait(), 60)
         await eventually(lambda: reason_is(process, bench, "records to read"))
         go_on.set()
         await eventually(has_rows(bench, 3))
@@ -673,7 +673,7 @@ async def test_a_client_that_lost_a_task_ends_the_process_and_the_rest_stops(ben
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await eventually(has_rows(bench, 1))
         client(process, bench)._fetcher._fetch_task.cancel()
-        await asyncio.wait_for(process.failed.wait(), 10)
+        await asyncio.wait_for(process.failed.wait(), 60)
         (database,) = process._databases()
     with pytest.raises(RuntimeError, match="not started"):
         assert database.pool
@@ -710,7 +710,7 @@ async def test_a_poll_that_waits_for_records_ends_when_the_service_stops(
 
         consuming.stop()
 
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 60)
 
 
 async def test_records_sent_in_a_rolled_back_transaction_never_go_out(bench: Bench) -> None:

@@ -34,7 +34,7 @@ async def test_a_database_that_is_behind_the_code_is_waited_for(make_database, p
         await asyncio.wait_for(asyncio.shield(starting), 0.5)
 
     await database.migrate()
-    await asyncio.wait_for(starting, 20)
+    await asyncio.wait_for(starting, 60)
     assert await database.pool.fetchval("SELECT count(*) FROM applied") == 0
     await database.stop()
 
@@ -47,7 +47,7 @@ async def test_a_database_of_a_newer_release_is_used_as_it_is(postgres, producer
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
     await connection.close()
 
-    await asyncio.wait_for(database.start(), 20)
+    await asyncio.wait_for(database.start(), 60)
     await database.stop()
 
 
@@ -60,7 +60,7 @@ async def test_what_a_silent_transaction_locked_is_free_again_and_its_own_end_is
             await silent.execute("UPDATE held SET by = 'the silent one'")
             other = await asyncpg.connect(database.url)
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await other.execute("UPDATE held SET by = by || ' but the other'")
             finally:
                 await other.close()

@@ -103,7 +103,7 @@ async def test_a_process_without_its_http_server_ends_and_says_why(settings, cap
             server.should_exit = True
         else:
             serving.cancel()
-        await asyncio.wait_for(process.failed.wait(), 10)
+        await asyncio.wait_for(process.failed.wait(), 60)
     finally:
         await process.stop()
     assert "the HTTP server has ended" in caplog.text

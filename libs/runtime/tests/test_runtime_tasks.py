@@ -27,7 +27,7 @@ async def test_what_repeats_tries_again_where_the_database_is_away_and_rests_onl
             raise fate
 
     running = asyncio.create_task(every(0.01, "acting", act)())
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), 60)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert running.cancelled()
@@ -38,7 +38,7 @@ async def test_an_error_of_our_own_ends_what_repeats():
         raise KeyError("a coding error")
 
     with pytest.raises(KeyError):
-        await asyncio.wait_for(every(60, "acting", act)(), 10)
+        await asyncio.wait_for(every(600, "acting", act)(), 60)
 
 
 @pytest.fixture
@@ -91,11 +91,11 @@ async def test_copies_that_sweep_at_once_share_the_work_and_do_nothing_twice(dat
     slow, quick = Worker(database), Worker(database)
     slow.paused = asyncio.Event()
     sweeping = asyncio.create_task(slow.due.sweep())
-    await asyncio.wait_for(slow.holding.wait(), 10)
-    await asyncio.wait_for(quick.due.sweep(), 10)
+    await asyncio.wait_for(slow.holding.wait(), 60)
+    await asyncio.wait_for(quick.due.sweep(), 60)
     left = await undone(database)
     slow.paused.set()
-    await asyncio.wait_for(sweeping, 10)
+    await asyncio.wait_for(sweeping, 60)
 
     assert left == slow.pieces[0] == list(range(1, 11))
     assert await undone(database) == []
@@ -104,7 +104,7 @@ async def test_copies_that_sweep_at_once_share_the_work_and_do_nothing_twice(dat
 
 async def test_what_cannot_be_done_does_not_keep_the_sweeper_busy_for_ever(database):
     worker = Worker(database, piece=3, stuck=[1, 2, 3])
-    await asyncio.wait_for(worker.due.sweep(), 10)
+    await asyncio.wait_for(worker.due.sweep(), 60)
 
     assert worker.pieces == [[1, 2, 3]]
 

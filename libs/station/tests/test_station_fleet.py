@@ -53,7 +53,7 @@ async def test_a_station_that_fails_ends_the_fleet_loudly(csms):
 
     living.stations[0]._answering.respond = bug
     with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(living.live(lambda _line: None))
             await csms.until(lambda: len(csms.seen("BootNotification")) >= 6)
             for socket in csms.sockets:

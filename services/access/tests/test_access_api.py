@@ -8,6 +8,8 @@ import pytest
 from chargebus_access.operations import AdminFile
 from chargebus_access.store import keys
 
+WAITING_FOR_A_LOCK = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 
 @pytest.fixture
 async def admin(access, api, tmp_path):
@@ -80,7 +82,7 @@ async def test_two_admins_that_revoke_each_other_at_once_leave_one(admin, access
         known = await keys.lock(tx.connection)
         await keys.revoke(tx.connection, replace(known[other["key_id"]], revoked_at=tx.now))
         calling = asyncio.create_task(admin.delete(f"/api-keys/{own}"))
-        while not calling.done() and not await access.database.pool.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+        while not calling.done() and not await access.database.pool.fetch(WAITING_FOR_A_LOCK):
             await asyncio.sleep(0.01)
 
     assert (await calling).status_code == 409

@@ -611,4 +611,4 @@ async def test_what_is_answered_stands_in_the_topic_that_edges_read(api, device,
     assert not asking.done()
 
     batch.acknowledge(0, 0)
-    assert (await asyncio.wait_for(asking, 5)).is_success
+    assert (await asyncio.wait_for(asking, 60)).is_success

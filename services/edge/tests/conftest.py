@@ -101,7 +101,7 @@ class PlayedKafka:
 
     async def until(self, topic, count):
         """Wait for so many records of a topic and return them."""
-        async with asyncio.timeout(5), self.seen:
+        async with asyncio.timeout(60), self.seen:
             await self.seen.wait_for(lambda: len(self.log[topic]) >= count)
         return self.log[topic]
 

@@ -290,7 +290,7 @@ async def test_an_edge_for_which_kafka_is_slow_reads_no_station_not_even_one_tha
         edge.kafka.release()
         for socket, answers in ((old, 2), (new, 1)):
             for _ in range(answers):
-                assert json.loads(await asyncio.wait_for(socket.recv(), 5))[0] == 3
+                assert json.loads(await asyncio.wait_for(socket.recv(), 60))[0] == 3
 
 
 async def test_what_waits_for_kafka_is_bounded_however_much_stations_send(run_edge):
@@ -639,7 +639,7 @@ async def test_a_silent_station_is_pinged_and_a_half_open_one_dropped(run_edge):
         while not connection._keepalive._answers_pings:
             await asyncio.sleep(0.05)
         socket.transport.pause_reading()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(edge.connections):
                 await asyncio.sleep(0.05)
         assert edge.edge.server._parts.counts.drops == {"half-open": 1}
@@ -752,5 +752,5 @@ async def test_draining_ends_while_kafka_is_away(run_edge, monkeypatch):
         edge.register("CP1")
         edge.kafka.hold()
         socket = await edge.connect("CP1")
-        await asyncio.wait_for(edge.wired.service.drain(), 5)
+        await asyncio.wait_for(edge.wired.service.drain(), 60)
         await socket.wait_closed()

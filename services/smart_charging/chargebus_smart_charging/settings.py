@@ -17,7 +17,9 @@ class SmartChargingSettings(ServiceSettings):
         default=14.0, gt=0, description="how many days prices, CO2 and demand of the grid are kept after their time"
     )
     forget_every_s: float = Field(default=60.0, gt=0, description="how often what is kept no longer is looked for")
-    planners: int = Field(default=2, ge=1, le=16, description="how many pieces of sites a process plans side by side")
+    planners: int = Field(
+        default=2, ge=0, le=16, description="how many pieces of sites a process plans side by side; 0: others plan"
+    )
     solvers: int = Field(
         default=1, ge=0, le=64, description="how many optimisers a process runs, each a process of its own; 0: none"
     )

@@ -113,7 +113,7 @@ async def test_a_mark_that_comes_while_a_site_is_planned_is_not_lost(connect, co
     await put(connection, plain("S-1"), plain("S-2"))
     async with connection.transaction():
         taken = await due.take(connection, NOW, 10)
-        async with asyncio.timeout(5):  # who marks does not wait for who plans
+        async with asyncio.timeout(60):  # who marks does not wait for who plans
             await due.mark(await connect(), ["S-1"], NOW)
         await due.put_off(connection, [(each, NOW + MINUTE) for each in taken])
 

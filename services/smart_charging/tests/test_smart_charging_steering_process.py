@@ -124,8 +124,9 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench(make_bed, station_id):
-    """Return what makes a bench: `async with make("2.0.1") as bench`."""
+def make_bench(make_bed, station_id, monkeypatch):
+    """Return what makes a bench: `async with make("2.0.1") as bench`; it alone plans there."""
+    monkeypatch.setenv("SMART_CHARGING_PLANNERS", "0")
 
     @asynccontextmanager
     async def make(version: str, **policy):
