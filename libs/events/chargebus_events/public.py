@@ -88,6 +88,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     Energy in Wh of the station's register; `gaps` are inclusive ranges of `seqNo` that never arrived (OCPP 2.x).
     `billable` is False for a session without a valid token. `missing` holds `started` while the station has not
     reported the start; `flags` says what is odd. `energy_source` says what `energy_wh` was made of.
+    `token_group` is the group that the token was of when it was presented.
     """
 
     session_id: str
@@ -114,6 +115,7 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     energy_source: str = ""
+    token_group: str = ""
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):

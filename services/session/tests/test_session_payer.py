@@ -12,6 +12,7 @@ TOKENS = {
     "bob": Token("BOB"),
     "car": Token("CAR"),
     "single": Token("SINGLE", concurrent=False),
+    "van": Token("VAN", group_id="FLEET"),
     "blocked": Token("BLOCKED", blocked=True),
 }
 PARKED = id_token("", "NoAuthorization")
@@ -50,6 +51,13 @@ def test_who_shows_a_token_pays_whatever_was_known_without_one(tell, event, kind
 
     assert (summary.id_token, summary.id_token_type, summary.billable) == ("ALICE", kind, True)
     assert summary.flags == ()
+
+
+def test_the_group_of_who_pays_is_told_with_the_session(tell, event, noon):
+    summary = tell(event(0, CAR), event(1, id_token("VAN")))
+
+    assert summary.token_group == "FLEET"
+    assert tell(event(0, id_token("ALICE"))).token_group == ""
 
 
 def test_the_car_pays_where_nobody_shows_a_token(tell, event):

@@ -350,6 +350,17 @@ def test_priority_gives_a_larger_share():
     assert depot.limits()[1] > depot.limits()[2] > 0
 
 
+def test_drivers_of_a_group_of_tokens_have_what_is_said_of_it():
+    depot = Depot(phase_a=40.0)
+    depot.plug_in(1, 2)
+    depot.plug_in(1, at=1, token_group="Fleet")
+    depot.change(classes={("group", "fleet"): ClassNeeds("group", "fleet", priority=3.0)})
+
+    settled(depot)
+
+    assert depot.limits()[1] > depot.limits()[2] > 0
+
+
 def test_a_station_that_takes_no_0_keeps_its_least_current():
     depot = Depot(1, phase_a=32.0)
     depot.change(stations={"CS1": StationKnown(Habits(takes_zero=False), "1.6")})

@@ -301,7 +301,7 @@ def test_direct_current_is_on_all_phases_by_its_power():
 
 
 def test_needs_are_taken_from_whom_knows_them_best():
-    told_of = Told(NOW, "T1", "eMAID", Needs(priority=3.0), EvNeeds(NOW, 8000.0, from_wh=500.0))
+    told_of = Told(NOW, "T1", "FLEET", "eMAID", Needs(priority=3.0), EvNeeds(NOW, 8000.0, from_wh=500.0))
     classes = {
         ("id_token", "t1"): ClassNeeds("id_token", "t1", 1.0, 7200.0, 2.0),
         ("type", "eMAID"): ClassNeeds("type", "eMAID", 2.0, 3600.0, 1.5),
@@ -312,6 +312,17 @@ def test_needs_are_taken_from_whom_knows_them_best():
     assert (found.energy_wh, found.energy_source) == (8500.0, "vehicle")
     assert (found.departs_at, found.departs_source) == (later(7200), "class")
     assert found.priority == 3.0
+
+
+def test_a_group_of_tokens_is_closer_than_their_type_and_a_token_closer_than_its_group():
+    of_type = {("type", "eMAID"): ClassNeeds("type", "eMAID", 1000.0)}
+    of_group = of_type | {("group", "fleet"): ClassNeeds("group", "fleet", 2000.0)}
+    of_token = of_group | {("id_token", "t1"): ClassNeeds("id_token", "t1", 3000.0)}
+    told_of = Told(NOW, "T1", "Fleet", "eMAID")
+
+    found = [wanted(told_of, classes, Policy()).energy_wh for classes in (of_type, of_group, of_token)]
+
+    assert found == [1000.0, 2000.0, 3000.0]
 
 
 def test_a_driver_of_whom_nothing_is_known_needs_what_the_site_says():

@@ -24,7 +24,7 @@ _PROBLEMS: Final[dict[type[VehicleError], tuple[int, str]]] = {
 Value = Annotated[
     str,
     Path(
-        description="The token's text, or the type of tokens, such as eMAID",
+        description="The token's text, the id of a group of tokens, or a type of them, such as eMAID",
         min_length=1,
         max_length=255,
         pattern=r"^[^\x00-\x1f\x7f]+$",
@@ -55,7 +55,7 @@ def router(needs: DriverNeeds) -> APIRouter:
 
     @routes.put("/{kind}/{value:path}", summary="Say what drivers of a class need", dependencies=[OPERATOR])
     async def put_needs(kind: Kind, value: Value, wanted: DriverNeedsIn) -> DriverNeedsOut:
-        """A token's own row comes before that of its type; what the driver or the vehicle tells comes before both."""
+        """The closest row counts: a token's, its group's, its type's; what driver or vehicle tell comes before all."""
         said = ClassNeeds(kind, class_value(kind, value), wanted.energy_wh, wanted.stay_s, wanted.priority)
         with _told():
             await needs.put(said)

@@ -32,7 +32,7 @@ class DriverNeedsOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    kind: Kind = Field(description="Whether `value` is a token's text (`id_token`) or a type of tokens (`type`)")
+    kind: Kind = Field(description="Whether `value` is a token's text, its group's id, or a type")
     value: str
     energy_wh: float | None
     stay_s: float | None

@@ -52,6 +52,7 @@ class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fal
     """A token and what was thought of it.
 
     `tier` puts accepted ones first, those that a driver showed before others, and those that only stopped last.
+    `group_id` is the group that it was of when it was judged.
     """
 
     tier: int
@@ -63,6 +64,7 @@ class TokenMark(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fal
     status: str
     billable: bool
     by_remote_start: bool = False
+    group_id: str = ""
 
     @property
     def shown(self) -> bool:
@@ -228,6 +230,7 @@ def _tokens(known: Fold, event: Event, judgement: Judgement) -> tuple[TokenMark 
         status=judgement.status,
         billable=event.starts and judgement.billable,
         by_remote_start=event.by_remote_start,
+        group_id=judgement.group_id,
     )
     best = min(known.token or new, new)
     others = (mark for mark in (known.token, known.second, new) if mark is not None and mark.key != best.key)

@@ -102,6 +102,7 @@ class Summary(msgspec.Struct, frozen=True):
     id_token: str
     id_token_type: str
     token_key: str
+    token_group: str
     token_status: str
     billable: bool
     meter_start_wh: float | None
@@ -136,6 +137,7 @@ def summarize(fold: Fold) -> Summary:
         id_token=token.text if token else "",
         id_token_type=token.type if token else "",
         token_key=token.key if token else "",
+        token_group=token.group_id if token else "",
         token_status=token.status if token else "",
         billable=said.billable if said.billable is not None else token is not None and token.billable,
         meter_start_wh=energy.meter_start_wh,

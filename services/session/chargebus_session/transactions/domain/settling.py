@@ -142,4 +142,4 @@ def _measured(known: Summary) -> Energy | None:
 
 def _payer(token: Token) -> TokenMark:
     key = token_key(token.id_token)
-    return TokenMark(0, 0, 0, token.id_token, token.type, key, "Accepted", billable=True)
+    return TokenMark(0, 0, 0, token.id_token, token.type, key, "Accepted", billable=True, group_id=token.group_id)

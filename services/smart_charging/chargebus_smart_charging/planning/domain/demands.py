@@ -59,7 +59,15 @@ class Place(msgspec.Struct, frozen=True):
 
 def needs_of(vehicle: Vehicle, session: SessionTold, classes: Classes, policy: Policy) -> Wanted:
     """Return what a vehicle is planned for."""
-    told = Told(session.began_at, session.id_token, session.id_token_type, vehicle.asked, vehicle.ev, vehicle.preferred)
+    told = Told(
+        session.began_at,
+        session.id_token,
+        session.token_group,
+        session.id_token_type,
+        vehicle.asked,
+        vehicle.ev,
+        vehicle.preferred,
+    )
     return wanted(told, classes, policy)
 
 

@@ -22,7 +22,6 @@ from chargebus_smart_charging.planning.store.plans import Between
 from chargebus_smart_charging.sites.domain.site import Policy
 from chargebus_smart_charging.sites.errors import Objection, UnknownSiteError
 from chargebus_smart_charging.sites.store import due, evses
-from chargebus_smart_charging.vehicles.domain.needs import classes_of
 from chargebus_smart_charging.vehicles.errors import UnknownSessionError
 from chargebus_smart_charging.vehicles.store import driver_needs, vehicles
 
@@ -91,7 +90,7 @@ class Views:
             sites = await evses.sites_of(connection, [vehicle.station_id])
             site_id = sites.get(vehicle.station_id, "")
             session = vehicle.session
-            classes = await driver_needs.of(connection, classes_of(session.id_token, session.id_token_type))
+            classes = await driver_needs.of(connection, session.classes)
         if not site_id:
             return SessionCharging(vehicle, needs_of(vehicle, session, classes, Policy()))
         loaded = await self._load(site_id, self._clock())

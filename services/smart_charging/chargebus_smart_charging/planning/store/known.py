@@ -23,7 +23,6 @@ from chargebus_smart_charging.steering.domain.controllers import controllers_of
 from chargebus_smart_charging.steering.domain.steered import Steerable
 from chargebus_smart_charging.steering.store import known as steering
 from chargebus_smart_charging.steering.store.known import SteeringKnown
-from chargebus_smart_charging.vehicles.domain.needs import classes_of
 from chargebus_smart_charging.vehicles.domain.vehicle import Vehicle
 from chargebus_smart_charging.vehicles.store import driver_needs, vehicles
 
@@ -101,7 +100,7 @@ def _of(site: Site, by_evse: Mapping[EvseKey, T]) -> dict[EvseKey, T]:
 
 def _classes(found: Iterable[Vehicle]) -> set[tuple[str, str]]:
     sessions = (vehicle.session for vehicle in found if vehicle.session is not None)
-    return {each for session in sessions for each in classes_of(session.id_token, session.id_token_type)}
+    return {each for session in sessions for each in session.classes}
 
 
 def _by_site(found: Iterable[Override]) -> dict[str, list[Override]]:

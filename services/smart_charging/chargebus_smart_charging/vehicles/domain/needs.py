@@ -9,7 +9,7 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.site import Policy
 
-Kind: TypeAlias = Literal["id_token", "type"]
+Kind: TypeAlias = Literal["id_token", "group", "type"]
 Source: TypeAlias = Literal["api", "vehicle", "class", "site"]
 Answer: TypeAlias = Literal["planned", "unplanned", "not offered"]
 """What becomes of needs: a profile comes of them; the EVSE is nobody's to plan; what they want was not offered."""
@@ -49,7 +49,7 @@ class EvNeeds(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ClassNeeds(msgspec.Struct, frozen=True):
-    """What drivers of a class need: those with a token, or with a type of them (`eMAID`, `ISO14443`, …)."""
+    """What drivers of a class need: those with a token, one of a group, or of a type (`eMAID`, `ISO14443`, …)."""
 
     kind: Kind
     value: str
@@ -63,13 +63,13 @@ Classes: TypeAlias = Mapping[tuple[str, str], ClassNeeds]
 
 
 def class_value(kind: Kind, value: str) -> str:
-    """Return the value by which a class is found: tokens are compared without the case of A to Z."""
-    return value.translate(_WITHOUT_CASE) if kind == "id_token" else value
+    """Return the value by which a class is found: tokens, and so groups, are compared without the case of A to Z."""
+    return value if kind == "type" else value.translate(_WITHOUT_CASE)
 
 
-def classes_of(id_token: str, id_token_type: str) -> tuple[tuple[Kind, str], ...]:
+def classes_of(id_token: str, token_group: str, id_token_type: str) -> tuple[tuple[Kind, str], ...]:
     """Return the classes of a token, the closest first."""
-    named: tuple[tuple[Kind, str], ...] = (("id_token", id_token), ("type", id_token_type))
+    named: tuple[tuple[Kind, str], ...] = (("id_token", id_token), ("group", token_group), ("type", id_token_type))
     return tuple((kind, class_value(kind, value)) for kind, value in named if value)
 
 
@@ -89,6 +89,7 @@ class Told(msgspec.Struct, frozen=True):
 
     began_at: datetime
     id_token: str = ""
+    token_group: str = ""
     id_token_type: str = ""
     asked: Needs = Needs()
     ev: EvNeeds | None = None
@@ -124,8 +125,8 @@ def _of_ev(ev: EvNeeds | None) -> float | None:
 
 
 def _class_of(told: Told, classes: Classes) -> ClassNeeds:
-    found = (classes[each] for each in classes_of(told.id_token, told.id_token_type) if each in classes)
-    return next(found, ClassNeeds("type", ""))
+    named = classes_of(told.id_token, told.token_group, told.id_token_type)
+    return next((classes[each] for each in named if each in classes), ClassNeeds("type", ""))
 
 
 class ChargingNeeds(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 from chargebus_smart_charging.vehicles.domain.learning import Allowed, Learned, learn
-from chargebus_smart_charging.vehicles.domain.needs import EvNeeds, Needs
+from chargebus_smart_charging.vehicles.domain.needs import EvNeeds, Kind, Needs, classes_of
 from chargebus_smart_charging.vehicles.domain.samples import Sample
 
 _NEEDS_COME_BEFORE: Final = timedelta(minutes=10)  # a vehicle may say what it needs before its session begins
@@ -26,11 +26,16 @@ class SessionTold(msgspec.Struct, frozen=True, omit_defaults=True):
     evse_id: int = 0
     id_token: str = ""
     id_token_type: str = ""
-    group_id: str = ""
+    token_group: str = ""
     started_at: datetime | None = None
     meter_start_wh: float | None = None
     energy_wh: float | None = None
     charging_state: str = ""
+
+    @property
+    def classes(self) -> tuple[tuple[Kind, str], ...]:
+        """The classes of its token, the closest first."""
+        return classes_of(self.id_token, self.token_group, self.id_token_type)
 
     @property
     def began_at(self) -> datetime:

@@ -36,7 +36,7 @@ class AllowedRow(Tables, table=True):
 
 
 class DriverNeedRow(Tables, table=True):
-    """What drivers of a class need; `kind` is `id_token` or `type`."""
+    """What drivers of a class need; `kind` is `id_token`, `group` or `type`."""
 
     __tablename__ = "driver_need"
 
