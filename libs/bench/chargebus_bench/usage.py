@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
@@ -24,7 +25,8 @@ class Meter:
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds that each has used since it started."""
-        used = {name: _cpu_s(pid) for name, pid in self.pids.items()}
+        children = _children()
+        used = {name: _cpu_s(psutil.Process(pid), children) for name, pid in self.pids.items()}
         return {**used, CLIENT: time.process_time()}
 
     def rss_bytes(self, name: str) -> int:
@@ -34,14 +36,16 @@ class Meter:
     async def quiet(self, within_s: float = 30.0) -> float:
         """Wait until the processes rest, their backlog worked off; return how many seconds that took.
 
-        A process that does not come to rest is not waited for any longer than `within_s`.
+        A process that does not come to rest is not waited for any longer than `within_s`. The client does not count:
+        looking at others costs it something.
         """
         started = time.monotonic()
         before = self.cpu_s()
         while time.monotonic() - started < within_s:
             await asyncio.sleep(_LOOK_EVERY_S)
             now = self.cpu_s()
-            if all(used < _QUIET_CORES * _LOOK_EVERY_S for used in since(before, now).values()):
+            used = since(before, now)
+            if all(used[name] < _QUIET_CORES * _LOOK_EVERY_S for name in self.pids):
                 break
             before = now
         return max(0.0, time.monotonic() - started - _LOOK_EVERY_S)
@@ -52,15 +56,19 @@ def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, 
     return {name: after[name] - before[name] for name in after}
 
 
-def _cpu_s(pid: int) -> float:
+def _children() -> Mapping[int, Sequence[psutil.Process]]:
+    """Return the children of every process of the machine, by its id: one look at all is enough for any family."""
+    children: dict[int, list[psutil.Process]] = defaultdict(list)
+    for process in psutil.process_iter(["ppid"]):
+        children[process.info["ppid"]].append(process)
+    return children
+
+
+def _cpu_s(process: psutil.Process, children: Mapping[int, Sequence[psutil.Process]]) -> float:
     """Return the CPU time of a process and its living and dead children; PostgreSQL has one for each connection."""
-    process = psutil.Process(pid)
-    own = process.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in process.children(recursive=True):
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue  # its parent has its time
-        total += times.user + times.system
-    return float(total)
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0  # its parent has its time
+    own = times.user + times.system + times.children_user + times.children_system
+    return float(own) + sum(_cpu_s(child, children) for child in children.get(process.pid, ()))

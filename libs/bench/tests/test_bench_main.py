@@ -49,7 +49,7 @@ def test_a_spine_and_a_whole_system_are_measured_and_their_figures_are_saved(kaf
     out = tmp_path / "report.json"
     stations_do, commands = ["heartbeat/1", "transaction/20"], ["command_http/1", "command/1"]
     chosen = ["--only", *stations_do, *commands]
-    assert main(["--seconds", "0.5", "--stations", "20", *chosen, "--out", str(out)]) == 0
+    assert main(["--seconds", "0.5", "--rounds", "2", "--stations", "20", *chosen, "--out", str(out)]) == 0
     report = msgspec.json.decode(out.read_bytes(), type=Report)
     assert [result.title for result in report.results] == ["boots/100", *stations_do, *commands]
     assert [result.title for result in report.spine] == ["boots/100", *stations_do]
