@@ -41,7 +41,7 @@ def bounded(
         now: decides who is silent.
         horizon: the time ahead.
     """
-    ahead = _Ahead(now, tuple(intervals(horizon)), ZoneInfo(site.time_zone), _voltage(site))
+    ahead = _Ahead(now, intervals(horizon), ZoneInfo(site.time_zone), _voltage(site))
     loads = other_loads(site, meters, now, horizon)
     on = _by_place(limits)
     nodes: list[PlanNode] = []

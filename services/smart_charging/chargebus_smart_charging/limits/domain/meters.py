@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -145,19 +146,22 @@ def _own(
     if reading is None or is_silent(node.meter, reading, now):
         return OtherLoads((node.meter.worst_case_a,) * len(horizon.lengths_s), is_assumed=True)
     newest = _less(reading.phase_a, NOTHING) if left_a is None else left_a
+    if reading.forecast is None:
+        return OtherLoads((newest,) * len(horizon.lengths_s))
     values = []
     for number, (starts_at, ends_at) in enumerate(intervals(horizon)):
-        expected = reading.forecast.most(starts_at, ends_at) if reading.forecast is not None and number else None
+        expected = reading.forecast.most(starts_at, ends_at) if number else None
         values.append(newest if expected is None else _less(expected, NOTHING))
     return OtherLoads(tuple(values))
 
 
-def intervals(horizon: Horizon) -> list[tuple[datetime, datetime]]:
+@lru_cache(maxsize=64)
+def intervals(horizon: Horizon) -> tuple[tuple[datetime, datetime], ...]:
     """Return when each interval begins and ends."""
     ends_at = [horizon.starts_at]
     for length_s in horizon.lengths_s:
         ends_at.append(ends_at[-1] + timedelta(seconds=length_s))
-    return list(pairwise(ends_at))
+    return tuple(pairwise(ends_at))
 
 
 def _drawn_below(site: Site, meters: Meters) -> tuple[dict[str, PerPhase], dict[str, datetime]]:

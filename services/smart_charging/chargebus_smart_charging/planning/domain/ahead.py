@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
@@ -25,10 +26,11 @@ def horizon_of(now: datetime, departures: Iterable[datetime]) -> Horizon:
     return Horizon(now, (first_s, *[QUARTER_S] * more))
 
 
-def starts(horizon: Horizon) -> list[datetime]:
+@lru_cache(maxsize=64)
+def starts(horizon: Horizon) -> tuple[datetime, ...]:
     """Return when each interval begins."""
     found, at = [], horizon.starts_at
     for length_s in horizon.lengths_s:
         found.append(at)
         at += timedelta(seconds=length_s)
-    return found
+    return tuple(found)

@@ -11,11 +11,11 @@ import numpy as np
 
 from chargebus_smart_charging.planning.domain.balance import Balance
 from chargebus_smart_charging.planning.domain.filling import Rise, fill
-from chargebus_smart_charging.planning.domain.plans import planned
+from chargebus_smart_charging.planning.domain.plans import overloads, planned
 from chargebus_smart_charging.planning.domain.problem import Plan, Problem
 from chargebus_smart_charging.planning.domain.stays import Stays
 from chargebus_smart_charging.planning.domain.steps import topped_up
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Tree, capacities, near
+from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Tree, near
 from chargebus_smart_charging.planning.domain.turns import Turns, Waiting
 
 _FINE: Final = 4
@@ -24,13 +24,16 @@ _COARSE: Final = 10
 _ENOUGH_WH: Final = 1e-6
 
 
-def allocate(problem: Problem) -> Plan:
+def allocate(problem: Problem, tree: Tree | None = None) -> Plan:
     """Return a plan that keeps every bound on every phase in every interval.
 
     In its first interval nobody is below what it wishes who could have its next step. What is more than some intervals
-    ahead is planned in longer pieces, each bounded by the least that any of its intervals has.
+    ahead is planned in longer pieces, each bounded by the least that any of its intervals has. `tree` is the problem's,
+    where it is there already.
     """
-    tree = Tree(problem.nodes, problem.demands)
+    if not problem.demands:
+        return Plan("allocator", (), overload_a=overloads(problem))
+    tree = tree or Tree(problem)
     stays = Stays.of(tree, problem)
     return planned(problem, tree, stays, shared(problem, tree, stays), "allocator")
 
@@ -38,16 +41,28 @@ def allocate(problem: Problem) -> Plan:
 def shared(problem: Problem, tree: Tree, stays: Stays) -> Floats:
     """Return the amperes of an allocated plan: intervals x vehicles, in the tree's order."""
     pieces = _pieces(len(stays.lengths_s))
-    room = np.maximum(np.minimum.reduceat(capacities(tree, problem), pieces, axis=0), 0.0)
-    lengths_s = np.add.reduceat(stays.lengths_s, pieces).tolist()
-    sharing = _Sharing(tree, stays, problem)
-    given = np.array([sharing.next(room[piece], seconds) for piece, seconds in enumerate(lengths_s)])
+    room = np.maximum(np.minimum.reduceat(tree.capacities, pieces, axis=0), 0.0)
+    given = _Sharing(tree, stays, problem).given(room, np.add.reduceat(stays.lengths_s, pieces))
     repeated = np.repeat(given, np.diff(pieces, append=len(stays.lengths_s)), axis=0)
     return np.where(stays.seconds > 0, repeated, 0.0)
 
 
+class _Free(msgspec.Struct, frozen=True):
+    """What vehicles would get if nothing bounded them together, all pieces x vehicles.
+
+    Attributes:
+        stays_s: for how long each is there.
+        left_wh: what each still needs before.
+        most: what each gets.
+    """
+
+    stays_s: Floats
+    left_wh: Floats
+    most: Floats
+
+
 class _Sharing:
-    """What is known of the vehicles, carried from interval to interval."""
+    """What is known of the vehicles, carried from piece to piece."""
 
     def __init__(self, tree: Tree, stays: Stays, problem: Problem) -> None:
         self._tree = tree
@@ -65,29 +80,68 @@ class _Sharing:
             late=np.zeros(tree.size, dtype=bool),
         )
 
-    def next(self, capacity: Floats, seconds: float) -> Floats:
-        """Return the amperes in the next interval, of so many seconds."""
+    def given(self, room: Floats, lengths_s: Floats) -> Floats:
+        """Return the amperes in each piece, by its room (pieces x rows x nodes) and length."""
+        given = np.zeros((len(lengths_s), self._tree.size))
+        enough = room + near(room)
+        piece, seconds = 0, lengths_s.tolist()
+        while piece < len(lengths_s):
+            free = self._freely(lengths_s[piece:])
+            short = piece + self._first_short(free, enough[piece:])
+            given[piece:short] = free.most[: short - piece]
+            if short == len(lengths_s):
+                break
+            for place in range(short - piece):
+                self._pass(free, place, free.most[place], seconds[piece + place])
+            given[short] = self._scarce(room[short], free.most[short - piece], seconds[short])
+            self._pass(free, short - piece, given[short], seconds[short])
+            piece = short + 1
+        return given
+
+    def _freely(self, lengths_s: Floats) -> _Free:
+        """Return what each would get if it were alone: its most, until it has what it needs.
+
+        At first that is really its most; later no more than is of use on average, as who is nearly done needs less.
+        """
         tree = self._tree
-        stays_s = np.clip(self._stays.until_s - self._passed_s, 0.0, seconds)
-        wants = (stays_s > TOLERANCE) & (self._left_wh > _ENOUGH_WH) & (tree.maximum > 0)
-        most = np.where(wants, tree.maximum, 0.0)
-        if self._passed_s > 0:
-            most = self._no_more_than_needed(most, stays_s)
-        slack_s = self._slack_s(tree.maximum, seconds)
+        begins_s = self._passed_s + np.cumsum(lengths_s) - lengths_s
+        stays_s = np.minimum(np.maximum(self._stays.until_s - begins_s[:, None], 0.0), lengths_s[:, None])
+        most_wh = tree.maximum * tree.wh_per_ampere_s * stays_s
+        left_wh = np.maximum(self._left_wh - (np.cumsum(most_wh, axis=0) - most_wh), 0.0)
+        wants = (stays_s > TOLERANCE) & (left_wh > _ENOUGH_WH) & (tree.maximum > 0)
+        most = tree.stepped_up(left_wh / (tree.wh_per_ampere_s * np.maximum(stays_s, TOLERANCE)))
+        if not self._passed_s:
+            most[0] = tree.maximum
+        return _Free(stays_s, left_wh, np.where(wants, most, 0.0))
+
+    def _first_short(self, free: _Free, enough: Floats) -> int:
+        """Return the first piece in which not all can have their most."""
+        wants = free.most.any(axis=1)
+        fits = ~wants if self._balance.bounded else (self._tree.loads_each(free.most) <= enough).all(axis=(1, 2))
+        return len(fits) if fits.all() else int(np.argmin(fits))
+
+    def _pass(self, free: _Free, place: int, amperes: Floats, seconds: float) -> None:
+        """Let a piece go by in which each has got so many amperes."""
+        left_wh = free.left_wh[place]
+        served_wh = np.minimum(amperes * self._tree.wh_per_ampere_s * free.stays_s[place], left_wh)
+        self._left_wh = left_wh - served_wh
+        self._waiting = self._waiting.after(amperes > 0, seconds, served_wh)
+        self._passed_s += seconds
+
+    def _scarce(self, capacity: Floats, most: Floats, seconds: float) -> Floats:
+        """Return what each gets where not all can have their most."""
+        if not self._balance.bounded and np.count_nonzero(most) == 1:
+            room_a = self._tree.room_a(capacity + near(capacity))
+            return self._tree.stepped(np.minimum(most, room_a))
+        slack_s = self._slack_s(self._tree.maximum, seconds)
         waiting = msgspec.structs.replace(
             self._waiting,
             slack_s=slack_s,
             late=slack_s + seconds < -TOLERANCE,
-            least_slack_s=self._slack_s(tree.minimum, seconds),
+            least_slack_s=self._slack_s(self._tree.minimum, seconds),
         )
         amperes = self._balance.kept(capacity, lambda room: self._share(room, most, waiting, seconds))
-        if not self._passed_s:
-            amperes = topped_up(self._balance, capacity, amperes, most)
-        served_wh = np.minimum(amperes * tree.wh_per_ampere_s * stays_s, self._left_wh)
-        self._left_wh = self._left_wh - served_wh
-        self._waiting = waiting.after(amperes > 0, seconds, served_wh)
-        self._passed_s += seconds
-        return amperes
+        return amperes if self._passed_s else topped_up(self._balance, capacity, amperes, most)
 
     def _share(self, capacity: Floats, most: Floats, waiting: Waiting, seconds: float) -> Floats:
         """Return what each gets within the capacity, in whole steps."""
@@ -118,12 +172,6 @@ class _Sharing:
         left_s = np.maximum(self._stays.until_s - self._passed_s, seconds)
         promised_wh = np.where(self._stays.promised, self._left_wh, 0.0)
         return promised_wh / (self._tree.wh_per_ampere_s * left_s)
-
-    def _no_more_than_needed(self, most: Floats, stays_s: Floats) -> Floats:
-        """Return the most that is of use on average in an interval: who is nearly done needs less than its most."""
-        tree = self._tree
-        enough = self._left_wh / (tree.wh_per_ampere_s * np.maximum(stays_s, TOLERANCE))
-        return np.where(most > 0, tree.stepped_up(enough), 0.0)
 
     def _slack_s(self, at: Floats, seconds: float) -> Floats:
         charged_s = self._left_wh / (self._tree.wh_per_ampere_s * np.maximum(at, 1.0))

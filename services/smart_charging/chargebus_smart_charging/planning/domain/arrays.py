@@ -6,7 +6,7 @@ from chargebus_smart_charging.planning.domain.balance import Balance
 from chargebus_smart_charging.planning.domain.blocks import Blocks
 from chargebus_smart_charging.planning.domain.problem import Problem
 from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import Tree, capacities
+from chargebus_smart_charging.planning.domain.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Arrays:
     @classmethod
     def of(cls, problem: Problem) -> "Arrays":
         """Return the arrays of a problem."""
-        tree = Tree(problem.nodes, problem.demands)
+        tree = Tree(problem)
         stays = Stays.of(tree, problem)
-        blocks = Blocks.of(tree, stays, capacities(tree, problem), problem.costs)
+        blocks = Blocks.of(tree, stays, tree.capacities, problem.costs)
         return cls(problem, tree, stays, blocks, Balance(tree, problem.fixed))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -24,10 +25,17 @@ class Balance:
     def __init__(self, tree: Tree, fixed: Sequence[Fixed]) -> None:
         self.tree = tree
         self.bounded = tree.rows > _FIRST_PAIR
+        self._fixed = fixed
+
+    @cached_property
+    def slack(self) -> Floats:
+        """By how much what loads one phase and not another may be ahead of what loads the other: pairs x nodes."""
+        tree = self.tree
         most = np.array([np.inf if node.unbalance_a is None else node.unbalance_a for node in tree.nodes])
-        load = fixed_loads(tree, fixed)
+        load = fixed_loads(tree, self._fixed)
         ahead = np.array([load[one] - load[other] for one, other in PAIRS])
-        self.slack: Floats = np.maximum(most - ahead, 0.0)
+        slack: Floats = np.maximum(most - ahead, 0.0)
+        return slack
 
     def kept(self, capacity: Floats, share: Callable[[Floats], Floats]) -> Floats:
         """Return what `share` gives within the capacity, lowered on phases that would be too far ahead of others.
@@ -55,7 +63,8 @@ class Balance:
 
     def held(self, amperes: Floats) -> "Held":
         """Return what is held on each side of each pair of phases by what is given."""
-        return Held(self.tree.loads(amperes)[_FIRST_PAIR:].tolist(), self.slack.tolist())
+        slack = self.slack.tolist() if self.bounded else []
+        return Held(self.tree.loads(amperes)[_FIRST_PAIR:].tolist(), slack)
 
 
 class Held:

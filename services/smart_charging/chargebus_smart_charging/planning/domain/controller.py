@@ -22,6 +22,7 @@ from chargebus_smart_charging.planning.domain.problem import Allocation, Costs, 
 from chargebus_smart_charging.planning.domain.release import release
 from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, remembered, tally
 from chargebus_smart_charging.planning.domain.showing import evse_state
+from chargebus_smart_charging.planning.domain.tree import Tree
 from chargebus_smart_charging.planning.domain.watching import node_states, overloads
 from chargebus_smart_charging.series.domain.timeline import per_kwh
 from chargebus_smart_charging.sites.domain.site import EvseKey
@@ -81,12 +82,13 @@ def decide(known: SiteKnown, now: datetime, given: Plan | None = None, fallback:
 def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> Decision:
     """Return what is to be done about a site as it was found."""
     known, now, problem, found = sighted.known, sighted.at, sighted.problem, sighted.found
+    tree = Tree(problem) if problem.demands else None
     if given is not None and fits(problem, given):
         plan = given
     else:
         why = fallback or ("" if given is None else "what it was planned for has changed")
-        plan = msgspec.structs.replace(allocate(problem), fallback=why)
-    released = release(problem, plan, {each.key: each.counted for each in found})
+        plan = msgspec.structs.replace(allocate(problem, tree), fallback=why)
+    released = release(problem, plan, {each.key: each.counted for each in found}, tree)
     allocations = {each.key: each for each in plan.allocations}
     over = {node_id for node_id, _ in plan.overload_a}
     told = {each.key: _told(each, released, problem, over) for each in found}

@@ -1,6 +1,7 @@
 """What each EVSE allows by itself, without being told: all of them together fit every node."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from chargebus_smart_charging.planning.domain.demands import USUAL_MIN_A
@@ -11,7 +12,8 @@ from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V, site_phase
 _DECIMALS: Final = 10
 
 
-def defaults_of(site: Site) -> dict[EvseKey, float]:
+@lru_cache(maxsize=2048)
+def defaults_of(site: Site) -> Mapping[EvseKey, float]:
     """Return what stations are to allow by themselves, in amperes per phase.
 
     It is what the site's policy says, but no more than each EVSE's share of every node above it if all charge, the

@@ -4,10 +4,11 @@ from typing import Final
 
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import Allocation, Method, Plan, Problem
+from chargebus_smart_charging.planning.domain.problem import PHASES, Allocation, Method, Plan, Problem
 from chargebus_smart_charging.planning.domain.reasons import Reasons
 from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import Floats, Tree, capacities, overloads
+from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Tree
+from chargebus_smart_charging.planning.domain.watching import through
 
 DECIMALS: Final = 9
 """What amperes are rounded to: far below any bound's tolerance, so that 7 A are 7 A."""
@@ -18,7 +19,7 @@ def planned(problem: Problem, tree: Tree, stays: Stays, amperes: Floats, method:
     given = np.where(stays.seconds > 0, np.round(amperes, DECIMALS), 0.0)
     served_wh = (given * stays.seconds).sum(axis=0) * tree.wh_per_ampere_s
     unserved_wh = np.where(np.isfinite(stays.energy_wh), np.maximum(stays.energy_wh - served_wh, 0.0), 0.0).tolist()
-    capacity = capacities(tree, problem)[0]
+    capacity = tree.capacities[0]
     reasons = Reasons(problem, tree, capacity, given)
     limits_a = [tuple(each) for each in given.T.tolist()]
     allocations: list[Allocation | None] = [None] * tree.size
@@ -26,4 +27,20 @@ def planned(problem: Problem, tree: Tree, stays: Stays, amperes: Floats, method:
         allocations[place] = Allocation(
             tree.demands[vehicle].key, limits_a[vehicle], reasons.of(vehicle), unserved_wh[vehicle]
         )
-    return Plan(method, tuple(each for each in allocations if each is not None), overload_a=overloads(tree, capacity))
+    return Plan(method, tuple(each for each in allocations if each is not None), overload_a=overloads(problem))
+
+
+def overloads(problem: Problem) -> tuple[tuple[str, float], ...]:
+    """Return by how many amperes nodes are over their bounds on their worst phase now, by what is fixed alone."""
+    flows = through(problem.nodes, [(each.node, each.phase_a) for each in problem.fixed])
+    found = []
+    for node, flow in zip(problem.nodes, flows, strict=True):
+        over = [TOLERANCE]
+        for bound in node.bounds:
+            if bound.first == 0 and bound.phase_a is not None:
+                over += [amperes - most for amperes, most in zip(flow, bound.phase_a, strict=True)]
+            if bound.first == 0 and bound.total_va is not None:
+                over.append((sum(flow) * node.voltage_v - bound.total_va) / (PHASES * node.voltage_v))
+        if max(over) > TOLERANCE:
+            found.append((node.node_id, max(over)))
+    return tuple(found)

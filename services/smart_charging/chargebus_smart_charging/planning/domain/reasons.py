@@ -1,6 +1,7 @@
 """Why a vehicle has not more now, in words for people."""
 
 from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -18,14 +19,30 @@ class Reasons:
     def __init__(self, problem: Problem, tree: Tree, capacity: Floats, amperes: Floats) -> None:
         self._problem = problem
         self._tree = tree
+        self._amperes = amperes
         self._now = amperes[0]
-        self._next = np.argmax(amperes > self._now + _ROUNDING_A, axis=0)
-        self._loads = tree.loads(self._now)
-        self._room = capacity - self._loads
+        self._capacity = capacity
         self._tightest_of: dict[tuple[int, tuple[int, ...], float], tuple[int, int]] = {}
-        self._least = _least(tree, self._now)
-        self._fits = (tree.room_a(self._room) >= self._least - TOLERANCE).tolist()
         self._texts: dict[tuple[int, int], str] = {}
+
+    @cached_property
+    def _loads(self) -> Floats:
+        return self._tree.loads(self._now)
+
+    @cached_property
+    def _room(self) -> Floats:
+        room: Floats = self._capacity - self._loads
+        return room
+
+    @cached_property
+    def _least(self) -> Floats:
+        return _least(self._tree, self._now)
+
+    @cached_property
+    def _fits(self) -> list[bool]:
+        """Whether what is left is room for the next step of each vehicle."""
+        fits: list[bool] = (self._tree.room_a(self._room) >= self._least - TOLERANCE).tolist()
+        return fits
 
     def of(self, vehicle: int) -> tuple[str, ...]:
         """Return what bounds a vehicle, the strongest first."""
@@ -110,7 +127,7 @@ class Reasons:
 
     def _later(self, vehicle: int) -> str:
         """Return that it gets more later, and what that saves if it does."""
-        later = int(self._next[vehicle])
+        later = int(np.argmax(self._amperes[:, vehicle] > self._now[vehicle] + _ROUNDING_A))
         if not later:
             return "has enough at this current"
         horizon = self._problem.horizon

@@ -7,11 +7,13 @@ import numpy as np
 from chargebus_smart_charging.planning.domain.filling import Rise, fill
 from chargebus_smart_charging.planning.domain.plans import DECIMALS
 from chargebus_smart_charging.planning.domain.problem import PHASES, Plan, Problem, on_phases
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, VA, Floats, Mask, Tree, capacities, near
+from chargebus_smart_charging.planning.domain.tree import TOLERANCE, VA, Floats, Mask, Tree, near
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 
-def release(problem: Problem, plan: Plan, counted: Mapping[EvseKey, PerPhase]) -> dict[EvseKey, float]:
+def release(
+    problem: Problem, plan: Plan, counted: Mapping[EvseKey, PerPhase], tree: Tree | None = None
+) -> dict[EvseKey, float]:
     """Return the limit in amperes that each EVSE of the plan may be told now.
 
     Reductions are told at once, but what they free is not free before it is seen: a raise is told only as far as what
@@ -24,8 +26,11 @@ def release(problem: Problem, plan: Plan, counted: Mapping[EvseKey, PerPhase]) -
         plan: of which the first interval is told; vehicles that it does not know get 0.
         counted: the most that each EVSE may draw now, on each phase of the site; of those that are not given, what
             they are told at present. EVSEs that no vehicle of the problem has are to be among its `fixed` loads.
+        tree: the problem's, where it is there already.
     """
-    tree = Tree(problem.nodes, problem.demands)
+    if not problem.demands:
+        return {}
+    tree = tree or Tree(problem)
     first = {allocation.key: allocation.limits_a[0] for allocation in plan.allocations}
     wanted = tree.stepped(np.minimum([first.get(demand.key, 0.0) for demand in tree.demands], tree.maximum))
     draws = np.array(
@@ -33,7 +38,7 @@ def release(problem: Problem, plan: Plan, counted: Mapping[EvseKey, PerPhase]) -
     ).reshape(tree.size, PHASES)
     draws_at_most = draws.max(axis=1, initial=0.0)
     told = tree.stepped(np.minimum(wanted, draws_at_most))
-    rises = _Rises(tree, capacities(tree, problem)[0], draws)
+    rises = _Rises(tree, tree.capacities[0], draws)
     least = np.maximum(tree.minimum, draws_at_most)
     admitted = rises.admitted(least, wanted > draws_at_most + TOLERANCE)
     raised = rises.raised(least, wanted, admitted)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chargebus_smart_charging.planning.domain.problem import HOUR_S, PHASES, Demand, Fixed, PlanNode, Problem
+from chargebus_smart_charging.planning.domain.problem import HOUR_S, PHASES, Fixed, PlanNode, Problem
 from chargebus_smart_charging.sites.domain.site import PerPhase
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -39,7 +39,9 @@ class Tree:
         loads_of: rows x vehicles, what one ampere puts on a row.
     """
 
-    def __init__(self, nodes: Sequence[PlanNode], demands: Sequence[Demand]) -> None:
+    def __init__(self, problem: Problem) -> None:
+        nodes, demands = problem.nodes, problem.demands
+        self.problem = problem
         self.nodes = nodes
         self.rows = _TOTALS + (len(PAIRS) if any(node.unbalance_a is not None for node in nodes) else 0)
         place, last = _depth_first(nodes)
@@ -52,6 +54,8 @@ class Tree:
         self.node: Integers = np.array([demand.node for demand in self.demands], dtype=np.intp)
         self.minimum = self._of(demand.min_a for demand in self.demands)
         self.step = self._of(demand.step_a for demand in self.demands)
+        self._has_step = self.step > 0
+        self._whole_step = np.where(self._has_step, self.step, 1.0)
         self.maximum = self.stepped(self._of(demand.max_a for demand in self.demands))
         self.weight = self._of(max(demand.weight, TOLERANCE) for demand in self.demands)
         self.wh_per_ampere_s = self._of(d.voltage_v * len(d.phases) / HOUR_S for d in self.demands)
@@ -109,23 +113,45 @@ class Tree:
             for node, (start, end) in enumerate(zip(self.start.tolist(), self.end.tolist(), strict=True))
         }
 
+    @cached_property
+    def capacities(self) -> Floats:
+        """What vehicles may put on each row in each interval: intervals x rows x nodes; below 0 is an overload.
+
+        What limits the difference of two phases is not among them: it depends on what is given on the other phase.
+        """
+        intervals = len(self.problem.horizon.lengths_s)
+        found: Floats = np.full((intervals, self.rows, len(self.nodes)), np.inf)
+        for index, node in enumerate(self.nodes):
+            for bound in node.bounds:
+                part = found[bound.first : bound.last, :, index]
+                if bound.phase_a is not None:
+                    np.minimum(part[:, :PHASES], bound.phase_a, out=part[:, :PHASES])
+                if bound.total_va is not None:
+                    np.minimum(part[:, VA], bound.total_va, out=part[:, VA])
+        found[:, :_TOTALS] -= fixed_loads(self, self.problem.fixed)
+        return found
+
     def loads(self, amperes: Floats) -> Floats:
         """Return what the vehicles put on each row of each node: rows x nodes."""
         np.cumsum(self.loads_of * amperes, axis=1, out=self._sums[:, 1:])
         return self._sums[:, self.end] - self._sums[:, self.start]
 
+    def loads_each(self, amperes: Floats) -> Floats:
+        """Return the same for each of several: several x rows x nodes."""
+        sums = np.zeros((len(amperes), self.rows, self.size + 1))
+        np.cumsum(self.loads_of * amperes[:, None, :], axis=2, out=sums[:, :, 1:])
+        return sums[:, :, self.end] - sums[:, :, self.start]
+
     def stepped(self, amperes: Floats) -> Floats:
         """Return the next smaller values that vehicles may get: 0, or their minimum and whole steps on top of it."""
         above = amperes - self.minimum
-        steps = np.where(self.step > 0, self.step, 1.0)
-        whole = np.where(self.step > 0, np.floor(above / steps + TOLERANCE) * steps, above)
+        whole = np.where(self._has_step, np.floor(above / self._whole_step + TOLERANCE) * self._whole_step, above)
         return np.where(above >= -TOLERANCE, self.minimum + np.maximum(whole, 0.0), 0.0)
 
     def stepped_up(self, amperes: Floats) -> Floats:
         """Return the next larger values that vehicles may get, but no more than their most."""
         above = np.maximum(amperes - self.minimum, 0.0)
-        steps = np.where(self.step > 0, self.step, 1.0)
-        whole = np.where(self.step > 0, np.ceil(above / steps - TOLERANCE) * steps, above)
+        whole = np.where(self._has_step, np.ceil(above / self._whole_step - TOLERANCE) * self._whole_step, above)
         return np.minimum(self.minimum + whole, self.maximum)
 
     def room_a(self, room: Floats) -> Floats:
@@ -144,24 +170,6 @@ class Tree:
         return np.fromiter(values, dtype=np.float64, count=self.size)
 
 
-def capacities(tree: Tree, problem: Problem) -> Floats:
-    """Return what vehicles may put on each row in each interval: intervals x rows x nodes; below 0 is an overload.
-
-    What limits the difference of two phases is not among them: it depends on what is given on the other phase.
-    """
-    intervals = len(problem.horizon.lengths_s)
-    found = np.full((intervals, tree.rows, len(problem.nodes)), np.inf)
-    for index, node in enumerate(problem.nodes):
-        for bound in node.bounds:
-            part = found[bound.first : bound.last, :, index]
-            if bound.phase_a is not None:
-                np.minimum(part[:, :PHASES], bound.phase_a, out=part[:, :PHASES])
-            if bound.total_va is not None:
-                np.minimum(part[:, VA], bound.total_va, out=part[:, VA])
-    found[:, :_TOTALS] -= fixed_loads(tree, problem.fixed)
-    return found
-
-
 def near(capacity: Floats) -> Floats:
     """Return by how much a sum may be over a capacity, or under it, for being a sum of floating-point numbers."""
     return np.maximum(np.where(np.isfinite(capacity), np.abs(capacity), 0.0), 1.0) * TOLERANCE
@@ -175,16 +183,6 @@ def fixed_loads(tree: Tree, fixed: Sequence[Fixed]) -> Floats:
             found[:PHASES, node] += load.phase_a
             found[VA, node] += sum(load.phase_a) * tree.nodes[load.node].voltage_v
     return found
-
-
-def overloads(tree: Tree, capacity: Floats) -> tuple[tuple[str, float], ...]:
-    """Return by how many amperes nodes are over their bounds on their worst phase, in one interval."""
-    found = []
-    for index, node in enumerate(tree.nodes):
-        worst = max(-capacity[:PHASES, index].min(), -capacity[VA, index] / (PHASES * node.voltage_v))
-        if worst > TOLERANCE:
-            found.append((node.node_id, float(worst)))
-    return tuple(found)
 
 
 def apart(phase_a: PerPhase | Floats) -> float:
