@@ -107,6 +107,11 @@ class Books:
 
     # Nodes.
 
+    @property
+    def is_over(self) -> bool:
+        """Whether a node is over its limit."""
+        return bool(self._over)
+
     def flows(self, world: "World") -> None:
         """See what flows through each node, and whether that is too much for too long."""
         now_s = world.now_s

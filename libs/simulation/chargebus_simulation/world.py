@@ -88,15 +88,17 @@ class Socket:
         """The site's phases, from 0, that the vehicle draws on."""
         return () if self.visit is None else self.phases[: self.visit.car.phases]
 
-    def draw(self, now_s: float) -> None:
-        """Let flow what the vehicle takes."""
+    def draw(self, now_s: float) -> bool:
+        """Let flow what the vehicle takes; says whether that is something else than before."""
+        before_a = self.draws_a
         if self.visit is None or self.stopped:
             self.draws_a = 0.0
-            return
+            return before_a > 0.0
         takes = self.visit.car.takes_a(self.held_wh, self.applied_a)
-        if takes and not self.draws_a and now_s < self.wakes_at_s:
+        if takes and not before_a and now_s < self.wakes_at_s:
             takes = 0.0
         self.draws_a = takes
+        return takes != before_a
 
 
 class World:
@@ -126,6 +128,7 @@ class World:
             self.sockets[evse.key] = Socket(evse, stations[evse.station_id], phases, hardware_a)
         self.books = Books(place)
         self._queued: dict[str, list[Fact]] = {station_id: [] for station_id in stations}
+        self._changed = True
 
     def run(self, until_s: float | None = None) -> Books:
         """Run to the end: a day after the last one has begun, or as long as someone is there."""
@@ -157,13 +160,15 @@ class World:
             self.at(visit.arrives_s, _call(self._arrive, keys[visit.evse], visit))
         for node_id, load in self.place.loads.items():
             for at_s in load.changes():
-                self.at(at_s, _nothing)
+                self.at(at_s, self._change)
             self.at(0.5, _call(self._read_load, node_id))
         for number, cut in enumerate(self.place.cuts):
             self.at(cut.begins_s, _call(self._say, LimitSet(cut.node_id, cut.phase_a, number)))
             self.at(cut.ends_s, _call(self._say, LimitSet(cut.node_id, None, number)))
+            for at_s in (cut.begins_s, cut.ends_s):
+                self.at(at_s, self._change)
         for at_s in self.place.calendar_changes():
-            self.at(at_s, _nothing)
+            self.at(at_s, self._change)
         self._decide_at(_SOON_S)
 
     def _plan_station(self, station: SimStation) -> None:
@@ -174,11 +179,12 @@ class World:
             self.at(ends_s, _call(self._return, station))
         for at_s in temper.boots:
             self.at(at_s, _call(self._boot, station))
-        for evse_id in station.hardware_a:
-            if temper.meter:
-                self.at(temper.meter_s, _call(self._measure, (station.station_id, evse_id)))
 
     # What happens.
+
+    def _change(self) -> None:
+        """See what flows, as loads or limits change."""
+        self._changed = True
 
     def _arrive(self, key: EvseKey, visit: Visit) -> None:
         socket = self.sockets[key]
@@ -188,6 +194,7 @@ class World:
         self.at(socket.wakes_at_s, _nothing)
         self._follow(key, socket.session)
         self._tell(key[0], Began(key, socket.session, visit))
+        self._measure_next(key, socket.session)
         self.at(visit.departs_s, _call(self._depart, key, socket.session))
 
     def _depart(self, key: EvseKey, session: int) -> None:
@@ -232,13 +239,20 @@ class World:
             socket.wakes_at_s = self.now_s + socket.visit.car.wakes_s
             self.at(socket.wakes_at_s, _nothing)
 
-    def _measure(self, key: EvseKey) -> None:
+    def _measure_next(self, key: EvseKey, session: int) -> None:
+        temper = self.sockets[key].station.temper
+        if temper.meter:
+            self.at((self.now_s // temper.meter_s + 1) * temper.meter_s, _call(self._measure, key, session))
+
+    def _measure(self, key: EvseKey, session: int) -> None:
         socket = self.sockets[key]
+        if socket.visit is None or socket.session != session:
+            return
         temper = socket.station.temper
-        if socket.visit is not None and not temper.is_away(self.now_s):
+        if not temper.is_away(self.now_s):
             one, two, three = (socket.draws_a * temper.meter if phase in socket.used else 0.0 for phase in range(3))
-            self._say(Measured(key, socket.session, (one, two, three), socket.energy_wh * temper.meter))
-        self.at(self.now_s + temper.meter_s, _call(self._measure, key))
+            self._say(Measured(key, session, (one, two, three), socket.energy_wh * temper.meter))
+        self._measure_next(key, session)
 
     def _read_load(self, node_id: str) -> None:
         load = self.place.loads[node_id]
@@ -324,10 +338,13 @@ class World:
                 self._settle()
 
     def _settle(self) -> None:
-        """See what each vehicle draws now, and what that comes to on each node."""
+        """See what each vehicle draws now, and if that or a limit has changed, what it comes to on each node."""
         for socket in self.sockets.values():
-            socket.draw(self.now_s)
-        self.books.flows(self)
+            if socket.draw(self.now_s):
+                self._changed = True
+        if self._changed or self.books.is_over:
+            self.books.flows(self)
+            self._changed = False
 
 
 def _call(action: Callable[..., None], *arguments: object) -> Callable[[], None]:

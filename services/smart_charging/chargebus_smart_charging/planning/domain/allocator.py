@@ -116,9 +116,11 @@ class _Sharing:
 
     def _first_short(self, free: _Free, enough: Floats) -> int:
         """Return the first piece in which not all can have their most."""
-        wants = free.most.any(axis=1)
-        fits = ~wants if self._balance.bounded else (self._tree.loads_each(free.most) <= enough).all(axis=(1, 2))
-        return len(fits) if fits.all() else int(np.argmin(fits))
+        if self._balance.bounded:
+            short = np.flatnonzero(free.most.any(axis=1))
+        else:
+            short = np.flatnonzero((self._tree.loads_each(free.most) > enough).any(axis=(1, 2)))
+        return int(short[0]) if len(short) else len(free.most)
 
     def _pass(self, free: _Free, place: int, amperes: Floats, seconds: float) -> None:
         """Let a piece go by in which each has got so many amperes."""
