@@ -54,6 +54,15 @@ def test_each_phase_is_shared_by_those_who_use_it():
     assert now(allocate(about)) == {"A": 16, "B": 16, "C": 32}
 
 
+@pytest.mark.parametrize("step_a", [0.0, 1.0])
+@pytest.mark.parametrize("energy_wh", [None, 5_000.0])
+def test_who_takes_any_current_as_at_a_dc_outlet_gets_what_others_leave(energy_wh, step_a):
+    outlet = vehicle("DC", min_a=0.0, max_a=150.0, step_a=step_a, energy_wh=energy_wh)
+
+    assert now(allocate(site([node("root", None, 100)], outlet, vehicle("A")))) == {"DC": 68, "A": 32}
+    assert now(allocate(site([node("root", None, 300)], outlet, vehicle("A")))) == {"DC": 150, "A": 32}
+
+
 def test_a_bound_of_all_phases_in_volt_amperes_holds():
     about = site([PlanNode("root", None, (Bound("root: 11 kVA", total_va=11_040.0),))], vehicle("A"), vehicle("B"))
 

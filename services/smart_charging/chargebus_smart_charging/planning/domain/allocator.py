@@ -148,7 +148,8 @@ class _Sharing:
     def _share(self, capacity: Floats, most: Floats, waiting: Waiting, seconds: float) -> Floats:
         """Return what each gets within the capacity, in whole steps."""
         tree = self._tree
-        need = np.where(most > 0, np.minimum(tree.stepped_up(self._evenly(seconds)), most), 0.0)
+        need = np.maximum(tree.stepped_up(self._evenly(seconds)), tree.least)
+        need = np.where(most > 0, np.minimum(need, most), 0.0)
         admitted = self._turns.admitted(capacity, need, waiting)
         low = np.where(admitted, tree.minimum, 0.0)
         high = np.where(admitted, most, 0.0)

@@ -138,7 +138,7 @@ class Reasons:
 
 def _least(tree: Tree, now: Floats) -> Floats:
     """Return by how much each vehicle could be raised at least."""
-    return np.where(now > 0, np.where(tree.step > 0, tree.step, _ROUNDING_A), tree.minimum)
+    return np.where(now > 0, np.where(tree.step > 0, tree.step, _ROUNDING_A), tree.least)
 
 
 def _value(bound: Bound, row: int) -> float | None:

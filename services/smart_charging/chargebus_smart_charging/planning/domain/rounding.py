@@ -82,7 +82,7 @@ class _Turn:
     def share(self, capacity: Floats) -> Floats:
         """Return what each gets within the capacity: of what it wants, all the same share above the least."""
         tree = self._tree
-        charged = admitted(tree, capacity, np.where(self._want > 0, tree.minimum, 0.0), lambda: self._order)
+        charged = admitted(tree, capacity, np.where(self._want > 0, tree.least, 0.0), lambda: self._order)
         low = np.where(charged, tree.minimum, 0.0)
         high = np.where(charged, self._want, 0.0)
         pace = np.maximum(high - low, TOLERANCE)

@@ -5,16 +5,13 @@ import heapq
 import numpy as np
 
 from chargebus_smart_charging.planning.domain.balance import Balance
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats
-
-_LEAST_A = 1e-6
-"""What is left to one that takes any current, and is less, is not worth a change."""
+from chargebus_smart_charging.planning.domain.tree import LEAST_A, TOLERANCE, Floats
 
 
 def topped_up(balance: Balance, capacity: Floats, given: Floats, most: Floats) -> Floats:
     """Return what is given and, within the capacity, all steps that still fit, the least level first."""
     tree = balance.tree
-    step = np.where(given > 0, np.where(tree.step > 0, tree.step, _LEAST_A), tree.minimum)
+    step = np.where(given > 0, np.where(tree.step > 0, tree.step, LEAST_A), tree.least)
     could = (given + step <= most + TOLERANCE) & (tree.room_a(capacity - tree.loads(given)) >= step - TOLERANCE)
     if not could.any():
         return given
@@ -66,5 +63,5 @@ class _Filling:
     def _next(self, vehicle: int) -> float:
         """Return by how many amperes a vehicle could be raised at least."""
         if not self.amperes[vehicle]:
-            return float(self._tree.minimum[vehicle])
-        return float(self._tree.step[vehicle]) or _LEAST_A
+            return float(self._tree.least[vehicle])
+        return float(self._tree.step[vehicle]) or LEAST_A

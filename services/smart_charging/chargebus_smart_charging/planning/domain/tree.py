@@ -22,6 +22,9 @@ Mask: TypeAlias = NDArray[np.bool_]
 TOLERANCE: Final = 1e-9
 """How much of itself a sum may be off for being one of floating-point numbers."""
 
+LEAST_A: Final = 1e-6
+"""What is less is not worth a change, of one that takes any current."""
+
 VA: Final = 3
 PAIRS: Final = tuple((one, other) for one in range(PHASES) for other in range(PHASES) if one != other)
 _TOTALS: Final = PHASES + 1
@@ -34,6 +37,7 @@ class Tree:
         order: the place among the problem's demands of each vehicle of the arrays.
         node: the node of each vehicle.
         minimum, maximum, step: what each vehicle may get, in amperes; a maximum below the minimum is 0.
+        least: the least that is more than nothing, also of one that takes any current.
         weight: of each vehicle.
         wh_per_ampere_s: what a vehicle is given by one ampere in one second.
         loads_of: rows x vehicles, what one ampere puts on a row.
@@ -56,6 +60,8 @@ class Tree:
         self.step = self._of(demand.step_a for demand in self.demands)
         self._has_step = self.step > 0
         self._whole_step = np.where(self._has_step, self.step, 1.0)
+        least_step = np.where(self._has_step, self.step, LEAST_A)
+        self.least: Floats = np.where(self.minimum > 0, self.minimum, least_step)
         self.maximum = self.stepped(self._of(demand.max_a for demand in self.demands))
         self.weight = self._of(max(demand.weight, TOLERANCE) for demand in self.demands)
         self.wh_per_ampere_s = self._of(d.voltage_v * len(d.phases) / HOUR_S for d in self.demands)

@@ -81,7 +81,7 @@ class Turns:
         """
         ranks = self._ranks(waiting)
         urgent = ranks == _URGENT
-        counted = np.where(wants > 0, np.where(urgent & ~waiting.late, wants, self._tree.minimum), 0.0)
+        counted = np.where(wants > 0, np.where(urgent & ~waiting.late, wants, self._tree.least), 0.0)
         begins = waiting.charged_s <= 0
         queue = Queue(begins, begins & (urgent | (ranks == _IN_TURN)), ranks == _BEGUN)
         return admitted(self._tree, capacity, counted, lambda: self.order(waiting), queue)
