@@ -10,7 +10,7 @@ DATA ?= .data
 TESTS ?=
 WORKERS ?= 3
 
-PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
+PACKAGES := $(sort $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml)))
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n $(WORKERS)
@@ -61,6 +61,10 @@ service: $(READY) ## make a new service that starts: make service NAME=roaming
 clean: ## remove the environment and what tools cached; data folders stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
+# A package that was taken away leaves nothing newer behind: the list of those that stand in the environment tells.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(PACKAGES))
+.PHONY: $(READY)
+endif
 $(READY): requirements.lock .ci/make_environment $(PACKAGES:%=%/pyproject.toml)
 	@.ci/make_environment
-	@touch $@
+	@echo $(PACKAGES) >$@
