@@ -123,7 +123,8 @@ async def world():
     health, obstacles = KafkaHealth(LIMITS), Obstacles(10)
     obstacles.remove("starting")
     counts = Counts(lambda: now[0])
-    darkness = Darkness(health, PlayedConnections(), uplink, slot, obstacles, counts, lambda: now[0], spread_s=1)
+    connections = PlayedConnections()
+    darkness = Darkness(health, connections, uplink, slot, obstacles, counts, lambda: now[0], spread_s=1)
     handing = asyncio.create_task(uplink.run())
 
     async def pass_s(seconds, *, heartbeats=True):
@@ -137,7 +138,15 @@ async def world():
             darkness.look()
 
     yield SimpleNamespace(
-        now=now, producer=producer, uplink=uplink, slot=slot, health=health, obstacles=obstacles, pass_s=pass_s
+        now=now,
+        producer=producer,
+        uplink=uplink,
+        slot=slot,
+        health=health,
+        obstacles=obstacles,
+        connections=connections,
+        darkness=darkness,
+        pass_s=pass_s,
     )
     handing.cancel()
     await asyncio.gather(handing, return_exceptions=True)
@@ -145,6 +154,24 @@ async def world():
 
 def frame(name="CP1"):
     return Record("frames", name, b"")
+
+
+async def test_an_edge_reads_nothing_from_the_stall_to_the_light(world):
+    world.slot.waiting_since = 0.0
+    await world.pass_s(4, heartbeats=False)
+    assert (world.health.state, set(world.connections.holds)) == ("stalled", {"kafka"})
+    await world.pass_s(6, heartbeats=False)
+    assert (world.health.state, set(world.connections.holds)) == ("dark", {"kafka"})
+    world.slot.waiting_since = None
+    await world.pass_s(1)
+    assert (world.health.state, world.connections.holds) == ("light", [])
+
+
+async def test_an_edge_that_looks_up_late_and_goes_dark_at_once_reads_nothing_either(world):
+    world.slot.waiting_since = 0.0
+    world.now[0] = 20.0
+    world.darkness.look()
+    assert (world.health.state, world.connections.holds) == ("dark", ["kafka"])
 
 
 async def test_a_report_that_kafka_does_not_take_does_not_darken_the_edge(world):
