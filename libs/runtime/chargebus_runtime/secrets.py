@@ -65,7 +65,11 @@ def verify(secret: bytes, stored: str) -> bool:
 
 
 def _forms(secret: bytes, *, all_of_them: bool) -> Iterator[bytes]:
-    """Yield what a secret may stand for, each once; where each costs a slow hash, only what it looks like."""
+    """Yield what a secret may stand for, each once, itself first: mostly no other is looked for.
+
+    Where each costs a slow hash, only what it looks like.
+    """
+    yield secret
     forms: dict[bytes, None] = {}
     for ending in dict.fromkeys((secret, secret.rstrip(_ENDINGS))):
         forms[ending] = None
@@ -73,7 +77,7 @@ def _forms(secret: bytes, *, all_of_them: bool) -> Iterator[bytes]:
             forms |= dict.fromkeys((ending.lower(), ending.upper(), bytes.fromhex(ending.decode())))
         elif len(ending) in _RAW_BYTES and (all_of_them or not _is_text(ending)):
             forms |= dict.fromkeys((ending.hex().encode(), ending.hex().upper().encode()))
-    yield from forms
+    yield from (form for form in forms if form != secret)
 
 
 def _is_text(secret: bytes) -> bool:

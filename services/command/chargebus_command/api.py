@@ -1,5 +1,6 @@
 """HTTP in: a command for a station, and the ledger."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Annotated, Final
 
 import msgspec
 from chargebus_runtime.http import (
+    IDEMPOTENCY_KEY,
     Caller,
     IdempotencyKey,
     Listing,
@@ -15,10 +17,12 @@ from chargebus_runtime.http import (
     PageQuery,
     Problem,
     Role,
+    directly,
     raises,
     require,
 )
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import ValidationError
 
 from chargebus_command.domain.state import Rules
 from chargebus_command.errors import (
@@ -38,16 +42,21 @@ from chargebus_command.resources import (
     CommandView,
     OutcomeName,
     StateName,
+    encoded,
     view,
 )
 from chargebus_command.store.queries import CommandFilter
 
 VIEWER: Final = Depends(require(Role.VIEWER))
-OPERATOR: Final = Depends(require(Role.OPERATOR))
+MAY_ASK: Final = require(Role.OPERATOR)
+OPERATOR: Final = Depends(MAY_ASK)
 
 COMMANDS: Final = Listing("commands", int)
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]{1,255}$"
+_STATION_ID: Final = re.compile(_PRINTABLE)
+_KEY: Final = re.compile(IDEMPOTENCY_KEY)
+_JSON: Final = "application/json"
 
 StationId = Annotated[str, Path(pattern=_PRINTABLE, description="The station's identity")]
 CommandId = Annotated[str, Path(pattern=_PRINTABLE)]
@@ -80,34 +89,50 @@ def router(parts: ApiParts) -> APIRouter:
 
 
 def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
-    @routes.post(
-        "/stations/{station_id}/commands",
-        summary="Send a command to a station",
-        responses={
-            202: {"model": CommandView, "description": "It has not ended yet: look again at Location"},
-            **raises(404, 429),
-        },
-    )
-    async def place_command(
-        station_id: StationId,
-        request: CommandRequest,
-        response: Response,
-        caller: Annotated[Caller, OPERATOR],
-        idempotency_key: IdempotencyKey = None,
-    ) -> CommandView:
-        """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain.
-
-        What concerns certificates, firmware, or the security and network of the station takes the role admin.
-        """
+    async def place(station_id: str, request: CommandRequest, caller: Caller, idempotency_key: str | None) -> Response:
         _check_times(request, parts.rules)
         with _problems():
             parts.commands.check_role(caller.role, request.action, request.payload)
             order = _order(station_id, request, caller, idempotency_key)
-            placed = view(await parts.commands.place(order, parts.http_wait_s))
-        if not request.wait or placed.outcome is None:
-            response.status_code = 202
-        response.headers["Location"] = f"/v1/commands/{placed.command_id}"
-        return placed
+            row = await parts.commands.place(order, parts.http_wait_s)
+        on_its_way = not request.wait or row["outcome"] is None
+        headers = {"Location": f"/v1/commands/{row['command_id']}"}
+        return Response(encoded(row), 202 if on_its_way else 200, headers, media_type=_JSON)
+
+    async def place_command(
+        station_id: StationId,
+        request: CommandRequest,
+        caller: Annotated[Caller, OPERATOR],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain.
+
+        What concerns certificates, firmware, or the security and network of the station takes the role admin.
+        """
+        return await place(station_id, request, caller, idempotency_key)
+
+    async def place_plain(request: Request, body: bytes) -> Response | None:
+        station_id, keys = request.path_params["station_id"], request.headers.getlist("Idempotency-Key")
+        if not _STATION_ID.fullmatch(station_id) or len(keys) > 1 or not all(map(_KEY.fullmatch, keys)):
+            return None
+        try:
+            wanted = CommandRequest.model_validate_json(body)
+        except ValidationError:
+            return None
+        return await place(station_id, wanted, await MAY_ASK(request), keys[0] if keys else None)
+
+    routes.add_api_route(
+        "/stations/{station_id}/commands",
+        place_command,
+        methods=["POST"],
+        summary="Send a command to a station",
+        response_model=CommandView,
+        responses={
+            202: {"model": CommandView, "description": "It has not ended yet: look again at Location"},
+            **raises(404, 429),
+        },
+        route_class_override=directly(place_plain),
+    )
 
 
 def _add_reading(routes: APIRouter, commands: Commands) -> None:
@@ -115,11 +140,12 @@ def _add_reading(routes: APIRouter, commands: Commands) -> None:
         "/commands/{command_id}",
         summary="A command and its outcome",
         dependencies=[VIEWER],
+        response_model=CommandView,
         responses=raises(404),
     )
-    async def get_command(command_id: CommandId) -> CommandView:
+    async def get_command(command_id: CommandId) -> Response:
         with _problems():
-            return view(await commands.get(command_id))
+            return Response(encoded(await commands.get(command_id)), media_type=_JSON)
 
     @routes.get("/commands", summary="List commands, the newest first", dependencies=[VIEWER])
     async def list_commands(

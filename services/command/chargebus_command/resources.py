@@ -69,17 +69,33 @@ class CommandView(BaseModel):
     error: ReplyError | None
 
 
+_PAYLOADS: Final = frozenset({"payload", "reply"})
+_OF_THE_ROW: Final = tuple(name for name in CommandView.model_fields if name != "error")
+
+
+def encoded(row: asyncpg.Record) -> bytes:
+    """Return a command as JSON, such as `CommandView` declares it.
+
+    Its payloads are JSON where they come from, and are not read to be written again.
+    """
+    shown = {name: _raw(row[name]) if name in _PAYLOADS else row[name] for name in _OF_THE_ROW}
+    return msgspec.json.encode({**shown, "error": _error(row)})
+
+
 def view(row: asyncpg.Record) -> CommandView:
     """Return a command as the API shows it."""
-    fields = {name: row[name] for name in CommandView.model_fields if name not in {"payload", "reply", "error"}}
-    return CommandView(**fields, payload=_json(row["payload"]), reply=_json(row["reply"]), error=_error(row))
+    return CommandView.model_validate_json(encoded(row))
 
 
-def _error(row: asyncpg.Record) -> ReplyError | None:
+def _error(row: asyncpg.Record) -> dict[str, object] | None:
     if not row["error_code"]:
         return None
-    return ReplyError(code=row["error_code"], description=row["error_description"], details=_json(row["error_details"]))
+    return {
+        "code": row["error_code"],
+        "description": row["error_description"],
+        "details": _raw(row["error_details"]),
+    }
 
 
-def _json(text: str | None) -> object:
-    return None if text is None else msgspec.json.decode(text)
+def _raw(text: str | None) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text.encode())

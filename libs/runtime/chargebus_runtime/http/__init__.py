@@ -2,13 +2,15 @@
 
 from chargebus_runtime.http.app import HttpParts, build_app
 from chargebus_runtime.http.callers import Authenticator, Caller, Role, require
+from chargebus_runtime.http.direct import directly
 from chargebus_runtime.http.health import Health
-from chargebus_runtime.http.inputs import WHOLE, IdempotencyKey, Input, UtcDatetime, WholeNumber
+from chargebus_runtime.http.inputs import IDEMPOTENCY_KEY, WHOLE, IdempotencyKey, Input, UtcDatetime, WholeNumber
 from chargebus_runtime.http.paging import Listing, Page, PageQuery
 from chargebus_runtime.http.problems import FieldError, Problem, raises
 from chargebus_runtime.http.server import HttpServer
 
 __all__ = [
+    "IDEMPOTENCY_KEY",
     "WHOLE",
     "Authenticator",
     "Caller",
@@ -26,6 +28,7 @@ __all__ = [
     "UtcDatetime",
     "WholeNumber",
     "build_app",
+    "directly",
     "raises",
     "require",
 ]

@@ -51,10 +51,12 @@ WholeNumber = Annotated[int, WHOLE]
 UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_read), AfterValidator(_in_utc)]
 """A time with any offset, as a request gives it in RFC 3339's text; it arrives in UTC."""
 
+IDEMPOTENCY_KEY: Final = r"^[\x21-\x7e]{1,255}$"
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x21-\x7e]{1,255}$",
+        pattern=IDEMPOTENCY_KEY,
         description="Repeat a call with the same key and body, and it is the same command, sent once",
     ),
 ]

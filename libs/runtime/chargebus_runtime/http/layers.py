@@ -100,6 +100,11 @@ class SlashesInside:
         await self._app(scope, receive, send)
 
 
+def has_slash_inside(path: str) -> bool:
+    """Tell whether `SlashesInside` kept a slash in a path."""
+    return _SLASH_INSIDE in path
+
+
 def restore_slashes(scope: Scope) -> None:
     """Give the parameters of a path the slashes that `SlashesInside` kept in them."""
     parameters: dict[str, object] = scope["path_params"]
