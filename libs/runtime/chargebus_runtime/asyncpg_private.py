@@ -4,7 +4,7 @@ Where these names are gone in another release of it, nothing is lost but speed; 
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sized
 from typing import Final
 
 from asyncpg.protocol import protocol
@@ -23,14 +23,19 @@ CONTAINERS: Final[tuple[type, ...]] = (
 )
 """What may be the value of an array; asyncpg takes any sized iterable."""
 
-_NAME: Final = "IterableABC"
+_ABSTRACT: Final[Mapping[str, tuple[type, type | tuple[type, ...]]]] = {
+    "IterableABC": (Iterable, CONTAINERS),
+    "SizedABC": (Sized, CONTAINERS),
+    "MappingABC": (Mapping, dict),
+}
 
 
 def look_at_elements_cheaply() -> None:
     """Let this process's connections take only `CONTAINERS` for arrays.
 
-    asyncpg looks at each element of each array, whether it is an array itself, and asks the abstract base classes: for
-    a set of rows with forty columns that took longer than to encode it.
+    asyncpg looks at each array and each of its elements, whether it is one itself, and asks the abstract base classes:
+    for a set of rows with forty columns that took longer than to encode it.
     """
-    if getattr(protocol, _NAME, None) is Iterable:
-        setattr(protocol, _NAME, CONTAINERS)
+    for name, (abstract, concrete) in _ABSTRACT.items():
+        if getattr(protocol, name, None) is abstract:
+            setattr(protocol, name, concrete)

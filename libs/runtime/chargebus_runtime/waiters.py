@@ -26,7 +26,8 @@ class Waiter:
     async def wait(self, timeout_s: float) -> bool:
         """Wait for a notification; return whether one came in time. The caller looks into the database either way."""
         try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for would make a task of it
+                await self._event.wait()
         except TimeoutError:
             return False
         return True

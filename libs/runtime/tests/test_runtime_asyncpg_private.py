@@ -17,9 +17,10 @@ async def connection(postgres):
     await connection.close()
 
 
-def test_the_name_that_is_replaced_is_there():
+def test_the_names_that_are_replaced_are_there():
     assert database.look_at_elements_cheaply
-    assert protocol.IterableABC is CONTAINERS
+    assert protocol.IterableABC is protocol.SizedABC is CONTAINERS
+    assert protocol.MappingABC is dict
     assert all(issubclass(container, Iterable) for container in CONTAINERS)
 
 

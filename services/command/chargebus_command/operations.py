@@ -191,7 +191,10 @@ class Commands:
             results = [self._look_at(order, around) for order in orders]
             await commands.await_end(tx.connection, around.waited_for)
             ended = await self._carry_out(tx, around)
-        return [replace(each, ended=each.command_id in ended) if isinstance(each, Placed) else each for each in results]
+        return [
+            replace(each, ended=True) if isinstance(each, Placed) and each.command_id in ended else each
+            for each in results
+        ]
 
     def _look_at(self, order: Order, around: _Round) -> Placed | Exception | None:
         """Decide about an order: it is taken, was placed before, or is denied; None: that would hang on unread news."""

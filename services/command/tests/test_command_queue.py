@@ -1,6 +1,5 @@
 """The rules of a station's queue, one by one."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,6 +18,7 @@ from chargebus_command.domain.forms import choose
 from chargebus_command.domain.queue import decide
 from chargebus_command.domain.state import Command, Reply, Rules, Station, StationConnection, expiry
 from chargebus_events.commands import CommandForm
+from msgspec.structs import replace
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 RULES = Rules()

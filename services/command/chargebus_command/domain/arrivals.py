@@ -1,7 +1,8 @@
 """What an event changes: the newest connection wins, a report ends or returns the one command in flight."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from chargebus_command.domain.decision import (
     CONNECTION_LOST,

@@ -1,14 +1,14 @@
 """What a decision changes in the ledger: the difference between a station before and after."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from chargebus_command.domain.decision import Decision
 from chargebus_command.domain.state import Command, Ended, Station
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """The commands that ended, those still open that changed, and those never written before, open or ended."""
 
     ended: tuple[Ended, ...]

@@ -1,11 +1,12 @@
 """A decision about a station's queue, and what it is made with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 from chargebus_events.commands import CommandForm
+from msgspec.structs import replace
 
 from chargebus_command.domain.state import Command, Ended, Reply, Rules, Station, StationConnection
 
@@ -24,8 +25,7 @@ _OFFLINE: dict[Life, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What a decision needs beside the station: the edges, the rules, the check of a payload, and the time.
 
     `life` tells of the edge that held a slot with an epoch whether it lives, is silent, or is no more. `misfit` says
@@ -40,8 +40,7 @@ class Surroundings:
     kafka_now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The station as it is now, the commands that ended, the one to send, and the reports that concerned nothing."""
 
     station: Station

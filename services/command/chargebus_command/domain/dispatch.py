@@ -1,10 +1,10 @@
 """What time and the connection ask for: deadlines, expiry, and the next command to send."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chargebus_events.commands import CommandForm
+from msgspec.structs import replace
 
 from chargebus_command.domain.decision import (
     CONNECTION_LOST,

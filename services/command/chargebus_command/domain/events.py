@@ -1,16 +1,16 @@
 """What happens to a station's queue: requests, connections, reports of its edge."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 from chargebus_command.domain.state import NO_REPLY, Command, Reply, StationConnection
 
 DeliveryResult = Literal["answered", "refused", "timed_out", "undeliverable", "pending", "connection_lost"]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Somebody wants the command carried out; it was never seen before.
 
     `refused`: it could not be handled when it came first, and who asked was told so.
@@ -20,29 +20,25 @@ class Asked:
     refused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(msgspec.Struct, frozen=True):
     """The log of presence tells of a connection: a new one, or one that asserts itself again."""
 
     connection: StationConnection
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(msgspec.Struct, frozen=True):
     """The log of presence tells that the connection `epoch` ended."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(msgspec.Struct, frozen=True):
     """The registry tells whether the station is one of ours."""
 
     registered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The edge says what became of a command on connection `epoch`.
 
     `undeliverable`: it was never written to the socket. `pending`: nor is it to be, until the station is accepted.

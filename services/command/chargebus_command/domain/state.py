@@ -10,8 +10,7 @@ from chargebus_events.commands import ANSWER_GRACE_S, CommandForm
 Outcome = Literal["answered", "refused", "timed_out", "undeliverable", "expired"]
 
 
-@dataclass(frozen=True, slots=True)
-class StationConnection:
+class StationConnection(msgspec.Struct, frozen=True):
     """The newest connection of a station that presence told of; `connected` is False once that one ended.
 
     `epoch` orders a station's connections, `edge_epoch` names the life of the edge that holds the slot.
@@ -24,8 +23,7 @@ class StationConnection:
     connected: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """In which form, and on which connection, a command went out, and until when its end is waited for.
 
     `sent_at` is by Kafka's clock, `deadline_at` by ours.
@@ -39,16 +37,14 @@ class Sent:
     deadline_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Avoided:
+class Avoided(msgspec.Struct, frozen=True):
     """A connection on which a command could not be written: nothing is sent there before `until`."""
 
     epoch: int
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A command that has not ended; `sent` is None while it is queued.
 
     Of `forms`, the first that suits the station's version is sent. It is not sent at or after `expires_at`. Until
@@ -78,8 +74,7 @@ class Command:
         return self.forms[0] if self.forms else NO_FORM
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What the station said: a CALLRESULT's payload or a CALLERROR's parts, or how its answer breaks the schema."""
 
     payload: bytes | None = None
@@ -94,8 +89,7 @@ NO_REPLY = Reply()
 NO_FORM = CommandForm("", msgspec.Raw(b"null"))
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A command's one end; `told`: who asked knows it already.
 
     `reason` says in words why it was not answered, or what is wrong with the answer.
@@ -109,8 +103,7 @@ class Ended:
     told: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(msgspec.Struct, frozen=True):
     """A station and its queue: at most one command in flight, the others waiting in the order they were asked for."""
 
     station_id: str

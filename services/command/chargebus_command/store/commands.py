@@ -1,11 +1,11 @@
 """The ledger in the database: commands written as decisions want it, in sets."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 from chargebus_events.commands import CommandForm
 from chargebus_ocppj.secrets import STANDARD, Secrets
 from chargebus_runtime.rows import Rows
@@ -17,8 +17,7 @@ from chargebus_command.store.tables import CommandRow
 ENDED_CHANNEL: Final = "chargebus_command_ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """How a command came here, beside what it is: who called, and by which idempotency key and body."""
 
     requested_by: str = ""
@@ -30,8 +29,7 @@ class Origin:
 FROM_A_SERVICE: Final = Origin()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A command on its way into its row: its columns are its own attributes, the command's, or its origin's."""
 
     command: Command
@@ -179,6 +177,8 @@ _END: Final = Rows(
     sources=_SOURCES,
 )
 _CHANNEL: Final = f"${len(_END.names) + 1}"
+_WRITE_NEW: Final = _NEW.insert()
+_WRITE_PROGRESS: Final = _PROGRESS.update()
 _WRITE_ENDS: Final = f"""
 WITH ended AS ({_END.update()} AND t.state <> 'ended' RETURNING t.command_id, t.awaited)
 SELECT command_id, CASE WHEN awaited THEN pg_notify({_CHANNEL}, command_id) END FROM ended
@@ -192,8 +192,7 @@ FROM command AS c JOIN unnest($1::text[], $2::text[]) AS k (station_id, idempote
 _AWAIT: Final = "UPDATE command SET awaited = true WHERE command_id = ANY($1::text[]) AND NOT awaited"
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
+class Keyed(msgspec.Struct, frozen=True):
     """A command that was asked for under an idempotency key."""
 
     command_id: str
@@ -233,13 +232,13 @@ async def insert(
 ) -> None:
     """Write commands that were never written before, open or ended, in the order they were asked for."""
     if commands:
-        await connection.execute(_NEW.insert(), *_NEW.arguments(_entries(commands, origins, secrets)))
+        await connection.execute(_WRITE_NEW, *_NEW.arguments(_entries(commands, origins, secrets)))
 
 
 async def move(connection: asyncpg.Connection, commands: Sequence[Command], secrets: Secrets) -> None:
     """Write the state of commands that are still open."""
     if commands:
-        await connection.execute(_PROGRESS.update(), *_PROGRESS.arguments(_entries(commands, {}, secrets)))
+        await connection.execute(_WRITE_PROGRESS, *_PROGRESS.arguments(_entries(commands, {}, secrets)))
 
 
 async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:

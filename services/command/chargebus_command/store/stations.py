@@ -74,6 +74,7 @@ _OPEN: Final = f"""
 SELECT {_COMMANDS.select()} FROM command WHERE station_id = ANY($1::text[]) AND state <> 'ended'
 ORDER BY station_id, number
 """  # noqa: S608 - no input
+_WRITE: Final = _STATIONS.update()
 _FORGET_CONNECTIONS: Final = """
 UPDATE station SET connected = false, epoch = NULL, slot = NULL, edge_epoch = NULL, avoided_epoch = NULL,
     avoided_until = NULL
@@ -112,7 +113,7 @@ async def take(connection: asyncpg.Connection, station_ids: Collection[str]) -> 
 async def write(connection: asyncpg.Connection, stations: Sequence[Station]) -> None:
     """Write the rows of stations, without their commands."""
     if stations:
-        await connection.execute(_STATIONS.update(), *_STATIONS.arguments(map(Entry, stations)))
+        await connection.execute(_WRITE, *_STATIONS.arguments(map(Entry, stations)))
 
 
 async def forget_connections(connection: asyncpg.Connection) -> None:
