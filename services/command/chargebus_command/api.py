@@ -113,7 +113,7 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
 
     async def place_plain(request: Request, body: bytes) -> Response | None:
         station_id, keys = request.path_params["station_id"], request.headers.getlist("Idempotency-Key")
-        if not _STATION_ID.fullmatch(station_id) or len(keys) > 1 or not all(map(_KEY.fullmatch, keys)):
+        if not _STATION_ID.fullmatch(station_id) or not all(map(_KEY.fullmatch, keys)):
             return None
         try:
             wanted = CommandRequest.model_validate_json(body)
