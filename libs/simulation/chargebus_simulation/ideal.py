@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeAlias
 
+from chargebus_smart_charging.planning.domain.demands import reserve_s
 from chargebus_smart_charging.planning.domain.problem import (
     Bound,
     Costs,
@@ -128,4 +129,5 @@ def _demand(socket: Socket, node: int) -> Demand:
         weight=visit.weight,
         present_a=socket.applied_a,
         served_wh=socket.energy_wh,
+        reserve_s=reserve_s(visit.departs_s - visit.arrives_s) if visit.car.taper_from < 1.0 else 0.0,
     )

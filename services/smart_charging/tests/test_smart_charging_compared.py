@@ -3,6 +3,8 @@
 `python -m chargebus_simulation compare` does it for whole days at several sizes of transformer.
 """
 
+from dataclasses import replace
+
 import pytest
 from chargebus_simulation.comparison import delivered_wh, ran
 from chargebus_simulation.ideal import simulated
@@ -14,6 +16,15 @@ from chargebus_simulation.policies import POLICIES
 ALLOCATOR, OPTIMISER = OURS
 BY_PRICE = OURS_FOR_COST[0]
 SHORT_A, ROOMY_A = 24.0, 60.0
+
+
+def tapering(place):
+    """Return the same with vehicles that take less and less from 85 % of their batteries on, and need 95 %."""
+    visits = [
+        replace(each, car=replace(each.car, taper_from=0.85, battery_wh=(each.held_wh + each.wanted_wh) / 0.95))
+        for each in place.visits
+    ]
+    return replace(place, visits=tuple(visits))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -32,6 +43,14 @@ def test_the_optimiser_pays_within_1_percent_of_what_is_possible_and_less_than_a
 
     assert delivered_wh(world) >= 0.99 * best.energy_wh
     assert world.books.cost <= best.cost + 0.01 * abs(best.cost)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_vehicles_that_taper_have_what_they_need_when_they_leave_though_it_is_put_off_to_what_is_cheap(seed):
+    place = tapering(gathered(seed, 4, ROOMY_A))
+    world = ran(BY_PRICE, place)
+
+    assert delivered_wh(world) >= 0.999 * delivered_wh(simulated(place, POLICIES["uncontrolled"]))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

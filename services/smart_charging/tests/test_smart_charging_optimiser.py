@@ -70,6 +70,20 @@ def test_charging_waits_for_what_is_cheap_and_says_so():
     assert plan.allocations[0].reasons == ("gets more at 12:30: price 0.1 then, 0.4 now",)
 
 
+def test_what_is_cheap_shortly_before_departure_is_left_alone_as_a_vehicle_may_draw_less_then():
+    about = site(
+        [node("root", None, 32)], [vehicle("A", 8, 5_000.0, reserve_s=1800.0)], [0.4] * 4 + [0.3] * 2 + [0.1] * 2
+    )
+
+    assert optimise(about, 30.0).allocations[0].limits_a == (0, 0, 0, 0, 16, 13, 0, 0)
+
+
+def test_a_reserve_is_used_where_there_is_not_enough_without_it_and_from_its_begin_on():
+    about = site([node("root", None, 32)], [vehicle("A", 4, 7_500.0, reserve_s=1800.0)], [0.4, 0.4, 0.4, 0.1])
+
+    assert optimise(about, 30.0).allocations[0].limits_a == (16, 16, 12, 0)
+
+
 def test_what_is_promised_is_given_whatever_it_costs():
     about = site([node("root", None, 32)], [vehicle("A", 2, 5_000.0)], [0.4, 0.9, 0.1, 0.1])
 

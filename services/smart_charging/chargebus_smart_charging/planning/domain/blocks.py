@@ -26,6 +26,7 @@ class Blocks(msgspec.Struct, frozen=True):
         capacity: the least of any interval of a block: blocks x rows x nodes; never below 0.
         cost: of a kilowatt hour, from 0 (the least ahead) to 1 (the most); 0 throughout where nothing is known.
         ends_s: when each block ends, in seconds from the start.
+        reserve: how deep each vehicle is in its reserve, from 0 (not at all) to 3: blocks x vehicles.
     """
 
     first: Integers
@@ -33,6 +34,7 @@ class Blocks(msgspec.Struct, frozen=True):
     capacity: Floats
     cost: Floats
     ends_s: Floats
+    reserve: Floats
 
     @classmethod
     def of(cls, tree: Tree, stays: Stays, capacity: Floats, costs: Costs | None) -> "Blocks":
@@ -41,12 +43,14 @@ class Blocks(msgspec.Struct, frozen=True):
         most = max(_FEWEST, _VARIABLES // max(1, tree.size))
         first = _joined(cost, capacity, most)
         lengths_s = np.add.reduceat(stays.lengths_s, first)
+        seconds = np.add.reduceat(stays.seconds, first, axis=0)
         return cls(
             first=first,
-            seconds=np.add.reduceat(stays.seconds, first, axis=0),
+            seconds=seconds,
             capacity=np.maximum(np.minimum.reduceat(capacity, first, axis=0), 0.0),
             cost=np.add.reduceat(cost * stays.lengths_s, first) / lengths_s,
             ends_s=np.cumsum(lengths_s),
+            reserve=np.add.reduceat(stays.reserve_s, first, axis=0) / np.maximum(seconds, 1.0),
         )
 
     def spread(self, amperes: Floats, intervals: int) -> Floats:

@@ -18,6 +18,13 @@ USUAL_MAX_A: Final = 32.0
 PREFERRED: Final = 4.0
 """How many times the share of others somebody has who asked for priority at the station."""
 
+RESERVE_S: Final = 1800.0
+RESERVE: Final = 0.2
+"""How long before it leaves a vehicle had better have what it needs: that share of its stay, at most so long.
+
+It draws less than it may when it is nearly full, and nobody knows when that begins.
+"""
+
 SERVED: Final = 0.25
 """What is left of the share of a vehicle that has what its driver needs: it goes on with what others leave."""
 
@@ -71,6 +78,11 @@ def needs_of(vehicle: Vehicle, session: SessionTold, classes: Classes, policy: P
     return wanted(told, classes, policy)
 
 
+def reserve_s(stay_s: float) -> float:
+    """Return how long before it leaves a vehicle had better have what it needs."""
+    return max(0.0, min(RESERVE * stay_s, RESERVE_S))
+
+
 def demand_of(vehicle: Vehicle, session: SessionTold, place: Place, now: datetime) -> Demand | None:
     """Return what a vehicle may be given and needs in its session; None: it is allowed nothing."""
     policy = place.policy
@@ -99,6 +111,7 @@ def demand_of(vehicle: Vehicle, session: SessionTold, place: Place, now: datetim
         least_pause_s=policy.least_pause_s,
         served_wh=vehicle.energy_wh,
         cap_reason=reason,
+        reserve_s=reserve_s((needs.departs_at - session.began_at).total_seconds()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a plan is judged by, in order: energy that is promised, energy that is wished, cost, peak, few changes."""
+"""What a plan is judged by, in order: energy that is promised, that is wished, a reserve, cost, peak, few changes."""
 
 from typing import Final
 
@@ -20,6 +20,7 @@ class Weights(msgspec.Struct, frozen=True):
         promised: a kilowatt hour that is promised and lacks.
         wished: one that lacks a vehicle to which nothing is promised.
         unfair: by what share the last kilowatt hour that a vehicle lacks is worse than the first, so that all share.
+        reserve: one that a vehicle has in its reserve, three times at its end: more than what is saved by putting it off.
         cost: the whole span of costs, for a kilowatt hour.
         peak: a kilovolt-ampere more than what has been drawn at most.
         late: a kilowatt hour at the end of the horizon rather than at its start.
@@ -29,6 +30,7 @@ class Weights(msgspec.Struct, frozen=True):
     promised: float = 1000.0
     wished: float = 30.0
     unfair: float = 0.01
+    reserve: float = 2.0
     cost: float = 1.0
     peak: float = 0.01
     late: float = 1e-3
@@ -58,9 +60,9 @@ def peak_room_kva(tree: Tree, problem: Problem) -> float | None:
 
 
 def dearness(blocks: Blocks) -> Floats:
-    """Return what a kilowatt hour weighs in each block: its cost, and a little that it comes late."""
+    """Return what a kilowatt hour weighs: blocks x vehicles; its cost, its coming late, and its being in a reserve."""
     late: Floats = blocks.ends_s / blocks.ends_s[-1]
-    return WEIGHTS.cost * blocks.cost + WEIGHTS.late * late
+    return (WEIGHTS.cost * blocks.cost + WEIGHTS.late * late)[:, None] + WEIGHTS.reserve * blocks.reserve
 
 
 def burden(tree: Tree, stays: Stays, problem: Problem, amperes: Floats) -> float:
@@ -70,9 +72,10 @@ def burden(tree: Tree, stays: Stays, problem: Problem, amperes: Floats) -> float
     given = kwh.sum(axis=0)
     lacking = lacking_weight(stays) @ np.maximum(need - given, 0.0)
     used = np.minimum(need / np.maximum(given, 1e-9), 1.0)
+    reserved = WEIGHTS.reserve * (stays.reserve_s / np.maximum(stays.seconds, 1.0) * kwh).sum(axis=0) @ used
     cost = WEIGHTS.cost * scaled(problem.costs, len(amperes)) @ kwh @ used
     room = peak_room_kva(tree, problem)
     highest = (amperes @ tree.loads_of[VA]).max(initial=0.0) / KILO
     peak = 0.0 if room is None else WEIGHTS.peak * max(highest - room, 0.0)
     changed = np.abs(amperes[0] - np.array([demand.present_a for demand in tree.demands])).sum()
-    return float(lacking + cost + peak + WEIGHTS.change * changed)
+    return float(lacking + reserved + cost + peak + WEIGHTS.change * changed)

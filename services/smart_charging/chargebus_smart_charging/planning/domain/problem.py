@@ -53,6 +53,7 @@ class Demand(msgspec.Struct, frozen=True):
         must_charge: it cannot be given 0: its station does not take that.
         energy_wh: what it still needs; None: as much as it can have.
         departs_at: by when; None: at the end of the horizon.
+        reserve_s: how long before that it had better have it, as it may draw less than it is given at the end.
         weight: its share against others', by its priority.
         present_a: the limit that it has now.
         charged_s, paused_s: for how long it has been charging, or waiting for its turn; 0 for the other.
@@ -79,6 +80,7 @@ class Demand(msgspec.Struct, frozen=True):
     least_pause_s: float = 0.0
     served_wh: float = 0.0
     cap_reason: str = ""
+    reserve_s: float = 0.0
 
 
 class Costs(msgspec.Struct, frozen=True):

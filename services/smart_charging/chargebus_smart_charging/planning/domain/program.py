@@ -122,7 +122,12 @@ class _Program:
             whole=whole,
             kwh=kwh,
             cost=np.concatenate(
-                (kwh * dearness(blocks)[self._block], *shares, [WEIGHTS.peak], np.full(len(changing), WEIGHTS.change))
+                (
+                    kwh * dearness(blocks)[self._block, self._vehicle],
+                    *shares,
+                    [WEIGHTS.peak],
+                    np.full(len(changing), WEIGHTS.change),
+                )
             ),
             high=np.concatenate(
                 (

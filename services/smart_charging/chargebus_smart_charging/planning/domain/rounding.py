@@ -49,7 +49,7 @@ def polished(arrays: Arrays, amperes: Floats, prices: Floats | None = None) -> F
     schedules = _Schedules(arrays, amperes)
     if prices is not None:
         schedules.improved(prices)
-    costs = np.repeat(dearness(arrays.blocks)[:, None], arrays.tree.size, axis=1)
+    costs = dearness(arrays.blocks)
     for _ in range(_PASSES):
         if not schedules.improved(costs):
             break

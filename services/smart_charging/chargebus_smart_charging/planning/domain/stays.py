@@ -11,12 +11,14 @@ class Stays(msgspec.Struct, frozen=True):
     """Of each vehicle: seconds from the horizon's start, energy (inf: all it can have), and whether that is promised.
 
     Who should have left but is there, or does not say when, stays to the end; only to the latter can be promised.
+    `ready_s` is by when it had better have its energy.
     """
 
     lengths_s: Floats
     until_s: Floats
     energy_wh: Floats
     promised: Mask
+    ready_s: Floats
 
     @classmethod
     def of(cls, tree: Tree, problem: Problem) -> "Stays":
@@ -36,7 +38,9 @@ class Stays(msgspec.Struct, frozen=True):
             dtype=np.float64,
         )
         there = departs_s > 0
-        return cls(lengths_s, np.where(there, departs_s, whole_s), energy_wh, there & np.isfinite(energy_wh))
+        until_s = np.where(there, departs_s, whole_s)
+        ready_s = until_s - np.array([demand.reserve_s for demand in tree.demands], dtype=np.float64)
+        return cls(lengths_s, until_s, energy_wh, there & np.isfinite(energy_wh), ready_s)
 
     @property
     def begins_s(self) -> Floats:
@@ -47,3 +51,13 @@ class Stays(msgspec.Struct, frozen=True):
     def seconds(self) -> Floats:
         """For how long of each interval each vehicle is there: intervals x vehicles."""
         return np.clip(self.until_s - self.begins_s[:, None], 0.0, self.lengths_s[:, None])
+
+    @property
+    def reserve_s(self) -> Floats:
+        """How many of these seconds are its reserve, those at its end counted three times: intervals x vehicles."""
+        begins_s = self.begins_s[:, None]
+        ends_s = np.maximum(np.minimum(self.until_s, begins_s + self.lengths_s[:, None]) - self.ready_s, 0.0)
+        starts_s = np.maximum(begins_s - self.ready_s, 0.0)
+        deep = 1.0 + (starts_s + ends_s) / np.maximum(self.until_s - self.ready_s, 1.0)
+        found: Floats = np.maximum(ends_s - starts_s, 0.0) * deep
+        return found
