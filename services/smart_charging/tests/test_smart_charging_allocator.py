@@ -136,6 +136,13 @@ def test_who_cannot_be_given_nothing_is_served_first_and_not_beyond_a_bound():
     assert "does not take" in reasons(plan)[refused][0]
 
 
+def test_who_cannot_be_given_nothing_keeps_its_least_when_it_has_what_it_needs_and_room_is_left_for_it():
+    plan = allocate(site([node("root", None, 20)], vehicle("A", must_charge=True, energy_wh=0.0), vehicle("B")))
+
+    assert now(plan) == {"A": 6, "B": 14}
+    assert "takes no 0" in reasons(plan)["A"][0]
+
+
 def test_what_flows_anyway_is_taken_off_and_told_where_it_is_too_much():
     nodes = [node("root", None, 40), node("panel", 0, 16)]
     load = Fixed(1, (20.0, 6.0, 0.0), "S9 does not obey")

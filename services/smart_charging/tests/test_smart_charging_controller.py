@@ -372,6 +372,20 @@ def test_a_station_that_takes_no_0_keeps_its_least_current():
     assert depot.known.steered["CS1", 1].limit.newest.limit_a == 6.0
 
 
+def test_stations_that_take_no_0_keep_their_least_currents_where_these_do_not_fit_and_say_so():
+    depot = Depot(phase_a=8.0)
+    depot.change(stations={f"CS{each}": StationKnown(Habits(takes_zero=False), "1.6") for each in (1, 2)})
+    depot.plug_in(1, 2)
+
+    settled(depot)
+    states = sorted(depot.decision.evses, key=lambda each: each.planned_a)
+
+    assert [each.limit_a for each in states] == [6.0, 6.0]
+    assert states[0].planned_a == 0.0
+    assert states[0].unserved_wh > 0
+    assert "does not take 0" in states[0].reasons[0]
+
+
 def test_a_node_measured_above_its_bound_for_longer_than_an_interval_is_an_alert_until_it_is_over():
     depot = Depot(1, phase_a=32.0)
     depot.plug_in(1)

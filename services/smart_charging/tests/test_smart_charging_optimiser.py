@@ -84,6 +84,17 @@ def test_a_reserve_is_used_where_there_is_not_enough_without_it_and_from_its_beg
     assert optimise(about, 30.0).allocations[0].limits_a == (16, 16, 12, 0)
 
 
+def test_who_cannot_be_given_nothing_keeps_its_least_while_it_waits_for_what_is_cheap():
+    waiting = vehicle("A", 4, 7_500.0, must_charge=True)
+    about = site([node("root", None, 32)], [waiting, vehicle("B", 4, 3_000.0)], [0.4, 0.4, 0.1, 0.1])
+    patient, other = optimise(about, 30.0).allocations
+
+    assert patient.limits_a[:2] == (6, 6)
+    assert min(patient.limits_a) >= 6
+    assert lacking_kwh(optimise(about, 30.0)) == 0
+    assert other.limits_a[:2] == (0, 0)
+
+
 def test_what_is_promised_is_given_whatever_it_costs():
     about = site([node("root", None, 32)], [vehicle("A", 2, 5_000.0)], [0.4, 0.9, 0.1, 0.1])
 

@@ -1,5 +1,6 @@
 """What every plan of a site keeps to, whoever made it: on small sites of all shapes."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -213,7 +214,7 @@ def test_nobody_is_below_its_wish_who_could_have_its_next_step(about):
 
     for place, demand in enumerate(about.demands):
         if demand.energy_wh == 0 or demand.max_a < demand.min_a:
-            assert now[place] == 0
+            assert now[place] in ({0, demand.min_a} if demand.must_charge else {0})
             continue
         more = (demand.step_a or 0.01) if now[place] else demand.min_a
         if takes(demand, now[place] + more):
@@ -248,6 +249,64 @@ def test_what_is_released_and_what_others_may_still_draw_fit_together(about, dat
         if told[demand.key] > max(counted[demand.key]):
             rises.add(rises.planned, demand.node, raised, demand.voltage_v)
     assert not list(rises.broken(0))
+
+
+@st.composite
+def apart(draw):
+    """A site that bounds how far its phases may be apart, with vehicles on one or two of them."""
+    root = PlanNode("root", None, (Bound("root", (draw(st.sampled_from([16.0, 24.0, 40.0])),) * 3),), unbalance_a=8.0)
+    some = st.sampled_from([(0,), (0,), (1,), (2,), (0, 1), (1, 2)])
+    more = {"energy_wh": st.sampled_from([0.0, 3_000.0, 3_000.0]), "present_a": st.sampled_from([0.0, 16.0])}
+    count = draw(st.integers(2, 6))
+    found = [
+        vehicle(f"S{number}", 0, draw(some), **{name: draw(of) for name, of in more.items()}) for number in range(count)
+    ]
+    return problem([root], found, intervals=1)
+
+
+@given(apart(), st.data())
+@quick
+def test_a_raise_takes_no_phases_further_apart_than_their_node_allows(about, data):
+    some = st.sampled_from([0.0, 0.0, 6.0, 16.0])
+    counted = {demand.key: on_phases(demand, data.draw(some)) for demand in about.demands}
+    told = release(about, allocate(about), counted)
+
+    def ahead(place, one, other, amperes):
+        """What loads one phase and not the other at a node and below."""
+        return sum(
+            amperes[each.key]
+            for each in about.demands
+            if place in above(about, each.node) and one in each.phases and other not in each.phases
+        )
+
+    most = {key: max(told[key], *counted[key]) for key in told}
+    raised = {key: told[key] - max(counted[key]) for key in told if told[key] > max(counted[key])}
+    for place, node in enumerate(about.nodes):
+        loads = [load.phase_a for load in about.fixed if place in above(about, load.node)]
+        for one, other in itertools.permutations(ALL, 2):
+            if node.unbalance_a is None or not ahead(place, one, other, dict.fromkeys(told, 0.0) | raised):
+                continue
+            left = node.unbalance_a - sum(load[one] - load[other] for load in loads)
+            assert ahead(place, one, other, most) - ahead(place, other, one, told) <= max(left, 0.0) + 1e-3
+
+
+def above(about, node):
+    places = [node]
+    while (parent := about.nodes[places[-1]].parent) is not None:
+        places.append(parent)
+    return places
+
+
+def test_phases_that_are_told_at_once_count_together_and_none_goes_ahead_of_one_that_has_to_wait():
+    apart = PlanNode("root", None, (Bound("root: 16 A", (16.0, 16.0, 16.0)),), unbalance_a=4.0)
+    one, two, three = (vehicle(name, 0, (phase,)) for phase, name in enumerate("ABC"))
+    leaving = vehicle("D", 0, (1,), energy_wh=0.0)
+    about = problem([apart], [one, two, three, leaving], intervals=1)
+    nothing = {each.key: (0.0, 0.0, 0.0) for each in about.demands}
+    plan = allocate(about)
+
+    assert list(release(about, plan, nothing).values()) == [16.0, 16.0, 16.0, 0.0]
+    assert not any(release(about, plan, nothing | {leaving.key: (0.0, 16.0, 0.0)}).values())
 
 
 @given(problems())

@@ -69,6 +69,7 @@ class _Sharing:
         self._stays = stays
         self._left_wh = stays.energy_wh
         self._passed_s = 0.0
+        self._must = np.array([d.must_charge for d in tree.demands], dtype=bool) & (tree.maximum > 0)
         self._turns = Turns(tree)
         self._balance = Balance(tree, problem.fixed)
         self._waiting = Waiting(
@@ -112,7 +113,10 @@ class _Sharing:
         most = tree.stepped_up(left_wh / (tree.wh_per_ampere_s * np.maximum(stays_s, TOLERANCE)))
         if not self._passed_s:
             most[0] = tree.maximum
-        return _Free(stays_s, left_wh, np.where(wants, most, 0.0))
+        most = np.where(wants, most, 0.0)
+        return _Free(
+            stays_s, left_wh, np.where((stays_s > TOLERANCE) & self._must, np.maximum(most, tree.minimum), most)
+        )
 
     def _first_short(self, free: _Free, enough: Floats) -> int:
         """Return the first piece in which not all can have their most."""

@@ -10,7 +10,7 @@ import numpy as np
 from chargebus_smart_charging.planning.domain.problem import PHASES, Fixed
 from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, Floats, Tree, fixed_loads
 
-_FIRST_PAIR: Final = PHASES + 1
+FIRST_PAIR: Final = PHASES + 1
 _OPPOSITE: Final = [PAIRS.index((other, one)) for one, other in PAIRS]
 _ATTEMPTS: Final = 16
 
@@ -24,7 +24,7 @@ class Balance:
 
     def __init__(self, tree: Tree, fixed: Sequence[Fixed]) -> None:
         self.tree = tree
-        self.bounded = tree.rows > _FIRST_PAIR
+        self.bounded = tree.rows > FIRST_PAIR
         self._fixed = fixed
 
     @cached_property
@@ -48,12 +48,12 @@ class Balance:
             return given
         capacity = capacity.copy()
         for attempt in range(_ATTEMPTS):
-            loads = self.tree.loads(given)[_FIRST_PAIR:]
+            loads = self.tree.loads(given)[FIRST_PAIR:]
             allowed = loads[_OPPOSITE] + self.slack
             too_far = loads > allowed + TOLERANCE * 10
             if not too_far.any():
                 break
-            pairs = capacity[_FIRST_PAIR:]
+            pairs = capacity[FIRST_PAIR:]
             if attempt < _ATTEMPTS - 1:
                 pairs[too_far] = np.minimum(pairs, allowed)[too_far]
             else:
@@ -61,10 +61,15 @@ class Balance:
             given = share(capacity)
         return given
 
+    def allowed(self, amperes: Floats) -> Floats:
+        """Return how much may load one phase and not another beside what vehicles have: pairs x nodes."""
+        found: Floats = self.tree.loads(amperes)[FIRST_PAIR:][_OPPOSITE] + self.slack
+        return found
+
     def held(self, amperes: Floats) -> "Held":
         """Return what is held on each side of each pair of phases by what is given."""
         slack = self.slack.tolist() if self.bounded else []
-        return Held(self.tree.loads(amperes)[_FIRST_PAIR:].tolist(), slack)
+        return Held(self.tree.loads(amperes)[FIRST_PAIR:].tolist(), slack)
 
 
 class Held:
@@ -91,4 +96,4 @@ class Held:
 
 
 def _pairs(loads: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
-    return [(row - _FIRST_PAIR, node, load) for row, node, load in loads if row >= _FIRST_PAIR]
+    return [(row - FIRST_PAIR, node, load) for row, node, load in loads if row >= FIRST_PAIR]

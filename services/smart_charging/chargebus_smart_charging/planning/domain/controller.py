@@ -134,7 +134,7 @@ def _told(found: Found, released: Mapping[EvseKey, float], problem: Problem, ove
     if found.session is None:
         return None
     if found.demand is not None:
-        return released[found.key]
+        return max(released[found.key], found.demand.min_a if found.demand.must_charge else 0.0)
     if found.barred:
         return 0.0
     newest = found.steered.limit.newest

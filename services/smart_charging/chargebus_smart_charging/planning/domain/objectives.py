@@ -20,7 +20,7 @@ class Weights(msgspec.Struct, frozen=True):
         promised: a kilowatt hour that is promised and lacks.
         wished: one that lacks a vehicle to which nothing is promised.
         unfair: by what share the last kilowatt hour that a vehicle lacks is worse than the first, so that all share.
-        reserve: one that a vehicle has in its reserve, three times at its end: more than what is saved by putting it off.
+        reserve: one that a vehicle has in its reserve, three times at its end: more than what is saved.
         cost: the whole span of costs, for a kilowatt hour.
         peak: a kilovolt-ampere more than what has been drawn at most.
         late: a kilowatt hour at the end of the horizon rather than at its start.

@@ -14,6 +14,7 @@ import numpy as np
 
 from chargebus_smart_charging.planning.domain.allocator import shared
 from chargebus_smart_charging.planning.domain.arrays import Arrays
+from chargebus_smart_charging.planning.domain.lasting import base_a, on_top
 from chargebus_smart_charging.planning.domain.objectives import KILO, burden, needs_kwh
 from chargebus_smart_charging.planning.domain.plans import planned
 from chargebus_smart_charging.planning.domain.problem import Plan, Problem
@@ -53,7 +54,9 @@ def optimise(problem: Problem, within_s: float) -> Plan:
     tree, stays = arrays.tree, arrays.stays
     best = shared(problem, tree, stays)
     if not _nothing_better(arrays, best):
-        better = (_whole(arrays, each) for each in _better(arrays, best, ends))
+        base = base_a(tree, stays, best)
+        rest = Arrays.of(on_top(problem, tree, base)) if base.any() else arrays
+        better = (_whole(rest, each) + base for each in _better(rest, np.maximum(best - base, 0.0), ends))
         best = min((best, *better), key=lambda amperes: burden(tree, stays, problem, amperes))
     if time.perf_counter() > ends:
         raise SolverError(f"not ready within {within_s:g} s")
@@ -85,7 +88,12 @@ def _where_it_charges(arrays: Arrays, made: Program, found: Floats, ends: float)
 
 
 def _nothing_better(arrays: Arrays, amperes: Floats) -> bool:
-    """Whether all have what they need, and it does not matter when they get it."""
+    """Whether all have what they need, and it does not matter when they get it.
+
+    Where phases are bounded together, and somebody takes no 0, nothing better than the allocator's plan is looked for.
+    """
+    if arrays.balance.bounded and any(demand.must_charge for demand in arrays.tree.demands):
+        return True
     kwh = (amperes * arrays.stays.seconds).sum(axis=0) * arrays.tree.wh_per_ampere_s / KILO
     served = bool((kwh >= needs_kwh(arrays.tree, arrays.stays) - _WORTH_IT).all())
     return served and arrays.problem.peak_va is None and not arrays.blocks.cost.any()

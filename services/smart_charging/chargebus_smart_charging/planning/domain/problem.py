@@ -34,11 +34,15 @@ Method: TypeAlias = Literal["optimiser", "allocator"]
 
 
 class Fixed(msgspec.Struct, frozen=True):
-    """What flows whatever is planned, all the time: an EVSE that cannot be steered, counted at its most."""
+    """What flows whatever is planned: an EVSE that cannot be steered, counted at its most.
+
+    It does in the intervals before `last`; None: all the time.
+    """
 
     node: int
     phase_a: PerPhase
     reason: str = ""
+    last: int | None = None
 
 
 class Demand(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, VA, 
 
 _PHASE_NAMES = ("L1", "L2", "L3")
 _ROUNDING_A = 1e-3
+_KEEPS = "has what it needs, and keeps its least current, as its station takes no 0"
 _FIRST_PAIR = VA + 1
 
 
@@ -49,8 +50,8 @@ class Reasons:
         demand = self._tree.demands[vehicle]
         now = float(self._now[vehicle])
         most = float(self._tree.maximum[vehicle])
-        if demand.energy_wh is not None and demand.energy_wh <= 0:
-            return ("has what it needs",)
+        if demand.energy_wh is not None and demand.energy_wh <= 0 and (now > 0 or not demand.must_charge):
+            return (_KEEPS if now > 0 else "has what it needs",)
         if most <= 0:
             return (f"{_most(demand)} is less than the {demand.min_a:g} A that it takes at least",)
         if now >= most - _ROUNDING_A:
@@ -70,7 +71,7 @@ class Reasons:
         if now > 0:
             return (bound,)
         if demand.must_charge:
-            return (f"is to have 0, which its station does not take: its {demand.min_a:g} A do not fit", bound)
+            return (f"keeps {demand.min_a:g} A though they do not fit, as its station does not take 0", bound)
         return (f"waits for its turn: its {demand.min_a:g} A do not fit beside those of others", bound)
 
     def _tightest(self, vehicle: int) -> tuple[int, int]:

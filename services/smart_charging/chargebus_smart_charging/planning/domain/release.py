@@ -1,14 +1,20 @@
 """What of a plan may be told now, so that power is never promised twice."""
 
 from collections.abc import Mapping
+from typing import Final
 
+import msgspec
 import numpy as np
 
+from chargebus_smart_charging.planning.domain.balance import FIRST_PAIR, Balance
 from chargebus_smart_charging.planning.domain.filling import Rise, fill
 from chargebus_smart_charging.planning.domain.plans import DECIMALS
 from chargebus_smart_charging.planning.domain.problem import PHASES, Plan, Problem, on_phases
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, VA, Floats, Mask, Tree, near
+from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Mask, Tree, near
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
+
+_ATTEMPTS: Final = 16
+_NEAR_A: Final = 1e-6
 
 
 def release(
@@ -18,8 +24,9 @@ def release(
 
     Reductions are told at once, but what they free is not free before it is seen: a raise is told only as far as what
     all others are counted at leaves room on every phase of every node. Who cannot be raised yet keeps what it is
-    counted at, or 0 if that is below its least. How far phases are apart is for the plan alone: on the way to it, one
-    phase has to be first.
+    counted at, or 0 if that is below its least. Nor does a raise take phases further apart than a node allows: of
+    what is ahead counts the most that it may draw, of what is behind what it is told; what is told at once counts
+    together, as one phase has to be first.
 
     Args:
         problem: with bounds and fixed loads as they are known now; they may have changed since the plan was made.
@@ -39,11 +46,18 @@ def release(
     draws_at_most = draws.max(axis=1, initial=0.0)
     told = tree.stepped(np.minimum(wanted, draws_at_most))
     rises = _Rises(tree, tree.capacities[0], draws)
-    least = np.maximum(tree.minimum, draws_at_most)
-    admitted = rises.admitted(least, wanted > draws_at_most + TOLERANCE)
-    raised = rises.raised(least, wanted, admitted)
-    limits_a = np.round(np.where(admitted, raised, told), DECIMALS).tolist()
+    wants = _Wanted(np.maximum(tree.minimum, draws_at_most), wanted, wanted > draws_at_most + TOLERANCE, told)
+    limits_a = np.round(rises.balanced(wants, Balance(tree, problem.fixed)), DECIMALS).tolist()
     return {demand.key: limit_a for demand, limit_a in zip(tree.demands, limits_a, strict=True)}
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What vehicles are wanted to have that are to be raised, from their least on; `told` is what all may have now."""
+
+    least: Floats
+    most: Floats
+    rises: Mask
+    told: Floats
 
 
 class _Rises:
@@ -51,24 +65,54 @@ class _Rises:
 
     def __init__(self, tree: Tree, capacity: Floats, draws: Floats) -> None:
         self._tree = tree
-        self._draws = draws
-        self._voltage = np.array([demand.voltage_v for demand in tree.demands])
-        self._room = capacity[: PHASES + 1] - self._drawn(np.ones(tree.size, dtype=bool))
+        self._capacity = capacity
+        self._most = draws.max(axis=1, initial=0.0)
+        self._rows = np.vstack(
+            (
+                draws.T,
+                draws.sum(axis=1) * np.array([demand.voltage_v for demand in tree.demands]),
+                tree.loads_of[FIRST_PAIR:] * self._most,
+            )
+        )
 
-    def admitted(self, least: Floats, wants: Mask) -> Mask:
+    def balanced(self, wanted: _Wanted, balance: Balance) -> Floats:
+        """Return what all may be told: who is raised as far as that leaves phases near enough, others what they may."""
+        pairs = np.full((self._tree.rows - FIRST_PAIR, len(self._tree.nodes)), np.inf)
+        for attempt in range(_ATTEMPTS):
+            room = np.vstack((self._capacity[:FIRST_PAIR], pairs)) - self._drawn(np.ones(self._tree.size, dtype=bool))
+            admitted = self._admitted(room, wanted)
+            limits_a = np.where(admitted, self._raised(room, wanted, admitted), wanted.told)
+            if not balance.bounded:
+                break
+            allowed = balance.allowed(limits_a)
+            too_far = self._too_far(limits_a, allowed)
+            if not too_far.any():
+                break
+            pairs = np.where(too_far, np.minimum(pairs, allowed), pairs)
+            if attempt >= _ATTEMPTS - 2:
+                pairs[:, too_far.any(axis=0)] = -np.inf
+        return limits_a
+
+    def _too_far(self, limits_a: Floats, allowed: Floats) -> Mask:
+        """Return which pairs of phases of which nodes are further apart than is allowed, by what is raised."""
+        most = self._tree.loads(np.maximum(limits_a, self._most))[FIRST_PAIR:]
+        raised = self._tree.loads(np.maximum(limits_a - self._most, 0.0))[FIRST_PAIR:]
+        found: Mask = (raised > TOLERANCE) & (most > allowed + _NEAR_A)
+        return found
+
+    def _admitted(self, room_of: Floats, wanted: _Wanted) -> Mask:
         """Return who can be given its least beside all others: who has nothing first, the longest wait first."""
         tree = self._tree
         admitted = np.zeros(tree.size, dtype=bool)
-        room: list[list[float]] = (self._room + near(self._room)).tolist()
-        drawn = np.column_stack((self._draws, self._draws.sum(axis=1) * self._voltage))
+        room: list[list[float]] = (room_of + near(room_of)).tolist()
+        drawn = self._rows.T
         waiting = np.array([demand.paused_s for demand in tree.demands]) * tree.weight
-        for vehicle in np.lexsort((-waiting, self._draws.max(axis=1, initial=0.0))).tolist():
-            if not wants[vehicle]:
+        for vehicle in np.lexsort((-waiting, self._most)).tolist():
+            if not wanted.rises[vehicle]:
                 continue
             more = [
-                (row, node, load * least[vehicle] - drawn[vehicle, row])
+                (row, node, load * wanted.least[vehicle] - drawn[vehicle, row])
                 for row, node, load in tree.rows_of(vehicle)
-                if row <= VA
             ]
             if all(room[row][node] >= amount for row, node, amount in more):
                 admitted[vehicle] = True
@@ -76,19 +120,16 @@ class _Rises:
                     room[row][node] -= amount
         return admitted
 
-    def raised(self, least: Floats, wanted: Floats, admitted: Mask) -> Floats:
+    def _raised(self, room: Floats, wanted: _Wanted, admitted: Mask) -> Floats:
         """Return how far they are raised: all by the same level, until a row above them is full."""
         tree = self._tree
-        room = np.full((tree.rows, len(tree.nodes)), np.inf)
-        room[: PHASES + 1] = self._room + self._drawn(admitted)
-        low = np.where(admitted, least, 0.0)
-        high = np.where(admitted, wanted, 0.0)
-        return tree.stepped(fill(tree, room, Rise(low, high, tree.weight, np.zeros(tree.size))))
+        low = np.where(admitted, wanted.least, 0.0)
+        high = np.where(admitted, wanted.most, 0.0)
+        full = room + self._drawn(admitted)
+        return tree.stepped(fill(tree, full, Rise(low, high, tree.weight, np.zeros(tree.size))))
 
     def _drawn(self, which: Mask) -> Floats:
-        """Return what some draw, on L1, L2, L3 and in volt-amperes: 4 x nodes."""
-        draws = np.where(which[:, None], self._draws, 0.0)
-        rows = np.vstack((draws.T, draws.sum(axis=1) * self._voltage))
-        sums = np.zeros((PHASES + 1, self._tree.size + 1))
-        np.cumsum(rows, axis=1, out=sums[:, 1:])
+        """Return what some draw, on each row: rows x nodes."""
+        sums = np.zeros((self._tree.rows, self._tree.size + 1))
+        np.cumsum(np.where(which, self._rows, 0.0), axis=1, out=sums[:, 1:])
         return sums[:, self._tree.end] - sums[:, self._tree.start]

@@ -134,7 +134,10 @@ class Tree:
                     np.minimum(part[:, :PHASES], bound.phase_a, out=part[:, :PHASES])
                 if bound.total_va is not None:
                     np.minimum(part[:, VA], bound.total_va, out=part[:, VA])
-        found[:, :_TOTALS] -= fixed_loads(self, self.problem.fixed)
+        found[:, :_TOTALS] -= fixed_loads(self, [load for load in self.problem.fixed if load.last is None])
+        for load in self.problem.fixed:
+            if load.last is not None:
+                found[: load.last, :_TOTALS] -= fixed_loads(self, [load])
         return found
 
     def loads(self, amperes: Floats) -> Floats:
