@@ -7,6 +7,7 @@ import asyncpg
 from chargebus_events.record import Received, Record
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec, keep_state
+from chargebus_runtime.gathering import no_patience
 
 
 class Part(Protocol):
@@ -28,6 +29,11 @@ class Part(Protocol):
 
     def refuse(self, record: Received, reason: str) -> Sequence[Record]:
         """Return what is sent for a record that is parked."""
+        ...
+
+    @property
+    def patient(self) -> bool:
+        """Whether any of its records may wait for others; if none may, none is asked for."""
         ...
 
     def may_wait_s(self, record: Received) -> float:
@@ -62,7 +68,7 @@ def consumer(
         assembled.refuse,
         on_new_cluster,
         gather_s,
-        assembled.may_wait_s,
+        assembled.may_wait_s if any(part.patient for part in parts) else no_patience,
         rests,
         frozenset(together),
     )

@@ -93,6 +93,8 @@ class Frames:
         self._unread_wait_s = unread_wait_s
         self._metrics = Metrics(service)
         self._treat = lru_cache(maxsize=_ACTIONS_KEPT)(_treatment(routes))
+        self._treat_listened = lru_cache(maxsize=_ACTIONS_KEPT)(_unanswered(self._treat))
+        self.patient = unread_wait_s > 0 or any(isinstance(row, Row) and row.wait_s > 0 for row in routes.values())
         _check(self._own, routes, self._blocks)
 
     async def apply(self, batch: Batch, records: Sequence[Received]) -> None:
@@ -128,8 +130,8 @@ class Frames:
 
     def _treatment_of(self, record: Received) -> _Treatment:
         headers = record.headers
-        row, waited_for = self._treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b""))
-        return _Treatment(row, waited_for and record.topic == self._own)
+        treat = self._treat if record.topic == self._own else self._treat_listened
+        return treat(headers.get("ocpp_version", b""), headers.get("ocpp_action", b""))
 
     async def _read(self, batch: Batch, record: Received) -> Call[Any] | None:
         """Read a frame; one that no block decides is dealt with here."""
@@ -225,6 +227,15 @@ def _treatment(routes: Routes) -> Callable[[bytes, bytes], _Treatment]:
         name = version.decode("utf-8", "replace"), action.decode("utf-8", "replace")
         listed = lookup(*name)
         return _Treatment(routes.get(name), listed is not None and listed.answered_by == "service")
+
+    return treatment
+
+
+def _unanswered(treat: Callable[[bytes, bytes], _Treatment]) -> Callable[[bytes, bytes], _Treatment]:
+    """Return what is done with frames of other services: they wait for those."""
+
+    def treatment(version: bytes, action: bytes) -> _Treatment:
+        return treat(version, action)._replace(waited_for=False)
 
     return treatment
 

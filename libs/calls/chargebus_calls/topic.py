@@ -39,6 +39,11 @@ class Topic:
         """Apply the records of a batch."""
         await self.handle(batch, records)
 
+    @property
+    def patient(self) -> bool:
+        """Whether its records may wait for others."""
+        return self.wait_s > 0
+
     def may_wait_s(self, _record: Received) -> float:
         """Return how long a record may wait for others, in seconds."""
         return self.wait_s

@@ -15,6 +15,7 @@ from chargebus_ocppj.errors import SecurityRpcError
 from chargebus_ocppj.payloads import Payload, reader
 from chargebus_runtime import parking
 from chargebus_runtime.batch import Batch
+from chargebus_runtime.gathering import no_patience
 from chargebus_runtime.telemetry import Trace
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -291,6 +292,22 @@ async def test_how_long_a_frame_may_wait_stands_in_its_row():
     assert bed.frames.may_wait_s(bed.received("Authorize", {})) == 0.5
     assert bed.frames.may_wait_s(bed.received("StopTransaction", {})) == 0.0
     assert bed.frames.may_wait_s(bed.received("Heartbeat", {})) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("routes", "wait_s", "asked"),
+    [({("1.6", "Heartbeat"): Row(_read, Listening)}, 0.0, False), (ROUTES, 0.0, True), ({}, 0.25, True)],
+)
+def test_records_are_asked_how_long_they_may_wait_only_where_some_may(routes, wait_s, asked):
+    frames = Frames("metering", routes, [Listening(), Deciding()], lambda: NOW, unread_wait_s=wait_s)
+    topic = Topic(STATION_EVENTS, hear_nothing, lambda record, reason: ())
+    assert (consumer(frames, topic).patience is not no_patience) is asked
+    patient = Topic(PRESENCE, hear_nothing, lambda record, reason: (), wait_s=0.5)
+    assert consumer(frames, topic, patient).patience is not no_patience
+
+
+async def hear_nothing(_batch: Batch, _records: Any) -> None:
+    pass
 
 
 async def test_all_frames_of_a_batch_are_heard_after_the_blocks():

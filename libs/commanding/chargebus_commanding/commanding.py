@@ -64,6 +64,7 @@ class Commanding:
         self._overdue = DueWork(database, _SWEEP_AT_ONCE, self._take_overdue, self._give_up)
         self.topics = (outcomes_topic(service),)
         self.rests: Mapping[str, float] = {}
+        self.patient = False
 
     @property
     def tasks(self) -> Sequence[Hook]:

@@ -43,6 +43,8 @@ class Gathering:
             self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
 
     def _least_patience(self, records: Sequence[Received]) -> float:
+        if self._patience is no_patience:
+            return 0.0
         try:
             return min(map(self._patience, records))
         except Exception:

@@ -1,5 +1,6 @@
 """What we take from inside asyncpg is there in the release that is installed, and does what it is there for."""
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -7,7 +8,7 @@ import asyncpg
 import pytest
 from asyncpg.protocol import protocol
 from chargebus_runtime import database
-from chargebus_runtime.asyncpg_private import CONTAINERS
+from chargebus_runtime.asyncpg_private import ARRAYS, CONTAINERS
 
 
 @pytest.fixture
@@ -19,13 +20,27 @@ async def connection(postgres):
 
 def test_the_names_that_are_replaced_are_there():
     assert database.look_at_elements_cheaply
-    assert protocol.IterableABC is protocol.SizedABC is CONTAINERS
+    assert protocol.IterableABC is protocol.SizedABC is ARRAYS
     assert protocol.MappingABC is dict
-    assert all(issubclass(container, Iterable) for container in CONTAINERS)
+    assert asyncpg.Connection._execute.__wrapped__
+    assert all(issubclass(container, Iterable) for container in (*ARRAYS, *CONTAINERS))
+
+
+def test_elements_are_compared_with_few_types_only():
+    assert set(ARRAYS) == {list, tuple}
 
 
 @pytest.mark.parametrize(
-    "values", [["a", "{}", "", None], ("a", "b"), {"a"}, frozenset({"a"}), {"a": 1, "b": 2}.keys(), {1: "a"}.values()]
+    "values",
+    [
+        ["a", "{}", "", None],
+        ("a", "b"),
+        {"a"},
+        frozenset({"a"}),
+        {"a": 1, "b": 2}.keys(),
+        {1: "a"}.values(),
+        deque(["a"]),
+    ],
 )
 async def test_whatever_holds_values_may_be_an_array(connection, values):
     assert await connection.fetchval("SELECT $1::text[]", values) == list(values)

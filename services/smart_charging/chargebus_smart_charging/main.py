@@ -41,8 +41,11 @@ from chargebus_smart_charging.steering.operations import Steering, Viewing
 from chargebus_smart_charging.steering.store.known import told_by
 from chargebus_smart_charging.vehicles import api as vehicles_api
 from chargebus_smart_charging.vehicles.block import Needs
-from chargebus_smart_charging.vehicles.handlers import METERS_WAIT_S, SESSIONS_WAIT_S, hear_meters, hear_sessions
+from chargebus_smart_charging.vehicles.handlers import hear_meters, hear_sessions
 from chargebus_smart_charging.vehicles.operations import DriverNeeds, Forgetting
+
+GATHER_S: Final = 0.2
+"""How long records may wait in Kafka: a plan is made once a second at most, and each fetch and batch has its price."""
 
 INTENTS: Final[Intents] = {**steering_operations.INTENTS}
 
@@ -75,13 +78,14 @@ def build(process: Process) -> Service:
         database=database,
         consumer=consumer(
             Frames(FRAMES, ROUTES, [NotifiedLimits(metrics), Needs(), Reports()], process.clock),
-            Topic(SESSION_EVENTS, hear_sessions, tell_nobody, SESSIONS_WAIT_S),
-            Topic(METER_VALUES, hear_meters, tell_nobody, METERS_WAIT_S),
-            Topic(METER_VALUES, MainMeters(metrics).hear, tell_nobody, METERS_WAIT_S),
+            Topic(SESSION_EVENTS, hear_sessions, tell_nobody),
+            Topic(METER_VALUES, hear_meters, tell_nobody),
+            Topic(METER_VALUES, MainMeters(metrics).hear, tell_nobody),
             Topic(CHARGING_LIMITS, TopicLimits(metrics).hear, tell_nobody),
             Topic(GRID_SERIES, TopicSeries(metrics).hear, tell_nobody, series_handlers.WAIT_S),
             Topic(STATION_EVENTS, hear_stations, tell_nobody, steering_handlers.WAIT_S),
             commanding,
+            gather_s=GATHER_S,
         ),
         views=(process.edges.view,),
         routers={"/v1": routes},

@@ -23,12 +23,7 @@ class _Told(NamedTuple):
 
 
 _ROWS: Final = Rows(MeterReading, sources={"reading": Reading, "message": MeterReadings})
-_STAGED: Final = "staged_reading"
-_STAGE: Final = f"CREATE TEMP TABLE IF NOT EXISTS {_STAGED} (LIKE meter_reading) ON COMMIT DELETE ROWS"
-_INSERT_STAGED: Final = f"""
-INSERT INTO meter_reading ({", ".join(_ROWS.names)}) SELECT {", ".join(_ROWS.names)} FROM {_STAGED}
-ON CONFLICT (reading_id) DO NOTHING RETURNING reading_id
-"""  # noqa: S608 (names from above)
+_INSERT: Final = f"{_ROWS.insert_new()} RETURNING reading_id"
 
 
 async def insert(connection: asyncpg.Connection, messages: Sequence[MeterReadings]) -> list[MeterReadings]:
@@ -42,9 +37,7 @@ async def insert(connection: asyncpg.Connection, messages: Sequence[MeterReading
             told.setdefault(reading.reading_id, _Told(message, reading))
     if not told:
         return list(messages)
-    await connection.execute(_STAGE)
-    await connection.copy_records_to_table(_STAGED, columns=_ROWS.names, records=_ROWS.tuples(told.values()))
-    stored = await connection.fetch(_INSERT_STAGED)
+    stored = await connection.fetch(_INSERT, *_ROWS.arguments(told.values()))
     if len(stored) == sum(len(message.readings) for message in messages):
         return list(messages)
     return _only(messages, {str(row["reading_id"]) for row in stored})

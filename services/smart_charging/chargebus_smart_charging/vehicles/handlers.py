@@ -16,8 +16,6 @@ from chargebus_smart_charging.vehicles.domain.samples import Reading, Sample, sa
 from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
 from chargebus_smart_charging.vehicles.store import vehicles
 
-SESSIONS_WAIT_S: Final = 0.2
-METERS_WAIT_S: Final = 0.5
 SOON: Final = timedelta(seconds=1)
 """How long a change may wait for others that come with it: a site is planned once for all of them."""
 
