@@ -39,7 +39,7 @@ _FAST: Pace = (600.0, timedelta(hours=3))
 _SOON: Pace = (60.0, timedelta(minutes=5))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
     async with running_system({}, services()) as system, system.api() as api:
         await api.add_token(DRIVER)

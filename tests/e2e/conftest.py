@@ -9,7 +9,7 @@ from chargebus_testkit.running import running_system
 from chargebus_testkit.system import System, services
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
     async with running_system({"EDGE_MAX_FRAME_BYTES": "65536"}, services()) as system:
         yield system

@@ -28,7 +28,7 @@ QUICKLY = {
 Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
     async with running_system(QUICKLY) as system:
         yield system

@@ -25,7 +25,7 @@ Sessions = Callable[..., Awaitable[list[Json]]]
 Parked = Callable[..., Awaitable[list[Received]]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
     async with running_system({"COMMAND_SECRET_NAMES": '["AcmeLock/"]'}, services()) as system, system.api() as api:
         for driver in DRIVERS:

@@ -26,7 +26,7 @@ from chargebus_runtime.topics import ensure_topics
 from chargebus_testkit import session_servers
 from chargebus_testkit.bed import Bed
 from chargebus_testkit.databases import create_migrated, drop
-from chargebus_testkit.scheduling import GROUP, Scheduling
+from chargebus_testkit.scheduling import GROUP, SERVER, Scheduling, group, longest_first
 from chargebus_testkit.servers import KafkaServer, PostgresServer, execute
 from chargebus_testkit.session_servers import SessionServers, announce, ask
 from chargebus_testkit.system import System
@@ -42,7 +42,6 @@ MakeTopic = Callable[..., Awaitable[str]]
 MakeBed = Callable[[Build], Bed]
 
 REAL_BROKER = "real_broker"
-SERVER: Final = "server"
 ROAD: Final = "road"
 
 _SERVER_FIXTURES: Final = frozenset({"kafka_server", "postgres", "system"})
@@ -110,8 +109,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a server, and what has to stay in one worker; workers begin with what may take long."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=_may_take_s, reverse=True)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if not _SERVER_FIXTURES.isdisjoint(fixtures):
@@ -119,13 +116,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not item.get_closest_marker(GROUP):
             for name in _SHARED.keys() & fixtures:
                 item.add_marker(pytest.mark.xdist_group(_SHARED[name] or item.path.parent.name))
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell who deals out the tests which of them belong together, before xdist tells which there are."""
-    groups = {item.nodeid: mark.args[0] for item in session.items if (mark := item.get_closest_marker(GROUP))}
-    announce(session.config.stash[_OWNER], groups)
+    announce(session.config.stash[_OWNER], {item.nodeid: name for item in session.items if (name := group(item))})
 
 
 @pytest.fixture(scope="session")
@@ -241,11 +239,6 @@ async def make_bed(
     yield make
     for bed in beds:
         await bed.close()
-
-
-def _may_take_s(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return mark.args[0] if mark is not None and mark.args else 0
 
 
 def _encodable(value: object) -> object:

@@ -1,5 +1,7 @@
 """A group stays in one worker, in order; all else goes to whoever is free. A report may hold whatever a test logs."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +9,7 @@ from chargebus_testkit import plugin
 from chargebus_testkit.scheduling import Scheduling
 from xdist.remote import Producer
 
+WHOLE = Path(__file__).parents[3] / "tests"
 GROUPED = [f"tests/whole/test_it.py::test_it[{number}]" for number in range(8)]
 FREE = [f"tests/free/test_it.py::test_it[{number}]" for number in range(8)]
 
@@ -27,7 +30,7 @@ class Worker:
 
 
 def test_a_group_has_one_worker_and_the_rest_is_dealt_out(pytestconfig):
-    workers, ids = [Worker(name) for name in ("first", "second", "third")], [*FREE, *GROUPED]
+    workers, ids = [Worker(name) for name in ("first", "second", "third")], [*GROUPED, *FREE]
     config = SimpleNamespace(
         getvalue=lambda _name: ["popen"] * len(workers), option=SimpleNamespace(loadscopereorder=True)
     )
@@ -54,24 +57,39 @@ def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, 
         add_marker=marks.append,
     )
 
-    plugin.pytest_collection_modifyitems(pytestconfig, [item])
+    plugin.pytest_collection_modifyitems(SimpleNamespace(), [item])
 
     assert [mark.args for mark in marks if getattr(mark, "name", "") == "xdist_group"] == [(group or "e2e",)]
 
 
-def test_workers_begin_with_what_may_take_long():
+def item(name, *marks):
+    found = {mark.name: mark for mark in (each.mark for each in marks)}
+    return SimpleNamespace(nodeid=name, fixturenames=[], get_closest_marker=found.get)
+
+
+def test_workers_begin_with_what_may_take_long_and_leave_a_group_in_its_order():
+    long, middle, grouped = pytest.mark.timeout(300), pytest.mark.timeout(150), pytest.mark.xdist_group("whole")
     items = [
-        SimpleNamespace(name=name, fixturenames=[], get_closest_marker={"timeout": mark}.get)
-        for name, mark in (
-            ("short", None),
-            ("long", pytest.mark.timeout(300).mark),
-            ("middle", pytest.mark.timeout(150).mark),
-        )
+        item("short"),
+        item("server", pytest.mark.server),
+        item("first of a group", grouped, pytest.mark.server),
+        item("long", long),
+        item("second of a group", grouped, long),
+        item("middle", middle),
     ]
 
     plugin.pytest_collection_modifyitems(SimpleNamespace(workerinput={}), items)
 
-    assert [item.name for item in items] == ["long", "middle", "short"]
+    expected = ["first of a group", "second of a group", "long", "middle", "server", "short"]
+    assert [each.nodeid for each in items] == expected
+
+
+@pytest.mark.parametrize("conftest", sorted(WHOLE.glob("*/conftest.py")), ids=lambda conftest: conftest.parent.name)
+def test_the_system_of_a_folder_ends_with_the_folders_last_test(conftest):
+    found = re.search(r"@pytest_asyncio.fixture\((.*)\)\nasync def system\(", conftest.read_text())
+    if found:
+        assert 'scope="package"' in found[1]
+        assert (conftest.parent / "__init__.py").exists()
 
 
 def test_a_workers_report_can_be_sent_whatever_it_holds():
