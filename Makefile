@@ -15,6 +15,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 
+# Where it is set, as in many containers, each of a hundred processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test test-quick check format bench lock contract generate service clean
 
 help: ## list these targets

@@ -15,7 +15,7 @@ from chargebus_testkit.database_line import DatabaseLine
 from chargebus_testkit.samples import sample, sample_frame
 from chargebus_testkit.waiting import eventually
 
-pytestmark = [pytest.mark.real_broker, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real_broker, pytest.mark.timeout(400)]
 
 UNREADABLE = b'{"neither": "JSON", \xff'
 

@@ -2,19 +2,16 @@
 
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from chargebus_embedded import JarsUnavailableError
 from chargebus_ocppj.versions import VERSIONS
 from chargebus_testkit.fleet import Fleet, Plan
+from chargebus_testkit.running import running_system
 from chargebus_testkit.system import System, services
-from chargebus_testkit.untested import Untested
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,19 +22,10 @@ PROGRAM = Path(sys.executable).parent / "schemathesis"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     """Return a system with a station of each version, and sessions."""
-    if os.environ.get("KAFKA") == "mock":
-        pytest.skip(f"{Untested.REASON} a mock Kafka does not serve a whole system")
-    folder = Path(tempfile.mkdtemp(prefix="chargebus-http-"))
-    async with System(folder) as system:
-        try:
-            await system.start(services())
-        except JarsUnavailableError as error:
-            pytest.skip(f"{Untested.REASON} {error}")
-        async with Fleet(system, Plan("http", size=len(VERSIONS))) as fleet:
-            async with fleet.busy():
-                await fleet.progress_everywhere()
-            yield system
-    shutil.rmtree(folder, ignore_errors=True)
+    async with running_system({}, services()) as system, Fleet(system, Plan("http", size=len(VERSIONS))) as fleet:
+        async with fleet.busy():
+            await fleet.progress_everywhere()
+        yield system
 
 
 async def fuzz(system: System, *arguments: str) -> None:
@@ -59,6 +47,6 @@ async def fuzz(system: System, *arguments: str) -> None:
     assert program.returncode == 0, said.decode()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_every_route_answers_as_it_is_declared(system):
     await fuzz(system)

@@ -19,7 +19,7 @@ from chargebus_testkit.system import System
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
     pytest.mark.xdist_group("going on"),
 ]
 

@@ -5,7 +5,7 @@ from chargebus_testkit.fleet import Plan
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("killed"),
 ]
 

@@ -17,7 +17,7 @@ from chargebus_testkit.log import Log
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("going on"),
 ]
 

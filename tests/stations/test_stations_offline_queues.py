@@ -11,7 +11,7 @@ from chargebus_testkit.offline.delivery import deliver
 from chargebus_testkit.offline.reference import objections
 from chargebus_testkit.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
 
 CHARGES = 24
 

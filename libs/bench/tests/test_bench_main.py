@@ -5,7 +5,7 @@ import pytest
 from chargebus_bench.main import main, parse, spine_bed
 from chargebus_bench.results import Report
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(

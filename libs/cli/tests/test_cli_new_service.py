@@ -27,7 +27,7 @@ PLANNED = next(service for service in SERVICES if service.planned and service.fr
 NEW = new_service.declared("far_away")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", ".fleet", "__pycache__", ".pytest_cache", ".hypothesis")
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300), pytest.mark.xdist_group("new service")]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(900), pytest.mark.xdist_group("new service")]
 
 
 @dataclass(frozen=True)

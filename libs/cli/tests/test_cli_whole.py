@@ -79,7 +79,7 @@ def ctrl_c(run: Run) -> int:
     return run.process.wait(timeout=PATIENCE_S)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.real_broker
 def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
     data = tmp_path / "data"
@@ -111,7 +111,7 @@ def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
         assert ctrl_c(second) == 0
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_kill_9_leaves_no_process_behind(tmp_path):
     with running(tmp_path / "data", fleet=0, depot=0) as run:
         family = psutil.Process(run.process.pid).children(recursive=True)
@@ -125,7 +125,7 @@ def test_kill_9_leaves_no_process_behind(tmp_path):
         )
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_its_log_tells_of_a_frame_that_is_refused(tmp_path):
     data = tmp_path / "data"
     with running(data, fleet=0, depot=0) as run:
@@ -146,7 +146,7 @@ def test_its_log_tells_of_a_frame_that_is_refused(tmp_path):
         assert " WARNING chargebus_edge" in line
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.real_broker
 def test_a_server_that_ends_ends_the_system_with_a_line_that_says_so(tmp_path, kafka):
     with running(tmp_path / "data", fleet=0, depot=0) as run:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from chargebus_embedded import JarsUnavailableError
 
+from chargebus_testkit.servers import MORTAL
 from chargebus_testkit.system import System
 from chargebus_testkit.untested import Untested
 
@@ -26,7 +27,7 @@ async def running_system(environment: Mapping[str, str], *groups: Sequence[str])
         pytest.skip(f"{Untested.REASON} a mock Kafka does not serve a whole system, and cannot be killed")
     folder = Path(tempfile.mkdtemp(prefix="chargebus-system-"))
     try:
-        async with System(folder, environment) as system:
+        async with System(folder, environment, MORTAL) as system:
             try:
                 await system.start(*groups)
             except JarsUnavailableError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GROUP: Final = "xdist_group"
 SERVER: Final = "server"
 
-_OF_ITS_TIMEOUT: Final = 1 / 6
+_OF_ITS_TIMEOUT: Final = 1 / 12
 _WITH_A_SERVER_S: Final = 1.0
 _ALONE_S: Final = 0.02
 

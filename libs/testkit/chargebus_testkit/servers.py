@@ -15,6 +15,9 @@ POSTGRES_IMAGE = "postgres:18"
 FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Settings of a PostgreSQL whose data need not outlive a crash: nothing waits for a disk."""
 
+MORTAL: Final = {"fsync": "off", "full_page_writes": "off"}
+"""Settings of a PostgreSQL that may be killed, on a machine that is not: what was committed lies with the machine."""
+
 
 class KafkaServer(Protocol):
     """A running Kafka. `shortcomings` is empty for a real broker, and says what the mock cannot do."""

@@ -37,12 +37,15 @@ class System:
     Args:
         folder: everything lies there; a short path, as the name of a Unix socket goes on from it.
         environment: settings that every service gets beyond those that wire the system.
+        postgres: settings of PostgreSQL.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, postgres: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.kafka = EmbeddedKafka(folder / "kafka")
-        self.postgres = EmbeddedPostgres(folder / "postgres")
+        self.postgres = EmbeddedPostgres(folder / "postgres", postgres or {})
         self._more = dict(environment or {})
         self._processes: dict[str, ServiceProcess] = {}
         self._home: list[ServiceProcess] = []
