@@ -1,7 +1,14 @@
 """Functional block K as the CSMS does it by itself for a station of a site: a default, and a profile of each charge."""
 
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
 import pytest
-from chargebus_testkit.waiting import until
+from chargebus_station.station import Station
+from chargebus_testkit.raw import v201
+from chargebus_testkit.raw.times import written
+from chargebus_testkit.waiting import eventually, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -12,11 +19,11 @@ OUR_IDS = 2_100_000_000
 
 @pytest.fixture
 def site(api):
-    """Describe a site of one station, whose one EVSE may draw 13 A."""
+    """Describe a site of one station, whose one EVSE may draw 13 A; or so much."""
 
-    async def describe(station):
-        station_id = station.config.station_id
-        node = {"node_id": "grid", "capacity": {"phase_a": GRID_A}}
+    async def describe(station, phase_a=GRID_A):
+        station_id = station.config.station_id if isinstance(station, Station) else station.station_id
+        node = {"node_id": "grid", "capacity": {"phase_a": phase_a}}
         evse = {"station_id": station_id, "evse_id": 1, "node_id": "grid", "min_a": 6.0, "max_a": 32.0}
         policy = {"interval_s": 5.0, "grace_s": 5.0, "spacing_s": 0.0, "profile_life_s": 300.0}
         body = {"nodes": [node], "evses": [evse], "policy": policy}
@@ -68,3 +75,120 @@ async def test_TC_K_109_ids_of_profiles_are_none_of_those_of_external_constraint
         assert all(profile.id > 1000 for profile in station.state.profiles.held)
         refused = [each for each in station.history.commands if each.action == "SetChargingProfile"]
         assert all(each.answered["status"] == "Accepted" for each in refused)
+
+
+# With a station whose every word is said here
+
+ACCEPTED = {"status": "Accepted"}
+NOT_YET = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
+REPLIES = {
+    "ClearChargingProfile": ACCEPTED,
+    "GetChargingProfiles": {"status": "NoProfiles"},
+    "GetCompositeSchedule": {"status": "Rejected"},
+    "GetVariables": {
+        "getVariableResult": [
+            {
+                "attributeStatus": "Accepted",
+                "attributeValue": "true",
+                "component": {"name": "SmartChargingCtrlr"},
+                "variable": {"name": "SupportsDynamicProfiles"},
+            }
+        ]
+    },
+    "Reset": ACCEPTED,
+    "SetChargingProfile": ACCEPTED,
+    "UpdateDynamicSchedule": ACCEPTED,
+}
+
+
+def at():
+    return written(datetime.now(UTC))
+
+
+@pytest.fixture
+def charging_raw(raw_station, site, api):
+    """Let a raw station of a site charge: `async with charging_raw(transaction_id) as (station, its profile): …`."""
+
+    @asynccontextmanager
+    async def make(transaction_id, version="2.1"):
+        async with raw_station(version, REPLIES) as station:
+            await site(station)
+            path = f"/v1/stations/{station.station_id}/charging"
+            await eventually(lambda: api.call("GET", path), lambda told: told["said_at"], what="it said what it takes")
+            charges = {"info": {"chargingState": "Charging"}}
+            await station.call("TransactionEvent", v201.started(transaction_id, 0, at(), None, **charges))
+            yield station, await profile_of(station, transaction_id)
+
+    return make
+
+
+async def profile_of(station, transaction_id):
+    """Return the profile of a transaction that the station is given next."""
+    while True:
+        profile = (await station.asked("SetChargingProfile"))["chargingProfile"]
+        if profile.get("transactionId") == transaction_id:
+            return profile
+
+
+async def test_TC_K_121_dynamic_charging_profiles_from_CSMS_pull(charging_raw, site):
+    async with charging_raw("TX-K-121") as (station, profile):
+        assert (profile["chargingProfileKind"], profile["dynUpdateInterval"] >= 60) == ("Dynamic", True)
+        pull = {"chargingProfileId": profile["id"]}
+        answer = await station.call("PullDynamicScheduleUpdate", pull)
+        [schedule] = profile["chargingSchedule"]
+        [period] = schedule["chargingSchedulePeriod"]
+        assert answer == {"status": "Accepted", "scheduleUpdate": {"limit": period["limit"]}}
+
+        await site(station, 9.0)
+        update = await station.asked("UpdateDynamicSchedule")
+        assert update == {"chargingProfileId": profile["id"], "scheduleUpdate": {"limit": 9.0}}
+        answer = await station.call("PullDynamicScheduleUpdate", pull)
+        assert answer == {"status": "Accepted", "scheduleUpdate": {"limit": 9.0}}
+
+        answer = await station.call("PullDynamicScheduleUpdate", {"chargingProfileId": 7})
+        assert answer == {"status": "Rejected", "statusInfo": {"reasonCode": "InvalidProfile"}}
+
+
+async def resumes(station, transaction_id):
+    """Boot as a station does that was interrupted; a while later it resumes its transaction."""
+    station.replies["SetChargingProfile"] = NOT_YET
+    await station.connect()
+    assert (await station.boot())["status"] == "Accepted"
+    await profile_of(station, transaction_id)
+    station.replies["SetChargingProfile"] = ACCEPTED
+    charges = {"triggerReason": "TxResumed", "info": {"chargingState": "Charging"}}
+    await station.call("TransactionEvent", v201.updated(transaction_id, 1, at(), None, **charges))
+    return await profile_of(station, transaction_id)
+
+
+async def test_TC_E_117_set_charging_profile_resuming_transaction_after_interruption(charging_raw):
+    async with charging_raw("TX-E-117") as (station, profile):
+        await station.cut()
+        resumed = await resumes(station, "TX-E-117")
+        assert resumed["id"] == profile["id"]
+
+
+async def test_TC_B_116_reset_ImmediateAndResume_with_ongoing_transaction_and_smart_charging(charging_raw, ask):
+    async with charging_raw("TX-B-116") as (station, profile):
+        asking = asyncio.create_task(ask(station, "Reset", {"type": "ImmediateAndResume"}))
+        assert (await station.asked("Reset"))["type"] == "ImmediateAndResume"
+        assert (await asking)["reply"] == ACCEPTED
+        await station.disconnect()
+        resumed = await resumes(station, "TX-B-116")
+        assert resumed["id"] == profile["id"]
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+async def test_K15_what_a_vehicle_needs_is_answered_and_followed_by_a_profile(charging_raw, version):
+    transaction_id = f"TX-K15-{version}"
+    async with charging_raw(transaction_id, version) as (station, profile):
+        parameters = {"energyAmount": 8000, "evMinCurrent": 6, "evMaxCurrent": 16, "evMaxVoltage": 230}
+        needs = {"requestedEnergyTransfer": "AC_three_phase", "acChargingParameters": parameters}
+        answer = await station.call("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs})
+        assert answer["status"] == "Accepted"
+        told = (
+            await profile_of(station, transaction_id)
+            if version == "2.0.1"
+            else await station.asked("UpdateDynamicSchedule")
+        )
+        assert profile["id"] in (told.get("id"), told.get("chargingProfileId"))

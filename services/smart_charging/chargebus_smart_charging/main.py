@@ -35,7 +35,7 @@ from chargebus_smart_charging.sites.operations import Sites
 from chargebus_smart_charging.steering import api as steering_api
 from chargebus_smart_charging.steering import handlers as steering_handlers
 from chargebus_smart_charging.steering import operations as steering_operations
-from chargebus_smart_charging.steering.block import Reports
+from chargebus_smart_charging.steering.block import Pulls, Reports
 from chargebus_smart_charging.steering.handlers import hear_stations
 from chargebus_smart_charging.steering.operations import Steering, Viewing
 from chargebus_smart_charging.steering.store.known import told_by
@@ -77,7 +77,7 @@ def build(process: Process) -> Service:
         SERVICE,
         database=database,
         consumer=consumer(
-            Frames(FRAMES, ROUTES, [NotifiedLimits(metrics), Needs(), Reports()], process.clock),
+            Frames(FRAMES, ROUTES, [Pulls(), NotifiedLimits(metrics), Needs(), Reports()], process.clock),
             Topic(SESSION_EVENTS, hear_sessions, tell_nobody),
             Topic(METER_VALUES, hear_meters, tell_nobody),
             Topic(METER_VALUES, MainMeters(metrics).hear, tell_nobody),

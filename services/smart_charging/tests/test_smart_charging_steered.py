@@ -383,6 +383,28 @@ def test_the_alert_is_over_once_the_station_takes_what_it_is_told():
 # The ladder
 
 
+def refuses_as_absent(steered: Steered, at: datetime) -> Steered:
+    return all_accepted(step(steered, 12.0, STEERABLE, at), at, "absent")
+
+
+def test_E17_a_station_that_has_booted_and_does_not_know_its_transaction_yet_is_told_again_soon():
+    steered = steering.booted(limited(20.0), after(10), STEERABLE)
+    for seconds in (11, 17, 23, 29):
+        steered = refuses_as_absent(steered, after(seconds))
+
+    assert limits(step(steered, 12.0, STEERABLE, after(33))) == []
+    done = step(steered, 12.0, STEERABLE, after(34))
+    assert (limits(done), done.steered.rung) == ([12.0], "TxProfile")
+
+
+def test_a_station_that_never_knows_its_transaction_is_steered_in_the_next_way():
+    steered = charging()
+    for seconds in (0, 30):
+        steered = refuses_as_absent(steered, after(seconds))
+
+    assert step(steered, 12.0, STEERABLE, after(31)).steered.rung == "TxDefaultProfile"
+
+
 def test_a_way_that_is_refused_twice_gives_way_to_the_next_one_until_the_end():
     steerable = msgspec.structs.replace(with_policy(on_off=True), limit_key="Station-MaxCurrent", id_token="AB12")
     steered, rungs = charging(steerable), []

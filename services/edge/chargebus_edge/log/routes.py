@@ -10,7 +10,7 @@ from chargebus_ocppj.actions import ACTIONS
 from chargebus_ocppj.secrets import STANDARD, TELLS_SETTINGS
 from chargebus_ocppj.versions import Version
 
-DECIDING_SERVICES: Final = frozenset({"device", "session"})
+DECIDING_SERVICES: Final = frozenset({"device", "session", "smart-charging"})
 """The services that answer calls today. What another one would have to decide is refused as not supported."""
 
 BOOT: Final = "BootNotification"

@@ -62,6 +62,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     rung: Rung = "TxProfile"
     limit_a: float = UNLIMITED
     sets: bool = False
+    dynamic: bool = False
     phases: int = len(ALL_PHASES)
     voltage_v: float = USUAL_VOLTAGE_V
     limit_keys: tuple[str, ...] = ()
@@ -106,6 +107,7 @@ class Steering:
             order.rung,
             order.limit_a,
             sets=order.asking in ("limit", "default"),
+            dynamic=order.dynamic,
             phases=len(steerable.evse.phases or ALL_PHASES),
             voltage_v=steerable.evse.voltage_v or USUAL_VOLTAGE_V,
         )
@@ -229,7 +231,7 @@ async def orders_ended(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     for outcome, subject, answer in setting:
         kind = kinds[outcome.station_id]
         tally = tallies.get(kind, learning.Tally())
-        tallies[kind] = learning.answered(tally, subject.rung, subject.limit_a, answer)
+        tallies[kind] = learning.answered(tally, subject.rung, subject.limit_a, answer, dynamic=subject.dynamic)
     await habits.keep(tx.connection, tallies, tx.now)
     await _plan_soon(tx, outcomes)
 

@@ -26,6 +26,7 @@ class ToldOut(BaseModel):
 
     told_at: datetime
     way: str = Field(description="TxProfile, TxDefaultProfile, ChargingStationMaxProfile or configuration key")
+    dynamic: bool = Field(default=False, description="its profile is dynamic: it is updated, or pulled (OCPP 2.1)")
     levels: list[LevelOut]
     ends_at: datetime | None = None
     transaction_id: str = ""
@@ -36,6 +37,7 @@ class ToldOut(BaseModel):
         return cls(
             told_at=order.at,
             way=order.rung,
+            dynamic=order.dynamic,
             levels=LevelOut.all(order.levels),
             ends_at=order.until,
             transaction_id=order.transaction_id,
@@ -72,6 +74,7 @@ class HabitsOut(BaseModel):
     max_profiles: int | None
     obeys_within_s: float | None
     switches_phases: bool | None
+    dynamic: bool | None = Field(description="whether it takes dynamic profiles (OCPP 2.1)")
     update_spacing_s: float | None
 
 

@@ -8,8 +8,9 @@ from chargebus_calls import Routes, Row
 from chargebus_commanding import Form, Outcome
 
 from chargebus_smart_charging.steering import v16, v21, v201
-from chargebus_smart_charging.steering.block import Reports
+from chargebus_smart_charging.steering.block import Pulls, Reports
 from chargebus_smart_charging.steering.domain.held import Asking, Order
+from chargebus_smart_charging.steering.domain.pulls import Pull
 from chargebus_smart_charging.steering.domain.reports import ProfileReport
 from chargebus_smart_charging.steering.domain.said import Said
 from chargebus_smart_charging.steering.domain.steered import Answer, Steerable
@@ -45,6 +46,8 @@ _SET: Final = (
     _Words(_V201, "SetChargingProfile", v201.limit),
     _Words(_V21, "SetChargingProfile", v21.limit),
 )
+_SET_DYNAMIC: Final = (_Words(_V21, "SetChargingProfile", v21.limit),)
+_UPDATE: Final = (_Words(_V21, "UpdateDynamicSchedule", v21.update),)
 _KEY: Final = (_Words(_V16, "ChangeConfiguration", v16.limit_key),)
 
 _WORDS: Final[dict[Asking, tuple[_Words, ...]]] = {
@@ -68,10 +71,17 @@ def forms_of(order: Order, steerable: Steerable) -> tuple[Form, ...]:
     """Return the forms of an order: one for each version that has words for it."""
     if order.asking == "verify":
         return composite_forms(steerable.evse.evse_id, steerable.habits.unit or "A")
-    words = _KEY if order.rung == "configuration key" and order.asking == "limit" else _WORDS[order.asking]
     return tuple(
-        Form.of(each.versions, each.action, each.members(order, steerable)) for each in words if each.is_sayable(order)
+        Form.of(each.versions, each.action, each.members(order, steerable))
+        for each in _words_of(order)
+        if each.is_sayable(order)
     )
+
+
+def _words_of(order: Order) -> tuple[_Words, ...]:
+    if order.dynamic:
+        return _SET_DYNAMIC if order.set_at is None else _UPDATE
+    return _KEY if order.rung == "configuration key" and order.asking == "limit" else _WORDS[order.asking]
 
 
 def composite_forms(evse_id: int, unit: str) -> tuple[Form, ...]:
@@ -86,7 +96,8 @@ def habits_forms(evse_ids: Collection[int], limit_keys: Collection[str] = ()) ->
     """Return the forms that ask a station what it can take."""
     return (
         Form.of(_V16, "GetConfiguration", v16.ask_habits(limit_keys)),
-        Form.of(_V2, "GetVariables", v201.ask_habits(evse_ids)),
+        Form.of(_V201, "GetVariables", v201.ask_habits(evse_ids)),
+        Form.of(_V21, "GetVariables", v21.ask_habits(evse_ids)),
     )
 
 
@@ -106,7 +117,7 @@ def profiles_forms(request_id: int) -> tuple[Form, ...]:
     )
 
 
-_SAID: Final[dict[str, Callable[[Any], Said]]] = {"2.0.1": v201.said, "2.1": v201.said}
+_SAID: Final[dict[str, Callable[[Any], Said]]] = {"2.0.1": v201.said, "2.1": v21.said}
 
 
 def said_by(outcome: Outcome, limit_keys: Collection[str] = ()) -> Said:
@@ -132,6 +143,7 @@ _OF_ERROR: Final[dict[str, Answer]] = {
 _OF_REASON: Final[dict[str, Answer]] = {
     "RateLimitExceeded": "limited",
     "NotEnabled": "unsupported",
+    "TxNotFound": "absent",
     "UnsupportedPurpose": "unsupported",
     "UnsupportedRequest": "unsupported",
 }
@@ -154,9 +166,11 @@ def answer_of(outcome: Outcome) -> Answer:
     return "unknown" if outcome.broken else answer
 
 
+_PULL: Final[Row[Pull, float | None]] = Row(v21.pull, Pulls, v21.pull_answer)
 _REPORTED: Final[Row[ProfileReport, None]] = Row(v201.reported_profiles, Reports)
 
 ROUTES: Final[Routes] = {
     ("2.0.1", "ReportChargingProfiles"): _REPORTED,
+    ("2.1", "PullDynamicScheduleUpdate"): _PULL,
     ("2.1", "ReportChargingProfiles"): _REPORTED,
 }

@@ -167,12 +167,12 @@ def reported_profiles(frame: Frame) -> ProfileReport:
     return ProfileReport(frame.station_id, told.request_id, tuple(profiles), is_last=not told.tbc)
 
 
-def ask_habits(evse_ids: Iterable[int]) -> Members:
+def ask_habits(evse_ids: Iterable[int], more: Iterable[Variable] = ()) -> Members:
     """Return GetVariables of what says what a station can take, and how it and its EVSEs are built.
 
     Spec: OCPP 2.0.1 Part 2, appendix 3 (SmartChargingCtrlr, EVSE, Connector)
     """
-    return get_variables([*_OF_STATION, *_of_evses(evse_ids)])
+    return get_variables([*_OF_STATION, *more, *_of_evses(evse_ids)])
 
 
 def get_variables(variables: Iterable[Variable]) -> Members:
@@ -204,14 +204,18 @@ def said(answer: Mapping[str, Any]) -> Said:
 
     Spec: OCPP 2.0.1 B06.FR.01, Part 2, appendix 3
     """
-    values = dict(_values(answer.get("getVariableResult")))
+    return said_by(dict(values_of(answer.get("getVariableResult"))))
+
+
+def said_by(values: Mapping[Variable, str]) -> Said:
+    """Return what a station says of itself by the values of its variables."""
     measurands = values.get(MEASURANDS)
     return Said(
         unit=values.get(UNIT, ""),
         max_periods=_whole(values.get(MAX_PERIODS)),
         max_stack_level=_whole(values.get(MAX_STACK_LEVEL)),
         max_profiles=_whole(values.get(MAX_PROFILES)),
-        switches_phases=_truth(values.get(SWITCHES_PHASES)),
+        switches_phases=truth(values.get(SWITCHES_PHASES)),
         measurands=None
         if measurands is None
         else tuple(filter(None, (each.strip() for each in measurands.split(",")))),
@@ -244,7 +248,8 @@ def _told(values: Mapping[Variable, str]) -> dict[int, Told]:
     return told
 
 
-def _values(results: object) -> Iterable[tuple[Variable, str]]:
+def values_of(results: object) -> Iterable[tuple[Variable, str]]:
+    """Yield the variables in a list of results of GetVariables that have values."""
     for result in results if isinstance(results, list) else ():
         if not isinstance(result, dict) or result.get("attributeStatus") != "Accepted":
             continue
@@ -284,5 +289,6 @@ def _phases(text: str | None) -> int | None:
     return phases if phases in (1, 2, 3) else None
 
 
-def _truth(text: str | None) -> bool | None:
+def truth(text: str | None) -> bool | None:
+    """Return what a value says that is true or false; None: neither."""
     return None if text is None else {"true": True, "false": False}.get(text.strip().lower())

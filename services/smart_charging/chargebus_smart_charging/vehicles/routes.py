@@ -9,8 +9,6 @@ from chargebus_smart_charging.vehicles.block import Needs
 
 # What the vehicle makes of its profile is taken as it says it: it cannot draw more than its station lets it.
 _SCHEDULED: Final = Fixed(b'{"status":"Accepted"}')
-# No profile of ours is dynamic (K28.FR.12).
-_NOT_DYNAMIC: Final = Fixed(b'{"status":"Rejected","statusInfo":{"reasonCode":"InvalidProfile"}}')
 
 ROUTES: Final[Routes] = {
     ("2.0.1", "NotifyEVChargingNeeds"): Row(v201.charging_needs, Needs, v201.needs_status),
@@ -18,5 +16,4 @@ ROUTES: Final[Routes] = {
     ("2.1", "NotifyEVChargingNeeds"): Row(v21.charging_needs, Needs, v21.needs_status),
     ("2.1", "NotifyEVChargingSchedule"): _SCHEDULED,
     ("2.1", "NotifyPriorityCharging"): Row(v21.priority_charging, Needs),
-    ("2.1", "PullDynamicScheduleUpdate"): _NOT_DYNAMIC,
 }

@@ -19,6 +19,9 @@ MOST_OFFLINE_S: Final = 600
 
 _CLOCK: Final = timedelta(seconds=CLOCK_S)
 
+_PULL: Final = timedelta(seconds=120 + CLOCK_S)
+"""For how long the answer to a pull may be on its way: so long the edge waits for it."""
+
 Level: TypeAlias = tuple[datetime, float]
 """From when, and how many amperes on each phase."""
 
@@ -37,6 +40,9 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         until: when a limit ends by itself; None: it does not.
         transaction_id: the transaction that it is for.
         phases: over how many phases it was told in watts, which fewer may draw; 0: it was told in amperes.
+        dynamic: its profile is one whose limit may be updated, or pulled by the station (OCPP 2.1).
+        set_at: when the profile was set that it updates; None: it sets one.
+        per_a: what an ampere on each phase is in the unit in which it is told.
         id_token, id_token_type: for whom a transaction is started again.
     """
 
@@ -48,6 +54,9 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
     transaction_id: str = ""
     phases: int = 0
+    dynamic: bool = False
+    set_at: datetime | None = None
+    per_a: float = 1.0
     id_token: str = ""
     id_token_type: str = ""
 
@@ -64,6 +73,32 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         return begun[-1] if begun else self.limit_a
 
 
+class Pulled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a station was answered that asked for the limit of its dynamic profile, and may have come late.
+
+    Attributes:
+        number: the order by which it was answered.
+        limit_a: the amperes on each phase that it was answered.
+        until: when the profile ends by itself.
+        transaction_id: the transaction that the profile is for.
+    """
+
+    number: int
+    limit_a: float
+    at: datetime
+    until: datetime | None = None
+    transaction_id: str = ""
+
+    @property
+    def settled_at(self) -> datetime:
+        """Until when the answer may be on its way: what is told later is what the station holds then."""
+        return self.at + _PULL
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether the profile has run out."""
+        return self.until is not None and now > self.until + _CLOCK
+
+
 class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     """One place for a limit in a station; a later one takes the place of the one before.
 
@@ -78,24 +113,28 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     unsure: tuple[Order, ...] = ()
 
     @property
+    def _possible(self) -> tuple[Order, ...]:
+        return (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
+
+    @property
     def newest(self) -> Order | None:
         """What was told last of what may hold."""
-        told = (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
-        return max(told, key=lambda order: order.number, default=None)
+        return max(self._possible, key=lambda order: order.number, default=None)
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether a profile that may be held is one whose limit the station may ask for."""
+        return any(order.dynamic for order in self._possible)
 
     @property
     def phases(self) -> int:
         """The most phases over which one of those that may hold was told in watts."""
-        told = (*self.pending, *self.unsure, *(() if self.accepted is None else (self.accepted,)))
-        return max((order.phases for order in told), default=0)
+        return max((order.phases for order in self._possible), default=0)
 
     def most_a(self, below_a: float, now: datetime) -> float:
         """Return the most amperes that it may allow now; `below_a` holds where it holds nothing."""
-        possible = [*self.pending, *self.unsure]
-        if self.accepted is not None:
-            possible.append(self.accepted)
         most = [below_a] if self.accepted is None else []
-        most += (amperes for order in possible for amperes in _possible(order, below_a, now))
+        most += (amperes for order in self._possible for amperes in _possible(order, below_a, now))
         return max(most)
 
     def tell(self, order: Order) -> "Slot":

@@ -8,14 +8,16 @@ from chargebus_smart_charging.steering.domain.habits import LADDER, Habits, Rung
 from chargebus_smart_charging.steering.domain.steered import Answer
 
 ZERO: Final = "zero"
+DYNAMIC: Final = "dynamic profile"
 _REFUSALS: Final = ("refused", "unsupported")
 _ENOUGH: Final = 2
 """How many refusals, with nothing taken in between, make a habit: one may have been a fault."""
 
 
 class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How often each way (and a limit of 0) was taken, refused, or taken and not obeyed; how long obeying took at most.
+    """How often each way (a limit of 0, a dynamic profile) was taken, refused, or taken and not obeyed.
 
+    And how long obeying took at most.
     What stations of a kind do not obey is told to each of them all the same: a vehicle may be the cause.
     """
 
@@ -25,10 +27,16 @@ class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
     obeyed_within_s: float | None = None
 
 
-def answered(tally: Tally, rung: Rung, limit_a: float, answer: Answer) -> Tally:
-    """Return it after a station of the kind has answered an order that sets a limit."""
+def answered(tally: Tally, rung: Rung, limit_a: float, answer: Answer, *, dynamic: bool = False) -> Tally:
+    """Return it after a station of the kind has answered an order that sets a limit, maybe by a dynamic profile.
+
+    What it has against one of those says nothing of the way.
+    """
+    if dynamic and answer in _REFUSALS:
+        return msgspec.structs.replace(tally, refused=_counted(tally.refused, DYNAMIC))
     if answer == "accepted":
         taken = _counted(tally.taken, rung)
+        taken = _counted(taken, DYNAMIC) if dynamic else taken
         return msgspec.structs.replace(tally, taken=_counted(taken, ZERO) if limit_a == 0 else taken)
     if answer == "refused" and limit_a == 0:
         return msgspec.structs.replace(tally, refused=_counted(tally.refused, ZERO))
@@ -50,12 +58,13 @@ def obeyed(tally: Tally, seconds: float) -> Tally:
 def habits_by(tally: Tally) -> Habits:
     """Return the habits that stations of the kind are taken to have."""
     refused = tuple(rung for rung in LADDER[:-1] if _is_refused(tally, rung))
+    dynamic = False if _is_refused(tally, DYNAMIC) else None
     takes_zero = True if tally.taken.get(ZERO) else False if tally.refused.get(ZERO, 0) >= _ENOUGH else None
-    return Habits(takes_zero=takes_zero, refused=refused, obeys_within_s=tally.obeyed_within_s)
+    return Habits(takes_zero=takes_zero, refused=refused, obeys_within_s=tally.obeyed_within_s, dynamic=dynamic)
 
 
-def _is_refused(tally: Tally, rung: Rung) -> bool:
-    return tally.refused.get(rung, 0) >= _ENOUGH and not tally.taken.get(rung)
+def _is_refused(tally: Tally, way: str) -> bool:
+    return tally.refused.get(way, 0) >= _ENOUGH and not tally.taken.get(way)
 
 
 def _counted(counts: dict[str, int], name: str) -> dict[str, int]:

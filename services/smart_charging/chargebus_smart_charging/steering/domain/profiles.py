@@ -20,6 +20,8 @@ LAST_ID: Final = 2_147_483_647
 
 _IDS_PER_EVSE: Final = 10
 _PLACES: Final = {"TxProfile": 0, "TxDefaultProfile": 1, "default": 2, "ChargingStationMaxProfile": 3}
+_LEAST_PULL_S: Final = 60
+_PULLS: Final = 6
 _STARTED_BEFORE: Final = timedelta(seconds=60)
 """How long before it is told a schedule begins: a station whose clock is behind has it begun all the same."""
 
@@ -27,7 +29,8 @@ _STARTED_BEFORE: Final = timedelta(seconds=60)
 class Profile(msgspec.Struct, frozen=True):
     """A charging profile; `periods` are the seconds from its start, and a limit in its unit, a multiple of 0.1.
 
-    `evse_id` 0 is the whole station; without `starts_at` it begins with the transaction; `phases` None for DC.
+    `evse_id` 0 is the whole station; without `starts_at` it begins with the transaction; `phases` None for DC;
+    a dynamic one is to be pulled every `update_every_s`, others have 0 there.
     """
 
     profile_id: int
@@ -40,6 +43,7 @@ class Profile(msgspec.Struct, frozen=True):
     ends_at: datetime | None = None
     transaction_id: str = ""
     phases: int | None = None
+    update_every_s: int = 0
 
     @property
     def duration_s(self) -> int | None:
@@ -73,7 +77,7 @@ def profile_of(order: Order, steerable: Steerable) -> Profile:
     is_default = order.asking == "default"
     purpose: Purpose = order.rung if order.rung in _PURPOSES else "TxDefaultProfile"  # type: ignore[assignment]
     evse_id = 0 if purpose == "ChargingStationMaxProfile" else steerable.evse.evse_id
-    starts_at = None if is_default else order.at - _STARTED_BEFORE
+    starts_at = None if is_default or order.dynamic else order.at - _STARTED_BEFORE
     periods = [(_seconds(at, order, starts_at), told_limit(a, order.phases, steerable)) for at, a in order.levels]
     return Profile(
         profile_id=profile_id(steerable.evse.evse_id, "default" if is_default else purpose),
@@ -86,7 +90,13 @@ def profile_of(order: Order, steerable: Steerable) -> Profile:
         ends_at=order.until,
         transaction_id=order.transaction_id if purpose == "TxProfile" else "",
         phases=_phases(order, steerable),
+        update_every_s=_update_every_s(steerable) if order.dynamic else 0,
     )
+
+
+def _update_every_s(steerable: Steerable) -> int:
+    """Return how often a dynamic profile is pulled: what it is pushed goes before, so a few times in its life."""
+    return max(_LEAST_PULL_S, int(steerable.policy.profile_life_s / _PULLS))
 
 
 _PURPOSES: Final = frozenset({"TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile"})
@@ -105,8 +115,24 @@ def stack_level(order: Order, steerable: Steerable) -> int:
 
 def told_limit(amperes: float, phases: int, steerable: Steerable) -> float:
     """Return amperes per phase as a limit: in watts over so many phases, or with 0 phases in amperes; never more."""
-    limit = amperes * (steerable.evse.voltage_v or USUAL_VOLTAGE_V) * phases if phases else amperes
-    return math.floor(round(limit * 10, 3)) / 10
+    return in_unit(amperes, unit_per_a(phases, steerable))
+
+
+def unit_per_a(phases: int, steerable: Steerable) -> float:
+    """Return what an ampere on each phase is as a limit: in watts over so many phases, or with 0 phases an ampere."""
+    return (steerable.evse.voltage_v or USUAL_VOLTAGE_V) * phases if phases else 1.0
+
+
+def in_unit(amperes: float, per_a: float) -> float:
+    """Return amperes per phase as a limit, of which an ampere is so much; a multiple of 0.1, never more."""
+    return math.floor(round(amperes * per_a * 10, 3)) / 10
+
+
+def place_of(number: int) -> tuple[int, str] | None:
+    """Return for which EVSE a profile of ours is, and in which place; None: it is none of ours."""
+    evse_id, place = divmod(number - FIRST_ID, _IDS_PER_EVSE)
+    known = next((name for name, of in _PLACES.items() if of == place), None)
+    return (evse_id, known) if is_ours(number) and known is not None else None
 
 
 def amperes_of(limit: float, unit: str, phases: int, voltage_v: float) -> float:

@@ -46,7 +46,10 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def habits_of(said: Said, learned: Habits) -> Habits:
-    """Return a station's habits: what it says of itself goes before what was learned of its kind."""
+    """Return a station's habits: what it says of itself goes before what was learned of its kind.
+
+    But for dynamic profiles: a kind that has only ever refused them does not take them, whatever it says.
+    """
     words = {word.strip().lower() for word in said.unit.split(",")}
     amperes, watts = words & {"a", "current"}, words & {"w", "power"}
     return msgspec.structs.replace(
@@ -57,7 +60,7 @@ def habits_of(said: Said, learned: Habits) -> Habits:
         max_profiles=_first(said.max_profiles, learned.max_profiles),
         switches_phases=said.switches_phases if said.switches_phases is not None else learned.switches_phases,
         update_spacing_s=said.update_spacing_s if said.update_spacing_s is not None else learned.update_spacing_s,
-        dynamic=said.dynamic if said.dynamic is not None else learned.dynamic,
+        dynamic=learned.dynamic if learned.dynamic is not None else said.dynamic,
     )
 
 

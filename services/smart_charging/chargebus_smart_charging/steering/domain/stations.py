@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from chargebus_smart_charging.steering.domain import steered as steering
+from chargebus_smart_charging.steering.domain.held import Pulled
 from chargebus_smart_charging.steering.domain.profiles import profile_id
 from chargebus_smart_charging.steering.domain.reports import ReportedLimit, ReportedProfile, limit_of
 from chargebus_smart_charging.steering.domain.said import Said
@@ -140,22 +141,25 @@ def _is_default(reported: ReportedProfile) -> bool:
     return reported.profile_id == profile_id(reported.evse_id, "default")
 
 
-def folded(
+def folded(  # noqa: PLR0913, PLR0917 - what became known of one EVSE, by its parts
     steered: Steered,
     station: Station,
     answers: Sequence[Answered],
     available_at: datetime | None,
     steerable: Steerable,
+    pulled: Pulled | None = None,
 ) -> Steered:
     """Return the steering of an EVSE with what became known since: answers, boots, connections, in order.
 
-    `available_at` is when its station said last that nothing is plugged in there, if that is so.
+    `available_at` is when its station said last that nothing is plugged in there, if that is so; `pulled` what it was
+    answered last when it asked for a limit.
     """
     after = steered
     for answered in answers:
         after = steering.answered(after, answered.number, answered.answer, answered.at)
         if answered.amperes is not None:
             after = steering.reported(after, answered.amperes, answered.at)
+    after = after if pulled is None else steering.pulled(after, pulled)
     booted_at = station.booted_at
     if booted_at is not None and (after.booted_at is None or booted_at > after.booted_at):
         after = steering.booted(after, booted_at, steerable)

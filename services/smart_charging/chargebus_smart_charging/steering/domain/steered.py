@@ -11,7 +11,15 @@ import msgspec
 
 from chargebus_smart_charging.sites.domain.site import Evse, PerPhase, Policy
 from chargebus_smart_charging.steering.domain.habits import Habits, Rung
-from chargebus_smart_charging.steering.domain.held import CLOCK_S, MOST_OFFLINE_S, UNLIMITED, Asking, Order, Slot
+from chargebus_smart_charging.steering.domain.held import (
+    CLOCK_S,
+    MOST_OFFLINE_S,
+    UNLIMITED,
+    Asking,
+    Order,
+    Pulled,
+    Slot,
+)
 from chargebus_smart_charging.steering.domain.resolving import USUAL_MAX_A, USUAL_MIN_A
 
 ALL_PHASES: Final = (1, 2, 3)
@@ -24,7 +32,7 @@ DISOBEDIENT_MARGIN: Final = 1.1
 """A station that does not obey is counted at so many times what it was seen to draw."""
 
 Use: TypeAlias = Literal["unknown", "idle", "busy"]
-Answer: TypeAlias = Literal["accepted", "refused", "unsupported", "limited", "unknown", "undelivered"]
+Answer: TypeAlias = Literal["accepted", "refused", "unsupported", "absent", "limited", "unknown", "undelivered"]
 
 STRIKES: Final = 2
 """How often in a row a way is refused, or taken and not obeyed, before the next one is tried."""
@@ -35,6 +43,8 @@ _UNREACHED: Final = timedelta(seconds=1)
 _MOST_UNREACHED: Final = timedelta(minutes=2)
 _LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
 _LIMITED: Final = timedelta(minutes=1)
+_RESUMES_WITHIN: Final = timedelta(minutes=2)
+_RESUMED_SOON: Final = timedelta(seconds=5)
 
 CEILING_LASTS: Final = timedelta(minutes=30)
 """For how long what others allow is planned with: below it a station cannot say that it is over."""
@@ -171,6 +181,8 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         unreached: how often in a row nothing reached the station though it counts as connected: that is no strike.
         refused: the ways that it did not take, or took and did not obey, since it booted.
         zero_refused: it does not take 0.
+        dynamic_refused: it has refused a dynamic profile, or does not know of one that it was given.
+        pulled: what it was answered last when it asked for the limit of a dynamic profile.
         acting: what it was asked for besides limits, and has not answered.
         contained_at: when it was suspended or disabled, and `contained_by` by which order.
         last_number: of its last order.
@@ -203,6 +215,8 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     unreached: Retry = Retry()
     refused: tuple[Rung, ...] = ()
     zero_refused: bool = False
+    dynamic_refused: bool = False
+    pulled: Pulled | None = None
     acting: Order | None = None
     contained_at: datetime | None = None
     contained_by: Asking | None = None
@@ -253,7 +267,7 @@ def _allowed_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
 
 
 def _by_limits_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
-    most = steered.limit.most_a(_by_default_a(steered, now), now)
+    most = _most_a(steered, now)
     if steered.settling is not None and not _is_settled(steered, steerable, now):
         most = max(most, steered.settling.from_a)
     return most if steered.reported_a is None else max(most, steered.reported_a)
@@ -341,7 +355,8 @@ def told(steered: Steered, order: Order, steerable: Steerable) -> Steered:
 def answered(steered: Steered, number: int, answer: Answer, at: datetime) -> Steered:
     """Return it after an order ended at a time; what was not told, or has ended, changes nothing.
 
-    `unsupported` is the refusal of the way itself; `limited` says that it is told too often; `unknown` is an answer
+    `unsupported` is the refusal of the way itself; `absent` that of a transaction that its station does not know, or
+    after a boot not yet; `limited` says that it is told too often; `unknown` is an answer
     that never came, or cannot be understood; what is `undelivered` has never reached the station.
     """
     after = _ended(steered, number, answer, at)
@@ -430,20 +445,68 @@ def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: 
     if answer == "accepted":
         strikes = before.strikes if steered.disobeys_since is not None else 0
         return msgspec.structs.replace(steered, **{retry: Retry(strikes, before.at if strikes else None)})
-    if answer == "limited":
-        return msgspec.structs.replace(steered, **{retry: Retry(before.strikes, at + _LIMITED)})
-    if answer == "refused" and not steered.zero_refused and any(not amperes for _, amperes in order.levels):
-        return msgspec.structs.replace(steered, zero_refused=True)
+    if answer == "limited" or (answer == "absent" and _may_resume(steered, at)):
+        wait = _LIMITED if answer == "limited" else _RESUMED_SOON
+        return msgspec.structs.replace(steered, **{retry: Retry(before.strikes, at + wait)})
+    otherwise = _otherwise(steered, order, answer)
+    if otherwise is not None:
+        return otherwise
     after = msgspec.structs.replace(steered, **{retry: before.again(at)})
-    if name == "limit" and (answer == "unsupported" or (answer == "refused" and before.strikes + 1 >= STRIKES)):
+    struck_out = answer in ("refused", "absent") and before.strikes + 1 >= STRIKES
+    if name == "limit" and (answer == "unsupported" or struck_out):
         return fallen(after, order.rung)
     return after
+
+
+def _may_resume(steered: Steered, at: datetime) -> bool:
+    """Tell whether a station that does not know its transaction has booted, and may yet resume it.
+
+    Spec: OCPP 2.1 E17, B13
+    """
+    return steered.booted_at is not None and at < steered.booted_at + _RESUMES_WITHIN
+
+
+def _otherwise(steered: Steered, order: Order, answer: Answer) -> Steered | None:
+    """Return it where what was refused can be told otherwise in the same way; None: it cannot.
+
+    A station that refuses to update a profile does not know of it: what it was given before may be gone.
+    """
+    if order.dynamic and answer in ("refused", "unsupported"):
+        limit = steered.limit if order.set_at is None else steered.limit.forget()
+        return msgspec.structs.replace(steered, dynamic_refused=True, limit=limit)
+    if answer == "refused" and not steered.zero_refused and any(not amperes for _, amperes in order.levels):
+        return msgspec.structs.replace(steered, zero_refused=True)
+    return None
 
 
 def fallen(steered: Steered, rung: Rung) -> Steered:
     """Return it after a way to steer it has failed: the next one is tried at once."""
     refused = steered.refused if rung in steered.refused else (*steered.refused, rung)
     return msgspec.structs.replace(steered, refused=refused, retry=Retry())
+
+
+def pulled(steered: Steered, answered: Pulled) -> Steered:
+    """Return it after its station was answered which limit its dynamic profile has, in this transaction."""
+    if answered.transaction_id != steered.transaction_id or _is_overtaken(answered, steered.limit.accepted):
+        return steered
+    if steered.pulled is not None and answered.at <= steered.pulled.at:
+        return steered
+    return msgspec.structs.replace(steered, pulled=answered)
+
+
+def in_doubt(steered: Steered) -> Pulled | None:
+    """Return what its station was answered when it pulled, where it has taken something else about that time.
+
+    Which of both came last nobody knows: each may hold.
+    """
+    answered, accepted = steered.pulled, steered.limit.accepted
+    if answered is None or (accepted is not None and accepted.number == answered.number):
+        return None
+    return answered
+
+
+def _is_overtaken(answered: Pulled, accepted: Order | None) -> bool:
+    return accepted is not None and accepted.at >= answered.settled_at
 
 
 def default_reported(steered: Steered, amperes: float | None, asked_at: datetime) -> Steered:
@@ -483,6 +546,8 @@ def _accepted(steered: Steered, name: str, slot: Slot, at: datetime) -> Steered:
     """Return it after an order was accepted; where that lowers what may be drawn, it is awaited to be seen."""
     before_a = _most_a(steered, at)
     after = msgspec.structs.replace(steered, **{name: slot})
+    if after.pulled is not None and _is_overtaken(after.pulled, after.limit.accepted):
+        after = msgspec.structs.replace(after, pulled=None)
     after_a = _most_a(after, at)
     settling = steered.settling
     if _is_surely_idle(steered):
@@ -498,7 +563,9 @@ def _accepted(steered: Steered, name: str, slot: Slot, at: datetime) -> Steered:
 
 
 def _most_a(steered: Steered, now: datetime) -> float:
-    return steered.limit.most_a(_by_default_a(steered, now), now)
+    most = steered.limit.most_a(_by_default_a(steered, now), now)
+    pulled = in_doubt(steered)
+    return most if pulled is None or pulled.is_over(now) else max(most, pulled.limit_a)
 
 
 def measured(steered: Steered, phase_a: PerPhase, at: datetime, steerable: Steerable) -> Steered:
@@ -538,6 +605,7 @@ def booted(steered: Steered, at: datetime, steerable: Steerable) -> Steered:
         default_retry=Retry(),
         refused=(),
         zero_refused=False,
+        dynamic_refused=False,
     )
 
 
@@ -545,7 +613,7 @@ def transaction_began(steered: Steered, transaction_id: str, at: datetime) -> St
     """Return it after a transaction began: no limit of another is its own."""
     if transaction_id == steered.transaction_id:
         return msgspec.structs.replace(steered, use="busy", use_at=at)
-    gone = msgspec.structs.replace(steered, limit=steered.limit.without("TxProfile"))
+    gone = msgspec.structs.replace(steered, limit=steered.limit.without("TxProfile"), pulled=None)
     return msgspec.structs.replace(
         gone, use="busy", use_at=at, transaction_id=transaction_id, began_at=at, retry=Retry(), contained_by=None
     )
@@ -557,6 +625,7 @@ def transaction_ended(steered: Steered, at: datetime) -> Steered:
     return msgspec.structs.replace(
         steered,
         limit=gone,
+        pulled=None,
         settling=None,
         use="idle",
         use_at=at,

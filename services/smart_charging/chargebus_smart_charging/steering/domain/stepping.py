@@ -9,6 +9,7 @@ import msgspec
 
 from chargebus_smart_charging.steering.domain.habits import LADDER, Rung
 from chargebus_smart_charging.steering.domain.held import Asking, Level, Order
+from chargebus_smart_charging.steering.domain.profiles import unit_per_a
 from chargebus_smart_charging.steering.domain.steered import (
     ALL_PHASES,
     STRIKES,
@@ -17,6 +18,7 @@ from chargebus_smart_charging.steering.domain.steered import (
     Steered,
     allowed_when_seen_a,
     fallen,
+    in_doubt,
     is_above_ceiling,
     is_within,
     told,
@@ -179,9 +181,39 @@ def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
     until = None if steered.rung == "configuration key" else now + timedelta(seconds=steerable.policy.profile_life_s)
     levels = _levels(steered, limit_a, wanted, until)
     order = _order(steered, "limit", now, steered.rung)
-    return msgspec.structs.replace(
-        order, levels=levels, until=_end(steered, steerable, until), phases=steerable.watt_phases
+    order = msgspec.structs.replace(
+        order,
+        levels=levels,
+        until=_end(steered, steerable, until),
+        phases=steerable.watt_phases,
+        per_a=unit_per_a(steerable.watt_phases, steerable),
     )
+    return _updating(steered, order) if _is_dynamic(steered, order, steerable) else order
+
+
+def _is_dynamic(steered: Steered, order: Order, steerable: Steerable) -> bool:
+    """Tell whether a limit is told by a dynamic profile: that has one level, and cannot tell what falls later.
+
+    Spec: OCPP 2.1 K28.FR.01
+    """
+    takes = steerable.habits.dynamic is True and not steered.dynamic_refused
+    return takes and order.rung == "TxProfile" and len(order.levels) == 1
+
+
+def _updating(steered: Steered, order: Order) -> Order:
+    """Return the order of a dynamic limit: an update of the profile that is held, or where that is old, another.
+
+    An update does not move the end of the profile.
+
+    Spec: OCPP 2.1 K29.FR.01
+    """
+    held = steered.limit.accepted
+    only = held is not None and not steered.limit.pending and not steered.limit.unsure
+    if not only or held is None or not held.dynamic or held.transaction_id != order.transaction_id:
+        return msgspec.structs.replace(order, dynamic=True)
+    if held.phases != order.phases or _is_half_over(held, order.at):
+        return msgspec.structs.replace(order, dynamic=True)
+    return msgspec.structs.replace(order, dynamic=True, until=held.until, set_at=held.set_at or held.at)
 
 
 def _is_to_be_told(steered: Steered, limit_a: float, steerable: Steerable, now: datetime) -> bool:
@@ -197,9 +229,15 @@ def _is_to_be_told(steered: Steered, limit_a: float, steerable: Steerable, now: 
     if pending:
         return False
     awaited = steerable.needs_at is not None and newest.at < steerable.needs_at
-    if awaited or steered.disobeys_since is not None:
+    if awaited or steered.disobeys_since is not None or _is_overdue(steered, present_a, now):
         return True
     return _is_worth_raising(steered, limit_a - present_a, steerable, now) or _is_half_over(newest, now)
+
+
+def _is_overdue(steered: Steered, present_a: float, now: datetime) -> bool:
+    """Tell whether its limit is to be told once more: a pull that allowed more may have been answered after it."""
+    pulled = in_doubt(steered)
+    return pulled is not None and now >= pulled.settled_at and pulled.limit_a > present_a + _SMALLEST_CHANGE_A
 
 
 def _is_void(newest: Order, steered: Steered, steerable: Steerable) -> bool:
@@ -215,8 +253,8 @@ def _is_worth_raising(steered: Steered, by_a: float, steerable: Steerable, now: 
 
 
 def _is_half_over(order: Order, now: datetime) -> bool:
-    ends_at = order.until or order.levels[-1][0]
-    return ends_at > order.at and now - order.at >= ends_at - now
+    ends_at, began_at = order.until or order.levels[-1][0], order.set_at or order.at
+    return ends_at > began_at and now - began_at >= ends_at - now
 
 
 def _end(steered: Steered, steerable: Steerable, until: datetime | None) -> datetime | None:

@@ -44,6 +44,7 @@ async def load(connection: asyncpg.Connection, sites: Iterable[Site]) -> Steerin
     learned = await habits.load(connection, {station.kind for station in known.values()})
     free = await stations.free(connection, ids)
     answers = await steering.answers(connection, keys)
+    pulled = await steering.pulled(connection, keys)
     stored = await steering.load(connection, keys)
     alone = _alone(keys)
     steerables = {
@@ -57,6 +58,7 @@ async def load(connection: asyncpg.Connection, sites: Iterable[Site]) -> Steerin
             answers.get(key, ()),
             free.get(key),
             steerables[key],
+            pulled.get(key),
         )
         for key in keys
     }

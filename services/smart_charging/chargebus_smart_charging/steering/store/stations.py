@@ -27,7 +27,14 @@ SELECT station_id FROM steered_station WHERE heard_at < $1 ORDER BY heard_at LIM
 """
 _FORGET: Final = tuple(
     f"DELETE FROM {table} WHERE station_id = ANY($1)"  # noqa: S608 - names of tables
-    for table in ("steered_station", "steered_evse", "order_answer", "connector_state", "reported_profile")
+    for table in (
+        "steered_station",
+        "steered_evse",
+        "order_answer",
+        "pulled_limit",
+        "connector_state",
+        "reported_profile",
+    )
 )
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -49,6 +49,16 @@ class OrderAnswerRow(Tables, table=True):
     reason: str
 
 
+class PulledLimitRow(Tables, table=True):
+    """What a station was answered last that asked for the limit of a dynamic profile: `known` is a `Pulled`."""
+
+    __tablename__ = "pulled_limit"
+
+    station_id: str = Field(primary_key=True, sa_type=ID)
+    evse_id: int = Field(primary_key=True, sa_type=BIG)
+    known: bytes
+
+
 class ConnectorStateRow(Tables, table=True):
     """Whether a connector was free when its station said so last."""
 
