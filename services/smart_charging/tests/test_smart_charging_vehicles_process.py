@@ -100,6 +100,23 @@ async def test_meter_values_of_stations_without_a_site_are_passed_over(make_bed,
         assert await known(process, (elsewhere, 1)) is None
 
 
+async def test_the_limit_of_an_EVSE_of_which_nobody_knows_what_it_holds_is_forgotten(make_bed, station_id):
+    bed = make_bed(build)
+    key = station_id, 1
+    async with bed.running() as process, bed.client("operator") as client:
+        database = process.service.database
+        async with database.transaction() as tx:
+            await vehicles.allow(tx.connection, {key: 16.0}, tx.now)
+
+        async def noted():
+            async with database.pool.acquire() as connection:
+                return await vehicles.limits(connection, [key])
+
+        assert (await noted())[key].limit_a == 16
+        assert (await client.put(f"/sites/{station_id}", json=site_of(station_id))).status_code == 201
+        await eventually(noted, lambda found: not found, what="the site is planned, and the old limit gone")
+
+
 NEEDED = [
     ("2.0.1", True, "AC_three_phase", "Accepted"),
     ("2.0.1", False, "AC_three_phase", "Rejected"),

@@ -160,9 +160,9 @@ class Planning:
         planned = [each.planned for each in done]
         await plans.keep(tx.connection, planned)
         await plans.add(tx.connection, [each for each, of in zip(planned, done, strict=True) if of.decision.is_news])
-        held: dict[EvseKey, float] = {}
+        held: dict[EvseKey, float | None] = {}
         for each in done:
-            held |= each.decision.held
+            held |= {evse.key: each.decision.held.get(evse.key) for evse in each.loaded.known.site.evses}
             for record in _told(each):
                 tx.send(record)
         await vehicles.allow(tx.connection, held, tx.now)

@@ -88,11 +88,14 @@ async def limits(connection: asyncpg.Connection, keys: Collection[EvseKey]) -> d
     return {(row["station_id"], row["evse_id"]): Allowed(row["limit_a"], row["since"]) for row in rows}
 
 
-async def allow(connection: asyncpg.Connection, held: Mapping[EvseKey, float], now: datetime) -> None:
-    """Note which limits EVSEs hold; one that is noted already keeps its time."""
-    rows = [_AllowedAt(*key, limit_a, now) for key, limit_a in held.items()]
+async def allow(connection: asyncpg.Connection, held: Mapping[EvseKey, float | None], now: datetime) -> None:
+    """Note which limits EVSEs hold, None where nobody knows; one that is noted already keeps its time."""
+    rows = [_AllowedAt(*key, limit_a, now) for key, limit_a in sorted(held.items()) if limit_a is not None]
     if rows:
         await connection.execute(_ALLOW, *_ALLOWED.arguments(rows))
+    unknown = sorted(key for key, limit_a in held.items() if limit_a is None)
+    if unknown:
+        await connection.execute(_DISALLOW, *_columns(unknown))
 
 
 async def of_session(connection: asyncpg.Connection, session_id: str) -> Vehicle | None:
