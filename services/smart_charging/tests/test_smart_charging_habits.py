@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from chargebus_commanding import Outcome
+from chargebus_ocppj.schemas import validate_call
 from chargebus_smart_charging.sites.domain.site import Evse
 from chargebus_smart_charging.sites.domain.told import Told
-from chargebus_smart_charging.steering import routes, v16, v201
+from chargebus_smart_charging.steering import routes, v16, v21, v201
 from chargebus_smart_charging.steering.domain import learning, stations
 from chargebus_smart_charging.steering.domain.composite import allowed_a, composite_of
 from chargebus_smart_charging.steering.domain.habits import Habits
 from chargebus_smart_charging.steering.domain.held import UNLIMITED, Order, Slot
+from chargebus_smart_charging.steering.domain.pieces import MessageLimit
 from chargebus_smart_charging.steering.domain.profiles import profile_id
 from chargebus_smart_charging.steering.domain.reports import ReportedProfile, limit_of
 from chargebus_smart_charging.steering.domain.resolving import resolved
@@ -68,6 +70,77 @@ def test_the_configuration_of_1_6_says_what_a_station_can_take():
     assert said.measurands == ("Energy.Active.Import.Register", "Current.Import")
     assert said.limit_key == "Station-MaxCurrent"
     assert said.told_of(1) == Told(max_a=25.0)
+
+
+def asked(version: str, most: MessageLimit) -> list[list]:
+    """What a station is asked of itself, piece by piece, each of them valid."""
+    found = []
+    for forms, questions in routes.habits_forms(version, [1, 2], ["Station-MaxCurrent"], most):
+        [form] = forms
+        validate_call(version, form.action, form.payload)
+        [list_of] = msgspec.json.decode(form.payload).values()
+        assert (form.versions, len(list_of)) == ((version,), questions)
+        found.append(list_of)
+    return found
+
+
+@pytest.mark.parametrize(("version", "questions"), [("1.6", 7), ("2.0.1", 15), ("2.1", 16)])
+def test_B06_FR_16_no_more_is_asked_at_once_than_a_station_takes(version, questions):
+    [whole] = asked(version, MessageLimit())
+    in_fours = asked(version, MessageLimit(4))
+
+    assert len(whole) == questions
+    assert [len(piece) for piece in in_fours][:-1] == [4] * ((questions - 1) // 4)
+    assert [each for piece in in_fours for each in piece] == whole
+
+
+def test_B06_FR_17_no_longer_message_is_sent_than_a_station_takes():
+    in_pieces = asked("2.0.1", MessageLimit(None, 600))
+
+    assert len(in_pieces) > 1
+    assert all(len(msgspec.json.encode({"getVariableData": piece})) < 600 for piece in in_pieces)
+    assert len(asked("2.0.1", MessageLimit(None, 1))) == 15, "one question by itself is asked all the same"
+
+
+def test_nothing_is_asked_in_words_of_no_version():
+    assert routes.habits_forms("", [1], [], MessageLimit()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "most"),
+    [
+        (v16.limit_said({"configurationKey": [key("GetConfigurationMaxKeys", "5")]}), MessageLimit(5)),
+        (v16.limit_said({"configurationKey": [], "unknownKey": ["GetConfigurationMaxKeys"]}), MessageLimit()),
+        (
+            v201.limit_said(
+                {
+                    "getVariableResult": [
+                        variable("DeviceDataCtrlr", "ItemsPerMessage", "4", instance="GetVariables"),
+                        variable("DeviceDataCtrlr", "BytesPerMessage", "0", instance="GetVariables"),
+                    ]
+                }
+            ),
+            MessageLimit(4),
+        ),
+    ],
+)
+def test_a_station_says_how_much_it_takes_at_once(said, most):
+    assert said == most
+
+
+def test_what_was_asked_before_the_last_time_counts_no_more():
+    station = stations.asked(Station("CS-1"), 2, NOW)
+    half = stations.answered_piece(station, ({"key": "a"},))
+
+    assert stations.noted(half, station, station).entries == ({"key": "a"},), "nobody asked anew meanwhile"
+    assert stations.noted(half, station, stations.asked(station, 3, after(9))).entries == ()
+
+
+def test_a_station_of_2_1_says_whether_it_takes_dynamic_profiles():
+    said = v21.said({"getVariableResult": [variable("SmartChargingCtrlr", "SupportsDynamicProfiles", "true")]})
+
+    assert habits_of(said, Habits()).dynamic is True
+    assert habits_of(said, Habits(dynamic=False)).dynamic is False, "its kind has refused them"
 
 
 def test_a_vendors_key_that_cannot_be_written_is_no_way():

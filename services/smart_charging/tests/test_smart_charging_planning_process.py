@@ -45,6 +45,7 @@ class Depot:
         self.stations = [f"CS-{uuid4().hex[:8]}" for _ in range(count)]
         self.told: dict[str, list[CommandRequested]] = {name: [] for name in self.stations}
         self.obeys = True
+        self.answers = dict(ANSWERS)
         self._bed = bed
         self._producer = producer
         self._client = client
@@ -119,7 +120,7 @@ class Depot:
                 continue
             self.told[asked.station_id].append(asked)
             form = asked.forms[0]
-            payload = msgspec.json.encode(ANSWERS.get(form.action, {"status": "Accepted"}))
+            payload = msgspec.json.encode(self.answers.get(form.action, {"status": "Accepted"}))
             now = datetime.now(UTC)
             outcome = CommandOutcome(
                 asked.command_id, asked.station_id, asked.requester, "answered", asked.requested_at, now,
@@ -204,6 +205,32 @@ async def test_a_site_shares_its_connection_and_a_smaller_limit_is_told_and_show
     assert [each["limit_a"] for each in listed[0]["evses"]] == [7.0, 7.0]
     assert [each["plan_id"] for each in listed] == sorted((each["plan_id"] for each in listed), reverse=True)
     assert [msgspec.json.decode(each.value)["plan_id"] for each in told][-1] == listed[0]["plan_id"]
+
+
+async def test_a_station_that_takes_no_profile_is_limited_by_its_vendors_key_where_that_is_named(
+    make_bed, kafka, monkeypatch
+):
+    key = "Station-MaxCurrent"
+    monkeypatch.setenv("SMART_CHARGING_LIMIT_KEYS", f'["Other-Key", "{key}"]')
+    async with depot_of(make_bed, kafka, count=1, phase_a=20.0) as (depot, client, _):
+        depot.answers["SetChargingProfile"] = {"status": "NotSupported"}
+        entry = {"key": key, "readonly": False, "value": "32"}
+        depot.answers["GetConfiguration"] = {"configurationKey": [entry], "unknownKey": ["Other-Key"]}
+        await depot.describe()
+        await depot.come_online()
+        await depot.plug_in(0)
+        [name] = depot.stations
+
+        async def told(action):
+            return [_payloads(each.forms[0].payload) for each in depot.told[name] if each.forms[0].action == action]
+
+        changed = await eventually(lambda: told("ChangeConfiguration"), what="its vendor's key is changed")
+        asked = (await told("GetConfiguration"))[-1]
+        shown = (await client.get(f"/stations/{name}/charging")).json()
+
+    assert {"Other-Key", key} <= set(asked["key"])
+    assert changed[0] == {"key": key, "value": "20"}
+    assert (shown["limit_key"], shown["evses"][0]["way"]) == (key, "configuration key")
 
 
 async def test_needs_overrides_and_what_if_of_a_site(make_bed, kafka):

@@ -181,7 +181,7 @@ def test_a_vendors_key_holds_whole_amperes():
 @pytest.mark.parametrize(
     ("forms", "versions"),
     [
-        (routes.habits_forms([1, 2]), {"1.6", "2.0.1", "2.1"}),
+        (routes.limit_forms(), {"1.6", "2.0.1", "2.1"}),
         (routes.measurands_forms(["Energy.Active.Import.Register", "Power.Active.Import"]), {"1.6", "2.0.1", "2.1"}),
         (routes.profiles_forms(7), {"2.0.1", "2.1"}),
         (routes.composite_forms(1, "A"), {"1.6", "2.0.1", "2.1"}),

@@ -90,7 +90,13 @@ class Bench:
             )
         return [(row["command_id"], row["subject"]) for row in rows]
 
-    async def answers(self, intent: str, payload: dict | None, outcome: str = "answered") -> None:
+    async def says_how_much_it_takes(self, payload: dict) -> None:
+        """Let the planner ask how much the station may be asked at once, and then of itself."""
+        await self.plans(None)
+        await self.answers("limits", payload)
+        await self.plans(None)
+
+    async def answers(self, intent: str, payload: dict | None, outcome: str = "answered", error: str = "") -> None:
         """Let the station answer all that it was asked for an intent."""
         asked = await self.asked(intent)
         assert asked
@@ -108,6 +114,7 @@ class Bench:
                     subject,
                     version=self.version,
                     payload=raw,
+                    error_code=error,
                 ).record()
                 for command_id, subject in asked
             ]
@@ -154,19 +161,46 @@ async def test_a_station_gets_its_default_and_what_it_accepts_is_counted(make_be
     assert shown["evses"][0]["counted_a"] == 0
 
 
+def variable(component: str, name: str, value: str, **of_variable: str) -> dict:
+    return {
+        "attributeStatus": "Accepted",
+        "attributeValue": value,
+        "component": {"name": component},
+        "variable": {"name": name, **of_variable},
+    }
+
+
+SMART_CHARGING = [
+    variable("SmartChargingCtrlr", "RateUnit", "W"),
+    variable("SmartChargingCtrlr", "ProfileStackLevel", "4"),
+]
+
+
+async def test_B06_FR_16_a_station_is_asked_of_itself_in_pieces_that_it_takes(make_bench):
+    async with make_bench("2.0.1") as bench:
+        most = variable("DeviceDataCtrlr", "ItemsPerMessage", "4", instance="GetVariables")
+        await bench.says_how_much_it_takes({"getVariableResult": [most]})
+        assert len(await bench.asked("habits")) == 3, "eleven variables"
+        await bench.answers("habits", {"getVariableResult": SMART_CHARGING})
+        shown = await bench.shows(lambda shown: shown["said_at"])
+
+    assert (shown["habits"]["unit"], shown["habits"]["max_stack_level"]) == ("W", 4)
+
+
+async def test_B06_FR_16_a_station_that_is_asked_too_much_at_once_is_asked_less_at_once(make_bench):
+    async with make_bench("2.0.1") as bench:
+        await bench.says_how_much_it_takes({"getVariableResult": []})
+        await bench.answers("habits", None, "refused", "OccurrenceConstraintViolation")
+        await bench.plans(None)
+
+        assert len(await bench.asked("habits")) == 3
+
+
 async def test_a_boot_has_a_station_say_what_it_can_take(make_bench):
     async with make_bench("2.0.1") as bench:
-        await bench.plans(None)
-        variables = [
-            {
-                "attributeStatus": "Accepted",
-                "attributeValue": value,
-                "component": {"name": "SmartChargingCtrlr"},
-                "variable": {"name": name},
-            }
-            for name, value in (("RateUnit", "W"), ("ProfileStackLevel", "4"))
-        ]
-        await bench.answers("habits", {"getVariableResult": variables})
+        await bench.says_how_much_it_takes({"getVariableResult": []})
+        assert len(await bench.asked("habits")) == 1
+        await bench.answers("habits", {"getVariableResult": SMART_CHARGING})
         shown = await bench.shows(lambda shown: shown["said_at"])
 
     assert (shown["habits"]["unit"], shown["habits"]["max_stack_level"]) == ("W", 4)
@@ -233,7 +267,7 @@ async def test_what_stations_of_a_kind_answer_is_learned(make_bench):
 
 async def test_a_station_that_does_not_measure_is_configured_to_where_the_site_says_so(make_bench):
     async with make_bench("1.6", sets_measurands=True) as bench:
-        await bench.plans(None)
+        await bench.says_how_much_it_takes({"configurationKey": []})
         sampled = {"key": "MeterValuesSampledData", "readonly": False, "value": "Energy.Active.Import.Register"}
         await bench.answers("habits", {"configurationKey": [sampled]})
         await bench.shows(lambda shown: shown["measurands"] == ["Energy.Active.Import.Register"])

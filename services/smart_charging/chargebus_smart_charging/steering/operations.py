@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.sites.store import due, evses, sites
 from chargebus_smart_charging.steering import routes
 from chargebus_smart_charging.steering.domain import learning
+from chargebus_smart_charging.steering.domain import stations as domain
 from chargebus_smart_charging.steering.domain.composite import allowed_a, composite_of
 from chargebus_smart_charging.steering.domain.habits import Habits, Rung
 from chargebus_smart_charging.steering.domain.held import UNLIMITED, Level, Order
@@ -32,6 +33,7 @@ from chargebus_smart_charging.steering.store.steering import AnsweredOrder
 
 ORDER: Final = "order"
 VERIFY: Final = "verify"
+LIMITS: Final = "limits"
 HABITS: Final = "habits"
 MEASURANDS: Final = "measurands"
 PROFILES: Final = "profiles"
@@ -55,7 +57,10 @@ _USUAL: Final = Patience()
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What comes back with the outcome of an order: whose it is, and what it was; `limit_keys` were asked for."""
+    """What comes back with the outcome of an order: whose it is, and what it was.
+
+    Of a station that is asked of itself: `limit_keys` were asked for, at `asked_at`, among so many `questions`.
+    """
 
     evse_id: int
     number: int
@@ -66,6 +71,8 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     phases: int = len(ALL_PHASES)
     voltage_v: float = USUAL_VOLTAGE_V
     limit_keys: tuple[str, ...] = ()
+    asked_at: datetime | None = None
+    questions: int = 0
 
 
 _subject: Final = msgspec.json.Decoder(Subject).decode
@@ -131,13 +138,7 @@ class Steering:
             return
         now = await stations.lock(tx.connection, asked)
         noted = [
-            msgspec.structs.replace(
-                now.get(station_id, asking),
-                asked_at=asking.asked_at,
-                profiles_asked_at=asking.profiles_asked_at,
-                report_id=asking.report_id,
-                measurands_asked_at=asking.measurands_asked_at,
-            )
+            domain.noted(now.get(station_id, asking), known.stations[station_id], asking)
             for station_id, asking in asked.items()
         ]
         await stations.keep(tx.connection, noted, tx.now)
@@ -147,10 +148,7 @@ class Steering:
     ) -> Station:
         nobody = Subject(0, 0)
         if is_to_be_asked(station, tx.now):
-            evse_ids = sorted(each.evse.evse_id for each in evses_of if each.evse.evse_id)
-            forms, subject = routes.habits_forms(evse_ids, self._limit_keys), Subject(0, 0, limit_keys=self._limit_keys)
-            await self._command(tx, station.station_id, HABITS, forms, subject)
-            station = msgspec.structs.replace(station, asked_at=tx.now)
+            station = await self._ask_of_itself(tx, station, evses_of)
         if station.version in routes.REPORTING and is_to_report(station, steered, tx.now):
             request_id = int(tx.now.timestamp()) % _REQUEST_IDS
             await self._command(tx, station.station_id, PROFILES, routes.profiles_forms(request_id), nobody)
@@ -160,6 +158,20 @@ class Steering:
             await self._command(tx, station.station_id, MEASURANDS, routes.measurands_forms(needed), nobody)
             station = msgspec.structs.replace(station, measurands_asked_at=tx.now)
         return station
+
+    async def _ask_of_itself(self, tx: Transaction, station: Station, evses_of: Sequence[Steerable]) -> Station:
+        """Ask a station what it can take, in pieces that it takes; how large those may be is asked before."""
+        if station.most_at is None:
+            if not domain.is_to_tell_limit(station, tx.now):
+                return station
+            await self._command(tx, station.station_id, LIMITS, routes.limit_forms(), Subject(0, 0))
+            return msgspec.structs.replace(station, most_asked_at=tx.now)
+        evse_ids = sorted(each.evse.evse_id for each in evses_of if each.evse.evse_id)
+        asked = routes.habits_forms(station.version, evse_ids, self._limit_keys, station.most)
+        for forms, questions in asked:
+            subject = Subject(0, 0, limit_keys=self._limit_keys, asked_at=tx.now, questions=questions)
+            await self._command(tx, station.station_id, HABITS, forms, subject)
+        return domain.asked(station, len(asked), tx.now) if asked else station
 
     async def _command(
         self, tx: Transaction, station_id: str, intent: str, forms: tuple[Form, ...], subject: Subject
@@ -253,20 +265,44 @@ async def verified(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     await _plan_soon(tx, outcomes)
 
 
+async def limits_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Keep how much stations may be asked at once; who does not say it is asked all the same."""
+    ended = [outcome for outcome in outcomes if routes.answer_of(outcome) != "undelivered"]
+    known = await stations.lock(tx.connection, {outcome.station_id for outcome in ended})
+    after = [
+        domain.limited(known[outcome.station_id], routes.limit_said(outcome), outcome.ended_at)
+        for outcome in ended
+        if outcome.station_id in known
+    ]
+    await stations.keep(tx.connection, after, tx.now)
+    await _plan_soon(tx, ended)
+
+
 async def habits_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Keep what stations said of themselves."""
     known = await stations.lock(tx.connection, {outcome.station_id for outcome in outcomes})
-    after = {
-        outcome.station_id: msgspec.structs.replace(
-            known[outcome.station_id],
-            said=routes.said_by(outcome, _subject(outcome.subject).limit_keys),
-            said_at=outcome.ended_at,
-        )
-        for outcome in outcomes
-        if outcome.name == "answered" and outcome.station_id in known
-    }
+    after: dict[str, Station] = {}
+    for outcome in outcomes:
+        station = after.get(outcome.station_id) or known.get(outcome.station_id)
+        if station is not None:
+            after[outcome.station_id] = _told_of_itself(station, outcome)
     await stations.keep(tx.connection, after.values(), tx.now)
     await _plan_soon(tx, outcomes)
+
+
+def _told_of_itself(station: Station, outcome: Outcome) -> Station:
+    """Return a station after it was asked a piece of what it says of itself; what was asked before counts no more."""
+    subject = _subject(outcome.subject)
+    if subject.asked_at != station.asked_at:
+        return station
+    if routes.is_too_much(outcome):
+        return domain.overasked(station, subject.questions)
+    if outcome.name != "answered":
+        return station
+    after = domain.answered_piece(station, routes.entries_said(outcome))
+    if after.answered_pieces < after.pieces:
+        return after
+    return domain.said(after, routes.said_by(outcome.version, after.entries, subject.limit_keys), outcome.ended_at)
 
 
 async def profiles_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
@@ -285,6 +321,7 @@ async def nothing_to_do(_tx: Transaction, _outcomes: Sequence[Outcome]) -> None:
 INTENTS: Final[Intents] = {
     ORDER: orders_ended,
     VERIFY: verified,
+    LIMITS: limits_told,
     HABITS: habits_told,
     MEASURANDS: nothing_to_do,
     PROFILES: profiles_told,

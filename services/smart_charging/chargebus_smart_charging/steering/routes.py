@@ -1,8 +1,8 @@
 """The tables: in which words each version is told what an EVSE is to do, what an answer means, what stations report."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chargebus_calls import Routes, Row
 from chargebus_commanding import Form, Outcome
@@ -10,6 +10,7 @@ from chargebus_commanding import Form, Outcome
 from chargebus_smart_charging.steering import v16, v21, v201
 from chargebus_smart_charging.steering.block import Pulls, Reports
 from chargebus_smart_charging.steering.domain.held import Asking, Order
+from chargebus_smart_charging.steering.domain.pieces import MessageLimit, entries_of, pieces
 from chargebus_smart_charging.steering.domain.pulls import Pull
 from chargebus_smart_charging.steering.domain.reports import ProfileReport
 from chargebus_smart_charging.steering.domain.said import Said
@@ -92,13 +93,86 @@ def composite_forms(evse_id: int, unit: str) -> tuple[Form, ...]:
     )
 
 
-def habits_forms(evse_ids: Collection[int], limit_keys: Collection[str] = ()) -> tuple[Form, ...]:
-    """Return the forms that ask a station what it can take."""
-    return (
-        Form.of(_V16, "GetConfiguration", v16.ask_habits(limit_keys)),
-        Form.of(_V201, "GetVariables", v201.ask_habits(evse_ids)),
-        Form.of(_V21, "GetVariables", v21.ask_habits(evse_ids)),
+class _Asked(NamedTuple):
+    """How stations of a version are asked of themselves: by what action, in which list, and in which they answer."""
+
+    action: str
+    asked: str
+    answered: str
+    limit: Callable[[], dict[str, object]]
+    limit_said: Callable[[Mapping[str, Any]], MessageLimit]
+    habits: Callable[[Collection[int], Collection[str]], dict[str, object]]
+    said: Callable[[Mapping[str, Any], Collection[str]], Said]
+
+
+def _variables(habits: Callable[[Collection[int]], Any], said: Callable[[Mapping[str, Any]], Said]) -> _Asked:
+    """Return how stations with a device model are asked; none has vendors' keys for its limit."""
+    return _Asked(
+        "GetVariables",
+        "getVariableData",
+        "getVariableResult",
+        v201.ask_limit,
+        v201.limit_said,
+        lambda evse_ids, _keys: habits(evse_ids),
+        lambda members, _keys: said(members),
     )
+
+
+_ASKED: Final[dict[str, _Asked]] = {
+    "1.6": _Asked(
+        "GetConfiguration",
+        "key",
+        "configurationKey",
+        v16.ask_limit,
+        v16.limit_said,
+        lambda _evse_ids, keys: v16.ask_habits(keys),
+        v16.said,
+    ),
+    "2.0.1": _variables(v201.ask_habits, v201.said),
+    "2.1": _variables(v21.ask_habits, v21.said),
+}
+
+
+def limit_forms() -> tuple[Form, ...]:
+    """Return the forms that ask a station how much it may be asked at once."""
+    return tuple(Form.of((version,), each.action, each.limit()) for version, each in _ASKED.items())
+
+
+def limit_said(outcome: Outcome) -> MessageLimit:
+    """Return how much a station may be asked at once, by what came of asking it."""
+    asked = _ASKED.get(outcome.version)
+    return MessageLimit() if asked is None else asked.limit_said(outcome.members)
+
+
+def habits_forms(
+    version: str, evse_ids: Collection[int], limit_keys: Collection[str], most: MessageLimit
+) -> list[tuple[tuple[Form, ...], int]]:
+    """Return the forms that ask a station what it can take, piece by piece, and how many questions are in each.
+
+    None where its version is not known.
+    """
+    asked = _ASKED.get(version)
+    if asked is None:
+        return []
+    found = pieces(asked.habits(evse_ids, limit_keys)[asked.asked], most)  # type: ignore[arg-type]
+    return [((Form.of((version,), asked.action, {asked.asked: piece}),), len(piece)) for piece in found]
+
+
+_TOO_MUCH: Final = frozenset(
+    {
+        "FormatViolation",
+        "FormationViolation",
+        "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation",
+        "PropertyConstraintViolation",
+    }
+)
+"""How a station refuses that is asked more at once than it takes, in the spellings of all versions."""
+
+
+def is_too_much(outcome: Outcome) -> bool:
+    """Tell whether a station has refused as it was asked too much at once. Spec: OCPP 2.0.1 B06.FR.16, B06.FR.17."""
+    return outcome.name == "refused" and outcome.error_code in _TOO_MUCH
 
 
 def measurands_forms(measurands: Collection[str]) -> tuple[Form, ...]:
@@ -117,14 +191,15 @@ def profiles_forms(request_id: int) -> tuple[Form, ...]:
     )
 
 
-_SAID: Final[dict[str, Callable[[Any], Said]]] = {"2.0.1": v201.said, "2.1": v21.said}
+def entries_said(outcome: Outcome) -> tuple[dict[str, Any], ...]:
+    """Return the values in what a station says of itself, as it writes them."""
+    return entries_of(outcome.members.get(_ASKED[outcome.version].answered))
 
 
-def said_by(outcome: Outcome, limit_keys: Collection[str] = ()) -> Said:
-    """Return what a station said of itself; only 1.6 has keys for its limit."""
-    if outcome.version in _V16:
-        return v16.said(outcome.members, limit_keys)
-    return _SAID[outcome.version](outcome.members)
+def said_by(version: str, entries: Sequence[dict[str, Any]], limit_keys: Collection[str] = ()) -> Said:
+    """Return what a station says of itself by its values; only 1.6 has keys for its limit."""
+    asked = _ASKED[version]
+    return asked.said({asked.answered: list(entries)}, limit_keys)
 
 
 _OF_STATUS: Final[dict[str, Answer]] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chargebus_smart_charging.sites.domain.told import Told
 from chargebus_smart_charging.steering.domain.held import Order
+from chargebus_smart_charging.steering.domain.pieces import MessageLimit, limit_of
 from chargebus_smart_charging.steering.domain.profiles import Profile, profile_id, profile_of
 from chargebus_smart_charging.steering.domain.said import Said
 from chargebus_smart_charging.steering.domain.steered import Steerable
@@ -24,6 +25,8 @@ _MAX_STACK_LEVEL: Final = "ChargeProfileMaxStackLevel"
 _MAX_PROFILES: Final = "MaxChargingProfilesInstalled"
 _SWITCHES_PHASES: Final = "ConnectorSwitch3to1PhaseSupported"
 MEASURANDS: Final = "MeterValuesSampledData"
+
+MAX_KEYS: Final = "GetConfigurationMaxKeys"
 
 KEYS: Final = (_UNIT, _MAX_PERIODS, _MAX_STACK_LEVEL, _MAX_PROFILES, _SWITCHES_PHASES, MEASURANDS)
 
@@ -109,6 +112,17 @@ def is_told(order: Order) -> bool:
 def ask_habits(limit_keys: Iterable[str] = ()) -> Members:
     """Return GetConfiguration of the keys that say what a station can take. Spec: OCPP 1.6 9.4 (Smart Charging)."""
     return {"key": [*KEYS, *limit_keys]}
+
+
+def ask_limit() -> Members:
+    """Return GetConfiguration of how many keys may be asked for at once. Spec: OCPP 1.6 9.1.8."""
+    return {"key": [MAX_KEYS]}
+
+
+def limit_said(answer: Mapping[str, Any]) -> MessageLimit:
+    """Return how many keys a station takes at once, as it says."""
+    found = (each for each in _entries(answer.get("configurationKey")) if each.get("key") == MAX_KEYS)
+    return limit_of(next((_whole(str(each.get("value", ""))) for each in found), None), None)
 
 
 def set_measurands(measurands: Iterable[str]) -> Members:

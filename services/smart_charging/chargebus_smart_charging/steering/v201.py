@@ -10,6 +10,7 @@ from chargebus_ocppj.payloads import Payload, reader
 
 from chargebus_smart_charging.sites.domain.told import Told
 from chargebus_smart_charging.steering.domain.held import Order
+from chargebus_smart_charging.steering.domain.pieces import MessageLimit, limit_of
 from chargebus_smart_charging.steering.domain.profiles import Profile, profile_id, profile_of
 from chargebus_smart_charging.steering.domain.reports import ProfileReport, ReportedProfile
 from chargebus_smart_charging.steering.domain.said import Said
@@ -36,6 +37,8 @@ MAX_PROFILES: Final = Variable("SmartChargingCtrlr", "Entries", "ChargingProfile
 SWITCHES_PHASES: Final = Variable("SmartChargingCtrlr", "ACPhaseSwitchingSupported")
 MEASURANDS: Final = Variable("SampledDataCtrlr", "TxUpdatedMeasurands")
 SUPPLY_PHASES: Final = Variable("ChargingStation", "SupplyPhases")
+MAX_ITEMS: Final = Variable("DeviceDataCtrlr", "ItemsPerMessage", "GetVariables")
+MAX_BYTES: Final = Variable("DeviceDataCtrlr", "BytesPerMessage", "GetVariables")
 _OF_STATION: Final = (UNIT, MAX_PERIODS, MAX_STACK_LEVEL, MAX_PROFILES, SWITCHES_PHASES, MEASURANDS, SUPPLY_PHASES)
 
 
@@ -184,6 +187,20 @@ def get_variables(variables: Iterable[Variable]) -> Members:
             for attribute in (("Actual", "MaxSet") if variable.name in _WITH_LARGEST else ("Actual",))
         ]
     }
+
+
+def ask_limit() -> Members:
+    """Return GetVariables of how much may be asked for at once.
+
+    Spec: OCPP 2.0.1 B06.FR.16, B06.FR.17, Part 2, appendix 3 (DeviceDataCtrlr)
+    """
+    return get_variables([MAX_ITEMS, MAX_BYTES])
+
+
+def limit_said(answer: Mapping[str, Any]) -> MessageLimit:
+    """Return how much a station takes at once, as it says."""
+    values = dict(values_of(answer.get("getVariableResult")))
+    return limit_of(_whole(values.get(MAX_ITEMS)), _whole(values.get(MAX_BYTES)))
 
 
 def set_measurands(measurands: Iterable[str]) -> Members:

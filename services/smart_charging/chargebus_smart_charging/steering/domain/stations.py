@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from chargebus_smart_charging.steering.domain import steered as steering
 from chargebus_smart_charging.steering.domain.held import Pulled
+from chargebus_smart_charging.steering.domain.pieces import MessageLimit, halved
 from chargebus_smart_charging.steering.domain.profiles import profile_id
 from chargebus_smart_charging.steering.domain.reports import ReportedLimit, ReportedProfile, limit_of
 from chargebus_smart_charging.steering.domain.said import Said
@@ -24,7 +25,9 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         epoch: orders its connections; `online_at` is since when it is connected or not.
-        said: what it said when it was asked at `said_at`; `asked_at` is when it was asked the last time.
+        said: what it said when it was asked; `asked_at` is when it was asked the last time, in `pieces`, and `said_at`
+            when the last of these was answered; `entries` are its answers to some of them.
+        most: how much it may be asked at once, as it said since `most_at`; it was asked that at `most_asked_at`.
         profiles_asked_at: when it was asked to report its profiles, in a report of the id `report_id`.
         reported_at: when that was asked of which the report is whole; `defaults` are ours in it, by EVSE.
         measurands_asked_at: when it was told what to sample.
@@ -43,6 +46,12 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
     said: Said = Said()
     said_at: datetime | None = None
     asked_at: datetime | None = None
+    pieces: int = 1
+    entries: tuple[dict[str, Any], ...] = ()
+    answered_pieces: int = 0
+    most: MessageLimit = MessageLimit()
+    most_at: datetime | None = None
+    most_asked_at: datetime | None = None
     profiles_asked_at: datetime | None = None
     report_id: int = 0
     reported_at: datetime | None = None
@@ -84,6 +93,8 @@ def booted(station: Station, at: datetime, version: str, kind: tuple[str, str, s
     if station.booted_at is not None and at <= station.booted_at:
         return station
     vendor, model, firmware_version = kind
+    if kind != station.kind:
+        station = msgspec.structs.replace(station, most=MessageLimit(), most_at=None)
     return msgspec.structs.replace(
         station,
         booted_at=at,
@@ -91,6 +102,7 @@ def booted(station: Station, at: datetime, version: str, kind: tuple[str, str, s
         vendor=vendor,
         model=model,
         firmware_version=firmware_version,
+        most_asked_at=None,
         update_spacing_s=None,
     )
 
@@ -110,6 +122,56 @@ def is_to_be_asked(station: Station, now: datetime) -> bool:
     if asked_at is None or (booted_at is not None and asked_at < booted_at):
         return True
     return (station.said_at is None or station.said_at < asked_at) and now >= asked_at + _ASK_AGAIN
+
+
+def is_to_tell_limit(station: Station, now: datetime) -> bool:
+    """Tell whether a station is to say how much it may be asked at once, before it is asked anything else."""
+    if station.most_at is not None:
+        return False
+    return station.most_asked_at is None or now >= station.most_asked_at + _ASK_AGAIN
+
+
+def limited(station: Station, most: MessageLimit, at: datetime) -> Station:
+    """Return it after it said how much it may be asked at once, or did not: then it is asked all at once."""
+    return msgspec.structs.replace(station, most=most, most_at=at)
+
+
+def asked(station: Station, pieces: int, at: datetime) -> Station:
+    """Return it after it was asked of itself, in so many pieces."""
+    return msgspec.structs.replace(station, asked_at=at, pieces=pieces, entries=(), answered_pieces=0)
+
+
+def noted(station: Station, before: Station, asking: Station) -> Station:
+    """Return it as it is known now, with what it was asked by who knew it as it was before."""
+    noted = msgspec.structs.replace(
+        station,
+        profiles_asked_at=asking.profiles_asked_at,
+        report_id=asking.report_id,
+        measurands_asked_at=asking.measurands_asked_at,
+        most_asked_at=asking.most_asked_at,
+    )
+    if asking.asked_at == before.asked_at or asking.asked_at is None:
+        return noted
+    return asked(noted, asking.pieces, asking.asked_at)
+
+
+def overasked(station: Station, questions: int) -> Station:
+    """Return it after it has refused so many questions at once: it is asked again, fewer at a time."""
+    if questions <= 1:
+        return station
+    return msgspec.structs.replace(station, most=halved(station.most, questions), asked_at=None)
+
+
+def answered_piece(station: Station, entries: tuple[dict[str, Any], ...]) -> Station:
+    """Return it after it has answered a piece of what it was asked of itself."""
+    return msgspec.structs.replace(
+        station, entries=(*station.entries, *entries), answered_pieces=station.answered_pieces + 1
+    )
+
+
+def said(station: Station, said: Said, at: datetime) -> Station:
+    """Return it after it has said of itself what it was asked, to the last piece."""
+    return msgspec.structs.replace(station, said=said, said_at=at, entries=())
 
 
 def is_to_report(station: Station, evses: Sequence[Steered], now: datetime) -> bool:
