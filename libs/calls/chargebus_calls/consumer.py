@@ -87,6 +87,7 @@ class _Assembled:
             records = [record for record in batch.records if record.topic in part.topics]
             if records:
                 await part.apply(batch, records)
+        await batch.finish()
 
     def refuse(self, record: Received, reason: str) -> Sequence[Record]:
         """Return what is sent for a record that is parked: what its part says."""

@@ -371,3 +371,28 @@ async def test_a_consumer_applies_its_parts_in_their_order_and_each_says_what_ma
     assert spec.rest_s == {frames_topic("metering"): 0.5, STATION_EVENTS: 1.0}
     assert (spec.patience(presence), spec.patience(frame), spec.gather_s) == (0.03, 0.5, 0.2)
     assert [record.topic for record in spec.refuse(presence, "why")] == ["told"]
+
+
+class Gathered:
+    """What the parts of a batch gather, done at its end."""
+
+    def __init__(self):
+        self.topics = []
+
+    async def finish(self, batch):
+        batch.connection.append(self.topics)
+
+
+async def test_what_parts_gather_is_done_once_after_the_last_of_them():
+    async def follow(batch, records):
+        batch.last(Gathered).topics.extend(record.topic for record in records)
+        assert batch.connection == []
+
+    spec = consumer(Topic(PRESENCE, follow, lambda *_: ()), Topic(STATION_EVENTS, follow, lambda *_: ()))
+    done = []
+    batch = Batch(
+        [Received(topic, 0, 1, "cs-1", b"{}", {}) for topic in (STATION_EVENTS, PRESENCE)], done, NOW, Trace()
+    )
+    await spec.handle(batch)
+
+    assert done == [[PRESENCE, STATION_EVENTS]]

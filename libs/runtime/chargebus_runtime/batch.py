@@ -2,12 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar, cast
 
 import asyncpg
 from chargebus_events.record import Received, Record
 
 from chargebus_runtime.outbox import Source, check_size
 from chargebus_runtime.telemetry import Trace
+
+
+class Last(Protocol):
+    """What the parts of a handler gather, to be done once for all of them when the last of them is through."""
+
+    async def finish(self, batch: "Batch") -> None:
+        """Do what was gathered, in the batch's transaction."""
+        ...
+
+
+L = TypeVar("L", bound=Last)
 
 
 class Batch:
@@ -24,6 +36,16 @@ class Batch:
         self.now = now
         self.outgoing: dict[Source, list[Record]] = {}
         self._trace = trace
+        self._lasts: dict[type[Last], Last] = {}
+
+    def last(self, kind: type[L]) -> L:
+        """Return what is done last in this batch, one of each kind: made where it is asked for first."""
+        return cast(L, self._lasts.setdefault(kind, kind()))
+
+    async def finish(self) -> None:
+        """Do what is done last; who puts a handler together out of parts calls it after these."""
+        for last in self._lasts.values():
+            await last.finish(self)
 
     def send(self, record: Record, because: Received) -> None:
         """Send a record after the commit; `because` is the record of this batch that caused it.

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, time, timedelta
 
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.telemetry import Trace
 from chargebus_smart_charging.sites.domain.site import (
     CalendarEntry,
     Capacity,
@@ -118,6 +120,25 @@ async def test_a_mark_that_comes_while_a_site_is_planned_is_not_lost(connect, co
         await due.put_off(connection, [(each, NOW + MINUTE) for each in taken])
 
     assert [each.site_id for each in await due.take(connection, NOW, 10)] == ["S-1"]
+
+
+async def test_copies_that_mark_the_same_sites_in_other_orders_do_not_wait_for_each_other_in_a_circle(
+    connect, connection
+):
+    await put(connection, plain("S-1"), plain("S-2"))
+    between = asyncio.Barrier(2)
+
+    async def applies(own, *parts: str) -> None:
+        async with own.transaction():
+            batch = Batch([], own, NOW, Trace())
+            for site_id in parts:
+                await due.mark_by(batch, [site_id], NOW - MINUTE)
+                await between.wait()
+            await batch.finish()
+
+    await asyncio.gather(applies(await connect(), "S-1", "S-2"), applies(await connect(), "S-2", "S-1"))
+
+    assert {(each.site_id, each.marks) for each in await due.take(connection, NOW, 10)} == {("S-1", 2), ("S-2", 2)}
 
 
 async def test_a_site_that_is_being_planned_is_passed_over_by_others(connect, connection):

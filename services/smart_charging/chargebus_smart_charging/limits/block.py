@@ -72,7 +72,7 @@ class NotifiedLimits(Block[Said, StationLimits]):
                 batch.send(limit_event(each.limit, batch.now, cleared=each.cleared), because=state.changed[each.key])
         self._metrics.count("limit", "frame", "taken", len(kept))
         self._metrics.count("limit", "frame", "station under no site", state.unplaced)
-        await due.mark(batch.connection, state.concerned, batch.now)
+        await due.mark_by(batch, state.concerned, batch.now)
 
 
 def _present(state: StationLimits) -> list[KnownLimit]:

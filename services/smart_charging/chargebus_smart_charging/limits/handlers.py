@@ -51,7 +51,7 @@ class TopicLimits:
         self._metrics.count("limit", "topic", "taken", len(news))
         self._metrics.count("limit", "topic", "older than what is known", len(newest) - len(news))
         concerned = {kept.limit.site_id for kept in news if _moves(kept, known.get(kept.key), batch)}
-        await due.mark(batch.connection, concerned, batch.now)
+        await due.mark_by(batch, concerned, batch.now)
 
     async def _fitting(self, batch: Batch, told: Sequence[Kept]) -> list[Kept]:
         """Return those that can be taken: nobody hears of the others but who looks at the counts."""
@@ -113,7 +113,7 @@ class MainMeters:
                 meter = meters[station_id]
                 reading = NodeReading(meter.site_id, meter.node_id, Reading(phase_a, at))
                 found.append((reading, meter.silent_after_s))
-        await take_readings(batch.connection, found, batch.now)
+        await take_readings(batch, found)
         self._metrics.count("reading", "topic", "taken", len(found))
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from chargebus_commanding import Transaction
+from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database
 
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, objections
@@ -116,7 +118,7 @@ class Limits:
                 )
             told = msgspec.structs.replace(reading, at=min(reading.at, tx.now))
             found = [(NodeReading(site_id, node_id, told), node.meter.silent_after_s)]
-            await take_readings(tx.connection, found, tx.now)
+            await take_readings(tx, found)
         self._metrics.count("reading", "http", "taken")
 
     async def forget(self) -> None:
@@ -126,20 +128,18 @@ class Limits:
             await readings.forget(tx.connection, tx.now - REMEMBERED)
 
 
-async def take_readings(
-    connection: asyncpg.Connection, told: Sequence[tuple[NodeReading, float]], now: datetime
-) -> None:
+async def take_readings(tx: Transaction | Batch, told: Sequence[tuple[NodeReading, float]]) -> None:
     """Keep readings, each with how long its meter may be silent; have the sites planned whose plans depend on them."""
     if not told:
         return
-    known = await readings.load(connection, {each.site_id for each, _ in told})
-    await readings.keep(connection, [each for each, _ in told])
+    known = await readings.load(tx.connection, {each.site_id for each, _ in told})
+    await readings.keep(tx.connection, [each for each, _ in told])
     concerned = {
         each.site_id
         for each, silent_after_s in told
         if moves_plans(each.reading, known.get(each.site_id, {}).get(each.node_id), silent_after_s)
     }
-    await due.mark(connection, concerned, now)
+    await due.mark_by(tx, concerned, tx.now)
 
 
 async def _site(connection: asyncpg.Connection, site_id: str) -> Site:

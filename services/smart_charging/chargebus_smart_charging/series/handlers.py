@@ -41,7 +41,7 @@ class TopicSeries:
         in_turn = sorted(taken, key=lambda series: series.told_at)
         await values.keep(batch.connection, [value for series in in_turn for value in series.told()])
         self._metrics.count("series", "topic", "taken", len(taken))
-        await mark(batch.connection, {series.zone for series in taken}, batch.now)
+        await mark(batch, {series.zone for series in taken})
 
     def _fits(self, batch: Batch, series: Series) -> bool:
         found = objections(series, batch.now)

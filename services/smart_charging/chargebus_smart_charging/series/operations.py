@@ -6,6 +6,8 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from chargebus_commanding import Transaction
+from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database
 
 from chargebus_smart_charging.metrics import Metrics
@@ -43,7 +45,7 @@ class GridSeries:
             await values.keep(tx.connection, series.told())
             tx.send(series_event(series, tx.now))
             (known,) = await _known(tx.connection, [SeriesKey(series.zone, series.kind)], tx.now)
-            await mark(tx.connection, [series.zone], tx.now)
+            await mark(tx, [series.zone])
         self._metrics.count("series", "http", "taken")
         return known
 
@@ -70,9 +72,9 @@ class GridSeries:
             await values.forget(tx.connection, tx.now - self._keep)
 
 
-async def mark(connection: asyncpg.Connection, zones: Collection[str], now: datetime) -> None:
+async def mark(tx: Transaction | Batch, zones: Collection[str]) -> None:
     """Have the sites planned for which series hold that changed."""
-    await due.mark(connection, await sites.in_zones(connection, zones), now)
+    await due.mark_by(tx, await sites.in_zones(tx.connection, zones), tx.now)
 
 
 async def _known(connection: asyncpg.Connection, keys: Sequence[SeriesKey], now: datetime) -> list[KnownSeries]:

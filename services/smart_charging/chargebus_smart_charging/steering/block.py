@@ -43,7 +43,7 @@ class Reports(Block[ProfileReport, list[ProfileReport]]):
         ]
         await stations.keep(batch.connection, whole, batch.now)
         sites = await evses.sites_of(batch.connection, {station.station_id for station in whole})
-        await due.mark(batch.connection, set(sites.values()), batch.now + _SOON)
+        await due.mark_by(batch, set(sites.values()), batch.now + _SOON)
 
 
 @dataclass

@@ -46,7 +46,7 @@ async def hear_stations(batch: Batch, records: Sequence[Received]) -> None:
     await stations.keep(batch.connection, known.values(), batch.now)
     changed = {*known, *(state.station_id for state in states)}
     sites = await evses.sites_of(batch.connection, changed)
-    await due.mark(batch.connection, set(sites.values()), batch.now + _SOON)
+    await due.mark_by(batch, set(sites.values()), batch.now + _SOON)
 
 
 def _state(told: ConnectorStatus) -> ConnectorState:

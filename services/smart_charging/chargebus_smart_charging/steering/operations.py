@@ -331,7 +331,7 @@ INTENTS: Final[Intents] = {
 
 async def _plan_soon(tx: Transaction, outcomes: Iterable[Outcome]) -> None:
     placed = await evses.sites_of(tx.connection, {outcome.station_id for outcome in outcomes})
-    await due.mark(tx.connection, set(placed.values()), tx.now + _SOON)
+    await due.mark_by(tx, set(placed.values()), tx.now + _SOON)
 
 
 # What people see

@@ -54,7 +54,7 @@ class Needs(Block[Request, Needing]):
         """Keep what is known now."""
         await vehicles.keep(batch.connection, state.changed.values(), batch.now)
         sites = {state.sites[station_id] for station_id, _ in state.changed if station_id in state.sites}
-        await due.mark(batch.connection, sites, batch.now)
+        await due.mark_by(batch, sites, batch.now)
 
 
 def _prefer(state: Needing, request: PriorityCharging) -> None:

@@ -95,4 +95,4 @@ async def plan_soon(batch: Batch, keys: Collection[EvseKey]) -> None:
     """Have the sites of EVSEs planned soon."""
     if keys:
         sites = await evses.sites_of(batch.connection, {station_id for station_id, _ in keys})
-        await due.mark(batch.connection, set(sites.values()), batch.now + SOON)
+        await due.mark_by(batch, set(sites.values()), batch.now + SOON)

@@ -132,8 +132,9 @@ class Planning:
             done = [_Done(held[each], claimed[each][1], solved[each], decisions[each]) for each in kept]
             await self._act(tx, done)
             await self._keep(tx, done)
-            await due.mark(tx.connection, held.keys() - {each.site_id for each in done}, tx.now)
-            await due.put_off(tx.connection, [(each.due, next_due(each.loaded.known, each.decision)) for each in done])
+            again = {site_id: (present, tx.now) for site_id, present in held.items()}
+            later = {each.site_id: (each.due, next_due(each.loaded.known, each.decision)) for each in done}
+            await due.put_off(tx.connection, list((again | later).values()))
         self._metrics.replanned(len(decisions) - len(done))
         for each in done:
             self._metrics.planned(each.decision.plan.method)

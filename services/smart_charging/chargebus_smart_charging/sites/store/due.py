@@ -10,11 +10,16 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from chargebus_commanding import InBatch, Transaction
+from chargebus_runtime.batch import Batch
 
 # Rows are locked in the order of their ids, whoever does it: nobody waits for another in a circle.
 _MARK: Final = """
-UPDATE site_due AS d SET due_at = least(d.due_at, $2), marks = d.marks + 1
-FROM (SELECT site_id FROM site_due WHERE site_id = ANY($1) ORDER BY site_id FOR NO KEY UPDATE) AS n
+UPDATE site_due AS d SET due_at = least(d.due_at, n.at), marks = d.marks + 1
+FROM (
+    SELECT g.* FROM unnest($1::text[], $2::timestamptz[]) AS g (site_id, at)
+    JOIN site_due AS l USING (site_id) ORDER BY g.site_id FOR NO KEY UPDATE OF l
+) AS n
 WHERE d.site_id = n.site_id
 """
 _TAKE: Final = """
@@ -39,10 +44,39 @@ class Due(msgspec.Struct, frozen=True):
     marks: int
 
 
+class Marks:
+    """Sites that the parts of a batch have planned soon: marked once, after all other rows are locked."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, datetime] = {}
+
+    def add(self, site_ids: Collection[str], at: datetime) -> None:
+        """Have sites planned at the latest `at`."""
+        for site_id in site_ids:
+            self._at[site_id] = min(at, self._at.get(site_id, at))
+
+    async def finish(self, batch: Batch) -> None:
+        """Mark them."""
+        if self._at:
+            await batch.connection.execute(_MARK, list(self._at), list(self._at.values()))
+
+
 async def mark(connection: asyncpg.Connection, site_ids: Collection[str], at: datetime) -> None:
-    """Have sites planned at the latest `at`; the last thing that a transaction does, so that it waits for nobody."""
+    """Have sites planned at the latest `at`; the last thing that a transaction does, so that it waits for nobody.
+
+    In a batch, use `mark_by`.
+    """
     if site_ids:
-        await connection.execute(_MARK, list(site_ids), at)
+        await connection.execute(_MARK, list(site_ids), [at] * len(site_ids))
+
+
+async def mark_by(tx: Transaction | Batch, site_ids: Collection[str], at: datetime) -> None:
+    """Have sites planned at the latest `at`: at the end of the batch, where it is one."""
+    batch = tx.batch if isinstance(tx, InBatch) else tx
+    if isinstance(batch, Batch):
+        batch.last(Marks).add(site_ids, at)
+    else:
+        await mark(batch.connection, site_ids, at)
 
 
 async def take(connection: asyncpg.Connection, now: datetime, limit: int) -> list[Due]:
