@@ -47,7 +47,10 @@ from chargebus_smart_charging.vehicles.operations import DriverNeeds, Forgetting
 GATHER_S: Final = 0.2
 """How long records may wait in Kafka: a plan is made once a second at most, and each fetch and batch has its price."""
 
-INTENTS: Final[Intents] = {**steering_operations.INTENTS}
+
+def intents(metrics: Metrics) -> Intents:
+    """Return what is done about the outcomes of what stations are asked."""
+    return steering_operations.intents(metrics)
 
 
 def build(process: Process) -> Service:
@@ -55,7 +58,7 @@ def build(process: Process) -> Service:
     settings = process.load(SmartChargingSettings)
     database = process.database(SERVICE, "chargebus_smart_charging")
     metrics = Metrics()
-    commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
+    commanding = Commanding(SERVICE, database, intents(metrics), process.edges.kafka_clock)
     limits = Limits(database, metrics)
     series = GridSeries(database, metrics, timedelta(days=settings.series_keep_days))
     routes = APIRouter()
@@ -66,7 +69,7 @@ def build(process: Process) -> Service:
     needs = DriverNeeds(database)
     routes.include_router(vehicles_api.router(needs))
     solvers = Solvers(settings.solvers, settings.solve_within_s)
-    planning = Planning(database, solvers, Steering(commanding, limit_keys=settings.limit_keys), metrics)
+    planning = Planning(database, solvers, Steering(commanding, metrics, limit_keys=settings.limit_keys), metrics)
     pruning = Pruning(database, timedelta(days=settings.plans_keep_days))
     views = Views(database, solvers, process.clock)
     routes.include_router(planning_api.router(views, Overrides(database), needs))

@@ -11,7 +11,10 @@
 | chargebus.smart_charging.overload | s | time that nodes were measured above their bounds, summed over them |
 | chargebus.smart_charging.unserved | Wh | energy that vehicles lacked when they left, of what they were known to need |
 | chargebus.smart_charging.disobedience | s | time that EVSEs drew more than they might, summed over them |
+| chargebus.smart_charging.unsteerable | s | time that EVSEs could not be steered: per second, how many cannot |
 | chargebus.smart_charging.commands | {command} | what EVSEs were asked for |
+| chargebus.smart_charging.orders | {order} | what came of that: by what was asked (`asking`), the `way`, its `result` |
+| chargebus.smart_charging.falls | {EVSE} | ways that were given up with an EVSE: which `way`, and `why` |
 | chargebus.smart_charging.vehicle_time | s | time that vehicles were plugged in, for commands per vehicle hour |
 """
 
@@ -31,12 +34,15 @@ class Metrics:
         self._fallbacks = meter.create_counter("chargebus.smart_charging.solver_fallbacks", "{site}")
         self._late = meter.create_histogram("chargebus.smart_charging.due_late", "s")
         self._replanned = meter.create_counter("chargebus.smart_charging.replanned", "{site}")
+        self._orders = meter.create_counter("chargebus.smart_charging.orders", "{order}")
+        self._falls = meter.create_counter("chargebus.smart_charging.falls", "{EVSE}")
         self._tallies = {
             name: meter.create_counter(f"chargebus.smart_charging.{name}", unit)
             for name, unit in (
                 ("overload", "s"),
                 ("unserved", "Wh"),
                 ("disobedience", "s"),
+                ("unsteerable", "s"),
                 ("commands", "{command}"),
                 ("vehicle_time", "s"),
             )
@@ -69,6 +75,14 @@ class Metrics:
         for name, amount in counted.items():
             if amount:
                 self._tallies[name].add(amount)
+
+    def ordered(self, asking: str, way: str, result: str) -> None:
+        """Count what came of an order of an EVSE."""
+        self._orders.add(1, {"asking": asking, "way": way, "result": result})
+
+    def fell(self, way: str, why: str) -> None:
+        """Count a way that was given up with an EVSE."""
+        self._falls.add(1, {"way": way, "why": why})
 
     def count(self, what: str, by: str, result: str, times: int = 1) -> None:
         """Count what somebody told, and what became of it."""

@@ -198,6 +198,20 @@ def test_a_station_that_is_offline_is_counted_and_others_are_lowered():
     assert "offline" in next(each for each in depot.decision.evses if each.station_id == "CS1").reasons[0]
 
 
+def test_how_long_an_EVSE_cannot_be_steered_is_counted():
+    depot = Depot(evses=1)
+    depot.plug_in(1)
+    at = settled(depot)
+    assert depot.decision.tally.unsteerable_s == 0
+
+    for _ in range(12):
+        at += 60
+        depot.decide(at, answer="unsupported")
+
+    assert "station_unsteerable" in depot.known.steered["CS1", 1].alerts
+    assert depot.decision.tally.unsteerable_s == 60
+
+
 def test_a_station_that_draws_more_than_it_may_is_counted_by_that_and_others_are_lowered():
     depot = Depot(phase_a=32.0)
     depot.plug_in(1, 2)

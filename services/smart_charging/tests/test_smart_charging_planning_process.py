@@ -29,8 +29,11 @@ from chargebus_events.public import (
 )
 from chargebus_events.topics import ALERT_EVENTS, CHARGING_PLANS, COMMANDS
 from chargebus_runtime.kafka import received
+from chargebus_smart_charging import metrics
 from chargebus_smart_charging.main import build
 from chargebus_testkit.waiting import eventually
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 _requested = msgspec.json.Decoder(CommandRequested).decode
 _payloads = msgspec.json.Decoder(dict).decode
@@ -210,8 +213,27 @@ async def test_a_site_shares_its_connection_and_a_smaller_limit_is_told_and_show
     assert [msgspec.json.decode(each.value)["plan_id"] for each in told][-1] == listed[0]["plan_id"]
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """Return what a counter of the service has by its attributes; to be asked for before the service."""
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(metrics, "get_meter", MeterProvider([reader]).get_meter)
+
+    def read(name):
+        scopes = [scope for of in reader.get_metrics_data().resource_metrics for scope in of.scope_metrics]
+        return {
+            tuple(point.attributes.values()): point.value
+            for scope in scopes
+            for metric in scope.metrics
+            if metric.name == f"chargebus.smart_charging.{name}"
+            for point in metric.data.data_points
+        }
+
+    return read
+
+
 async def test_a_station_that_takes_no_profile_is_limited_by_its_vendors_key_where_that_is_named(
-    make_bed, kafka, monkeypatch
+    make_bed, kafka, monkeypatch, counted
 ):
     key = "Station-MaxCurrent"
     monkeypatch.setenv("SMART_CHARGING_LIMIT_KEYS", f'["Other-Key", "{key}"]')
@@ -231,6 +253,17 @@ async def test_a_station_that_takes_no_profile_is_limited_by_its_vendors_key_whe
         asked = (await told("GetConfiguration"))[-1]
         shown = (await client.get(f"/stations/{name}/charging")).json()
 
+        async def orders():
+            return counted("orders")
+
+        came = await eventually(
+            orders, lambda found: ("limit", "configuration key", "accepted") in found, what="its answer is counted"
+        )
+
+    assert came["limit", "TxProfile", "unsupported"] == 1
+    assert counted("falls") == {
+        (way, "refused"): 1 for way in ("TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile")
+    }
     assert {"Other-Key", key} <= set(asked["key"])
     assert changed[0] == {"key": key, "value": "20"}
     assert (shown["limit_key"], shown["evses"][0]["way"]) == (key, "configuration key")

@@ -21,7 +21,8 @@ from chargebus_events.public import (
     event,
 )
 from chargebus_events.topics import frames_topic
-from chargebus_smart_charging.main import INTENTS, build
+from chargebus_smart_charging.main import build, intents
+from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import SERVICE
 from chargebus_smart_charging.sites.store import sites
 from chargebus_smart_charging.steering.domain.profiles import FIRST_ID
@@ -45,7 +46,7 @@ class Bench:
         self.process, self.client, self.station_id, self.version = process, client, station_id, version
         self.site_id = f"site-{station_id}"
         self.model = f"M-{station_id}"
-        self.commanding = Commanding(SERVICE, process.service.database, INTENTS, process.edges.kafka_clock)
+        self.commanding = Commanding(SERVICE, process.service.database, intents(Metrics()), process.edges.kafka_clock)
         self.answered: set[str] = set()
 
     async def describe(self, **policy) -> None:
@@ -76,7 +77,7 @@ class Bench:
         async with self.process.service.database.transaction() as tx:
             known = await load(tx.connection, (await sites.load(tx.connection, [self.site_id])).values())
             done = step(known.steered[key], wanted_a, known.steerables[key], tx.now)
-            await Steering(self.commanding).act(tx, known, {key: done})
+            await Steering(self.commanding, Metrics()).act(tx, known, {key: done})
         return done
 
     async def asked(self, intent: str) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from chargebus_runtime.database import Database
 from chargebus_runtime.database import Transaction as OwnTransaction
 from chargebus_runtime.tasks import DueWork
 
+from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.sites.store import due, evses, sites
 from chargebus_smart_charging.steering import routes
@@ -64,6 +65,7 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
 
     evse_id: int
     number: int
+    asking: str = ""
     rung: Rung = "TxProfile"
     limit_a: float = UNLIMITED
     sets: bool = False
@@ -84,8 +86,15 @@ class Steering:
     `limit_keys` are the configuration keys that vendors have for the largest current of a station of OCPP 1.6.
     """
 
-    def __init__(self, commanding: Commanding, patience: Patience = _USUAL, limit_keys: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        commanding: Commanding,
+        metrics: Metrics,
+        patience: Patience = _USUAL,
+        limit_keys: tuple[str, ...] = (),
+    ) -> None:
         self._commanding = commanding
+        self._metrics = metrics
         self._patience = patience
         self._limit_keys = limit_keys
 
@@ -100,6 +109,14 @@ class Steering:
                 await self._ask(tx, key, order, known.steerables[key])
         await self._ask_stations(tx, known, after)
         await _learn(tx, known, after)
+        for key, steered in after.items():
+            self._count_falls(known.stored.get(key, Steered()), steered)
+
+    def _count_falls(self, before: Steered, after: Steered) -> None:
+        """Count the ways that were given up with an EVSE since it was kept the last time."""
+        why = "refused" if after.disobeys_since is None else "disobeyed"
+        for way in set(after.refused) - set(before.refused):
+            self._metrics.fell(way, why)
 
     async def _ask(self, tx: Transaction, key: EvseKey, order: Order, steerable: Steerable) -> None:
         station_id, evse_id = key
@@ -111,6 +128,7 @@ class Steering:
         subject = Subject(
             evse_id,
             order.number,
+            order.asking,
             order.rung,
             order.limit_a,
             sets=order.asking in ("limit", "default"),
@@ -221,6 +239,33 @@ async def _learn(tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, 
 # What comes of it
 
 
+def intents(metrics: Metrics) -> Intents:
+    """Return what is done about the outcomes of each intent; what EVSEs were asked is counted."""
+
+    def counted(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            subject = _subject(outcome.subject)
+            metrics.ordered(subject.asking, subject.rung, routes.answer_of(outcome))
+
+    async def orders(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+        counted(outcomes)
+        await orders_ended(tx, outcomes)
+
+    async def verifications(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+        counted(outcomes)
+        await verified(tx, outcomes)
+
+    return {
+        ORDER: orders,
+        VERIFY: verifications,
+        LIMITS: limits_told,
+        HABITS: habits_told,
+        MEASURANDS: nothing_to_do,
+        PROFILES: profiles_told,
+        COMPOSITE: nothing_to_do,
+    }
+
+
 async def orders_ended(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     """Note what came of orders for who plans next, and learn by it."""
     told = [(outcome, _subject(outcome.subject), routes.answer_of(outcome)) for outcome in outcomes]
@@ -316,17 +361,6 @@ async def profiles_told(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
 
 async def nothing_to_do(_tx: Transaction, _outcomes: Sequence[Outcome]) -> None:
     """Do nothing: who asked waits for it, or it is seen by what the station does."""
-
-
-INTENTS: Final[Intents] = {
-    ORDER: orders_ended,
-    VERIFY: verified,
-    LIMITS: limits_told,
-    HABITS: habits_told,
-    MEASURANDS: nothing_to_do,
-    PROFILES: profiles_told,
-    COMPOSITE: nothing_to_do,
-}
 
 
 async def _plan_soon(tx: Transaction, outcomes: Iterable[Outcome]) -> None:

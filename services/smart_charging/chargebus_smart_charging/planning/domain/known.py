@@ -124,6 +124,7 @@ class Tally(msgspec.Struct, frozen=True):
 
     overload_s: float = 0.0
     disobedience_s: float = 0.0
+    unsteerable_s: float = 0.0
     vehicle_s: float = 0.0
     unserved_wh: float = 0.0
     commands: int = 0

@@ -13,7 +13,7 @@ from chargebus_smart_charging.planning.domain.known import SiteKnown, SiteNotice
 from chargebus_smart_charging.planning.domain.memory import Charged, Memory, OpenAlert, Overload
 from chargebus_smart_charging.planning.domain.watching import lasts
 from chargebus_smart_charging.sites.domain.site import EvseKey
-from chargebus_smart_charging.steering.domain.stepping import Step
+from chargebus_smart_charging.steering.domain.stepping import UNSTEERABLE, Step
 
 _SAME_A: Final = 0.05
 _LONGEST_S: Final = 300.0
@@ -106,6 +106,7 @@ def tally(
     return Tally(
         overload_s=sum(min(passed_s, _since(each, now)) for each in present),
         disobedience_s=passed_s * sum(each.steered.disobeys_since is not None for each in found),
+        unsteerable_s=passed_s * sum(UNSTEERABLE in each.steered.alerts for each in found),
         vehicle_s=passed_s * sum(each.session is not None for each in found),
         unserved_wh=sum(_unserved(each, found) for each in before.charged),
         commands=sum(len(each.orders) for each in steps),

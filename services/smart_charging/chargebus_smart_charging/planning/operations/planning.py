@@ -196,6 +196,7 @@ def _amounts(tally: Tally) -> dict[str, float]:
         "overload": tally.overload_s,
         "unserved": tally.unserved_wh,
         "disobedience": tally.disobedience_s,
+        "unsteerable": tally.unsteerable_s,
         "commands": tally.commands,
         "vehicle_time": tally.vehicle_s,
     }

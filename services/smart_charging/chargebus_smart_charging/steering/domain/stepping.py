@@ -26,6 +26,8 @@ from chargebus_smart_charging.steering.domain.steered import (
 
 Rule: TypeAlias = Literal["limit_disobeyed", "station_unsteerable", "profile_drift"]
 
+UNSTEERABLE: Final[Rule] = "station_unsteerable"
+
 LASTING: Final[frozenset[Rung]] = frozenset({"TxDefaultProfile", "ChargingStationMaxProfile", "configuration key"})
 """Ways whose limits outlive a transaction."""
 
@@ -392,6 +394,6 @@ def _causes(steered: Steered) -> dict[Rule, str]:
     drifted = drifted or ("It has lost the default that it was given." if steered.drifted else "")
     return {
         "limit_disobeyed": f"{drawn}, more than {told_a}." if disobeys else "",
-        "station_unsteerable": unsteerable,
+        UNSTEERABLE: unsteerable,
         "profile_drift": drifted,
     }
