@@ -1,8 +1,6 @@
 """Sites planned in the service's process: facts in from Kafka, commands out to stations, what people see over HTTP."""
 
 import asyncio
-import signal
-import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,7 +8,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
-from chargebus_embedded import free_port
 from chargebus_events.commands import CommandOutcome, CommandRequested
 from chargebus_events.public import (
     CONNECTOR_STATUS,
@@ -386,75 +383,3 @@ async def test_a_new_process_goes_on_from_what_stations_hold(make_bed, kafka):
         if (limit := depot.limit_of(each)) is not None and limit > 16.0
     ]
     assert raises == []
-
-
-DIES = """
-import asyncio, os, signal, sys
-from chargebus_events.topics import COMMANDS
-from chargebus_runtime.outbox import Outbox
-from chargebus_runtime.settings import RuntimeSettings
-from chargebus_smart_charging.main import build
-from chargebus_smart_charging.planning.operations.planning import Planning
-from chargebus_testkit.bed import ProcessUnderTest
-
-point, name, kafka, database, port = sys.argv[1:]
-send_soon = Outbox.send_soon
-
-async def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def die_sending(outbox, ids, groups):
-    if any(record.topic == COMMANDS for group in groups for record in group):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return send_soon(outbox, ids, groups)
-
-match point:
-    case "claimed":
-        Planning._carry_out = die
-    case "asked":
-        Planning._keep = die
-    case "committed":
-        Outbox.send_soon = die_sending
-
-async def main():
-    settings = RuntimeSettings(kafka_bootstrap_servers=kafka, database_url=database, http_port=int(port))
-    await ProcessUnderTest(settings, name).start([build])
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-"""A copy of the service that plans, and is killed with a site claimed, with commands asked, or with that committed."""
-
-
-def purposes(depot):
-    """Return what the profiles were for that the one station of a depot was told."""
-    [told] = depot.told.values()
-    profiles = [_payloads(each.forms[0].payload) for each in told if each.forms[0].action == "SetChargingProfile"]
-    return [each["csChargingProfiles"]["chargingProfilePurpose"] for each in profiles]
-
-
-@pytest.mark.parametrize(("point", "left"), [("claimed", 0), ("asked", 0), ("committed", 1)])
-async def test_kill_9_of_who_plans_loses_and_doubles_nothing(make_bed, kafka, monkeypatch, point, left):
-    monkeypatch.setenv("SMART_CHARGING_PLANNERS", "0")
-    async with depot_of(make_bed, kafka, count=1, phase_a=20.0) as (depot, _, bed):
-        await depot.describe()
-        await depot.come_online()
-        monkeypatch.setenv("SMART_CHARGING_PLANNERS", "1")
-        servers = (bed.settings.kafka_bootstrap_servers, str(bed.settings.database_url))
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", DIES, point, bed.name, *servers, str(free_port())
-        )
-        assert await child.wait() == -signal.SIGKILL
-        assert await bed.rows("SELECT count(*) FROM asked_command WHERE intent = 'order'") == [(left,)]
-        assert not depot.told[depot.stations[0]], "nothing went out"
-
-        async with bed.running(http_port=free_port()):
-            await depot.plug_in(0)
-            await depot.until_told([20.0], within_s=100)
-
-            async def told():
-                return purposes(depot)
-
-            await eventually(told, lambda found: len(found) > 1, what="its default is told as well")
-
-    assert sorted(purposes(depot)) == ["TxDefaultProfile", "TxProfile"]

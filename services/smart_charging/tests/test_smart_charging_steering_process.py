@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -20,10 +22,12 @@ from chargebus_events.public import (
     StationConnection,
     event,
 )
-from chargebus_events.topics import frames_topic
+from chargebus_events.topics import COMMANDS, frames_topic
 from chargebus_smart_charging.main import build, intents
 from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import SERVICE
+from chargebus_smart_charging.planning.operations.planning import Planning
+from chargebus_smart_charging.planning.operations.solver import Solvers
 from chargebus_smart_charging.sites.store import sites
 from chargebus_smart_charging.steering.domain.profiles import FIRST_ID
 from chargebus_smart_charging.steering.domain.stepping import step
@@ -42,8 +46,8 @@ def station_id() -> str:
 class Bench:
     """A station under a site in a running service, and what is asked of it."""
 
-    def __init__(self, process, client, station_id: str, version: str) -> None:
-        self.process, self.client, self.station_id, self.version = process, client, station_id, version
+    def __init__(self, bed, process, client, station_id: str, version: str) -> None:
+        self.bed, self.process, self.client, self.station_id, self.version = bed, process, client, station_id, version
         self.site_id = f"site-{station_id}"
         self.model = f"M-{station_id}"
         self.commanding = Commanding(SERVICE, process.service.database, intents(Metrics()), process.edges.kafka_clock)
@@ -140,7 +144,7 @@ def make_bench(make_bed, station_id, monkeypatch):
     async def make(version: str, **policy):
         bed = make_bed(build)
         async with bed.running() as process, bed.client("operator") as client:
-            made = Bench(process, client, station_id, version)
+            made = Bench(bed, process, client, station_id, version)
             await made.describe(**policy)
             await made.boots()
             yield made
@@ -317,3 +321,70 @@ async def test_a_station_that_nobody_heard_of_is_not_found(make_bed, station_id)
         for path in ("charging", "charging-profiles", "evses/1/composite-schedule"):
             answer = await client.get(f"/stations/{station_id}/{path}")
             assert answer.status_code == 404, path
+
+
+DIES = """
+import asyncio, os, signal, sys
+from chargebus_commanding import Commanding
+from chargebus_runtime.outbox import Outbox
+from chargebus_runtime.settings import RuntimeSettings
+from chargebus_smart_charging.main import intents
+from chargebus_smart_charging.metrics import Metrics
+from chargebus_smart_charging.names import SERVICE
+from chargebus_smart_charging.planning.operations.planning import Planning
+from chargebus_smart_charging.planning.operations.solver import Solvers
+from chargebus_smart_charging.steering.operations import Steering
+from chargebus_testkit.bed import ProcessUnderTest
+
+point, name, kafka, database_url = sys.argv[1:]
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+match point:
+    case "claimed":
+        Planning._carry_out = die
+    case "asked":
+        Planning._keep = die
+    case "committed":
+        Outbox.send_soon = die
+
+async def main():
+    process = ProcessUnderTest(RuntimeSettings(kafka_bootstrap_servers=kafka, database_url=database_url), name)
+    database, metrics = process.database(SERVICE, "chargebus_smart_charging"), Metrics()
+    commanding = Commanding(SERVICE, database, intents(metrics), process.edges.kafka_clock)
+    await database.start()
+    while True:
+        await Planning(database, Solvers(0, 1.0), Steering(commanding, metrics), metrics).sweep()
+        await asyncio.sleep(0.2)
+
+asyncio.run(main())
+"""
+"""Plans as a copy of the service, and is killed with a site claimed, with commands asked, or with that committed."""
+
+
+@pytest.mark.parametrize(("point", "left"), [("claimed", 0), ("asked", 0), ("committed", 1)])
+async def test_kill_9_of_who_plans_loses_and_doubles_nothing(make_bench, point, left):
+    async with make_bench("2.0.1") as bench:
+        servers = (bench.bed.settings.kafka_bootstrap_servers, str(bench.bed.settings.database_url))
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, point, bench.bed.name, *servers)
+        assert await child.wait() == -signal.SIGKILL
+        assert len(await bench.asked("order")) == left
+        kept = await bench.bed.rows("SELECT (SELECT count(*) FROM site_plan), (SELECT count(*) FROM steered_evse)")
+        assert kept == [(left, left)], "all that was decided, or nothing"
+
+        metrics = Metrics()
+        steering = Steering(bench.commanding, metrics)
+        other = Planning(bench.process.service.database, Solvers(0, 1.0), steering, metrics)
+
+        async def told():
+            await other.sweep()
+            sent = await bench.bed.read(COMMANDS, bench.station_id)
+            return [json.loads(record.value)["intent"] for record in sent]
+
+        found = await eventually(told, lambda intents: "order" in intents, what="the station is told its default")
+        await bench.answers("order", {"status": "Accepted"})
+        shown = await bench.shows(lambda shown: shown["evses"][0]["default"]["accepted"])
+        assert (await told()).count("order") == found.count("order") == 1
+
+    assert shown["evses"][0]["default"]["unsure"] == shown["evses"][0]["default"]["pending"] == []
