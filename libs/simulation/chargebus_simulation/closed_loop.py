@@ -139,6 +139,9 @@ class ClosedLoop:
     def _answered(self, fact: Answered, at: datetime) -> bool:
         key, order = fact.ask.key, fact.ask.token
         known = self._steered[key]
+        if isinstance(order, Order):
+            checked = steering.default_checked(known, order.number, _ANSWERS[fact.outcome], fact.allows_a)
+            known = self._steered[key] = checked
         if fact.allows_a is not None and fact.outcome == "Accepted":
             self._steered[key] = steering.reported(known, fact.allows_a, at)
         elif isinstance(order, Order):

@@ -19,7 +19,19 @@ from chargebus_smart_charging.steering.domain.reports import ReportedProfile, li
 from chargebus_smart_charging.steering.domain.resolving import resolved
 from chargebus_smart_charging.steering.domain.said import Said, habits_of, measurands_needed
 from chargebus_smart_charging.steering.domain.stations import Answered, Station, folded
-from chargebus_smart_charging.steering.domain.steered import Retry, Steerable, Steered, counted_a, told
+from chargebus_smart_charging.steering.domain.steered import (
+    Retry,
+    Steerable,
+    Steered,
+    answered,
+    booted,
+    connected,
+    counted_a,
+    told,
+    transaction_began,
+    transaction_ended,
+)
+from chargebus_smart_charging.steering.domain.stepping import step
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 EVSE = Evse("CS-1", 1, "panel", voltage_v=230.0, phases=(1, 2, 3), min_a=6.0, max_a=32.0)
@@ -219,6 +231,89 @@ def test_what_an_operator_leaves_out_is_taken_from_the_station_or_else_from_what
 
 
 # What is learned
+
+
+# Whether a default outlives a boot
+
+
+STEERABLE = Steerable(EVSE, default_a=8.0, version="1.6")
+
+
+def rebooted(steerable: Steerable = STEERABLE) -> Steered:
+    """An EVSE that was given its default, and whose station has booted since; nothing charges there."""
+    steered = transaction_ended(connected(Steered(), after(-700)), after(-650))
+    for _ in range(2):
+        done = step(steered, None, steerable, after(-640))
+        steered = done.steered
+        for order in done.orders:
+            steered = answered(steered, order.number, "accepted", after(-640))
+    return transaction_ended(booted(steered, NOW, steerable), after(1))
+
+
+def checked(steerable: Steerable, answer: str, amperes: float | None) -> Steered:
+    """The same, once its station has said what it allows."""
+    done = step(rebooted(steerable), None, steerable, after(2))
+    assert [order.asking for order in done.orders] == ["verify"]
+    told = Answered(done.orders[0].number, answer, after(3), amperes)
+    return folded(done.steered, Station("CS-1"), [told], None, steerable)
+
+
+def asks(steered: Steered, at: float, steerable: Steerable = STEERABLE) -> list[str]:
+    return [order.asking for order in step(steered, None, steerable, after(at)).orders]
+
+
+def test_a_default_that_a_station_still_has_after_a_boot_is_not_given_again():
+    steered = checked(STEERABLE, "accepted", 8.0)
+
+    assert (steered.default_kept, steered.default.accepted.limit_a, steered.default.unsure) == (True, 8.0, ())
+    assert asks(steered, 4) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "amperes"), [("accepted", 32.0), ("accepted", 6.0), ("accepted", None), ("refused", None)]
+)
+def test_a_default_of_which_a_station_does_not_tell_after_a_boot_is_given_again(answer, amperes):
+    steered = checked(STEERABLE, answer, amperes)
+
+    assert steered.default_kept is False
+    assert asks(steered, 4) == ["default"]
+
+
+def test_what_is_not_answered_or_tells_nothing_does_not_keep_a_station_from_its_default():
+    done = step(rebooted(), None, STEERABLE, after(2))
+    busy = transaction_began(done.steered, "T2", after(3))
+    known = msgspec.structs.replace(STEERABLE, habits=Habits(keeps_default=False))
+    of_all = msgspec.structs.replace(STEERABLE, default_a=32.0)
+
+    assert asks(done.steered, 29) == []
+    assert asks(done.steered, 31) == ["default"]
+    assert asks(busy, 3) == ["default"]
+    assert asks(rebooted(known), 2, known) == ["default"]
+    assert asks(rebooted(of_all), 2, of_all) == ["default"]
+
+
+def test_a_kind_that_keeps_its_default_is_given_it_once_and_is_found_out_where_one_loses_it():
+    known = msgspec.structs.replace(STEERABLE, habits=Habits(keeps_default=True))
+    done = step(rebooted(known), None, known, after(2))
+    assert [order.asking for order in done.orders] == ["verify"], "to see that it is there"
+
+    told = Answered(done.orders[0].number, "accepted", after(3), 32.0)
+    lost = folded(done.steered, Station("CS-1"), [told], None, known)
+
+    assert lost.default_kept is False
+    assert asks(lost, 4, known) == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("said", "keeps"),
+    [([True], None), ([True, True], True), ([False], None), ([False, False], False), ([True, True, False], False)],
+)
+def test_what_stations_of_a_kind_say_after_boots_is_learned(said, keeps):
+    tally = learning.Tally()
+    for kept in said:
+        tally = learning.default_after_boot(tally, kept=kept)
+
+    assert learning.habits_by(tally).keeps_default is keeps
 
 
 def test_a_way_that_no_station_of_a_kind_has_taken_is_not_tried_any_more():

@@ -1,9 +1,10 @@
 """What stations are asked about their EVSEs and themselves, and what is done about their answers."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -216,24 +217,30 @@ def _is_to_measure(station: Station, evses_of: Sequence[Steerable]) -> bool:
 
 async def _learn(tx: Transaction, known: SteeringKnown, after: Mapping[EvseKey, Steered]) -> None:
     """Learn of kinds of stations how they obeyed, where that was seen now."""
-    lessons: list[tuple[habits.Kind, Rung | None, float]] = []
+    lessons: list[tuple[habits.Kind, Callable[[learning.Tally], learning.Tally]]] = []
     for key, steered in after.items():
         before, station = known.steered.get(key), known.stations.get(key[0])
         if before is None or station is None or not any(station.kind):
             continue
         if len(steered.refused) > len(before.refused) and steered.disobeys_since is not None:
-            lessons.append((station.kind, steered.refused[-1], 0.0))
+            lessons.append((station.kind, partial(learning.disobeyed, rung=steered.refused[-1])))
         if before.settling is not None and steered.settling is None and steered.seen is not None:
             took_s = (steered.seen.at - before.settling.since).total_seconds()
             if took_s > 0:
-                lessons.append((station.kind, None, took_s))
+                lessons.append((station.kind, partial(learning.obeyed, seconds=took_s)))
+        if steered.default_kept is not None and steered.default_kept != _kept_before(known.stored.get(key), steered):
+            lessons.append((station.kind, partial(learning.default_after_boot, kept=steered.default_kept)))
     if not lessons:
         return
-    known_of = await habits.lock(tx.connection, {kind for kind, _, _ in lessons})
-    for kind, rung, took_s in lessons:
-        tally = known_of.get(kind, learning.Tally())
-        known_of[kind] = learning.obeyed(tally, took_s) if rung is None else learning.disobeyed(tally, rung)
+    known_of = await habits.lock(tx.connection, {kind for kind, _ in lessons})
+    for kind, lesson in lessons:
+        known_of[kind] = lesson(known_of.get(kind, learning.Tally()))
     await habits.keep(tx.connection, known_of, tx.now)
+
+
+def _kept_before(stored: Steered | None, steered: Steered) -> bool | None:
+    """Return what was known before of whether its default has outlived the boot that it knows of."""
+    return None if stored is None or stored.booted_at != steered.booted_at else stored.default_kept
 
 
 # What comes of it

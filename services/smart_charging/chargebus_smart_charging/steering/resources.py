@@ -73,6 +73,7 @@ class HabitsOut(BaseModel):
     max_stack_level: int | None
     max_profiles: int | None
     obeys_within_s: float | None
+    keeps_default: bool | None = Field(description="whether its default outlives a boot")
     switches_phases: bool | None
     dynamic: bool | None = Field(description="whether it takes dynamic profiles (OCPP 2.1)")
     update_spacing_s: float | None

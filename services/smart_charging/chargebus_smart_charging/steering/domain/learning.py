@@ -9,6 +9,7 @@ from chargebus_smart_charging.steering.domain.steered import Answer
 
 ZERO: Final = "zero"
 DYNAMIC: Final = "dynamic profile"
+DEFAULT_KEPT: Final = "default after a boot"
 _REFUSALS: Final = ("refused", "unsupported")
 _ENOUGH: Final = 2
 """How many refusals, with nothing taken in between, make a habit: one may have been a fault."""
@@ -60,7 +61,28 @@ def habits_by(tally: Tally) -> Habits:
     refused = tuple(rung for rung in LADDER[:-1] if _is_refused(tally, rung))
     dynamic = False if _is_refused(tally, DYNAMIC) else None
     takes_zero = True if tally.taken.get(ZERO) else False if tally.refused.get(ZERO, 0) >= _ENOUGH else None
-    return Habits(takes_zero=takes_zero, refused=refused, obeys_within_s=tally.obeyed_within_s, dynamic=dynamic)
+    return Habits(
+        takes_zero=takes_zero,
+        refused=refused,
+        obeys_within_s=tally.obeyed_within_s,
+        keeps_default=_keeps_default(tally),
+        dynamic=dynamic,
+    )
+
+
+def default_after_boot(tally: Tally, *, kept: bool) -> Tally:
+    """Return it after a station of the kind said whether its default has outlived a boot."""
+    if kept:
+        return msgspec.structs.replace(tally, taken=_counted(tally.taken, DEFAULT_KEPT))
+    return msgspec.structs.replace(tally, refused=_counted(tally.refused, DEFAULT_KEPT))
+
+
+def _keeps_default(tally: Tally) -> bool | None:
+    """Return whether stations of a kind keep their defaults: one that has lost it speaks for all."""
+    kept, lost = tally.taken.get(DEFAULT_KEPT, 0), tally.refused.get(DEFAULT_KEPT, 0)
+    if lost and (kept or lost >= _ENOUGH):
+        return False
+    return True if kept >= _ENOUGH else None
 
 
 def _is_refused(tally: Tally, way: str) -> bool:

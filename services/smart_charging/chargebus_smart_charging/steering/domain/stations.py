@@ -218,6 +218,7 @@ def folded(  # noqa: PLR0913, PLR0917 - what became known of one EVSE, by its pa
     """
     after = steered
     for answered in answers:
+        after = steering.default_checked(after, answered.number, answered.answer, answered.amperes)
         after = steering.answered(after, answered.number, answered.answer, answered.at)
         if answered.amperes is not None:
             after = steering.reported(after, answered.amperes, answered.at)

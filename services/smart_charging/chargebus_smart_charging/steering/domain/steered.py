@@ -43,6 +43,7 @@ _UNREACHED: Final = timedelta(seconds=1)
 _MOST_UNREACHED: Final = timedelta(minutes=2)
 _LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
 _LIMITED: Final = timedelta(minutes=1)
+_CHECKED_WITHIN: Final = timedelta(seconds=30)
 _RESUMES_WITHIN: Final = timedelta(minutes=2)
 _RESUMED_SOON: Final = timedelta(seconds=5)
 
@@ -181,6 +182,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         unreached: how often in a row nothing reached the station though it counts as connected: that is no strike.
         refused: the ways that it did not take, or took and did not obey, since it booted.
         zero_refused: it does not take 0.
+        default_kept: whether its default has outlived the last boot, where its station said so.
         dynamic_refused: it has refused a dynamic profile, or does not know of one that it was given.
         pulled: what it was answered last when it asked for the limit of a dynamic profile.
         acting: what it was asked for besides limits, and has not answered.
@@ -215,6 +217,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     unreached: Retry = Retry()
     refused: tuple[Rung, ...] = ()
     zero_refused: bool = False
+    default_kept: bool | None = None
     dynamic_refused: bool = False
     pulled: Pulled | None = None
     acting: Order | None = None
@@ -423,6 +426,42 @@ def reported(steered: Steered, amperes: float, at: datetime) -> Steered:
     return msgspec.structs.replace(after, ceiling_a=ceiling_a, ceiling_at=ceiling_at)
 
 
+def default_checked(steered: Steered, number: int, answer: Answer, amperes: float | None) -> Steered:
+    """Return it after its station said, before it was given a default, what it allows an EVSE where nothing charges.
+
+    What is its default to the ampere is taken for that; everything else says that there is none any more. Once that is
+    known of a kind of stations to outlive boots, it is missed where one says that it allows more.
+    """
+    verifying, default = steered.verifying, steered.default
+    if verifying is None or verifying.number != number or steered.use != "idle" or answer == "undelivered":
+        return steered
+    if steered.booted_at is None or verifying.at < steered.booted_at or default.pending:
+        return steered
+    before = default.newest
+    if before is None or before.at >= steered.booted_at:
+        return steered
+    kept = amperes is not None and is_within(amperes, before.limit_a) and is_within(before.limit_a, amperes)
+    if default.accepted is None:
+        slot = default.accept(before) if kept else default
+        return msgspec.structs.replace(steered, default=slot, default_kept=kept)
+    if amperes is None or is_within(amperes, before.limit_a):
+        return steered
+    return msgspec.structs.replace(steered, default=default.forget(), default_kept=False)
+
+
+def may_keep_default(steered: Steered, steerable: Steerable, now: datetime) -> bool:
+    """Tell whether its station is asked if its default has outlived a boot, before it is given another.
+
+    Only where an answer would tell: nothing charges there, and a default allows less than all.
+    """
+    before, booted_at = steered.default.newest, steered.booted_at
+    if before is None or booted_at is None or steered.default.accepted is not None or steered.default.pending:
+        return False
+    unknown = steerable.habits.keeps_default is None and steered.default_kept is None and steered.use == "idle"
+    tells = before.at < booted_at and before.limit_a < steerable.max_a
+    return unknown and tells and now < booted_at + _CHECKED_WITHIN
+
+
 def by_others_a(steered: Steered, now: datetime) -> float | None:
     """Return what others allow an EVSE, as its station said a while ago; None: nothing is known of that."""
     if steered.ceiling_at is None or now >= steered.ceiling_at + CEILING_LASTS:
@@ -601,11 +640,13 @@ def booted(steered: Steered, at: datetime, steerable: Steerable) -> Steered:
         default=default,
         booted_at=at,
         verified_at=None,
+        verifying=None,
         retry=Retry(),
         default_retry=Retry(),
         refused=(),
         zero_refused=False,
         dynamic_refused=False,
+        default_kept=None,
     )
 
 

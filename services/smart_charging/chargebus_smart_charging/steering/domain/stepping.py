@@ -21,6 +21,7 @@ from chargebus_smart_charging.steering.domain.steered import (
     in_doubt,
     is_above_ceiling,
     is_within,
+    may_keep_default,
     told,
 )
 
@@ -162,7 +163,7 @@ def _default(steered: Steered, wanted: _Wanted) -> Order | None:
     newest = steered.default.newest
     if newest is not None and newest not in steered.default.unsure and _is_same(newest.limit_a, default_a):
         return None
-    if steered.default.pending or not steered.default_retry.is_due(now):
+    if steered.default.pending or not steered.default_retry.is_due(now) or may_keep_default(steered, steerable, now):
         return None
     order = _order(steered, "default", now, "TxDefaultProfile")
     return msgspec.structs.replace(order, levels=((now, default_a),), phases=_all_phases(steerable))
@@ -349,8 +350,13 @@ def _containment(steered: Steered, wanted: _Wanted) -> Order | None:
 
 
 def _verification(steered: Steered, wanted: _Wanted) -> Order | None:
-    """Return the order that asks what a station holds: after it was given its default, and now and then."""
+    """Return the order that asks what a station holds: after it was given its default, and now and then.
+
+    Before that, where it is to be learned whether its default outlives a boot.
+    """
     now = wanted.now
+    if may_keep_default(steered, wanted.steerable, now):
+        return _order(steered, "verify", now) if steered.verifying is None else None
     if steered.default.accepted is None or steered.default.pending or steered.limit.pending:
         return None
     if steered.verifying is not None or not steered.retry.is_due(now):
