@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from chargebus_station.station import Station
-from chargebus_testkit.raw import v16, v201
+from chargebus_testkit.raw import v201
 from chargebus_testkit.raw.times import written
 from chargebus_testkit.waiting import eventually, until
 
@@ -192,48 +192,3 @@ async def test_K15_what_a_vehicle_needs_is_answered_and_followed_by_a_profile(ch
             else await station.asked("UpdateDynamicSchedule")
         )
         assert profile["id"] in (told.get("id"), told.get("chargingProfileId"))
-
-
-# 1.6, with a station that knows no profiles
-
-
-@pytest.mark.parametrize(("objective", "unit"), [("price", "EUR/kWh"), ("co2", "g/kWh")])
-async def test_a_station_without_profiles_is_stopped_and_started_by_what_the_grid_has(
-    raw_station, api, objective, unit
-):
-    replies = {
-        "GetConfiguration": {"configurationKey": []},
-        "RemoteStartTransaction": ACCEPTED,
-        "RemoteStopTransaction": ACCEPTED,
-        "SetChargingProfile": {"status": "NotSupported"},
-    }
-
-    async def grid_has(*values):
-        """Tell what each hour costs, from the last one on."""
-        began_at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        series = {"zone": station.station_id, "kind": objective, "source": "test", "unit": unit}
-        hours = {"starts_at": began_at.isoformat(), "resolution_s": 3600, "values": list(values)}
-        await api.call("PUT", "/v1/grid-series", series | hours)
-
-    async with raw_station("1.6", replies) as station:
-        node = {"node_id": "grid", "capacity": {"phase_a": 32}}
-        evse = {"station_id": station.station_id, "evse_id": 1, "node_id": "grid", "max_a": 16}
-        policy = {"interval_s": 5.0, "objective": objective, "on_off": True, "energy_wh": 3000.0, "stay_s": 28_800.0}
-        policy |= {"least_pause_s": 0.0, "least_charge_s": 0.0}
-        await api.call("PUT", f"/v1/sites/{station.station_id}", {"nodes": [node], "evses": [evse], "policy": policy})
-        await station.call("StatusNotification", v16.status(timestamp=at()))
-        await grid_has(*[500.0] * 3, *[1.0] * 9)
-        began = await station.call("StartTransaction", v16.start(at(), 0))
-        assert began["idTagInfo"]["status"] == "Accepted"
-
-        assert (await station.asked("RemoteStopTransaction")) == {"transactionId": began["transactionId"]}
-        await station.call("StopTransaction", v16.stop(began["transactionId"], at(), 0, reason="Remote"))
-
-        await grid_has(*[1.0] * 3, *[500.0] * 9)
-        assert (await station.asked("RemoteStartTransaction")) == {"connectorId": 1, "idTag": "ALICE"}
-        await station.call("StartTransaction", v16.start(at(), 0))
-        path = f"/v1/stations/{station.station_id}/charging"
-        shown = await eventually(
-            lambda: api.call("GET", path), lambda told: told["evses"][0]["use"] == "busy", what="it charges again"
-        )
-        assert shown["evses"][0]["way"] == "start and stop"

@@ -198,6 +198,32 @@ def test_a_station_that_is_offline_is_counted_and_others_are_lowered():
     assert "offline" in next(each for each in depot.decision.evses if each.station_id == "CS1").reasons[0]
 
 
+@pytest.mark.parametrize("answer", ["unsupported", "refused"])
+def test_a_station_without_profiles_is_stopped_where_its_site_has_nothing_for_it_and_started_again(answer):
+    policy = msgspec.structs.replace(POLICY, on_off=True, least_pause_s=0, least_charge_s=0)
+    depot = Depot(evses=1, policy=policy)
+    depot.plug_in(1, id_token="ALICE")
+    asked = []
+    for began, phase_a in ((30, 0.0), (480, 32.0)):
+        nodes = (msgspec.structs.replace(depot.known.site.nodes[0], capacity=Capacity(phase_a)),)
+        depot.change(site=msgspec.structs.replace(depot.known.site, nodes=nodes))
+        for at in range(began, began + 450, 30):
+            depot.decide(at, answer=None)
+            after = {}
+            for key, done in depot.decision.steps.items():
+                steered = done.steered
+                for order in done.orders:
+                    acts = order.asking in {"suspend", "resume"}
+                    steered = answered(steered, order.number, "accepted" if acts else answer, later(at))
+                    asked += [order.asking] if acts else []
+                after[key] = steered
+            depot.change(steered=after)
+            if asked == ["suspend"] and depot.known.vehicles["CS1", 1].session.active:
+                depot.leave(1, at=at + 1)
+
+    assert asked == ["suspend", "resume"]
+
+
 def test_how_long_an_EVSE_cannot_be_steered_is_counted():
     depot = Depot(evses=1)
     depot.plug_in(1)

@@ -193,7 +193,7 @@ def _planned(known: SiteKnown, found: Found, session: SessionTold, charged: Char
         found.evse,
         found.node,
         present_a=charged.limit_a if charged is not None and same else 0.0,
-        takes_zero=takes_zero(found.steered, found.steerable),
+        takes_zero=found.steered.rung == ON_OFF or takes_zero(found.steered, found.steerable),
         on_off=found.steered.rung == ON_OFF,
         turn=charged.turn if charged is not None and same else None,
         cap_a=cap_a,
