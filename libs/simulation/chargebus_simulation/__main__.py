@@ -1,4 +1,4 @@
-"""`python -m chargebus_simulation days`, `… compare`: what proves smart charging, at its full length."""
+"""`python -m chargebus_simulation days`, `… year`, `… compare`: what proves smart charging, at its full length."""
 
 import argparse
 import sys
@@ -10,9 +10,7 @@ from typing import Final
 import msgspec
 
 from chargebus_simulation.comparison import (
-    EVSES,
-    ROOMY_A,
-    SIZES_A,
+    SITES,
     Contender,
     Figures,
     as_json,
@@ -38,9 +36,13 @@ def main() -> int:
     days.add_argument("--log", type=Path, help="a file with a line for each day; days that it has are not run again")
     days.add_argument("--out", type=Path, help="the JSON file of what they came to")
     days.set_defaults(run=_days)
+    year = parts.add_parser("year", help="a year of a small site with stations that deviate, and the CPU time it takes")
+    year.add_argument("--seed", type=int, default=9, help="of the site (9)")
+    year.add_argument("--days", type=int, default=365, help="how many days (365)")
+    year.set_defaults(run=_year)
     compare = parts.add_parser("compare", help="ways of planning on the same days: a table, JSON and a chart")
     compare.add_argument("--days", type=int, default=2, help="how many days of each site (2)")
-    compare.add_argument("--sites", nargs="+", choices=tuple(EVSES), default=tuple(EVSES), metavar="SITE")
+    compare.add_argument("--sites", nargs="+", choices=tuple(SITES), default=tuple(SITES), metavar="SITE")
     compare.add_argument("--out", type=Path, default=FOLDER, help=f"the folder ({FOLDER})")
     compare.set_defaults(run=_compare)
     chosen = parser.parse_args()
@@ -71,17 +73,25 @@ def _days(chosen: argparse.Namespace) -> int:
     return int(bool(days.breaching))
 
 
+def _year(chosen: argparse.Namespace) -> int:
+    began = time.process_time()
+    year = simulated_day(chosen.seed, chosen.days)
+    found = msgspec.to_builtins(asdict(year)) | {"days": chosen.days, "cpu_s": round(time.process_time() - began, 1)}
+    _say(msgspec.json.format(msgspec.json.encode(found)).decode())
+    return int(bool(year.breaches))
+
+
 def _compare(chosen: argparse.Namespace) -> int:
     seeds = range(1, chosen.days + 1)
     others = [Contender(name, policy) for name, policy in POLICIES.items()]
     short: list[Figures] = []
     roomy: list[Figures] = []
     _say(table(()))
-    for pattern in chosen.sites:
-        for figures in compared((*others, *OURS), pattern, SIZES_A[pattern], seeds):
+    for site in chosen.sites:
+        for figures in compared((*others, *OURS), site, SITES[site].sizes_a, seeds):
             short.append(figures)
             _say(row(figures))
-        for figures in compared((*others, *OURS_FOR_COST), pattern, (ROOMY_A[pattern],), seeds):
+        for figures in compared((*others, *OURS_FOR_COST), site, (SITES[site].roomy_a,), seeds):
             roomy.append(figures)
             _say(row(figures))
     chosen.out.mkdir(parents=True, exist_ok=True)

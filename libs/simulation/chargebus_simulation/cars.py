@@ -4,7 +4,8 @@ import random
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-Pattern: TypeAlias = Literal["home", "workplace", "depot", "public"]
+Pattern: TypeAlias = Literal["home", "workplace", "depot", "public", "street", "fast"]
+"""Who comes: to a garage of a house, to work, to a depot of vans, to public AC, to the kerb, to fast DC."""
 
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
@@ -25,7 +26,14 @@ _CARS: Final[tuple[_Kind, ...]] = (
     (58_000.0, 2, 16.0),
     (100_000.0, 3, 24.0),
 )
-"""Battery, phases, amperes."""
+_FAST: Final[tuple[_Kind, ...]] = ((52_000.0, 3, 72.0), (77_000.0, 3, 144.0), (90_000.0, 3, 144.0))
+"""Battery, phases, amperes; of DC on the grid's side, on all phases alike."""
+
+_WANTS: Final = ((0.5, 1.0), (0.3, 0.6))
+"""What share of what their batteries have room for drivers need, and those who are at fast DC: it tapers."""
+
+_EACH_ANOTHER: Final[frozenset[Pattern]] = frozenset({"public", "street", "fast"})
+"""Where each who comes has another vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,9 @@ class Visit:
 
 def car(rng: random.Random, pattern: Pattern) -> Car:
     """Return one of the vehicles that there are."""
+    if pattern == "fast":
+        battery_wh, phases, max_a = rng.choice(_FAST)
+        return Car(battery_wh, phases, max_a, taper_from=rng.choice((0.6, 0.7, 0.8)), wakes_s=20.0)
     battery_wh, phases, max_a = rng.choice(_VANS if pattern == "depot" else _CARS)
     return Car(
         battery_wh=battery_wh,
@@ -107,11 +118,11 @@ def visits(rng: random.Random, pattern: Pattern, evses: int, days: float = 1.0) 
                 if arrives < free_at or arrives > days * DAY:
                     continue
                 free_at = departs + 120.0
-                who = car(rng, pattern) if pattern == "public" else regular
+                who = car(rng, pattern) if pattern in _EACH_ANOTHER else regular
                 held = who.battery_wh * rng.uniform(0.1, 0.7)
                 room_wh = who.battery_wh - held
                 could_wh = who.phases * who.max_a * VOLTAGE_V * (departs - arrives) / HOUR
-                wanted = min(room_wh * rng.uniform(0.5, 1.0), could_wh * rng.uniform(0.5, 1.0))
+                wanted = min(room_wh * rng.uniform(*_WANTS[pattern == "fast"]), could_wh * rng.uniform(0.5, 1.0))
                 says = rng.random() < 0.7
                 made.append(Visit(evse, arrives, departs, who, held, wanted, rng.choice((1.0, 1.0, 1.0, 2.0)), says))
     return tuple(sorted(made, key=lambda visit: (visit.arrives_s, visit.evse)))
@@ -120,9 +131,8 @@ def visits(rng: random.Random, pattern: Pattern, evses: int, days: float = 1.0) 
 def _stays(rng: random.Random, pattern: Pattern) -> list[tuple[float, float]]:
     """Return when vehicles come and go on a day that begins at midnight."""
     if pattern == "home":
-        if rng.random() < 0.2:
-            return []
-        return [(rng.gauss(18.0, 1.5) * HOUR, (24 + rng.gauss(7.0, 0.7)) * HOUR)]
+        comes = rng.random() >= 0.2
+        return [(rng.gauss(18.0, 1.5) * HOUR, (24 + rng.gauss(7.0, 0.7)) * HOUR)] if comes else []
     if pattern == "workplace":
         if rng.random() < 0.15:
             return []
@@ -130,10 +140,24 @@ def _stays(rng: random.Random, pattern: Pattern) -> list[tuple[float, float]]:
         return [(arrives * HOUR, (arrives + max(3.0, rng.gauss(8.0, 1.0))) * HOUR)]
     if pattern == "depot":
         return [(rng.gauss(17.5, 0.8) * HOUR, (24 + rng.gauss(5.5, 0.5)) * HOUR)]
+    if pattern == "street":
+        return _at_the_kerb(rng)
+    return _one_after_the_other(rng, (0.4, 0.9) if pattern == "fast" else (0.5, 3.0))
+
+
+def _at_the_kerb(rng: random.Random) -> list[tuple[float, float]]:
+    """Return who parks by day for some hours, and who lives there and stays over night."""
+    arrives = rng.uniform(8.0, 12.0)
+    by_day = (arrives * HOUR, (arrives + rng.uniform(1.0, 5.0)) * HOUR)
+    at_night = (rng.gauss(19.0, 1.5) * HOUR, (24 + rng.gauss(7.5, 1.0)) * HOUR)
+    return [stay for stay, often in ((by_day, 0.5), (at_night, 0.75)) if rng.random() < often]
+
+
+def _one_after_the_other(rng: random.Random, stay_h: tuple[float, float]) -> list[tuple[float, float]]:
     stays = []
     at = rng.uniform(6.0, 10.0)
     while at < 21.0:
-        stay = rng.uniform(0.5, 3.0)
+        stay = rng.uniform(*stay_h)
         stays.append((at * HOUR, (at + stay) * HOUR))
         at += stay + rng.expovariate(1.0)
     return stays

@@ -16,15 +16,38 @@ Objective: TypeAlias = Literal["none", "price", "co2"]
 ENOUGH: Final = 0.95
 """A vehicle that has got that share of what it needs is charged."""
 
-EVSES: Final[Mapping[Pattern, int]] = {"depot": 10, "workplace": 10, "home": 10, "public": 6}
-SIZES_A: Final[Mapping[Pattern, tuple[float, ...]]] = {
-    "depot": (20.0, 32.0, 40.0),
-    "workplace": (20.0, 32.0, 40.0),
-    "home": (16.0, 20.0, 25.0),
-    "public": (20.0, 32.0, 40.0),
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of site.
+
+    Attributes:
+        pattern: who comes.
+        evses: of AC, with 32 A on three phases.
+        outlets: of DC, with 100 kW.
+        sizes_a: of the transformer, on each phase.
+        roomy_a: one that leaves a choice of when to charge, at which cost and CO₂ are compared.
+    """
+
+    pattern: Pattern
+    evses: int
+    sizes_a: tuple[float, ...]
+    roomy_a: float
+    outlets: int = 0
+
+    def place(self, seed: int, root_a: float) -> Place:
+        """Return a day of such a site."""
+        return fleet(seed, self.pattern, self.evses, root_a, outlets=self.outlets)
+
+
+SITES: Final[Mapping[str, Kind]] = {
+    "depot": Kind("depot", 24, (50.0, 80.0, 100.0), 150.0),
+    "workplace": Kind("workplace", 24, (50.0, 80.0, 100.0), 150.0),
+    "public AC": Kind("public", 16, (50.0, 80.0, 100.0), 160.0),
+    "home": Kind("home", 20, (32.0, 40.0, 50.0), 125.0),
+    "street": Kind("street", 20, (32.0, 50.0, 63.0), 125.0),
+    "AC and DC": Kind("public", 12, (100.0, 200.0, 300.0), 500.0, outlets=4),
 }
-ROOMY_A: Final[Mapping[Pattern, float]] = {"depot": 63.0, "workplace": 63.0, "home": 63.0, "public": 63.0}
-"""A transformer that leaves a choice of when to charge, at which cost and CO₂ are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +68,7 @@ class Figures:
     """
 
     name: str
-    pattern: Pattern
+    site: str
     size_kva: float
     delivered: float
     charged: float
@@ -55,14 +78,14 @@ class Figures:
 
 
 def compared(
-    contenders: Iterable[Contender], pattern: Pattern, sizes_a: Iterable[float], seeds: Iterable[int]
+    contenders: Iterable[Contender], site: str, sizes_a: Iterable[float], seeds: Iterable[int]
 ) -> Iterator[Figures]:
     """Run all on all days of a kind of site, at some sizes of its transformer."""
     seeds, contenders = tuple(seeds), tuple(contenders)
     for size_a in sizes_a:
         for contender in contenders:
-            worlds = [ran(contender, fleet(seed, pattern, EVSES[pattern], size_a)) for seed in seeds]
-            yield summed(contender.name, pattern, size_a, worlds)
+            worlds = [ran(contender, SITES[site].place(seed, size_a)) for seed in seeds]
+            yield summed(contender.name, site, size_a, worlds)
 
 
 def ran(contender: Contender, place: Place) -> World:
@@ -81,13 +104,13 @@ def wanted_wh(world: World) -> float:
     return sum(left.visit.wanted_wh for left in world.books.left_vehicles)
 
 
-def summed(name: str, pattern: Pattern, size_a: float, worlds: list[World]) -> Figures:
+def summed(name: str, site: str, size_a: float, worlds: list[World]) -> Figures:
     """Sum up some days."""
     left = [each for world in worlds for each in world.books.left_vehicles]
     energy_kwh = sum(world.books.energy_wh for world in worlds) / 1000.0
     return Figures(
         name=name,
-        pattern=pattern,
+        site=site,
         size_kva=round(3 * VOLTAGE_V * size_a / 1000.0, 1),
         delivered=sum(map(delivered_wh, worlds)) / sum(map(wanted_wh, worlds)),
         charged=sum(each.energy_wh >= ENOUGH * each.visit.wanted_wh for each in left) / len(left),
@@ -105,7 +128,7 @@ HEAD: Final = """\
 def row(figures: Figures) -> str:
     """Return a line of the table."""
     return (
-        f"| {figures.pattern} | {figures.size_kva:.0f} kVA | {figures.name} | {100 * figures.delivered:.1f} % "
+        f"| {figures.site} | {figures.size_kva:.0f} kVA | {figures.name} | {100 * figures.delivered:.1f} % "
         f"| {100 * figures.charged:.0f} % | {100 * figures.cost_per_kwh:.1f} | {figures.co2_g_per_kwh:.0f} "
         f"| {figures.over_h:.1f} |"
     )
@@ -126,7 +149,7 @@ def plot(figures: Iterable[Figures]) -> str:
     panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for each in figures:
         if each.name != "uncontrolled":
-            lines = panels.setdefault(each.pattern, {})
+            lines = panels.setdefault(each.site, {})
             lines.setdefault(each.name, []).append((each.size_kva, 100 * each.delivered))
     lowest = min(y for lines in panels.values() for points in lines.values() for _, y in points)
     axes = Axes("transformer, kVA", "energy by departure, %", max(0.0, lowest // 20 * 20), 100.0)

@@ -58,9 +58,9 @@ class Days:
             self.breaching.append((day.seed, day.breaches[0]))
 
 
-def simulated_day(seed: int) -> Day:
-    """Run the day of a seed."""
-    place = small(seed)
+def simulated_day(seed: int, days: float = 1.0) -> Day:
+    """Run the day of a seed, or several in a row at one site."""
+    place = small(seed, days)
     books = World(place, ClosedLoop(place)).run()
     return _day(seed, books)
 

@@ -24,6 +24,7 @@ BEGINS_AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 ROOT = "grid"
 
+_OUTLET_A = 144.0
 _COUNTS = (1, 2, 2, 3, 3, 3, 4, 4, 5, 6)
 _ROTATIONS = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
 _PATTERNS: tuple[Pattern, ...] = ("home", "workplace", "depot", "public")
@@ -166,14 +167,26 @@ def _cuts(rng: random.Random, root: Node, days: float) -> tuple[Cut, ...]:
     return tuple(cuts)
 
 
-def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 1.0) -> Place:
-    """Return a site of one kind for comparisons: good stations of three phases under one connection, no other loads."""
+def fleet(  # noqa: PLR0913, PLR0917 - what makes it out, by its parts
+    seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 1.0, outlets: int = 0
+) -> Place:
+    """Return a site of one kind for comparisons: good stations of three phases under one connection, no other loads.
+
+    Beside its EVSEs it may have so many DC outlets of 100 kW, to which others come for less than an hour.
+    """
     rng = random.Random(seed)
     made = tuple(
         Evse(f"S{number:03}", 1, ROOT, voltage_v=230.0, phases=_ROTATIONS[number % 3], min_a=6.0, max_a=32.0)
         for number in range(evses)
     )
-    told = tuple(replace(visit, says=True, weight=1.0) for visit in visits(rng, pattern, evses, days))
+    made += tuple(
+        Evse(f"S{number:03}", 1, ROOT, "DC", 230.0, (1, 2, 3), 0.0, _OUTLET_A)
+        for number in range(evses, evses + outlets)
+    )
+    come = list(visits(rng, pattern, evses, days))
+    come += [replace(visit, evse=evses + visit.evse) for visit in visits(rng, "fast", outlets, days)]
+    come.sort(key=lambda visit: (visit.arrives_s, visit.evse))
+    told = tuple(replace(visit, says=True, weight=1.0) for visit in come)
     return Place(
         site=Site(
             f"{pattern}-{seed}",
@@ -184,7 +197,7 @@ def fleet(seed: int, pattern: Pattern, evses: int, root_a: float, days: float = 
         ),
         visits=told,
         tempers={evse.station_id: good() for evse in made},
-        hardware_a={evse.key: 32.0 for evse in made},
+        hardware_a={evse.key: evse.max_a or 32.0 for evse in made},
         days=days,
         prices=prices(rng, int(days * 24) + 36),
         co2=co2(rng, int(days * 24) + 36),

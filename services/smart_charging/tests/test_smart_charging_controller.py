@@ -524,4 +524,6 @@ def test_a_site_is_planned_again_when_a_limit_falls_by_itself_as_vehicles_are_le
 
     assert decision.held == {("CS1", 1): 32.0}
     assert next_due(depot.known, decision) == later(1000)
-    assert depot.decide(1000, answer=None).held == {("CS1", 1): 0.0}
+    fallen = depot.decide(1000, answer=None)
+    assert fallen.held == {("CS1", 1): 0.0}
+    assert next_due(depot.known, fallen) == later(1000 + POLICY.grace_s), "what it frees is told once it is seen"

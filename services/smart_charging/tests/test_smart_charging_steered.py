@@ -303,6 +303,15 @@ def test_a_station_that_refuses_a_0_to_come_is_told_its_least_current_there():
     assert order.levels == ((after(1), 10.0), (after(600), 6.0))
 
 
+def test_a_station_whose_default_of_0_was_taken_does_not_refuse_a_limit_of_0_for_being_0():
+    none_by_itself = msgspec.structs.replace(STEERABLE, default_a=0.0)
+    refused = all_accepted(step(charging(none_by_itself), 0.0, none_by_itself, NOW), NOW, "refused")
+
+    assert steering_takes_zero(refused)
+    assert counted_a(refused, none_by_itself, after(1)) == 0.0
+    assert not step(refused, 0.0, none_by_itself, after(1)).orders
+
+
 def steering_takes_zero(steered: Steered) -> bool:
     return not steered.zero_refused
 

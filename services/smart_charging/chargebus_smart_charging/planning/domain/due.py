@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
+from chargebus_smart_charging.steering.domain.held import CLOCK_S
 
+_CLOCK: Final = timedelta(seconds=CLOCK_S)
 _LEAST: Final = timedelta(seconds=1)
 
 
@@ -26,7 +28,8 @@ def _coming(known: SiteKnown, decision: Decision) -> Iterator[datetime]:
             yield steered.settling.since + grace
         yield from _given(steered.retry.at, steered.default_retry.at)
         if steered.limit.accepted is not None:
-            yield from (since for since, _ in steered.limit.accepted.levels)
+            for since, _ in steered.limit.accepted.levels:  # what falls by itself is seen to have fallen a moment later
+                yield from (since, since + max(grace, _CLOCK))
     yield from (override.ends_at for override in known.overrides)
     for limit in known.limits:
         yield from _given(limit.silent_from)

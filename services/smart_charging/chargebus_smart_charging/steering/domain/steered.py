@@ -474,6 +474,16 @@ def is_above_ceiling(steered: Steered, now: datetime) -> bool:
     return steered.ceiling_a is not None and not is_within(_most_a(steered, now), steered.ceiling_a)
 
 
+def _takes_zero(steered: Steered) -> bool:
+    """Tell whether its station has taken a 0 of what it holds: if it refuses another one, that is not why."""
+    accepted = (steered.limit.accepted, steered.default.accepted)
+    return any(order is not None and _holds_zero(order) for order in accepted)
+
+
+def _holds_zero(order: Order) -> bool:
+    return any(not amperes for _, amperes in order.levels)
+
+
 def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: datetime) -> Steered:
     """Return it with what an answer tells of the ways in which it can be steered."""
     retry = "retry" if name == "limit" else "default_retry"
@@ -513,7 +523,7 @@ def _otherwise(steered: Steered, order: Order, answer: Answer) -> Steered | None
     if order.dynamic and answer in ("refused", "unsupported"):
         limit = steered.limit if order.set_at is None else steered.limit.forget()
         return msgspec.structs.replace(steered, dynamic_refused=True, limit=limit)
-    if answer == "refused" and not steered.zero_refused and any(not amperes for _, amperes in order.levels):
+    if answer == "refused" and not steered.zero_refused and _holds_zero(order) and not _takes_zero(steered):
         return msgspec.structs.replace(steered, zero_refused=True)
     return None
 
