@@ -4,6 +4,7 @@ The value is the OCPP payload exactly as it was sent; everything else is in the 
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -14,6 +15,8 @@ CALL = "chargebus.ocpp.call.v1"
 SEND = "chargebus.ocpp.send.v1"
 ANSWER = "chargebus.ocpp.answer.v1"
 ERROR = "chargebus.ocpp.error.v1"
+
+_CALL = CALL.encode()
 
 DEVIATIONS_HEADER = "ocpp_deviations"
 """On a frame that breaks its schema but is understood: in what ways, as libs/ocppj writes it; no header: in none."""
@@ -88,8 +91,8 @@ class Frame(msgspec.Struct, frozen=True):
             epoch=int(headers["ocpp_epoch"]),
             number=int(headers["ocpp_number"]),
             payload=record.value or b"{}",
-            received_at=datetime.fromisoformat(headers["ce_time"].decode()).astimezone(UTC),
-            expects_answer=headers["ce_type"] == CALL.encode(),
+            received_at=_time(headers["ce_time"]),
+            expects_answer=headers["ce_type"] == _CALL,
             deviations=headers.get(DEVIATIONS_HEADER, b""),
         )
 
@@ -105,6 +108,12 @@ class Frame(msgspec.Struct, frozen=True):
         envelope = Envelope(id=f"answer/{self.id}", type=kind, source=source, subject=self.station_id, time=now)
         headers = envelope.headers(("ocpp_epoch", b"%d" % self.epoch), ("ocpp_number", b"%d" % self.number), *more)
         return Record(DOWNLINK, self.station_id, value, headers, partition=self.slot)
+
+
+@lru_cache(maxsize=1024)
+def _time(header: bytes) -> datetime:
+    """Return the time in a header; frames that come together have few."""
+    return datetime.fromisoformat(header.decode()).astimezone(UTC)
 
 
 class RpcError(msgspec.Struct, frozen=True):

@@ -5,10 +5,14 @@ Spec: CloudEvents 1.0.2, Kafka protocol binding, section 3.2 (binary content mod
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 Headers = tuple[tuple[str, bytes], ...]
+
+_SPEC_VERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -63,15 +67,21 @@ class Envelope(msgspec.Struct, frozen=True):
     def headers(self, *more: tuple[str, bytes]) -> Headers:
         """Return the Kafka headers: the attributes first, then `more`."""
         return (
-            ("ce_specversion", b"1.0"),
+            _SPEC_VERSION,
             ("ce_id", self.id.encode()),
             ("ce_type", self.type.encode()),
             ("ce_source", self.source.encode()),
             ("ce_subject", self.subject.encode()),
-            ("ce_time", timestamp(self.time).encode()),
-            ("content-type", b"application/json"),
+            _time(self.time),
+            _CONTENT_TYPE,
             *more,
         )
+
+
+@lru_cache(maxsize=16)
+def _time(moment: datetime) -> tuple[str, bytes]:
+    """Return a time as a header: all that comes of a batch has the same."""
+    return "ce_time", timestamp(moment).encode()
 
 
 @lru_cache(maxsize=16)

@@ -80,6 +80,15 @@ def moment(value: str, received_at: datetime) -> tuple[datetime, tuple[str, ...]
     return at, clock_flags(at, received_at)
 
 
+def moment_with_text(value: str, received_at: datetime) -> tuple[datetime, tuple[str, ...], str]:
+    """Return what `moment` and `moment_text` do, reading the time once."""
+    try:
+        at = parse_timestamp(value)
+    except ValueError:
+        return received_at, (TIMESTAMP_UNREADABLE,), clean(value)
+    return at, clock_flags(at, received_at), at.isoformat()
+
+
 def unreadable_token(frame: Frame, member: str) -> tuple[str, ...]:
     """Return the mark of a message whose token was left out, as nobody can read it."""
     if not frame.deviations:

@@ -26,8 +26,8 @@ from chargebus_session.transactions.payload import (
     energy_samples,
     fingerprint,
     may_hold_energy,
-    moment,
     moment_text,
+    moment_with_text,
     unreadable_token,
     watt_hours,
 )
@@ -91,9 +91,8 @@ def start_transaction(frame: Frame) -> Report:
     Its identity is what the station says of it: a resent one has another message id and the same content.
     """
     request = _read_start(frame.payload)
-    at, flags = moment(request.timestamp, frame.received_at)
+    at, flags, when = moment_with_text(request.timestamp, frame.received_at)
     token = read_token(request.id_tag)
-    when = moment_text(request.timestamp)
     start = f"{request.connector_id}/{when}/{token.key}/{_digits(request.meter_start)}"
     event = Event(
         number=0,
@@ -128,7 +127,7 @@ def stop_transaction(frame: Frame) -> Report:
     Spec: OCPP 1.6 4.10 (no reason means Local, no idTag that the station stopped by itself)
     """
     request = _read_stop(frame.payload)
-    at, flags = moment(request.timestamp, frame.received_at)
+    at, flags, when = moment_with_text(request.timestamp, frame.received_at)
     id_tag = clean(request.id_tag)
     token = id_token(id_tag) if id_tag else None
     reason = clean(request.reason)
@@ -142,7 +141,7 @@ def stop_transaction(frame: Frame) -> Report:
         reason=reason,
         samples=(*data, *_register(at, request.meter_stop, END, len(data))),
         flags=flags,
-        content=fingerprint((moment_text(request.timestamp), request.meter_stop, token.key if token else "", reason)),
+        content=fingerprint((when, request.meter_stop, token.key if token else "", reason)),
     )
     return Report(frame.station_id, VERSION, _stopped(request), event)
 
