@@ -196,15 +196,19 @@ async def test_of_20_readings_with_one_bad_phase_19_are_kept(raw_station, system
     assert readings == [1000 + number for number in range(20) if number != 7]
 
 
-async def test_a_number_as_message_id_is_answered_with_that_number(raw_station):
+@pytest.mark.parametrize("number", [17, 1.5])
+async def test_a_number_as_message_id_is_answered_with_that_number(raw_station, number):
     async with raw_station("1.6") as station:
-        await station.send('[2,17,"Heartbeat",{}]')
+        await station.send(f'[2,{number},"Heartbeat",{{}}]')
         answered = await station.receive()
-        await station.send('[2,18,"Authorize",{"idTag":"ALICE"}]')
+        await station.send(f'[2,{number + 1},"Authorize",{{"idTag":"ALICE"}}]')
         authorized = await station.receive()
+        await station.send(f'[2,{number + 2},"Heartbeat",[1]]')
+        refused = await station.receive()
 
-    assert answered[:2] == [3, 17]
-    assert (authorized[:2], authorized[2]["idTagInfo"]["status"]) == ([3, 18], "Accepted")
+    assert answered[:2] == [3, number]
+    assert (authorized[:2], authorized[2]["idTagInfo"]["status"]) == ([3, number + 1], "Accepted")
+    assert refused[:3] == [4, number + 2, "FormationViolation"]
 
 
 async def test_data_that_is_an_object_is_answered(raw_station):

@@ -32,7 +32,7 @@ UNREADABLE_MESSAGE_ID: Final = "-1"
 _CALL_ERROR: Final = 4
 
 
-MessageId: TypeAlias = str | int
+MessageId: TypeAlias = str | int | float
 """A text; a number only of a CALL that was recovered, and of the answer to it."""
 
 

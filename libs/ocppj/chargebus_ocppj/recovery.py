@@ -25,7 +25,7 @@ _REQUESTS: Final[Mapping[Version, Mapping[int, type[Call | Send]]]] = {
 _NOTHING: Final = frozenset({b"null", b"[]", b'""'})
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_ID_DECODER: Final = msgspec.json.Decoder(str | int)
+_ID_DECODER: Final = msgspec.json.Decoder(str | int | float)
 _TYPE_DECODER: Final = msgspec.json.Decoder(int, strict=False)
 _TEXT_DECODER: Final = msgspec.json.Decoder(str)
 
@@ -85,7 +85,7 @@ def _read(elements: list[bytes], version: Version) -> tuple[Frame, list[Deviatio
 
 def _message_id(elements: list[bytes], found: list[Deviation]) -> MessageId:
     message_id: MessageId = _ID_DECODER.decode(b"".join(elements))
-    if isinstance(message_id, int):
+    if not isinstance(message_id, str):
         found.append(_wrong(_ID, elements[0]))
     elif not is_message_id(message_id):
         if not message_id.isprintable() or not 0 < len(message_id) <= LONGEST_MESSAGE_ID:

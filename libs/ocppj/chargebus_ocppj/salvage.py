@@ -16,12 +16,12 @@ _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _INTEGER: Final = msgspec.json.Decoder(int)
 _TEXT: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
-_ID: Final = msgspec.json.Decoder(str | int)
+_ID: Final = msgspec.json.Decoder(str | int | float)
 
 _HEAD: Final = re.compile(rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]*")')
 
 _REQUEST_HEAD: Final = re.compile(
-    rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]{1,255}"|[0-9]{1,18})'
+    rb'\s*\[\s*(?P<type>[0-9]{1,4})\s*,\s*(?P<id>"[^"\\\x00-\x1f]{1,255}"|[0-9]{1,18}(?:\.[0-9]{1,18})?)'
     rb'(?:\s*,\s*"(?P<action>[A-Za-z0-9]{1,64})")?'
 )
 
@@ -48,7 +48,7 @@ class Head(msgspec.Struct, frozen=True):
     """The beginning of a message that could not be read, or not as a whole; `action` is empty if there is none."""
 
     message_type: int
-    message_id: str | int
+    message_id: str | int | float
     action: str
 
 

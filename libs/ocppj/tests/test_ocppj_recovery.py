@@ -18,12 +18,13 @@ def recovered(message: bytes, version: Version = "1.6") -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version: Version) -> None:
-    call = recovered(b'[2,17,"Heartbeat",{}]', version)
+@pytest.mark.parametrize("number", ["17", "0", "1.5", "17.0", "1733000000.123"])
+def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version: Version, number: str) -> None:
+    call = recovered(f'[2,{number},"Heartbeat",{{}}]'.encode(), version)
 
-    assert (call.message_id, call.action, call.payload) == (17, "Heartbeat", b"{}")
-    assert encode(CallResult(call.message_id, b"{}")) == "[3,17,{}]"
-    assert encode(CallError(call.message_id, "InternalError", "")) == '[4,17,"InternalError","",{}]'
+    assert (call.action, call.payload) == ("Heartbeat", b"{}")
+    assert encode(CallResult(call.message_id, b"{}")) == f"[3,{number},{{}}]"
+    assert encode(CallError(call.message_id, "InternalError", "")) == f'[4,{number},"InternalError","",{{}}]'
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,8 @@ def test_a_send_is_recovered_where_the_version_has_it() -> None:
         b"[]",
         b"[2]",
         b'[2,null,"Heartbeat",{}]',
-        b'[2,1.5,"Heartbeat",{}]',
+        b'[2,true,"Heartbeat",{}]',
+        b'[2,1e999,"Heartbeat",{}]',
         b'[2,"","Heartbeat",{}]',
         b'[2,"a",17,{}]',
         b'[2,"a","Heartbeat","x"]',

@@ -720,16 +720,25 @@ def test_nothing_is_kept_of_a_station_that_is_not_accepted():
     assert publishes(protocol.received(call("b", "StopTransaction", {}), START)) == []
 
 
+@pytest.mark.parametrize("number", [17, 1.5])
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
-def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version):
+def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version, number):
     protocol = make_protocol(version)
-    (publish,) = publishes(protocol.received(call(17), START))
-    assert texts(protocol.answer(publish.number, b"{}", START)) == [[3, 17, {}]]
-    assert [text[:2] for text in texts(protocol.received(call(18, "Nonsense"), START))] == [[4, 18]]
+    (publish,) = publishes(protocol.received(call(number), START))
+    assert texts(protocol.answer(publish.number, b"{}", START)) == [[3, number, {}]]
+    assert [text[:2] for text in texts(protocol.received(call(number, "Nonsense"), START))] == [[4, number]]
 
 
-def test_a_strict_station_gets_silence_for_a_number_as_id_in_1_6():
-    assert texts(strict().received(call(17), START)) == []
+@pytest.mark.parametrize("text", [b'[2,%s,"Heartbeat",[1]]', b'[2,%s,"Heartbeat",{"a":,}]', b'[2,%s,"Heartbeat",7,8,9]'])
+@pytest.mark.parametrize("number", [b"17", b"1.5"])
+def test_a_call_that_cannot_be_read_is_refused_by_the_number_that_is_its_id(number, text):
+    [refusal] = texts(make_protocol().received(text % number, START))
+    assert refusal[:2] == [4, float(number)]
+
+
+@pytest.mark.parametrize("number", [17, 1.5])
+def test_a_strict_station_gets_silence_for_a_number_as_id_in_1_6(number):
+    assert texts(strict().received(call(number), START)) == []
 
 
 def test_a_raw_nul_costs_a_call_nothing():

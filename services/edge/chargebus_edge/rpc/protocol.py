@@ -356,9 +356,17 @@ class OcppProtocol:
             result: DeliveryResult = "refused" if error.refuses_call else "answered"
             effects = self._csms.unreadable(error.message_id, result, RpcError(error.code, error.description))
             return [*effects, *_texts(error.answer), note, *self._advance(now)]
-        if isinstance(error.answer, CallError) and error.message_id is not None and not self._calls.full:
-            return [*self._refused_unread(read_head(data), error, data, now), note]
+        head = read_head(data)
+        answered = error.message_id is not None and isinstance(error.answer, CallError)
+        if (answered or self._asks_by_number(head)) and not self._calls.full:
+            return [*self._refused_unread(head, error, data, now), note]
         return [*_texts(error.answer), note]
+
+    def _asks_by_number(self, head: Head | None) -> bool:
+        """Tell whether a message is a call by a number as its id, of a station that is forgiven that."""
+        if head is None or head.message_type != _CALL or isinstance(head.message_id, str):
+            return False
+        return not self.tolerance.strict and accepts(self.tolerance, head.action, "frame")
 
     def _lost_answer(self, head: Head, error: OcppError) -> list[Effect]:
         result: DeliveryResult = "refused" if head.message_type == _CALL_ERROR else "answered"
@@ -368,7 +376,8 @@ class OcppProtocol:
         self, head: Head | None, error: OcppError | FrameError, text: bytes, now: float
     ) -> list[Effect]:
         """Refuse a call of which only its beginning was read, once its text is kept if it is about a transaction."""
-        message_id = cast(MessageId, error.message_id if isinstance(error, FrameError) else cast(Head, head).message_id)
+        by_frame = error.message_id if isinstance(error, FrameError) else None
+        message_id: MessageId = cast(Head, head).message_id if by_frame is None else by_frame
         refusal = RpcError(error.code, error.description)
         self._number += 1
         self._calls.open(self._number, message_id, now)
