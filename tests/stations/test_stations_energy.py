@@ -76,6 +76,74 @@ async def test_a_meter_that_falls_in_the_middle(raw_station, ended_sessions, rea
     assert energy(session) == (energy_wh, "readings", ["energy_from_readings", flag])
 
 
+@pytest.fixture
+def learned(system):
+    """Wait until `session` knows as many limits of a station: it hears of them in its own time."""
+
+    async def wait(station, count):
+        connection = await system.connect("session")
+        try:
+            query = "SELECT count(*) FROM power_limit WHERE station_id = $1"
+            what = f"{count} limits of {station.station_id}"
+            await eventually(lambda: connection.fetchval(query, station.station_id), lambda n: n == count, what=what)
+        finally:
+            await connection.close()
+
+    return wait
+
+
+async def charge_an_hour(station, ended, evse_id, wh):
+    started = await station.call("StartTransaction", v16.start(ago(ended + 60), 0, connector_id=evse_id))
+    await station.call("StopTransaction", v16.stop(started["transactionId"], ago(ended), wh))
+
+
+async def test_an_evse_that_is_registered_for_11_kw_gives_no_100_kwh_in_an_hour(raw_station, learned, ended_sessions):
+    async with raw_station("1.6", ratings=[{"evse_id": 1, "max_power_w": 11_000}]) as station:
+        await learned(station, 1)
+        await charge_an_hour(station, 205, 1, 100_000)
+        await charge_an_hour(station, 105, 1, 11_400)
+        await charge_an_hour(station, 5, 2, 100_000)
+
+        found = await ended_sessions(station, 3)
+
+    assert sorted(map(energy, found), key=str) == [
+        (100_000, "register", []),
+        (11_400, "register", []),
+        (None, "", ["energy_implausible"]),
+    ]
+
+
+async def test_an_evse_that_reports_what_it_is_built_for_gives_no_more(raw_station, learned, ended_sessions):
+    def datum(component, variable, value, evse, **characteristics):
+        return {
+            "component": {"name": component, "evse": evse},
+            "variable": {"name": variable},
+            "variableAttribute": [{"value": value, "mutability": "ReadOnly"}],
+            "variableCharacteristics": {"dataType": "decimal", "supportsMonitoring": False, **characteristics},
+        }
+
+    data = [
+        datum("EVSE", "Power", "0", {"id": 1}, unit="W", maxLimit=11_000),
+        datum("Connector", "ConnectorType", "sType2", {"id": 2, "connectorId": 1}),
+    ]
+    report = {"requestId": 1, "generatedAt": ago(1), "seqNo": 0, "reportData": data}
+    async with raw_station("2.0.1") as station:
+        await station.call("NotifyReport", report)
+        await learned(station, 3)
+        for evse_id, wh in ((1, 100_000), (2, 45_000), (2, 100_000)):
+            name, evse = f"t{evse_id}{wh}", {"id": evse_id, "connectorId": 1}
+            await station.call("TransactionEvent", v201.started(name, 0, ago(65), 0, evse=evse))
+            await station.call("TransactionEvent", v201.ended(name, 1, ago(5), wh))
+
+        found = await ended_sessions(station, 3)
+
+    assert sorted((each["transaction_id"], *energy(each)) for each in found) == [
+        ("t1100000", None, "", ["energy_implausible"]),
+        ("t2100000", None, "", ["energy_implausible"]),
+        ("t245000", 45_000, "register", []),
+    ]
+
+
 async def test_an_end_without_energy_says_why(raw_station, ended_sessions):
     async with raw_station("1.6") as station:
         await station.call("StopTransaction", v16.stop(4711, ago(5), 5000))

@@ -23,13 +23,26 @@ UnknownStations = Literal["refuse", "pending", "accept"]
 Treatment = Literal["accept", "refuse"]
 
 
+class Rating(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an EVSE (connector 0), or a connector of it, is built for, as far as somebody says; power in W.
+
+    EVSE 0 stands for those of the station that nothing else is said of. `connector_type` is one of OCPP 2.x.
+    """
+
+    evse_id: int = 0
+    connector_id: int = 0
+    max_power_w: float | None = None
+    connector_type: str = ""
+    phases: int | None = None
+
+
 class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station's credentials and state; `versions` empty means any; `password_hash` as `secrets.hash_*` made it.
 
     `newer_password_hashes`, oldest first, are of passwords that the station may use as well: with the first use of one,
     those older than it end.
     `strict`: whatever breaks its schema is refused. `vendor`, `model` and `firmware_version` are those of its newest
-    boot: the deviation rules go by them.
+    boot: the deviation rules go by them. `ratings` are an operator's, `reported_ratings` the station's own.
     """
 
     station_id: str
@@ -43,6 +56,8 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     vendor: str = ""
     model: str = ""
     firmware_version: str = ""
+    ratings: tuple[Rating, ...] = ()
+    reported_ratings: tuple[Rating, ...] = ()
 
     def record(self) -> Record:
         """Return the station as a record for `station.registry`."""

@@ -182,7 +182,7 @@ TOPICS: dict[str, Topic] = {
             ("edge", "command", "session"),
             6,
             "compact",
-            about="credentials, versions, make and registration of every station; onboarding policy, deviation rules",
+            about="credentials, versions, make, registration, EVSEs of every station; onboarding, deviation rules",
         ),
         Topic(API_KEYS, "key id", "access", ("every service",), 1, "compact", about="hashed API keys and roles"),
         Topic(

@@ -26,6 +26,7 @@ from chargebus_device.deviations.handlers import DeviationLog
 from chargebus_device.deviations.tasks import Retention
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SERVICE
+from chargebus_device.ratings.block import Ratings
 from chargebus_device.registration.api import router
 from chargebus_device.registration.handlers import note_used_passwords
 from chargebus_device.registration.operations import BulkLimits, Registrar
@@ -90,7 +91,7 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clo
 
     return consumer(
         Topic(PRESENCE, hear_presence, tell_nobody, PRESENCE_S),
-        Frames(SERVICE, ROUTES, [boots, statuses], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
+        Frames(SERVICE, ROUTES, [boots, statuses, Ratings()], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
         Topic(DEVIATIONS, deviations.handle, tell_nobody, DEVIATIONS_S),
         on_new_cluster=forget,
     )

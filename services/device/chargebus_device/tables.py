@@ -31,6 +31,8 @@ class StationRow(Tables, table=True):
 
     `newer_password_hashes`, oldest first, stand beside `password_hash` until the station uses one of them, or the time
     of `older_passwords_until` comes. `password_used_at` is when the newest was used first.
+
+    `ratings` are what an operator says of its EVSEs, `reported_ratings` what it reports itself.
     """
 
     __tablename__ = "station"
@@ -59,6 +61,8 @@ class StationRow(Tables, table=True):
     password_changed_at: datetime | None = Field(sa_type=_TIME)
     password_used_at: datetime | None = Field(sa_type=_TIME)
     older_passwords_until: datetime | None = Field(sa_type=_TIME)
+    ratings: list[dict[str, Any]] = Field(sa_type=JSONB, sa_column_kwargs=_later("[]"))
+    reported_ratings: list[dict[str, Any]] = Field(sa_type=JSONB, sa_column_kwargs=_later("[]"))
 
 
 class BootRow(Tables, table=True):

@@ -729,7 +729,9 @@ def test_a_call_with_a_number_as_its_id_is_answered_with_that_number(version, nu
     assert [text[:2] for text in texts(protocol.received(call(number, "Nonsense"), START))] == [[4, number]]
 
 
-@pytest.mark.parametrize("text", [b'[2,%s,"Heartbeat",[1]]', b'[2,%s,"Heartbeat",{"a":,}]', b'[2,%s,"Heartbeat",7,8,9]'])
+@pytest.mark.parametrize(
+    "text", [b'[2,%s,"Heartbeat",[1]]', b'[2,%s,"Heartbeat",{"a":,}]', b'[2,%s,"Heartbeat",7,8,9]']
+)
 @pytest.mark.parametrize("number", [b"17", b"1.5"])
 def test_a_call_that_cannot_be_read_is_refused_by_the_number_that_is_its_id(number, text):
     [refusal] = texts(make_protocol().received(text % number, START))

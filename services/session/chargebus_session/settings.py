@@ -11,9 +11,10 @@ class SessionSettings(ServiceSettings):
     """What an operator may change, each by the environment variable `SESSION_<NAME>`.
 
     A remote start or stop waits `remote_ttl_s` for a station that is busy or just reconnecting, then it is given up:
-    it must not fire when nobody stands there any more. One bulk call may register `bulk_tokens`. Energy that an EVSE of
-    `max_power_w` cannot have given in the time is not believed. A session that may be over is ended, after its station
-    is asked where OCPP can tell, when its end did not come within `end_grace_s`; every `end_sweep_s` that is looked at.
+    it must not fire when nobody stands there any more. One bulk call may register `bulk_tokens`. Energy that an EVSE
+    cannot have given in the time is not believed; one of which nothing is known gives at most `max_power_w`. A session
+    that may be over is ended, after its station is asked where OCPP can tell, when its end did not come within
+    `end_grace_s`; every `end_sweep_s` that is looked at.
     """
 
     model_config = SettingsConfigDict(env_prefix="SESSION_", extra="ignore", frozen=True)

@@ -165,6 +165,17 @@ class ConnectorStateRow(Tables, table=True):
     idle: bool
 
 
+class PowerLimitRow(Tables, table=True):
+    """The largest power of an EVSE with a connector (0: whichever it is); EVSE 0: those that nothing is known of."""
+
+    __tablename__ = "power_limit"
+
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    evse_id: int = Field(primary_key=True, sa_type=_BIG)
+    connector_id: int = Field(primary_key=True, sa_type=_BIG)
+    max_power_w: float
+
+
 class AliasRow(Tables, table=True):
     """A name by which a station named a session that has another one."""
 

@@ -38,7 +38,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
 EMPTY = """
-TRUNCATE token, charging_session, session_event, session_alias, session_decision, session_doubt, connector_state,
+TRUNCATE token, charging_session, session_event, session_alias, session_decision, session_doubt,
+    connector_state, power_limit,
     remote_start, asked_command, outbox;
 ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
 """

@@ -231,7 +231,8 @@ async def _filter(  # noqa: PLR0913 - each is a parameter of the address
 
 def _change(wanted: ChangeIn) -> Change:
     versions = None if wanted.versions is None else tuple(wanted.versions)
-    return Change(wanted.registration, versions, wanted.name, wanted.labels, wanted.strict)
+    ratings = None if wanted.ratings is None else resources.ratings_of(wanted.ratings)
+    return Change(wanted.registration, versions, wanted.name, wanted.labels, wanted.strict, ratings)
 
 
 async def _detail(connection: asyncpg.Connection, station_id: str) -> StationDetail:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from chargebus_events.registry import Registration
+from chargebus_events.registry import Rating, Registration
 from chargebus_runtime.secrets import fingerprint
 
 from chargebus_device.registration.errors import NoChangeError, TooManyChangesError
@@ -27,6 +27,7 @@ class NewStation(msgspec.Struct, frozen=True):
     vendor: str = ""
     model: str = ""
     firmware_version: str = ""
+    ratings: tuple[Rating, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Change(msgspec.Struct, frozen=True):
     name: str | None = None
     labels: dict[str, str] | None = None
     strict: bool | None = None
+    ratings: tuple[Rating, ...] | None = None
 
 
 class Passwords(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from chargebus_device.registration.domain import NewStation, Passwords
 from chargebus_device.registration.errors import TooManyPasswordsError, TooManyStationsError
-from chargebus_device.registration.resources import BulkItem, StationIn
+from chargebus_device.registration.resources import BulkItem, StationIn, ratings_of
 from chargebus_device.registration.store import onboarding, passwords, stations
 
 NEWS_WITHIN_S: Final = 3.0
@@ -194,6 +194,7 @@ def _new(wanted: StationIn, password: Password) -> NewStation:
         name=wanted.name,
         labels=wanted.labels,
         strict=wanted.strict,
+        ratings=ratings_of(wanted.ratings),
     )
 
 

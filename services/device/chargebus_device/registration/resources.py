@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 import msgspec
-from chargebus_events.registry import Registration, UnknownStations
+from chargebus_events.registry import Rating, Registration, UnknownStations
 from chargebus_ocppj import identities
+from chargebus_ocppj.connectors import CONNECTOR_TYPES
 from chargebus_ocppj.versions import Version
 from chargebus_runtime.http import Input, WholeNumber
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
@@ -36,6 +37,34 @@ LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\
 Labels = Annotated[dict[LabelText, LabelText], Field(max_length=50, json_schema_extra={"additionalProperties": False})]
 
 
+def _connector_type(given: str) -> str:
+    if given and given not in CONNECTOR_TYPES:
+        raise ValueError(f"must be one of {', '.join(CONNECTOR_TYPES)}, or empty")
+    return given
+
+
+ConnectorType = Annotated[
+    str, AfterValidator(_connector_type), Field(json_schema_extra={"enum": ["", *CONNECTOR_TYPES]})
+]
+
+
+class RatingIn(Input):
+    """What an EVSE, or a connector of it, is built for: the least of what is said of it is what it can give."""
+
+    evse_id: WholeNumber = Field(
+        default=0, ge=0, le=100_000, description="0: all of the station's that nothing else is said of"
+    )
+    connector_id: WholeNumber = Field(default=0, ge=0, le=100_000, description="0: the EVSE as a whole")
+    max_power_w: Annotated[float, Field(ge=100, le=100_000_000)] | None = None
+    connector_type: ConnectorType = Field(default="", description="As OCPP 2.x names it; empty: not known")
+    phases: Annotated[WholeNumber, Field(ge=0, le=3)] | None = Field(
+        default=None, description="Phases that are connected; 0: direct current"
+    )
+
+
+Ratings = Annotated[list[RatingIn], Field(max_length=100)]
+
+
 class StationIn(Input):
     """A station to register."""
 
@@ -49,6 +78,10 @@ class StationIn(Input):
     name: Name = ""
     labels: Labels = Field(default={})
     strict: bool = Field(default=False, description="Refuse what breaks its schema, and accept nothing of it as meant")
+    ratings: Ratings = Field(
+        default=[],
+        description="What its EVSEs are built for: goes before what it reports itself; of two of a place the last",
+    )
 
 
 class StationsIn(Input):
@@ -66,6 +99,7 @@ class ChangeIn(Input):
     name: Name | None = None
     labels: Labels | None = None
     strict: bool | None = None
+    ratings: Ratings | None = None
 
 
 class OnboardingIn(Input):
@@ -207,9 +241,21 @@ class StationOut(BaseModel):
     password_change: PasswordOut
 
 
-class StationDetail(StationOut):
-    """A station with its EVSEs and connectors."""
+class RatingOut(BaseModel):
+    """What an EVSE (connector 0), or a connector of it, is built for; EVSE 0: all that nothing else is said of."""
 
+    evse_id: int
+    connector_id: int
+    max_power_w: float | None
+    connector_type: str
+    phases: int | None
+
+
+class StationDetail(StationOut):
+    """A station with its EVSEs and connectors; `reported_ratings` are its own words, `ratings` go before them."""
+
+    ratings: list[RatingOut]
+    reported_ratings: list[RatingOut]
     reported: StatusOut | None
     evses: list[EvseOut]
 
@@ -223,6 +269,7 @@ class StationCreated(StationDetail):
 Rows = Sequence[asyncpg.Record]
 
 _labels = msgspec.json.Decoder(dict[str, str]).decode
+_read_ratings = msgspec.json.Decoder(tuple[Rating, ...]).decode
 
 
 def station(row: asyncpg.Record, statuses: Rows) -> StationOut:
@@ -237,12 +284,20 @@ def detail(row: asyncpg.Record, statuses: Rows) -> StationDetail:
     places = [status for status in statuses if status["evse_id"]]
     return StationDetail(
         **_fields(row, statuses),
+        ratings=_ratings(row["ratings"]),
+        reported_ratings=_ratings(row["reported_ratings"]),
         reported=None if own is None else _status(own),
         evses=[
             _evse(evse_id, evse_status(evse_id, known), list(reports))
             for evse_id, reports in itertools.groupby(places, key=itemgetter("evse_id"))
         ],
     )
+
+
+def ratings_of(given: Iterable[RatingIn]) -> tuple[Rating, ...]:
+    """Return ratings as they are kept; of two of one place the last one counts."""
+    ratings = {(each.evse_id, each.connector_id): Rating(**each.model_dump()) for each in given}
+    return tuple(ratings[place] for place in sorted(ratings))
 
 
 def by_station(statuses: Iterable[asyncpg.Record]) -> dict[str, list[asyncpg.Record]]:
@@ -274,6 +329,10 @@ def _fields(row: asyncpg.Record, statuses: Rows) -> dict[str, Any]:
             older_until=row["older_passwords_until"],
         ),
     }
+
+
+def _ratings(stored: str) -> list[RatingOut]:
+    return [RatingOut(**msgspec.structs.asdict(each)) for each in _read_ratings(stored)]
 
 
 def _connection(row: asyncpg.Record) -> ConnectionOut:

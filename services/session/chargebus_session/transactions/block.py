@@ -19,9 +19,15 @@ from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.transactions.domain.outside import LatelyEnded, Readings
 from chargebus_session.transactions.domain.sessions import Report, Session, energy_of, settled_anew, summarize
-from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
+from chargebus_session.transactions.domain.state import (
+    Change,
+    Contradiction,
+    Issue,
+    TransactionState,
+    stations_to_place,
+)
 from chargebus_session.transactions.store import batch as store
-from chargebus_session.transactions.store import endings, identities, remote_starts
+from chargebus_session.transactions.store import endings, identities, power_limits, remote_starts
 from chargebus_session.transactions.store import outside as outside_store
 from chargebus_session.transactions.store.outside import Found
 
@@ -41,7 +47,8 @@ class Reported:
 class Transactions(Block[Report, Reported]):
     """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out.
 
-    `max_power_w` is the largest power of an EVSE. What goes on where another one begins is doubted after `doubted_for`.
+    `max_power_w` is the largest power of an EVSE of which nothing is known. What goes on where another one begins is
+    doubted after `doubted_for`.
     """
 
     def __init__(self, metrics: Metrics, max_power_w: float, doubted_for: timedelta, lately_ended: LatelyEnded) -> None:
@@ -57,7 +64,9 @@ class Transactions(Block[Report, Reported]):
         named = await remote_starts.named_tokens(batch.connection, reports)
         tokens = {report.event.token.key for report in reports if report.event.token}
         tokens.update(token.key for token in named.values())
-        known = msgspec.structs.replace(await store.load(batch.connection, tokens, reports), named=named)
+        known = await store.load(batch.connection, tokens, reports)
+        limits = await power_limits.load(batch.connection, stations_to_place(reports, known))
+        known = msgspec.structs.replace(known, named=named, power_limits=limits)
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)
         issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)

@@ -4,15 +4,18 @@ from collections.abc import Collection
 from datetime import datetime
 
 import asyncpg
-from chargebus_events.registry import RegisteredStation
+import msgspec
+from chargebus_events.registry import Rating, RegisteredStation
 
 FIELDS = (
     "station_id, registration, password_hash, newer_password_hashes, security_profile, versions::text[] AS versions,"
-    " updated_at, strict, vendor, model, firmware_version"
+    " updated_at, strict, vendor, model, firmware_version, ratings::text, reported_ratings::text"
 )
 
 _VERSIONS = "SELECT station_id, updated_at FROM station"
 _LOCK = f"SELECT {FIELDS} FROM station WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE"  # noqa: S608 - no input
+
+read_ratings = msgspec.json.Decoder(tuple[Rating, ...]).decode
 
 
 def registered(row: asyncpg.Record) -> RegisteredStation:
@@ -29,6 +32,8 @@ def registered(row: asyncpg.Record) -> RegisteredStation:
         model=row["model"],
         firmware_version=row["firmware_version"],
         newer_password_hashes=tuple(row["newer_password_hashes"]),
+        ratings=read_ratings(row["ratings"]),
+        reported_ratings=read_ratings(row["reported_ratings"]),
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 import msgspec
-from chargebus_events.registry import RegisteredStation
+from chargebus_events.registry import Rating, RegisteredStation
 from chargebus_runtime.rows import Rows
 
 from chargebus_device.deviations.domain import Make
@@ -24,6 +24,7 @@ class _RegisteredNow(NamedTuple):
     newer_password_hashes: tuple[str, ...] = ()
     password_used_at: datetime | None = None
     older_passwords_until: datetime | None = None
+    reported_ratings: tuple[Rating, ...] = ()
 
     @property
     def updated_at(self) -> datetime:
@@ -41,7 +42,7 @@ _REGISTER = f"{_ROWS.insert_new()} RETURNING {FIELDS}"
 _CHANGE = f"""
 UPDATE station SET
     registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
-    labels = COALESCE($5, labels), strict = COALESCE($7, strict),
+    labels = COALESCE($5, labels), strict = COALESCE($7, strict), ratings = COALESCE($8, ratings),
     updated_at = GREATEST($6, updated_at + interval '1 microsecond')
 WHERE station_id = $1 RETURNING {FIELDS}
 """  # noqa: S608 - no input
@@ -67,6 +68,7 @@ SELECT station_id FROM gone
 """
 _SELECT = """
 SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.strict,
+       s.ratings::text AS ratings, s.reported_ratings::text AS reported_ratings,
        s.created_at, s.updated_at, s.password_changed_at, s.password_used_at, s.older_passwords_until,
        cardinality(s.newer_password_hashes) AS unused_passwords,
        b.vendor, b.model, b.serial_number, b.firmware_version, b.reason, b.iccid, b.imsi,
@@ -138,6 +140,7 @@ async def change(
         None if wanted.labels is None else msgspec.json.encode(wanted.labels).decode(),
         now,
         wanted.strict,
+        None if wanted.ratings is None else msgspec.json.encode(wanted.ratings).decode(),
     )
     return None if row is None else registered(row)
 

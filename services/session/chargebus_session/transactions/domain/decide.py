@@ -99,16 +99,26 @@ def _add(state: TransactionState, report: Report, session: Session | None) -> Re
     event = _with_remote_start(state, report)
     judgement = None if event.token is None else _judge(state, session, report, event.token)
     if session is None:
-        fold = merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement)
+        fold = _held(state, report, None, merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement))
         doubted = report.reference.guessed and bool(state.unfinished(report.station_id))
         after = _new(state, report, flagged(fold, IDENTITY_IN_DOUBT) if doubted else fold)
         return Recorded(None, after, summarize(after.fold), event, judgement)
     objected = objection(session, event)
-    fold = flagged(session.fold, objected) if objected else merge(session.fold, event, judgement)
+    if objected:
+        fold = flagged(session.fold, objected)
+    else:
+        fold = _held(state, report, session.fold, merge(session.fold, event, judgement))
     fold = settled_anew(session, fold, event.received_at)
     after = _updated(session, event, fold)
     again = _is_namesake(state, session, event)
     return Recorded(session, after, summarize(fold), event, judgement, again=again, counts=not objected)
+
+
+def _held(state: TransactionState, report: Report, before: Fold | None, fold: Fold) -> Fold:
+    """Hold a transaction to the largest power of its place as that is known when the place is told."""
+    if fold.evse is None or (before is not None and before.place == fold.place):
+        return fold
+    return msgspec.structs.replace(fold, max_power_w=state.power_limit(report.station_id, *fold.place))
 
 
 def _is_namesake(state: TransactionState, session: Session, event: Event) -> bool:

@@ -93,7 +93,7 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     """The sum of a transaction's events; `seen` are the inclusive ranges of their numbers, in order.
 
     `token` pays, and `second` is what would if that were not there. `max_power_w` is the largest power of the place, as
-    it was known when the transaction was first heard of.
+    it was known when the transaction's place was told.
     """
 
     first_at: datetime
@@ -118,6 +118,11 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
     def over(self) -> bool:
         """Whether the transaction ended, or is taken for ended."""
         return self.ended is not None or self.closing is not None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """EVSE and connector, 0 for what is not told yet."""
+        return self.evse.value if self.evse else 0, self.connector.value if self.connector else 0
 
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:

@@ -3,7 +3,7 @@
 Two events of one transaction in the same batch see each other here, and so do two transactions of one token.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -13,6 +13,7 @@ from chargebus_session.transactions.domain.endings import StationSign
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
 from chargebus_session.transactions.domain.identity import CLOCKS_APART
+from chargebus_session.transactions.domain.power import Place, limit_at
 from chargebus_session.transactions.domain.sessions import (
     TRANSACTION_ID_REUSED,
     Reference,
@@ -58,7 +59,8 @@ class Known(msgspec.Struct, frozen=True):
     `sessions` are those that are named, those whose transaction id went to another one since, and the unfinished ones
     of a station that named none. `aliases` are names by which a station named a session that has another one.
     `answers` are by the contents of the events. `remote_starts` are open ones of stations whose version does not name
-    them. `named` are the tokens of those that stations name, by station and remote start.
+    them. `named` are the tokens of those that stations name, by station and remote start. `power_limits` are those of
+    the stations that tell where a transaction is.
     """
 
     tokens: dict[str, Token] = {}
@@ -68,6 +70,22 @@ class Known(msgspec.Struct, frozen=True):
     answers: dict[EventKey, dict[str, FirstAnswer]] = {}
     remote_starts: tuple[RemoteStart, ...] = ()
     named: dict[tuple[str, int], IdToken] = {}
+    power_limits: dict[Place, float] = {}
+
+
+def stations_to_place(reports: Iterable[Report], known: Known) -> set[str]:
+    """Return the stations that tell where a transaction is, as far as that is not known."""
+    placed = {(each.station_id, each.name) for each in known.sessions if each.fold.evse and each.fold.connector}
+    in_part = {(each.station_id, each.name) for each in known.sessions if each.fold.evse}
+    return {report.station_id for report in reports if _tells_place(report, placed, in_part)}
+
+
+def _tells_place(report: Report, placed: Collection[Alias], in_part: Collection[Alias]) -> bool:
+    event = report.event
+    if event.kind == "Started" or event.evse_id is None:
+        return event.evse_id is not None
+    known = in_part if event.connector_id is None else placed
+    return not any((report.station_id, name) in known for name in report.reference.names)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -110,7 +128,8 @@ class TransactionState:
     """The state that a batch's decisions are made on, one after the other.
 
     `changes` are all that became of sessions, in order; `recorded` are those that a new event brought. `renamed` are
-    the sessions that a station named otherwise, by that name. `max_power_w` is the largest power of an EVSE.
+    the sessions that a station named otherwise, by that name. `max_power_w` is the largest power of an EVSE of which
+    nothing is known.
     """
 
     def __init__(self, known: Known, issue: Issue, max_power_w: float = MAX_POWER_W) -> None:
@@ -127,6 +146,7 @@ class TransactionState:
         self._answers = {key: dict(answers) for key, answers in known.answers.items()}
         self._remote_starts = list(known.remote_starts)
         self._named = known.named
+        self._power_limits = known.power_limits
         self._aliases = dict(known.aliases)
         self._by_id: dict[str, Session] = {}
         self._by_name: dict[tuple[str, str], Session] = {}
@@ -198,6 +218,11 @@ class TransactionState:
         """Return the token of the remote start that a report names."""
         remote_start_id = report.event.remote_start_id
         return None if remote_start_id is None else self._named.get((report.station_id, remote_start_id))
+
+    def power_limit(self, station_id: str, evse_id: int, connector_id: int) -> float:
+        """Return the largest power of a place, in W."""
+        known = limit_at(self._power_limits, Place(station_id, evse_id, connector_id))
+        return self.max_power_w if known is None else known
 
     def take_remote_start(self, report: Report) -> int | None:
         """Return the remote start that a report answers without naming it, and let no other report have it.
