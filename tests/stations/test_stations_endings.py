@@ -14,6 +14,7 @@ GRACE_S = 1
 BY_RULE = ["end_unknown", "energy_from_readings", "ended_by_rule"]
 STATUS = "GetTransactionStatus"
 V2 = ["2.0.1", "2.1"]
+CHARGING = {"chargingState": "Charging"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -33,7 +34,7 @@ def begun():
     async def begin(station, driver="ALICE", minutes=30):
         if station.version != "1.6":
             await station.call("TransactionEvent", v201.started("t", 0, ago(minutes), 1000, driver))
-            await station.call("TransactionEvent", v201.updated("t", 1, ago(minutes - 10), 2500))
+            await station.call("TransactionEvent", v201.updated("t", 1, ago(minutes - 10), 2500, info=CHARGING))
             return None
         started = await station.call("StartTransaction", v16.start(ago(minutes), 1000, driver))
         assert started["idTagInfo"]["status"] == "Accepted"
@@ -45,13 +46,14 @@ def begun():
 
 @pytest.fixture
 def ended_by_rule(ended_sessions):
-    """Wait until a station's one session is taken for ended: by its last reading, and marked so."""
+    """Wait until a station's one session is taken for ended: by its last reading, marked so, and not as charging."""
 
     async def wait(station):
         [session] = await ended_sessions(station)
         assert (session["energy_wh"], session["ended_at"]) == (1500, None)
         assert session["flags"] == sorted(BY_RULE)
         assert session["billable"]
+        assert session["charging_state"] == ""
         return session
 
     return wait

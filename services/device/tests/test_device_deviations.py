@@ -184,6 +184,20 @@ async def test_what_is_deleted_while_a_report_is_counted_is_counted_once(device)
     assert await device.fetch(SUMS) == await device.fetch(SUMMED)
 
 
+@pytest.mark.parametrize(
+    "by_another_release",
+    ["UPDATE deviation SET count = count + 5", "DELETE FROM deviation WHERE path = 'a'", "DELETE FROM deviation_sum"],
+)
+async def test_sums_that_another_release_left_behind_are_put_right(device, caplog, by_another_release):
+    await device.apply(received(report(count(2, path="a"), count(kind="missing", path="b")).record(), 0))
+    await device.database.pool.execute(by_another_release)
+    for _ in range(2):
+        await Retention(device.database, timedelta(days=90)).sweep()
+        assert await device.fetch(SUMS) == await device.fetch(SUMMED)
+
+    assert [record.getMessage()[:24] for record in caplog.records] == ["the sums of deviations w"]
+
+
 # Over HTTP
 
 

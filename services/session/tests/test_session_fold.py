@@ -2,10 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 from chargebus_session.tokens.domain import Token, id_token
+from chargebus_session.transactions.domain import settling
 from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import Event, Sample
 from chargebus_session.transactions.domain.fold import gaps, merge, with_number
-from chargebus_session.transactions.domain.sessions import Reference, Report, summarize
+from chargebus_session.transactions.domain.sessions import Reference, Report, Session, summarize
 from chargebus_session.transactions.domain.state import Issue, Known, TransactionState
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,6 +248,20 @@ def test_the_charging_state_is_the_newest_by_number():
     fold = fold_of(event(2, "Updated", charging_state="SuspendedEV"), event(1, "Updated", charging_state="Charging"))
 
     assert summarize(fold).charging_state == "SuspendedEV"
+
+
+def test_the_charging_state_of_a_transaction_that_is_over_is_that_of_its_end():
+    begun = (event(0, "Started", charging_state="EVConnected"), event(1, "Updated", charging_state="Charging"))
+    session = Session("s", "CS1", "2.0.1", "n", "", "t", NOON, NOON, fold_of(*begun))
+    assert summarize(session.fold).charging_state == "Charging"
+    assert settling.end_by_rule(session, NOON, NOON).summary.charging_state == ""
+    assert settling.end(session, settling.Values(), NOON).summary.charging_state == ""
+    assert (
+        settling.reopen(settling.end(session, settling.Values(), NOON).session, NOON).summary.charging_state
+        == "Charging"
+    )
+    assert summarize(fold_of(*begun, event(2, "Ended"))).charging_state == ""
+    assert summarize(fold_of(*begun, event(2, "Ended", charging_state="Idle"))).charging_state == "Idle"
 
 
 def test_a_stop_without_a_reason_is_local():

@@ -35,6 +35,20 @@ _ADD: Final = f"""
     last_at = GREATEST(deviation_sum.last_at, excluded.last_at)
 """
 _CLEAR: Final = "DELETE FROM deviation_sum WHERE stations <= 0"
+_SUM_KEY: Final = ", ".join(SumKey._fields)
+_COUNTED: Final = f"""
+SELECT {_SUM_KEY}, count(DISTINCT station_id) AS stations, sum(count)::bigint AS count, min(first_at) AS first_at,
+       max(last_at) AS last_at FROM deviation GROUP BY {_SUM_KEY}
+"""  # noqa: S608 (names of columns)
+_ARE_WRONG: Final = f"""
+SELECT EXISTS (
+    SELECT FROM ({_COUNTED}) AS c FULL JOIN (SELECT * FROM deviation_sum WHERE stations > 0) AS s USING ({_SUM_KEY})
+    WHERE (c.stations, c.count) IS DISTINCT FROM (s.stations, s.count)
+)
+"""  # noqa: S608 (names of columns)
+# Who has written deviations and not yet their sums waits, and adds to what is counted here, which is without them.
+_LOCK_SUMS: Final = "LOCK TABLE deviation_sum IN SHARE ROW EXCLUSIVE MODE"
+_RECOUNT: Final = f"INSERT INTO deviation_sum ({', '.join(_SUM_ROWS.names)}) {_COUNTED}"  # noqa: S608
 _IS_REGISTERED: Final = "SELECT EXISTS (SELECT FROM station WHERE station_id = $1)"
 _OF_STATION: Final = f"""
 SELECT {_ROWS.select()}, {_PLACE} AS place FROM deviation
@@ -102,6 +116,16 @@ async def expire(connection: asyncpg.Connection, before: datetime, limit: int) -
     await _add(connection, added((*gone, *staying), staying))
     await connection.execute(_CLEAR)
     return len(gone)
+
+
+async def recount(connection: asyncpg.Connection) -> bool:
+    """Put the sums right if they are not those of the deviations; tell whether they were not."""
+    if not await connection.fetchval(_ARE_WRONG):
+        return False
+    await connection.execute(_LOCK_SUMS)
+    await connection.execute("DELETE FROM deviation_sum")
+    await connection.execute(_RECOUNT)
+    return True
 
 
 async def _add(connection: asyncpg.Connection, sums: Collection[Sum]) -> None:

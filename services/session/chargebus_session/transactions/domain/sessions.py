@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from chargebus_session.transactions.domain.energy import Energy, Span, measured
-from chargebus_session.transactions.domain.events import CLOCKLESS, Event, corrected
+from chargebus_session.transactions.domain.events import CLOCKLESS, STEPS, Event, corrected
 from chargebus_session.transactions.domain.fold import Correction, Fold, flagged, gaps
 
 CLOCK_WENT_BACK: Final = "clock_went_back"
@@ -145,7 +145,7 @@ def summarize(fold: Fold) -> Summary:
         energy_wh=energy.energy_wh,
         energy_source=energy.source,
         stop_reason=_stop_reason(fold),
-        charging_state=fold.charging.text if fold.charging else "",
+        charging_state=_charging_state(fold),
         remote_start_id=fold.remote_start.value if fold.remote_start else None,
         gaps=gaps(fold.seen),
         missing=() if fold.started else ("started",),
@@ -191,6 +191,12 @@ def duration(started_at: datetime | None, ended_at: datetime | None) -> timedelt
 
 def _is_clockless(fold: Fold) -> bool:
     return bool(fold.flags) and not CLOCKLESS.isdisjoint(fold.flags)
+
+
+def _charging_state(fold: Fold) -> str:
+    """Return the newest state there is; of a transaction that is over what its end said: an older one holds no more."""
+    said = fold.charging
+    return "" if said is None or (fold.over and said.step != STEPS["Ended"]) else said.text
 
 
 def _stop_reason(fold: Fold) -> str:
