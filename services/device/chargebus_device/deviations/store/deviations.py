@@ -48,7 +48,7 @@ SELECT EXISTS (
 """  # noqa: S608 (names of columns)
 # Who has written deviations and not yet their sums waits, and adds to what is counted here, which is without them.
 _LOCK_SUMS: Final = "LOCK TABLE deviation_sum IN SHARE ROW EXCLUSIVE MODE"
-_RECOUNT: Final = f"INSERT INTO deviation_sum ({', '.join(_SUM_ROWS.names)}) {_COUNTED}"  # noqa: S608
+_RECOUNT: Final = f"INSERT INTO deviation_sum ({', '.join(_SUM_ROWS.names)}) {_COUNTED}"
 _IS_REGISTERED: Final = "SELECT EXISTS (SELECT FROM station WHERE station_id = $1)"
 _OF_STATION: Final = f"""
 SELECT {_ROWS.select()}, {_PLACE} AS place FROM deviation
