@@ -408,7 +408,7 @@ async def test_what_is_read_of_sessions_is_probed_not_scanned(service):
     [query] = [query for query in service.statements if "r.start" in query]
 
     station, name = ["CS1"] * 50, ["issued/1"] * 50
-    arguments = (station, name, [0] * 50, ["Ended"] * 50, name, station, name, [0] * 50, name, service.now)
+    arguments = (station, name, [0] * 50, ["Ended"] * 50, name, station, name, [0] * 50, name, service.now, station)
     plan = "\n".join(row[0] for row in await service.rows(f"EXPLAIN {query}", *arguments))
     assert "Seq Scan" not in plan
 

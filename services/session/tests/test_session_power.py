@@ -134,13 +134,3 @@ async def test_a_session_is_held_to_its_place_once_that_is_told_in_whatever_orde
     await service.apply(started)
 
     assert await service.rows("SELECT energy_wh, flags FROM charging_session") == [(None, ["energy_implausible"])]
-
-
-async def test_a_batch_in_which_nobody_tells_a_place_asks_for_no_limits(service, told):
-    await told(ratings=(AC_11_KW,))
-    await service.apply(service.frame("StartTransaction", start()))
-    assert any("power_limit" in each for each in service.statements)
-
-    stop = {"transactionId": 1, "meterStop": 1000, "timestamp": "2025-06-01T12:00:00Z"}
-    await service.apply(service.frame("StopTransaction", stop))
-    assert not any("power_limit" in each for each in service.statements)

@@ -24,10 +24,9 @@ from chargebus_session.transactions.domain.state import (
     Contradiction,
     Issue,
     TransactionState,
-    stations_to_place,
 )
 from chargebus_session.transactions.store import batch as store
-from chargebus_session.transactions.store import endings, identities, power_limits, remote_starts
+from chargebus_session.transactions.store import endings, identities, remote_starts
 from chargebus_session.transactions.store import outside as outside_store
 from chargebus_session.transactions.store.outside import Found
 
@@ -64,9 +63,7 @@ class Transactions(Block[Report, Reported]):
         named = await remote_starts.named_tokens(batch.connection, reports)
         tokens = {report.event.token.key for report in reports if report.event.token}
         tokens.update(token.key for token in named.values())
-        known = await store.load(batch.connection, tokens, reports)
-        limits = await power_limits.load(batch.connection, stations_to_place(reports, known))
-        known = msgspec.structs.replace(known, named=named, power_limits=limits)
+        known = msgspec.structs.replace(await store.load(batch.connection, tokens, reports), named=named)
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)
         issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)

@@ -3,7 +3,7 @@
 Two events of one transaction in the same batch see each other here, and so do two transactions of one token.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -71,21 +71,6 @@ class Known(msgspec.Struct, frozen=True):
     remote_starts: tuple[RemoteStart, ...] = ()
     named: dict[tuple[str, int], IdToken] = {}
     power_limits: dict[Place, float] = {}
-
-
-def stations_to_place(reports: Iterable[Report], known: Known) -> set[str]:
-    """Return the stations that tell where a transaction is, as far as that is not known."""
-    placed = {(each.station_id, each.name) for each in known.sessions if each.fold.evse and each.fold.connector}
-    in_part = {(each.station_id, each.name) for each in known.sessions if each.fold.evse}
-    return {report.station_id for report in reports if _tells_place(report, placed, in_part)}
-
-
-def _tells_place(report: Report, placed: Collection[Alias], in_part: Collection[Alias]) -> bool:
-    event = report.event
-    if event.kind == "Started" or event.evse_id is None:
-        return event.evse_id is not None
-    known = in_part if event.connector_id is None else placed
-    return not any((report.station_id, name) in known for name in report.reference.names)
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from chargebus_session.tables import EventRow, SessionRow
 from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.domain.events import Event, corrected
 from chargebus_session.transactions.domain.fold import Fold
+from chargebus_session.transactions.domain.power import Place
 from chargebus_session.transactions.domain.sessions import (
     TRANSACTION_ID_REUSED,
     Report,
@@ -65,14 +66,15 @@ _SESSIONS: Final = f"""
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, NULL::bigint AS remote_start_id,
        r.station_id AS asked_by,
-       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at
+       NULL::bigint AS asked_evse_id, NULL::text AS asked_token_key, NULL::timestamptz AS requested_at,
+       NULL::bigint AS connector_id, NULL::float8 AS max_power_w
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS r (station_id, name, number, kind, content)
 CROSS JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND name = r.name LIMIT 1) AS s
 LEFT JOIN LATERAL ({_EVENT}) AS e ON true
 UNION ALL
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
        s.fold, e.number, e.kind, e.content, e.occurred_at, e.answer, i.remote_start_id, r.station_id, r.evse_id,
-       r.token_key, i.requested_at
+       r.token_key, i.requested_at, NULL, NULL
 FROM unnest($6::text[], $7::text[], $8::bigint[], $9::text[]) AS r (station_id, start, evse_id, token_key)
 LEFT JOIN LATERAL ({SESSION} WHERE station_id = r.station_id AND start = r.start AND start <> '' LIMIT 1) AS s ON true
 LEFT JOIN LATERAL (
@@ -84,6 +86,11 @@ LEFT JOIN LATERAL (
     AND evse_id = r.evse_id AND requested_at > $10
     ORDER BY requested_at DESC LIMIT 5
 ) AS i ON true
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.station_id,
+       p.evse_id, NULL, NULL, p.connector_id, p.max_power_w
+FROM unnest($11::text[]) AS r (station_id)
+CROSS JOIN LATERAL (SELECT * FROM power_limit WHERE station_id = r.station_id LIMIT 1000) AS p
 """  # noqa: S608 (text from above)
 _EARLIER: Final = f"""
 SELECT s.session_id::text, s.station_id, s.version, s.name, s.start, s.transaction_id, s.created_at, s.updated_at,
@@ -175,13 +182,15 @@ class _KeptEvent(NamedTuple):
 
 
 async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
-    """Read what is known of a batch's tokens (by key) and of the transactions that it reports."""
-    known = Known(tokens={}, uses={}, answers={}, aliases={})
+    """Read what is known of a batch's tokens (by key), of the transactions that it reports, and of their places."""
+    known = Known(tokens={}, uses={}, answers={}, aliases={}, power_limits={})
     if tokens:
         _add_tokens(known, await connection.fetch(_TOKENS, list(tokens)))
     if not reports:
         return known
-    rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports))
+    placing = sorted({report.station_id for report in reports if report.event.evse_id is not None})
+    rows = await connection.fetch(_SESSIONS, *_named(reports), *_starts(reports), _open_since(reports), placing)
+    _add_limits(known, rows)
     known = _with_sessions(known, rows)
     for query, asked in ((_EARLIER, _reused(reports, known)), (_GUESSED, _unnamed(reports, known))):
         if asked:
@@ -305,6 +314,13 @@ def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
             begun_at = corrected(row["begun_at"], row["created_at"], row["flags"])
             use = Use(row["session_id"], row["station_id"], row["evse_id"], begun_at)
             known.uses.setdefault(key, []).append(use)
+
+
+def _add_limits(known: Known, rows: Iterable[asyncpg.Record]) -> None:
+    for row in rows:
+        if row["max_power_w"] is not None:
+            place = Place(row["asked_by"], row["asked_evse_id"], row["connector_id"])
+            known.power_limits[place] = row["max_power_w"]
 
 
 def _with_sessions(known: Known, rows: Iterable[asyncpg.Record]) -> Known:
