@@ -8,7 +8,7 @@
 | chargebus.smart_charging.solver_fallbacks | {site} | sites for which the optimiser gave no plan in its time |
 | chargebus.smart_charging.due_late | s | how long after a site was due it was claimed |
 | chargebus.smart_charging.replanned | {site} | plans that did not count, as something had changed meanwhile |
-| chargebus.smart_charging.overload | s | time that nodes were measured above their bounds, summed over them |
+| chargebus.smart_charging.overload | s | time that a node was measured above its bounds, by `site` and `node` |
 | chargebus.smart_charging.unserved | Wh | energy that vehicles lacked when they left, of what they were known to need |
 | chargebus.smart_charging.disobedience | s | time that EVSEs drew more than they might, summed over them |
 | chargebus.smart_charging.unsteerable | s | time that EVSEs could not be steered: per second, how many cannot |
@@ -19,8 +19,13 @@
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from opentelemetry.metrics import get_meter
+
+MOST_NODES: Final = 1000
+"""Of so many nodes that were overloaded since the process began, each is told by name."""
+OTHERS: Final = "other"
 
 
 class Metrics:
@@ -36,10 +41,11 @@ class Metrics:
         self._replanned = meter.create_counter("chargebus.smart_charging.replanned", "{site}")
         self._orders = meter.create_counter("chargebus.smart_charging.orders", "{order}")
         self._falls = meter.create_counter("chargebus.smart_charging.falls", "{EVSE}")
+        self._overload = meter.create_counter("chargebus.smart_charging.overload", "s")
+        self._named: set[tuple[str, str]] = set()
         self._tallies = {
             name: meter.create_counter(f"chargebus.smart_charging.{name}", unit)
             for name, unit in (
-                ("overload", "s"),
                 ("unserved", "Wh"),
                 ("disobedience", "s"),
                 ("unsteerable", "s"),
@@ -70,8 +76,18 @@ class Metrics:
         if sites:
             self._replanned.add(sites)
 
+    def overloaded(self, site_id: str, seconds: Mapping[str, float]) -> None:
+        """Count for how long nodes of a site were overloaded; past so many nodes, the others count as one."""
+        for node_id, lasted_s in seconds.items():
+            name = site_id, node_id
+            if name not in self._named and len(self._named) >= MOST_NODES:
+                name = OTHERS, OTHERS
+            self._named.add(name)
+            if lasted_s:
+                self._overload.add(lasted_s, {"site": name[0], "node": name[1]})
+
     def tally(self, counted: Mapping[str, float]) -> None:
-        """Count what came about at a site since it was planned before: overload, unserved, and so on."""
+        """Count what came about at a site since it was planned before: what was unserved, asked, and so on."""
         for name, amount in counted.items():
             if amount:
                 self._tallies[name].add(amount)

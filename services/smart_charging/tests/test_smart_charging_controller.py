@@ -441,7 +441,8 @@ def test_a_node_measured_above_its_bound_for_longer_than_an_interval_is_an_alert
     overloaded = OpenAlert("site_overloaded", "grid")
     assert first == ()
     assert [(each.alert, each.is_open) for each in second.notices] == [(overloaded, True)]
-    assert second.tally.overload_s == pytest.approx(61.0)
+    assert second.tally.overload_s == {"grid": pytest.approx(61.0)}
+    assert second.nodes[0].overload_s == pytest.approx(61.0)
     assert [(each.alert, each.is_open) for each in third] == [(overloaded, False)]
 
 

@@ -38,6 +38,7 @@ class NodeOut(Shows):
     counted_a: Phases = Field(description="What is reckoned with for them")
     headroom_a: Phases | None = Field(description="What the limit leaves beside what is reckoned with")
     reason: str = Field(description="What the limit comes from, in words")
+    overload_s: float = Field(description="For how long it has been measured above the limit; 0: it is not")
 
 
 class LevelOut(BaseModel):
@@ -88,6 +89,11 @@ class PlanOut(BaseModel):
     at: datetime = Field(description="When it was planned")
     method: str = Field(description="`optimiser` or `allocator`")
     fallback: str = Field(description="Why it was not the optimiser where it should have been")
+    peak_va: float | None = Field(
+        description="The most that the grid connection has drawn on average of a quarter of an hour in its billing"
+        " period, other loads included; null: it was never planned"
+    )
+    peak_since: datetime | None = Field(description="When that period began")
     nodes: list[NodeOut]
     evses: list[EvseOut]
 
@@ -100,6 +106,8 @@ class PlanOut(BaseModel):
             at=shown.at,
             method=shown.method,
             fallback=shown.fallback,
+            peak_va=None if shown.peak is None else shown.peak.va,
+            peak_since=None if shown.peak is None else shown.peak.starts_at,
             nodes=[_node(each) for each in shown.nodes],
             evses=[EvseOut.of(each) for each in shown.evses],
         )

@@ -8,7 +8,7 @@ import msgspec
 from chargebus_runtime.http import WHOLE, Input, UtcDatetime, WholeNumber
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from chargebus_smart_charging.sites.domain.site import Policy, Site
+from chargebus_smart_charging.sites.domain.site import PeakPeriod, Policy, Site
 from chargebus_smart_charging.sites.store.sites import Described
 
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -131,6 +131,10 @@ class PolicyDescription(Input):
     )
     on_off: bool = Field(
         default=_USUAL.on_off, description="stop and start transactions of stations that take no limits"
+    )
+    peak_period: PeakPeriod = Field(default=_USUAL.peak_period, description="in which the highest demand is billed")
+    peak_costs: bool = Field(
+        default=_USUAL.peak_costs, description="keep the highest demand down where that takes no energy from anyone"
     )
 
 

@@ -18,25 +18,27 @@ from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find
 from chargebus_smart_charging.planning.domain.fitting import fits
 from chargebus_smart_charging.planning.domain.grouping import group_steps
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
+from chargebus_smart_charging.planning.domain.peaks import loads_va, risen
 from chargebus_smart_charging.planning.domain.problem import Allocation, Costs, Horizon, Plan, Problem
 from chargebus_smart_charging.planning.domain.release import release
-from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, remembered, tally
+from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, passed_s, remembered, tally
 from chargebus_smart_charging.planning.domain.showing import evse_state
 from chargebus_smart_charging.planning.domain.tree import Tree
-from chargebus_smart_charging.planning.domain.watching import node_states, overloads
+from chargebus_smart_charging.planning.domain.watching import node_states, overloads, vehicles_va
 from chargebus_smart_charging.series.domain.timeline import per_kwh
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.steering.domain.stepping import step
 
 
 class Sighted(msgspec.Struct, frozen=True):
-    """A site as it is found at a moment, and what is to be planned of it."""
+    """A site as it is found at a moment, and what is to be planned of it; `loads_va` is what other loads draw."""
 
     known: SiteKnown
     at: datetime
     problem: Problem
     found: tuple[Found, ...]
     meters: Meters
+    loads_va: float
 
 
 def sight(known: SiteKnown, now: datetime) -> Sighted:
@@ -46,6 +48,7 @@ def sight(known: SiteKnown, now: datetime) -> Sighted:
     drawn = drawn_at(known, now)
     meters = Meters(known.readings, drawn, measured_at(known, drawn), known.memory.remainders)
     nodes = bounded(site, known.limits, meters, now, horizon)
+    present_va, most_va = loads_va(site, meters, now, horizon)
     found = find(known, hanging(site, nodes), defaults_of(site), now)
     problem = Problem(
         horizon,
@@ -53,9 +56,17 @@ def sight(known: SiteKnown, now: datetime) -> Sighted:
         tuple(each.demand for each in found if each.demand is not None),
         tuple(each.fixed for each in found if each.fixed is not None),
         _costs(known, horizon),
-        known.memory.peak_va or None,
+        _peak_va(known, now, most_va),
     )
-    return Sighted(known, now, problem, tuple(found), meters)
+    return Sighted(known, now, problem, tuple(found), meters, present_va)
+
+
+def _peak_va(known: SiteKnown, now: datetime, loads_va: float) -> float | None:
+    """Return what EVSEs may draw before the site's peak is higher than ever in its billing period, if that costs."""
+    policy = known.site.policy
+    if not policy.peak_costs:
+        return None
+    return max(0.0, risen(known.site, known.memory.peak, 0.0, now, 0.0).va - loads_va)
 
 
 def _costs(known: SiteKnown, horizon: Horizon) -> Costs | None:
@@ -103,7 +114,12 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
     over_now = overloads(problem, found, known.memory.overloads, now)
     notices = tuple(notices_of(known, sighted.meters, over_now, now))
     memory = remembered(known, found, told, over_now, notices, now)
-    memory = msgspec.structs.replace(memory, remainders=remainders(known.site, sighted.meters))
+    lasted_s = passed_s(known, now)
+    memory = msgspec.structs.replace(
+        memory,
+        remainders=remainders(known.site, sighted.meters),
+        peak=risen(known.site, known.memory.peak, vehicles_va(found) + sighted.loads_va, now, lasted_s),
+    )
     return Decision(
         at=now,
         problem=problem,
@@ -111,7 +127,7 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
         steps=steps,
         steerables=steerables,
         held={each.key: amperes for each in found if (amperes := held(each, now)) is not None},
-        nodes=node_states(problem, plan, found),
+        nodes=node_states(problem, plan, found, over_now, now),
         evses=tuple(evse_state(each, told[each.key], allocations.get(each.key), problem) for each in found),
         notices=notices,
         memory=memory,

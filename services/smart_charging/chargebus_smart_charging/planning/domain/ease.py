@@ -8,13 +8,16 @@ from chargebus_smart_charging.sites.domain.site import PerPhase
 
 def is_easy(problem: Problem) -> bool:
     """Tell whether all vehicles can charge at their most all the time, and what that costs does not count."""
-    if problem.costs is not None or problem.peak_va is not None:
+    if problem.costs is not None:
         return False
     drawn = [(demand.node, on_phases(demand, demand.max_a)) for demand in problem.demands]
     drawn += [(fixed.node, fixed.phase_a) for fixed in problem.fixed]
+    flows = through(problem.nodes, drawn)
+    if problem.peak_va is not None and sum(flows[0]) * problem.nodes[0].voltage_v > problem.peak_va:
+        return False
     return all(
         _holds(bound, node, flow) and _is_balanced(node, flow)
-        for node, flow in zip(problem.nodes, through(problem.nodes, drawn), strict=True)
+        for node, flow in zip(problem.nodes, flows, strict=True)
         for bound in node.bounds or (Bound(""),)
     )
 

@@ -10,6 +10,7 @@ from chargebus_smart_charging.limits.domain.limit import KnownLimit
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.memory import Memory, OpenAlert
 from chargebus_smart_charging.planning.domain.overrides import Override
+from chargebus_smart_charging.planning.domain.peaks import Peak
 from chargebus_smart_charging.planning.domain.problem import Plan, Problem
 from chargebus_smart_charging.series.domain.timeline import Span
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase, Site
@@ -72,6 +73,7 @@ class NodeState(msgspec.Struct, frozen=True):
         counted_a: what is reckoned with for them.
         headroom_a: what is left of the limit by what is reckoned with.
         reason: what bounds it, in words.
+        overload_s: for how long it has been measured above the limit; 0: it is not.
     """
 
     node_id: str
@@ -81,6 +83,7 @@ class NodeState(msgspec.Struct, frozen=True):
     counted_a: PerPhase = NOTHING
     headroom_a: PerPhase | None = None
     reason: str = ""
+    overload_s: float = 0.0
 
 
 Levels: TypeAlias = tuple[tuple[datetime, float], ...]
@@ -120,9 +123,12 @@ class SiteNotice(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What is counted of a site since it was planned the last time, in seconds but for the energy and the commands."""
+    """What is counted of a site since it was planned the last time, in seconds but for the energy and the commands.
 
-    overload_s: float = 0.0
+    Overloads are counted for each node that has one.
+    """
+
+    overload_s: Mapping[str, float] = {}
     disobedience_s: float = 0.0
     unsteerable_s: float = 0.0
     vehicle_s: float = 0.0
@@ -167,9 +173,10 @@ class Shown(msgspec.Struct, frozen=True):
     fallback: str
     nodes: tuple[NodeState, ...]
     evses: tuple[EvseState, ...]
+    peak: Peak | None = None
 
 
 def shown(decision: Decision, plan_id: str) -> Shown:
     """Return what people see of a decision."""
     plan = decision.plan
-    return Shown(plan_id, decision.at, plan.method, plan.fallback, decision.nodes, decision.evses)
+    return Shown(plan_id, decision.at, plan.method, plan.fallback, decision.nodes, decision.evses, decision.memory.peak)

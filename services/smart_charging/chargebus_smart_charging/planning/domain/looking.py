@@ -10,7 +10,7 @@ from chargebus_smart_charging.planning.domain.controller import sight
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import EvseState, Shown, SiteKnown
 from chargebus_smart_charging.planning.domain.problem import Allocation, Plan
-from chargebus_smart_charging.planning.domain.watching import node_states
+from chargebus_smart_charging.planning.domain.watching import node_states, overloads
 from chargebus_smart_charging.sites.domain.site import Capacity, EvseKey, Node, Site
 from chargebus_smart_charging.steering.domain.steered import Steered, connected, transaction_ended
 from chargebus_smart_charging.vehicles.domain.needs import Needs, Wanted
@@ -30,13 +30,15 @@ def look(known: SiteKnown, now: datetime, last: Shown | None) -> Shown:
         if each.key in planned and each.demand is not None
     ]
     plan = Plan("allocator", tuple(given))
+    over = overloads(sighted.problem, sighted.found, known.memory.overloads, now)
     return Shown(
         "" if last is None else last.plan_id,
         now if last is None else last.at,
         "" if last is None else last.method,
         "" if last is None else last.fallback,
-        node_states(sighted.problem, plan, sighted.found),
+        node_states(sighted.problem, plan, sighted.found, over, now),
         tuple(_now(each, planned.get(each.key), known.site) for each in sighted.found),
+        known.memory.peak,
     )
 
 

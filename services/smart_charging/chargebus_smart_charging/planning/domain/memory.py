@@ -7,6 +7,7 @@ import msgspec
 
 from chargebus_smart_charging.limits.domain.meters import Remainder
 from chargebus_smart_charging.planning.domain.demands import Turn
+from chargebus_smart_charging.planning.domain.peaks import Peak
 
 SiteRule: TypeAlias = Literal["site_overloaded", "meter_silent", "limit_source_silent"]
 
@@ -44,13 +45,13 @@ class OpenAlert(msgspec.Struct, frozen=True):
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of a site.
 
-    `planned_at` is when it was decided last, `peak_va` what it has drawn at most, `remainders` what others drew by the
-    meters that measure everything.
+    `planned_at` is when it was decided last, `peak` what its root has drawn at most, `remainders` what others drew by
+    the meters that measure everything.
     """
 
     planned_at: datetime | None = None
     charged: tuple[Charged, ...] = ()
     overloads: tuple[Overload, ...] = ()
     alerts: tuple[OpenAlert, ...] = ()
-    peak_va: float = 0.0
+    peak: Peak | None = None
     remainders: tuple[Remainder, ...] = ()

@@ -1,7 +1,7 @@
 """What planning a site leaves for the next time, what is counted meanwhile, and which alerts about it change."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from chargebus_smart_charging.limits.domain.limit import silent as silent_limits
@@ -11,7 +11,7 @@ from chargebus_smart_charging.planning.domain.demands import needs_of
 from chargebus_smart_charging.planning.domain.evses import Found, turned
 from chargebus_smart_charging.planning.domain.known import SiteKnown, SiteNotice, Tally
 from chargebus_smart_charging.planning.domain.memory import Charged, Memory, OpenAlert, Overload
-from chargebus_smart_charging.planning.domain.watching import lasts
+from chargebus_smart_charging.planning.domain.watching import lasts, since_s
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.steering.domain.stepping import UNSTEERABLE, Step
 
@@ -63,7 +63,6 @@ def remembered(  # noqa: PLR0913, PLR0917 - what was decided, by its parts
         charged=tuple(_charged(known, each, told[each.key] or 0.0, before.get(each.key), now) for each in _used(found)),
         overloads=present,
         alerts=(*(alert for alert in known.memory.alerts if alert not in over), *opened),
-        peak_va=known.memory.peak_va,
     )
 
 
@@ -96,25 +95,25 @@ def is_news(before: Memory, after: Memory) -> bool:
     return limits.keys() != now.keys() or any(abs(limits[key] - amperes) > _SAME_A for key, amperes in now.items())
 
 
+def passed_s(known: SiteKnown, now: datetime) -> float:
+    """Return for how long is counted what is found now: since a site was planned the last time."""
+    before = known.memory.planned_at
+    return 0.0 if before is None else min(max((now - before).total_seconds(), 0.0), _LONGEST_S)
+
+
 def tally(
     known: SiteKnown, found: Sequence[Found], present: Sequence[Overload], steps: Iterable[Step], now: datetime
 ) -> Tally:
     """Return what is counted since a site was planned the last time."""
-    before = known.memory
-    passed_s = 0.0 if before.planned_at is None else (now - before.planned_at).total_seconds()
-    passed_s = min(max(passed_s, 0.0), _LONGEST_S)
+    lasted_s = passed_s(known, now)
     return Tally(
-        overload_s=sum(min(passed_s, _since(each, now)) for each in present),
-        disobedience_s=passed_s * sum(each.steered.disobeys_since is not None for each in found),
-        unsteerable_s=passed_s * sum(UNSTEERABLE in each.steered.alerts for each in found),
-        vehicle_s=passed_s * sum(each.session is not None for each in found),
-        unserved_wh=sum(_unserved(each, found) for each in before.charged),
+        overload_s={each.node_id: min(lasted_s, since_s(each, now)) for each in present},
+        disobedience_s=lasted_s * sum(each.steered.disobeys_since is not None for each in found),
+        unsteerable_s=lasted_s * sum(UNSTEERABLE in each.steered.alerts for each in found),
+        vehicle_s=lasted_s * sum(each.session is not None for each in found),
+        unserved_wh=sum(_unserved(each, found) for each in known.memory.charged),
         commands=sum(len(each.orders) for each in steps),
     )
-
-
-def _since(overload: Overload, now: datetime) -> float:
-    return (now - overload.since) / timedelta(seconds=1)
 
 
 def _unserved(charged: Charged, found: Sequence[Found]) -> float:

@@ -38,7 +38,9 @@ def _held_to_peak(arrays: Arrays, wanted: Floats) -> Arrays:
     if room_kva is None:
         return arrays
     step_va = float((np.maximum(tree.step, 1.0) * tree.loads_of[VA]).max(initial=0.0))
-    highest_va = max(float((wanted @ tree.loads_of[VA]).max(initial=0.0)) + step_va, room_kva * KILO)
+    wanted_va = float((wanted @ tree.loads_of[VA]).max(initial=0.0))
+    room_va = max(room_kva * KILO, 0.0)
+    highest_va = room_va if wanted_va <= room_va + float(near(np.array(room_va))) else wanted_va + step_va
     capacity = blocks.capacity.copy()
     capacity[:, VA, 0] = np.minimum(capacity[:, VA, 0], highest_va)
     return replace(arrays, blocks=msgspec.structs.replace(blocks, capacity=capacity))

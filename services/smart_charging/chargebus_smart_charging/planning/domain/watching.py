@@ -1,29 +1,38 @@
 """What nodes carry: planned, measured, reckoned with; and for how long one has been measured above its bound."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import NodeState
 from chargebus_smart_charging.planning.domain.memory import Overload
 from chargebus_smart_charging.planning.domain.problem import Bound, Plan, PlanNode, Problem, on_phases
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase
+from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V
 
 TOLERANCE_A: Final = 0.5
 TOLERANCE: Final = 0.02
 """A node above its bound by less than the larger of these, in amperes and as a share, is the meters'."""
 
 
-def node_states(problem: Problem, plan: Plan, found: Sequence[Found]) -> tuple[NodeState, ...]:
-    """Return the nodes as they are now, in the order of the problem."""
+def node_states(
+    problem: Problem, plan: Plan, found: Sequence[Found], over: Sequence[Overload], now: datetime
+) -> tuple[NodeState, ...]:
+    """Return the nodes as they are now, in the order of the problem; `over` are those above their bounds."""
+    over_s = {each.node_id: since_s(each, now) for each in over}
     given = {each.key: each.limits_a[0] for each in plan.allocations if each.limits_a}
     planned = through(problem.nodes, [(each.node, _planned(each, given)) for each in found])
     counted = through(problem.nodes, [(each.node, each.counted) for each in found])
     measured = through(problem.nodes, [(each.node, each.measured or NOTHING) for each in found])
     silent = _silent(problem.nodes, found)
     return tuple(
-        _state(node, planned[place], counted[place], None if place in silent else measured[place])
+        msgspec.structs.replace(
+            _state(node, planned[place], counted[place], None if place in silent else measured[place]),
+            overload_s=over_s.get(node.node_id, 0.0),
+        )
         for place, node in enumerate(problem.nodes)
     )
 
@@ -126,6 +135,19 @@ def _is_above(drawn: float, limit: float, unit: float = 1.0) -> bool:
     return drawn > limit + max(TOLERANCE_A * unit, TOLERANCE * limit)
 
 
+def vehicles_va(found: Sequence[Found]) -> float:
+    """Return what EVSEs draw in all, in volt-amperes; one of which nothing is measured draws what it counts for."""
+    return sum(
+        sum(each.counted if each.measured is None else each.measured) * (each.evse.voltage_v or USUAL_V)
+        for each in found
+    )
+
+
+def since_s(overload: Overload, now: datetime) -> float:
+    """Return for how long a node has been overloaded."""
+    return (now - overload.since).total_seconds()
+
+
 def lasts(overload: Overload, now: datetime, interval_s: float) -> bool:
     """Tell whether a node has been overloaded for longer than one interval."""
-    return now - overload.since > timedelta(seconds=interval_s)
+    return since_s(overload, now) > interval_s

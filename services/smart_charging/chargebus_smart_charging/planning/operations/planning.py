@@ -139,6 +139,7 @@ class Planning:
         for each in done:
             self._metrics.planned(each.decision.plan.method)
             self._metrics.tally(_amounts(each.decision.tally))
+            self._metrics.overloaded(each.site_id, each.decision.tally.overload_s)
 
     def _is_current(self, claimed: Due, present: Due) -> bool:
         """Tell whether a site was not marked since it was claimed; one that always is, is planned all the same."""
@@ -193,7 +194,6 @@ class _Done(msgspec.Struct, frozen=True):
 
 def _amounts(tally: Tally) -> dict[str, float]:
     return {
-        "overload": tally.overload_s,
         "unserved": tally.unserved_wh,
         "disobedience": tally.disobedience_s,
         "unsteerable": tally.unsteerable_s,

@@ -91,6 +91,9 @@ class Evse(msgspec.Struct, frozen=True):
         return self.station_id, self.evse_id
 
 
+PeakPeriod: TypeAlias = Literal["day", "week", "month", "year"]
+
+
 class Policy(msgspec.Struct, frozen=True):
     """How a site is to be planned and what is done to stations that do not obey.
 
@@ -109,6 +112,8 @@ class Policy(msgspec.Struct, frozen=True):
         unmeasured: whether a station that never measures is believed after `grace_s` that it draws less, or is counted
             as before.
         sets_measurands: stations that do not sample what tells how much they draw are configured to.
+        peak_period: after which the grid connection's peak is counted anew.
+        peak_costs: a higher peak costs: it is kept down where that takes no energy from anyone.
         on_off: a station that takes no limits may be steered by stopping and starting its transactions.
     """
 
@@ -127,6 +132,8 @@ class Policy(msgspec.Struct, frozen=True):
     unmeasured: Literal["trust", "count"] = "trust"
     on_off: bool = False
     sets_measurands: bool = False
+    peak_period: PeakPeriod = "month"
+    peak_costs: bool = False
 
 
 class Site(msgspec.Struct, frozen=True):
