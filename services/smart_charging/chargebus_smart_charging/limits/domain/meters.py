@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from chargebus_smart_charging.limits.domain.usual import Usual, ahead
 from chargebus_smart_charging.sites.domain.bound import Horizon
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, LoadMeter, Node, PerPhase, Site
 from chargebus_smart_charging.sites.domain.tree import downwards
@@ -62,12 +64,14 @@ class Meters(msgspec.Struct, frozen=True):
         drawn: what each EVSE draws on the site's phases, as far as that is known.
         drawn_at: when that was measured.
         before: what was left of meters of everything when the site was planned the last time.
+        usual: what other loads of its nodes usually draw.
     """
 
     readings: Mapping[str, Reading] = {}
     drawn: Mapping[EvseKey, PerPhase] = {}
     drawn_at: Mapping[EvseKey, datetime] = {}
     before: tuple[Remainder, ...] = ()
+    usual: tuple[Usual, ...] = ()
 
 
 class OtherLoads(msgspec.Struct, frozen=True):
@@ -99,14 +103,27 @@ def other_loads(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> 
     """
     nothing = OtherLoads((NOTHING,) * len(horizon.lengths_s))
     below = dict.fromkeys((node.node_id for node in site.nodes), nothing)
-    left = {remainder.node_id: remainder.phase_a for remainder in remainders(site, meters)}
+    newest = drawn_by_others(site, meters, now)
+    usual, zone = {each.node_id: each for each in meters.usual}, ZoneInfo(site.time_zone)
     for node in reversed(downwards(site.nodes)):
-        own = _own(node, meters.readings.get(node.node_id), left.get(node.node_id), now, horizon)
+        known = _Metered(meters.readings.get(node.node_id), newest.get(node.node_id), usual.get(node.node_id), zone)
+        own = _own(node, known, horizon)
         if own is not None:
             below[node.node_id] = own if _covers_all(node) else _sum(own, below[node.node_id])
         if node.parent_id is not None:
             below[node.parent_id] = _sum(below[node.parent_id], below[node.node_id])
     return below
+
+
+def drawn_by_others(site: Site, meters: Meters, now: datetime) -> dict[str, PerPhase]:
+    """Return what others draw at nodes by their meters, as far as these are not silent; at least nothing."""
+    left = {remainder.node_id: remainder.phase_a for remainder in remainders(site, meters)}
+    found = {}
+    for node in site.nodes:
+        reading = meters.readings.get(node.node_id)
+        if node.meter is not None and reading is not None and not is_silent(node.meter, reading, now):
+            found[node.node_id] = left.get(node.node_id) or _less(reading.phase_a, NOTHING)
+    return found
 
 
 def remainders(site: Site, meters: Meters) -> tuple[Remainder, ...]:
@@ -137,21 +154,35 @@ def _covers_all(node: Node) -> bool:
     return node.meter is not None and node.meter.covers == "everything"
 
 
-def _own(
-    node: Node, reading: Reading | None, left_a: PerPhase | None, now: datetime, horizon: Horizon
-) -> OtherLoads | None:
-    """Return what the meter of a node tells; the first interval is as it is now, the others as is expected."""
+class _Metered(msgspec.Struct, frozen=True):
+    """What is known of the other loads of a node; `newest` is None where its meter is silent."""
+
+    reading: Reading | None
+    newest: PerPhase | None
+    usual: Usual | None
+    zone: ZoneInfo
+
+
+def _own(node: Node, known: _Metered, horizon: Horizon) -> OtherLoads | None:
+    """Return what the meter of a node tells; the first interval is as it is now, the others as is expected.
+
+    What somebody forecasts comes before what is usual.
+    """
     if node.meter is None:
         return None
-    if reading is None or is_silent(node.meter, reading, now):
+    reading, newest = known.reading, known.newest
+    if reading is None or newest is None:
         return OtherLoads((node.meter.worst_case_a,) * len(horizon.lengths_s), is_assumed=True)
-    newest = _less(reading.phase_a, NOTHING) if left_a is None else left_a
-    if reading.forecast is None:
+    if reading.forecast is None and known.usual is None:
         return OtherLoads((newest,) * len(horizon.lengths_s))
     values = []
-    for number, (starts_at, ends_at) in enumerate(intervals(horizon)):
-        expected = reading.forecast.most(starts_at, ends_at) if number else None
-        values.append(newest if expected is None else _less(expected, NOTHING))
+    for number, expected in enumerate(intervals(horizon)):
+        told = reading.forecast.most(*expected) if number and reading.forecast is not None else None
+        if told is not None:
+            values.append(_less(told, NOTHING))
+        else:
+            begins_in = expected[0] - horizon.starts_at
+            values.append(ahead(known.usual, newest, begins_in, expected, known.zone) if number else newest)
     return OtherLoads(tuple(values))
 
 

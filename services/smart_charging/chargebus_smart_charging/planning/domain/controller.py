@@ -9,7 +9,8 @@ from datetime import datetime
 import msgspec
 
 from chargebus_smart_charging.limits.domain.bounds import bounded, hanging
-from chargebus_smart_charging.limits.domain.meters import Meters, remainders
+from chargebus_smart_charging.limits.domain.meters import Meters, drawn_by_others, remainders
+from chargebus_smart_charging.limits.domain.usual import learned
 from chargebus_smart_charging.planning.domain.ahead import horizon_of, starts
 from chargebus_smart_charging.planning.domain.allocator import allocate
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
@@ -46,7 +47,7 @@ def sight(known: SiteKnown, now: datetime) -> Sighted:
     site = known.site
     horizon = horizon_of(now, _departures(known))
     drawn = drawn_at(known, now)
-    meters = Meters(known.readings, drawn, measured_at(known, drawn), known.memory.remainders)
+    meters = Meters(known.readings, drawn, measured_at(known, drawn), known.memory.remainders, known.memory.usual)
     nodes = bounded(site, known.limits, meters, now, horizon)
     present_va, most_va = loads_va(site, meters, now, horizon)
     found = find(known, hanging(site, nodes), defaults_of(site), now)
@@ -118,6 +119,7 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
     memory = msgspec.structs.replace(
         memory,
         remainders=remainders(known.site, sighted.meters),
+        usual=learned(known.memory.usual, drawn_by_others(known.site, sighted.meters, now), known.site, now),
         peak=risen(known.site, known.memory.peak, vehicles_va(found) + sighted.loads_va, now, lasted_s),
     )
     return Decision(

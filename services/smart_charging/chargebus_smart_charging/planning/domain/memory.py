@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chargebus_smart_charging.limits.domain.meters import Remainder
+from chargebus_smart_charging.limits.domain.usual import Usual
 from chargebus_smart_charging.planning.domain.demands import Turn
 from chargebus_smart_charging.planning.domain.peaks import Peak
 
@@ -46,7 +47,7 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of a site.
 
     `planned_at` is when it was decided last, `peak` what its root has drawn at most, `remainders` what others drew by
-    the meters that measure everything.
+    the meters that measure everything, `usual` what other loads usually draw.
     """
 
     planned_at: datetime | None = None
@@ -55,3 +56,4 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
     alerts: tuple[OpenAlert, ...] = ()
     peak: Peak | None = None
     remainders: tuple[Remainder, ...] = ()
+    usual: tuple[Usual, ...] = ()
