@@ -1,5 +1,6 @@
 """Lists of services are written where their comments stand, and nothing else is."""
 
+import re
 import shutil
 
 import pytest
@@ -41,12 +42,12 @@ def test_a_new_service_is_missing_everywhere_until_the_lists_are_written(checkou
     assert set(found) == set(FILES)
     assert stale(checkout) == {}
     assert '"chargebus_far_roaming",' in found["pyproject.toml"]
-    assert "chargebus_edge | chargebus_far_roaming | " in found["pyproject.toml"]
+    assert re.search(r'"chargebus_access \| .*\| chargebus_far_roaming \| .*",', found["pyproject.toml"])
     assert "  far-roaming:\n    <<: *service\n" in found["docker-compose.yml"]
     assert "SERVICE: far_roaming\n" in found["docker-compose.yml"]
-    assert "edge, far-roaming, metering" in found["docker-compose.yml"]
-    assert "SERVICE: access command device far_roaming metering session smart_charging\n" in found["docker-compose.yml"]
-    assert "  access:\n  far-roaming:\n  # end\n" in found["docker-compose.yml"]
+    assert re.search(r"depends_on: \[access, .* far-roaming, .*\]", found["docker-compose.yml"])
+    assert re.search(r"SERVICE: access .* far_roaming .*session", found["docker-compose.yml"])
+    assert re.search(r"generated: volumes\n(  \S+:\n)*  far-roaming:\n", found["docker-compose.yml"])
     assert " far-roaming:8310;" in found["deploy/gateway.conf"]
     assert "| far-roaming | `/v1/far-roaming` | partners |" in found["docs/operations.md"]
 
