@@ -1,6 +1,6 @@
 """Seeded days of small sites, with stations that deviate, run by the production decisions in simulated time.
 
-`python -m chargebus_simulation days` runs as many as there is time for.
+`python -m chargebus_simulation days` runs ten thousand, where there is time for them.
 """
 
 import pytest
