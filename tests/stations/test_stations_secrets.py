@@ -1,9 +1,15 @@
 """A password that the CSMS sets reaches the station, and nobody else: not a viewer, a topic, a database, a log."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
+import msgspec
 import pytest
+from chargebus_events.commands import CommandForm, CommandRequested
 from chargebus_events.topics import DOWNLINK
+from chargebus_runtime.producer import Producer
+from chargebus_runtime.sealing import Sealing
 from chargebus_testkit.log import Log
 from chargebus_testkit.partitions import SYSTEM_TOPICS
 from chargebus_testkit.waiting import eventually
@@ -134,11 +140,36 @@ async def test_a_secret_that_waits_for_its_station_is_gone_once_it_was_told(raw_
         }
         placed = await api.call("POST", f"/v1/stations/{station.station_id}/commands", body)
         assert placed["payload"]["value"] == "***"
+        assert secret not in await rows(system)
         await station.connect()
         await station.boot()
 
         assert (await station.asked("ChangeConfiguration"))["value"] == secret
         await eventually(lambda: rows(system), lambda found: secret not in found, 10, what="databases without it")
+
+
+async def test_a_secret_that_a_service_asks_for_is_sealed_on_its_way(raw_station, system, numbers):
+    secret = f"hush-{next(numbers)}-asked-for"[:20]
+    payload = {"key": "AuthorizationKey", "value": secret}
+    form = CommandForm("ChangeConfiguration", msgspec.Raw(b"null"), ("1.6",))
+    async with raw_station("1.6") as station:
+        command_id, now = str(uuid4()), datetime.now(UTC)
+        context = form.sealed_for(command_id, station.station_id)
+        sealed = Sealing.of(system.sealing_key).seal(json.dumps(payload).encode(), context, now + timedelta(minutes=5))
+        forms = (msgspec.structs.replace(form, sealed=sealed),)
+        asked = CommandRequested(command_id, station.station_id, "session", now, forms, ttl_s=60)
+        producer = Producer(system.kafka_connection)
+        try:
+            await producer.start()
+            await producer.publish([asked.record()])
+        finally:
+            await producer.stop()
+
+        assert await station.asked("ChangeConfiguration") == payload
+        await eventually(lambda: rows(system), lambda found: secret not in found, 10, what="databases without it")
+        others = [topic for topic in SYSTEM_TOPICS if topic != DOWNLINK]
+        found = await records(system, *others)
+        assert (sealed in found, secret in found + logs(system)) == (True, False)
 
 
 async def a_viewers_key(api) -> str:

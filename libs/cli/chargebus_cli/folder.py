@@ -35,6 +35,11 @@ class DataFolder:
         return self.path / "admin-key"
 
     @property
+    def sealing_keys(self) -> Path:
+        """The generated key that secrets are sealed with between services."""
+        return self.path / "sealing-keys"
+
+    @property
     def demo(self) -> Path:
         """What the simulated stations keep: their passwords and meters."""
         return self.path / "demo"

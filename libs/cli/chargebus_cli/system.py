@@ -1,10 +1,13 @@
 """All services in this process on given servers: topics, databases, demo data, and what the user is told."""
 
 import asyncio
+import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from chargebus_runtime.process import PortTakenError, Process
+from chargebus_runtime.sealing import SETTING, generate_key
 from chargebus_runtime.settings import FEW_PARTITIONS
 from pydantic import ValidationError
 
@@ -58,6 +61,8 @@ class System:
         environment.update(self._service_settings())
         environment.setdefault("DATABASE_POOL_SIZE", _POOL_SIZE)
         environment.setdefault("KAFKA_PARTITIONS", str(FEW_PARTITIONS))
+        if SETTING not in environment:
+            environment[SETTING] = _kept_key(self.folder.sealing_keys)
         settings = runtime_settings(
             kafka_bootstrap_servers=self.servers.kafka,
             database_url=self.servers.database,
@@ -102,3 +107,13 @@ class System:
         await simulate.live(
             simulate.Target(wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo)
         )
+
+
+def _kept_key(path: Path) -> str:
+    """Return the key of a file that only its owner reads, which is made at the first start."""
+    if not path.exists():
+        new = path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(generate_key() + "\n")
+        new.replace(path)
+    return path.read_text(encoding="utf-8").strip()

@@ -11,6 +11,7 @@ import msgspec
 from chargebus_events.commands import ANSWER_GRACE_S
 from chargebus_events.record import Received, Record
 from chargebus_ocppj.schemas import encode_call
+from chargebus_ocppj.secrets import STANDARD
 from chargebus_ocppj.versions import as_version
 from chargebus_runtime.batch import Batch
 
@@ -75,6 +76,11 @@ class Form:
         """Return a form whose payload has these members (those that are None are left out), in the schema's order."""
         return cls(versions, action, encode_call(as_version(versions[0]), action, members))
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether the payload holds a secret: it is sealed then, wherever it stands before its station gets it."""
+        return STANDARD.masked_call(self.action, self.payload) != self.payload
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -88,7 +94,8 @@ class Ask:
         ttl_s: how long it may wait for the station to be connected and free; 0: it fails at once if it is not.
         subject: the service's own reference, such as a row's key; it comes back with the outcome.
         idempotency_key: asked again under the same key, it is the same command.
-        content: what must then be equal, as something that can be JSON; without it, the forms and the times.
+        content: what must then be equal, as something that can be JSON, and holds no secret; without it, the forms and
+            the times.
     """
 
     station_id: str
@@ -101,12 +108,25 @@ class Ask:
     content: object = None
 
     @property
+    def is_secret(self) -> bool:
+        """Whether it holds a secret."""
+        return any(form.is_secret for form in self.forms)
+
+    @property
     def fingerprint(self) -> str:
-        """What tells two asks under one key apart; empty without a key."""
+        """What tells two asks under one key apart; empty without a key.
+
+        Of a secret it takes tens of milliseconds of CPU: it is kept, and no PIN must be found from it by trying.
+        """
         if self.idempotency_key is None:
             return ""
-        whole = (self.forms, self.timeout_s, self.ttl_s) if self.content is None else self.content
-        return fingerprint(self.intent, whole)
+        if self.content is not None:
+            return fingerprint(self.intent, self.content)
+        whole = fingerprint(self.intent, (self.forms, self.timeout_s, self.ttl_s))
+        if not self.is_secret:
+            return whole
+        salt = f"{self.station_id}/{self.idempotency_key}".encode()
+        return hashlib.scrypt(whole.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
 
     def given_up_after_s(self) -> float:
         """Return how long an outcome can take: the wait for the station, for its answer, and for the news of it."""

@@ -1,5 +1,6 @@
 """A service's side of its commands: asks, hears, waits, and gives up by itself what nobody tells of."""
 
+import asyncio
 import logging
 import uuid
 from collections import defaultdict
@@ -10,18 +11,18 @@ from typing import Final
 import msgspec
 from chargebus_events.commands import CommandForm, CommandRequested
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import ASKING_SERVICES, COMMANDS, outcomes_topic
-from chargebus_ocppj.secrets import STANDARD
+from chargebus_events.topics import ASKING_SERVICES, outcomes_topic
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database
 from chargebus_runtime.database import Transaction as OwnTransaction
 from chargebus_runtime.kafka_clock import KafkaClock
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.service import Hook
 from chargebus_runtime.tasks import DueWork, every
 from chargebus_runtime.waiters import Waiters
 
 from chargebus_commanding import store
-from chargebus_commanding.asking import Ask, Asked, InBatch, KeyReusedError, Transaction, fingerprint
+from chargebus_commanding.asking import Ask, Asked, Form, InBatch, KeyReusedError, Transaction, fingerprint
 from chargebus_commanding.metrics import Metrics
 from chargebus_commanding.outcomes import Intents, Outcome, outcome_of
 from chargebus_commanding.schema import AskedCommand
@@ -29,11 +30,13 @@ from chargebus_commanding.schema import AskedCommand
 log = logging.getLogger(__name__)
 
 SILENT: Final = "nothing was heard of it"
+NO_KEYS: Final = Sealing()
 
 _SWEEP_EVERY_S: Final = 5.0
 _SWEEP_AT_ONCE: Final = 200
 _PRUNE_EVERY_S: Final = 60.0
 _KEEP: Final = timedelta(days=7)
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class Commanding:
@@ -47,17 +50,21 @@ class Commanding:
         database: where it keeps what it asked for.
         intents: what it does about the outcomes of each intent.
         kafka_clock: tells `command` when it was asked for; `process.edges.kafka_clock`.
+        sealing: what commands with secrets are sealed with; `process.sealing`.
 
     Raises:
         ValueError: the service is not declared as one that asks.
     """
 
-    def __init__(self, service: str, database: Database, intents: Intents, kafka_clock: KafkaClock) -> None:
+    def __init__(
+        self, service: str, database: Database, intents: Intents, kafka_clock: KafkaClock, sealing: Sealing = NO_KEYS
+    ) -> None:
         if service not in ASKING_SERVICES:
             raise ValueError(f"{service} is not declared to ask for commands: see chargebus_events.services")
         self._service = service
         self._intents = intents
         self._kafka_clock = kafka_clock
+        self._sealing = sealing
         self._database = database
         self._waiters = Waiters(database, store.CHANNEL)
         self._metrics = Metrics(service)
@@ -83,18 +90,18 @@ class Commanding:
 
         Raises:
             KeyReusedError: something else was asked under the key.
-            ValueError: the intent is not in the table, there is no form, or one holds a secret.
+            SealingError: it holds a secret, and there is no key to seal it with.
+            ValueError: the intent is not in the table, or there is no form.
         """
         if ask.intent not in self._intents:
             raise ValueError(f"{self._service} has no intent {ask.intent!r}")
         if not ask.forms:
             raise ValueError(f"{ask.intent} for {ask.station_id} has no form")
-        if any(STANDARD.masked_call(form.action, form.payload) != form.payload for form in ask.forms):
-            raise ValueError(f"{ask.intent} for {ask.station_id} holds a secret: {COMMANDS} keeps its records for days")
-        new = _row(ask, tx)
+        new = await _row(ask, tx)
+        request = self._request(ask, new)
         if not await store.add(tx.connection, new):
-            return await self._asked_meanwhile(tx, ask)
-        tx.send(self._request(ask, new))
+            return await self._asked_meanwhile(tx, ask, new.fingerprint)
+        tx.send(request)
         return Asked(new.command_id, ask.station_id, ask.intent, ask.subject)
 
     async def asked_before(
@@ -175,9 +182,9 @@ class Commanding:
 
     # What is asked
 
-    async def _asked_meanwhile(self, tx: Transaction, ask: Ask) -> Asked:
+    async def _asked_meanwhile(self, tx: Transaction, ask: Ask, content: str) -> Asked:
         """Return what took the key while we were about to write: a statement of its own sees it, committed."""
-        found = ask.idempotency_key and await self._find(tx, ask.station_id, ask.idempotency_key, ask.fingerprint)
+        found = ask.idempotency_key and await self._find(tx, ask.station_id, ask.idempotency_key, content)
         if not found:
             raise RuntimeError(f"{ask.intent} for {ask.station_id} could not be written")
         return found
@@ -199,12 +206,21 @@ class Commanding:
             station_id=ask.station_id,
             requester=self._service,
             requested_at=self._kafka_clock.to_kafka(new.requested_at),
-            forms=tuple(CommandForm(form.action, msgspec.Raw(form.payload), form.versions) for form in ask.forms),
+            forms=tuple(self._carried(form, new) for form in ask.forms),
             intent=ask.intent,
             subject=ask.subject,
             timeout_s=ask.timeout_s,
             ttl_s=ask.ttl_s,
         ).record()
+
+    def _carried(self, form: Form, new: AskedCommand) -> CommandForm:
+        """Return a form as it may stand on a topic that keeps its records for days."""
+        plain = CommandForm(form.action, msgspec.Raw(form.payload), form.versions)
+        if not form.is_secret:
+            return plain
+        context = plain.sealed_for(new.command_id, new.station_id)
+        sealed = self._sealing.seal(form.payload, context, new.given_up_at)
+        return msgspec.structs.replace(plain, payload=_NULL, sealed=sealed)
 
 
 def _grouped(told: Iterable[tuple[Outcome, Received]]) -> Iterable[Sequence[tuple[Outcome, Received]]]:
@@ -215,14 +231,14 @@ def _grouped(told: Iterable[tuple[Outcome, Received]]) -> Iterable[Sequence[tupl
     return groups.values()
 
 
-def _row(ask: Ask, tx: Transaction) -> AskedCommand:
+async def _row(ask: Ask, tx: Transaction) -> AskedCommand:
     return AskedCommand(
         command_id=str(uuid.uuid4()),
         station_id=ask.station_id,
         intent=ask.intent,
         subject=ask.subject,
         idempotency_key=ask.idempotency_key,
-        fingerprint=ask.fingerprint,
+        fingerprint=await asyncio.to_thread(lambda: ask.fingerprint) if ask.is_secret else ask.fingerprint,
         requested_at=tx.now,
         given_up_at=tx.now + timedelta(seconds=ask.given_up_after_s()),
         outcome=None,

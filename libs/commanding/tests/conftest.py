@@ -18,12 +18,14 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.migrations import migrate
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_testkit.producer import KeepingProducer
 from chargebus_testkit.servers import execute
 
 MIGRATIONS = Path(__file__).parent / "asking_migrations"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SEALING = Sealing([b"k" * 32])
 FORM = Form(("1.6",), "Reset", b'{"type":"Soft"}')
 LISTENING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
@@ -50,10 +52,11 @@ class Asking:
     time: Time
     told: list[list[Outcome]] = field(default_factory=list)
     reply: Record | None = None
+    sealing: Sealing = SEALING
 
     def __post_init__(self) -> None:
         self.clock = KafkaClock(self.time, lambda: 0.0)
-        self.commanding = Commanding("session", self.database, {"reset": self.note}, self.clock)
+        self.commanding = Commanding("session", self.database, {"reset": self.note}, self.clock, self.sealing)
 
     async def note(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         self.told.append(list(outcomes))

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 from chargebus_commanding import Ask, Commanding, Form, KeyReusedError
+from chargebus_commanding.asking import fingerprint
 from chargebus_commanding.schema import COMMANDING_TABLES, Tables
 from chargebus_runtime.kafka_clock import KafkaClock
+from chargebus_runtime.sealing import SealingError
 from chargebus_testkit import tables
 
 FORM = Form(("1.6",), "Reset", b'{"type":"Soft"}')
@@ -119,11 +121,40 @@ def test_a_service_that_is_not_declared_to_ask_has_no_topic_for_outcomes(asking)
         Commanding("nobody", asking.database, {}, asking.clock)
 
 
-async def test_a_secret_is_not_asked_for_on_a_topic_that_keeps_it(asking):
-    form = Form(("1.6",), "ChangeConfiguration", b'{"key":"AuthorizationKey","value":"correct-horse-batt"}')
+def secret(value: str = "correct-horse-batt") -> Form:
+    return Form.of(("1.6",), "ChangeConfiguration", {"key": "AuthorizationKey", "value": value})
 
-    with pytest.raises(ValueError, match="holds a secret") as refused:
-        await asking.ask(forms=(form,))
+
+async def test_a_secret_is_sealed_for_its_command_until_it_is_given_up(asking):
+    asked = await asking.ask(forms=(secret(), FORM), idempotency_key="k")
+    [request] = await asking.requests()
+    sealed, plain = request.forms
+    [row] = await asking.database.pool.fetch("SELECT t::text, given_up_at FROM asked_command AS t")
+    context, sealing = sealed.sealed_for(asked.command_id, "CS-1"), asking.sealing
+
+    assert sealing.open(sealed.sealed, context, row["given_up_at"]) == secret().payload
+    assert (bytes(sealed.payload), bytes(plain.payload), plain.sealed) == (b"null", FORM.payload, "")
+    assert "correct-horse" not in repr(asking.sent.records) + row["t"]
+    with pytest.raises(SealingError, match="is over"):
+        sealing.open(sealed.sealed, context, row["given_up_at"] + timedelta(seconds=1))
+
+
+async def test_without_a_key_a_secret_is_not_asked_for(asking):
+    asking.commanding = Commanding("session", asking.database, {"reset": asking.note}, asking.clock)
+
+    with pytest.raises(SealingError, match="set SEALING_KEYS") as refused:
+        await asking.ask(forms=(secret(),))
 
     assert "correct-horse" not in str(refused.value)
     assert await asking.requests() == []
+
+
+async def test_another_secret_under_the_same_key_is_another_command_and_none_can_be_guessed_from_what_is_kept(asking):
+    first = await asking.ask(idempotency_key="k", forms=(secret("1234"),))
+    again = await asking.ask(idempotency_key="k", forms=(secret("1234"),))
+    with pytest.raises(KeyReusedError):
+        await asking.ask(idempotency_key="k", forms=(secret("1235"),))
+    kept = await asking.database.pool.fetchval("SELECT fingerprint FROM asked_command")
+
+    assert (again.command_id, again.again) == (first.command_id, True)
+    assert kept != fingerprint("reset", ((secret("1234"),), 30.0, 0.0))

@@ -29,12 +29,18 @@ else:
 class CommandForm(msgspec.Struct, frozen=True, omit_defaults=True):
     """A command in the words of the OCPP versions that `versions` names; empty: of any whose schema takes it.
 
-    `payload` is the action's request as raw JSON.
+    `payload` is the action's request as raw JSON; if it holds a secret it is null, and `sealed` what it is
+    (`chargebus_runtime.sealing`), in the context of `sealed_for`.
     """
 
     action: str
     payload: msgspec.Raw
     versions: tuple[str, ...] = ()
+    sealed: str = ""
+
+    def sealed_for(self, command_id: str, station_id: str) -> str:
+        """Return the context of what is sealed here: this action of this command, for this station."""
+        return f"command/{command_id}/{self.action}/{station_id}"
 
 
 class CommandRequested(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -54,6 +54,7 @@ class Process:
         self.telemetry = Telemetry(settings, name)
         self.producer = Producer(self.kafka)
         self.key_ring = KeyRing(clock)
+        self.sealing = settings.sealing()
         self.edges = EdgeLiveness(name, clock)
         self.failed = asyncio.Event()
         self._readers = Readers(self.kafka, name)

@@ -15,6 +15,7 @@ import asyncpg
 from chargebus_embedded import EmbeddedKafka, EmbeddedPostgres, free_port
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.migrations import database_url, migrate
+from chargebus_runtime.sealing import generate_key
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
 
@@ -46,6 +47,7 @@ class System:
         self.folder = folder
         self.kafka = EmbeddedKafka(folder / "kafka")
         self.postgres = EmbeddedPostgres(folder / "postgres", postgres or {})
+        self.sealing_key = generate_key()
         self._more = dict(environment or {})
         self._processes: dict[str, ServiceProcess] = {}
         self._home: list[ServiceProcess] = []
@@ -159,6 +161,7 @@ class System:
             "EDGE_PORT": str(place.ocpp_port),
             "EDGE_SLOT": str(slot),
             "EDGE_ALLOW_PLAIN_WS": "1",
+            "SEALING_KEYS": self.sealing_key,
             "ACCESS_ADMIN_KEY_FILE": str(self._key_file),
         }
 

@@ -3,7 +3,7 @@
 What Kafka, HTTP and time all do once the stations' rows are locked.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,6 @@ from chargebus_events import commands as records
 from chargebus_events.commands import CommandForm
 from chargebus_events.record import Record
 from chargebus_events.topics import ASKING_SERVICES
-from chargebus_ocppj.secrets import Secrets
 from chargebus_runtime.edge_liveness import EdgeLiveness
 
 from chargebus_command.domain.changes import changes
@@ -22,7 +21,7 @@ from chargebus_command.domain.events import Event
 from chargebus_command.domain.queue import decide
 from chargebus_command.domain.state import Avoided, Command, Ended, Rules, Station, StationConnection
 from chargebus_command.metrics import Metrics
-from chargebus_command.payload import misfit
+from chargebus_command.payload import AS_IT_IS, UNREADABLE, Keeping, misfit
 from chargebus_command.store import commands, stations
 from chargebus_command.store.commands import Origin
 
@@ -40,8 +39,8 @@ class Situation:
 class Queues:
     """Takes situations to decisions, and those into the database.
 
-    An edge without a heartbeat for `edge_silence_s` is taken for dead. What the ledger shows is without what
-    `secret_names` adds to the secrets, too, and so is what the edge tells.
+    An edge without a heartbeat for `edge_silence_s` is taken for dead. What the ledger shows is without what `keeping`
+    takes for secret, and so is what the edge tells.
     """
 
     def __init__(
@@ -50,14 +49,20 @@ class Queues:
         edges: EdgeLiveness,
         edge_silence_s: float,
         metrics: Metrics,
-        secret_names: Sequence[str] = (),
+        keeping: Keeping = AS_IT_IS,
     ) -> None:
         self.rules = rules
-        self.secrets = Secrets.of(secret_names)
-        self._secret_names = tuple(secret_names)
+        self.keeping = keeping
+        self.secrets = keeping.secrets
         self._edges = edges
         self._edge_silence_s = edge_silence_s
         self._metrics = metrics
+
+    async def take(
+        self, connection: asyncpg.Connection, station_ids: Collection[str], now: datetime
+    ) -> dict[str, Station]:
+        """Lock stations and load them with what waits for them; those without a row are left out."""
+        return await stations.take(connection, station_ids, self.keeping, now)
 
     async def carry_out(self, connection: asyncpg.Connection, situation: Situation) -> dict[str, Decision]:
         """Decide for each station and write what changes, inside the caller's transaction."""
@@ -96,7 +101,7 @@ class Queues:
 
     def misfit(self, form: CommandForm, version: str) -> str:
         """Say why a form cannot be sent in a version, in words that may be kept; an empty string: it can."""
-        reason = misfit(form, version)
+        reason = UNREADABLE if form.sealed else misfit(form, version)
         return reason and self.secrets.purged_text(form.action, bytes(form.payload), reason)
 
     def _around(self, now: datetime) -> Surroundings:
@@ -119,7 +124,7 @@ class Queues:
             timeout_s=command.timeout_s,
             sent_at=sent.sent_at,
             expires_at=self._edges.kafka_clock.to_kafka(command.expires_at),
-            secret_names=self._secret_names,
+            secret_names=self.keeping.secret_names,
         ).record()
 
     async def _write(
@@ -132,8 +137,8 @@ class Queues:
         await stations.write(connection, [now.station for old, now in changed if _row(old) != _row(now.station)])
         # Ends go first: the place in flight must be free, in the index too, before the next command takes it.
         await commands.end(connection, [end for each in found for end in each.ended])
-        await commands.move(connection, [command for each in found for command in each.moved], self.secrets)
-        await commands.insert(connection, [new for each in found for new in each.new], origins, self.secrets)
+        await commands.move(connection, [command for each in found for command in each.moved], self.keeping)
+        await commands.insert(connection, [new for each in found for new in each.new], origins, self.keeping)
 
 
 def _row(station: Station) -> tuple[bool, StationConnection | None, Avoided | None]:

@@ -10,6 +10,7 @@ from chargebus_command.block import Queues
 from chargebus_command.handlers import Handlers
 from chargebus_command.metrics import Metrics
 from chargebus_command.operations import Commands
+from chargebus_command.payload import Keeping
 from chargebus_command.settings import CommandSettings
 from chargebus_command.store.commands import ENDED_CHANNEL
 from chargebus_command.tasks import Sweeper, SweepTimes
@@ -21,7 +22,8 @@ def build(process: Process) -> Service:
     rules = settings.rules()
     database = process.database("command", "chargebus_command")
     metrics = Metrics()
-    queues = Queues(rules, process.edges, settings.grace.edge_silence_s, metrics, settings.secrets.secret_names)
+    keeping = Keeping.of(settings.secrets.secret_names, process.sealing)
+    queues = Queues(rules, process.edges, settings.grace.edge_silence_s, metrics, keeping)
     waiters = Waiters(database, ENDED_CHANNEL)
     news = CaughtUp((PRESENCE, REGISTRY), database, process.kafka, process.producer)
     sweep = settings.sweep

@@ -32,7 +32,7 @@ from chargebus_command.errors import (
 )
 from chargebus_command.payload import misfits, versions_with
 from chargebus_command.routes import role_for
-from chargebus_command.store import commands, queries, stations
+from chargebus_command.store import commands, queries
 from chargebus_command.store.commands import Key, Keyed, Origin
 from chargebus_command.store.queries import CommandFilter
 
@@ -185,7 +185,7 @@ class Commands:
 
     async def _place_all(self, orders: Sequence[Order]) -> list[Placed | Exception | None]:
         async with self._database.transaction() as tx:
-            found = await stations.take(tx.connection, {order.station_id for order in orders})
+            found = await self._queues.take(tx.connection, {order.station_id for order in orders}, tx.now)
             keyed = await commands.by_key(tx.connection, [order.key for order in orders if order.key is not None])
             around = _Round(found, keyed, tx.now)
             results = [self._look_at(order, around) for order in orders]

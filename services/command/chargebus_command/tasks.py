@@ -90,7 +90,7 @@ class Sweeper:
 
     async def _carry_out(self, tx: Transaction, station_ids: Sequence[str]) -> int:
         """Decide for stations; return for how many of them that moved something."""
-        taken = await stations.take(tx.connection, station_ids)
+        taken = await self._queues.take(tx.connection, station_ids, tx.now)
         decisions = (await self._queues.carry_out(tx.connection, Situation(taken, tx.now))).values()
         for decision in decisions:
             for record in self._queues.records(decision):

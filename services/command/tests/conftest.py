@@ -15,6 +15,7 @@ from chargebus_command.block import Queues
 from chargebus_command.handlers import Handlers
 from chargebus_command.metrics import Metrics
 from chargebus_command.operations import Commands
+from chargebus_command.payload import Keeping
 from chargebus_command.settings import CommandSettings
 from chargebus_command.store.commands import ENDED_CHANNEL
 from chargebus_command.tasks import Sweeper, SweepTimes
@@ -29,6 +30,7 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.keys import KeyRing, format_key
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_runtime.waiters import Waiters
 from chargebus_testkit.databases import migrated_database
@@ -40,6 +42,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 API_SECRET = "5ec4e7" * 7
 SLOT, EDGE_EPOCH = 3, 5
+SEALING = Sealing([b"k" * 32])
 
 
 @dataclass
@@ -192,14 +195,25 @@ def secret_names() -> tuple[str, ...]:
 
 
 @pytest.fixture
-async def service(command_database, absent_grace_s, secret_names) -> AsyncIterator[Service]:
+def sealing() -> Sealing:
+    """Return what secrets are sealed with; a test may set it by a parameter of this name."""
+    return SEALING
+
+
+@pytest.fixture
+def keeping(secret_names, sealing) -> Keeping:
+    return Keeping.of(secret_names, sealing)
+
+
+@pytest.fixture
+async def service(command_database, absent_grace_s, keeping) -> AsyncIterator[Service]:
     """Return the service's parts on an empty database."""
     time, sent, metrics, news = Time(), Sent(), Metrics(), News()
     settings = grouped(CommandSettings, max_waiting=5, absent_grace_s=absent_grace_s)
     database = Database(command_database, sent, time, Tracing(enabled=False))
     await database.start()
     edges = EdgeLiveness("test", time, lambda: time().timestamp())
-    queues = Queues(settings.rules(), edges, settings.grace.edge_silence_s, metrics, secret_names)
+    queues = Queues(settings.rules(), edges, settings.grace.edge_silence_s, metrics, keeping)
     waiters = Waiters(database, ENDED_CHANNEL)
     yield Service(
         database,

@@ -10,6 +10,7 @@ from chargebus_command.resources import MAX_PAYLOAD_BYTES
 from chargebus_command.routes import role_for
 from chargebus_events.topics import DOWNLINK
 from chargebus_runtime.http import Role
+from chargebus_runtime.sealing import Sealing
 
 RESET = {"action": "Reset", "payload": {"type": "Soft"}}
 COMMANDS = "/stations/CS-1/commands"
@@ -378,7 +379,8 @@ async def test_a_password_is_sent_and_never_shown(api, service, role_headers):
     assert [PASSWORD in answer.text for answer in (placed, *reads)] == [False] * 4
 
 
-async def test_nothing_is_left_of_a_password_once_its_command_ended(api, service, role_headers):
+@pytest.mark.parametrize(("sealing", "sealed"), [(Sealing([b"k" * 32]), True), (Sealing(), False)], ids=["key", "none"])
+async def test_nothing_is_left_of_a_password_once_its_command_ended(api, service, role_headers, sealed):
     await service.apply(service.registered("CS-1"))
     headers = role_headers("admin") | {"Idempotency-Key": "k"}
     placed = await api.post(COMMANDS, json={**CHANGE, "ttl_s": 60, "wait": False}, headers=headers)
@@ -387,7 +389,7 @@ async def test_nothing_is_left_of_a_password_once_its_command_ended(api, service
     command_id = placed.json()["command_id"]
     await service.apply(service.delivery("CS-1", command_id, "answered", payload=msgspec.Raw(b'{"status":"Accepted"}')))
 
-    assert PASSWORD in waiting  # it may have to be sent yet
+    assert (PASSWORD in waiting) is not sealed  # it may have to be sent yet
     assert json.loads(sent.value) == CHANGE["payload"]
     assert PASSWORD not in await dumped(service)
     assert (await api.get(f"/commands/{command_id}")).json()["outcome"] == "answered"

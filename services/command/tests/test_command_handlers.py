@@ -7,7 +7,7 @@ import pytest
 from chargebus_command.domain.state import Ended
 from chargebus_command.errors import TwiceEndedError
 from chargebus_command.store import commands
-from chargebus_command.store.stations import forget_connections, take
+from chargebus_command.store.stations import forget_connections
 from chargebus_events.commands import CommandForm
 from chargebus_events.record import Received, timestamp
 from chargebus_events.registry import OnboardingPolicy, removed
@@ -343,7 +343,7 @@ async def test_a_command_cannot_end_twice_even_if_the_lock_was_forgotten(service
     await service.come_online("CS-1")
     await service.apply(service.request("CS-1", "a"))
     async with service.database.transaction() as tx:
-        station = (await take(tx.connection, ["CS-1"]))["CS-1"]
+        station = (await service.queues.take(tx.connection, ["CS-1"], tx.now))["CS-1"]
         end = Ended(station.in_flight, "timed_out", service.time())
         await commands.end(tx.connection, [end])
         with pytest.raises(TwiceEndedError):

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from chargebus_command.store.stations import take
 
 
 def ends(service, records):
@@ -102,7 +101,7 @@ async def test_stations_that_another_copy_holds_are_left_to_it(service):
     await service.apply(service.request("CS-1", "a"), service.request("CS-2", "b"))
     service.time.pass_s(100)
     async with service.database.transaction() as other:
-        await take(other.connection, ["CS-1"])
+        await service.queues.take(other.connection, ["CS-1"], other.now)
         await service.sweeper.sweep()
         meanwhile = ends(service, await service.settled())
     await service.sweeper.sweep()

@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 import pytest
+from chargebus_command.payload import AS_IT_IS
 from chargebus_command.store.stations import take
 from chargebus_command.store.tables import Tables
 from chargebus_events.commands import CommandForm
@@ -41,7 +42,7 @@ async def test_commands_under_way_are_taken_along_by_the_migration_that_brings_f
         for command_id, versions, state in (("a", "1.6 2.1", "sent"), ("b", "", "queued"), ("c", "", "ended")):
             await connection.execute(OF_BEFORE, command_id, versions, state, now, now + timedelta(seconds=600))
         await migrate(postgres.url, name, MIGRATIONS)
-        station = (await take(connection, ["CS-1"]))["CS-1"]
+        station = (await take(connection, ["CS-1"], AS_IT_IS, now))["CS-1"]
     finally:
         await connection.close()
         await execute(postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -37,7 +37,7 @@ def build(process: Process) -> Service:
     """Return the service for `process` to run."""
     settings = process.load(SessionSettings)
     database = process.database(SERVICE, "chargebus_session")
-    commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock)
+    commanding = Commanding(SERVICE, database, INTENTS, process.edges.kafka_clock, process.sealing)
     endings = Endings(database, commanding, timedelta(seconds=settings.end_grace_s))
     return Service(
         SERVICE,

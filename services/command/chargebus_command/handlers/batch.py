@@ -60,7 +60,7 @@ class Handlers:
         if not told.events:
             return
         await stations.ensure(batch.connection, told.to_have_rows)
-        found = await stations.take(batch.connection, told.events)
+        found = await self._queues.take(batch.connection, told.events, batch.now)
         concerned = {station_id: found.get(station_id, Station(station_id)) for station_id in told.events}
         decisions = await self._queues.carry_out(batch.connection, Situation(concerned, batch.now, told.events))
         for station_id, decision in decisions.items():
@@ -73,7 +73,7 @@ class Handlers:
         return () if told is None else (told,)
 
     async def _read(self, batch: Batch) -> StationEvents:
-        reading = Reading(self._queues.rules, batch.now, self._kafka_clock.skew_s())
+        reading = Reading(self._queues.rules, batch.now, self._kafka_clock.skew_s(), self._queues.keeping)
         told = [(record, read_event(record, reading)) for record in batch.records]
         asked = [event.command.command_id for _, event in told if isinstance(event, Asked)]
         known = await commands.known(batch.connection, asked)

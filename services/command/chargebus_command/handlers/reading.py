@@ -15,6 +15,7 @@ from chargebus_runtime.parking import is_replay
 from chargebus_command.domain.decision import REFUSED
 from chargebus_command.domain.events import Asked, Connected, Delivered, Disconnected, Event, Registered
 from chargebus_command.domain.state import Command, Reply, Rules, StationConnection, expiry
+from chargebus_command.payload import AS_IT_IS, Keeping
 
 _request = msgspec.json.Decoder(commands.CommandRequested).decode
 _delivery = msgspec.json.Decoder(commands.Delivery).decode
@@ -41,6 +42,7 @@ class Reading:
     rules: Rules
     now: datetime
     skew_s: float = 0.0
+    keeping: Keeping = AS_IT_IS
 
 
 def read_event(record: Received, reading: Reading) -> Event | None:
@@ -87,7 +89,7 @@ def _asked(record: Received, reading: Reading) -> Event:
     command = Command(
         command_id=request.command_id,
         station_id=record.key,
-        forms=request.forms,
+        forms=reading.keeping.opened(request.forms, request.command_id, record.key, reading.now),
         requester=request.requester,
         requested_at=requested_at,
         expires_at=expiry(requested_at, timeout_s, ttl_s),

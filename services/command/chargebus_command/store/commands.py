@@ -7,11 +7,11 @@ from typing import Final
 import asyncpg
 import msgspec
 from chargebus_events.commands import CommandForm
-from chargebus_ocppj.secrets import STANDARD, Secrets
 from chargebus_runtime.rows import Rows
 
 from chargebus_command.domain.state import NO_REPLY, Command, Ended, Reply, Sent
 from chargebus_command.errors import TwiceEndedError
+from chargebus_command.payload import AS_IT_IS, Keeping
 from chargebus_command.store.tables import CommandRow
 
 ENDED_CHANNEL: Final = "chargebus_command_ended"
@@ -35,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True):
     command: Command
     origin: Origin = FROM_A_SERVICE
     end: Ended | None = None
-    secrets: Secrets = STANDARD
+    keeping: Keeping = AS_IT_IS
 
     @property
     def command_id(self) -> str:
@@ -44,8 +44,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def open_forms(self) -> tuple[CommandForm, ...] | None:
-        """What may still be sent, with its secrets."""
-        return self.command.forms if self.end is None else None
+        """What may still be sent, with its secrets, sealed."""
+        return self.keeping.waiting(self.command) if self.end is None else None
 
     @property
     def action(self) -> str:
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def payload(self) -> str:
         """That of the same form, without its secrets."""
-        return self.secrets.masked_call(self.action, bytes(self.command.form.payload)).decode()
+        return self.keeping.shown(self.command.form).decode()
 
     @property
     def version(self) -> str:
@@ -228,17 +228,17 @@ async def insert(
     connection: asyncpg.Connection,
     commands: Sequence[Command | Ended],
     origins: Mapping[str, Origin],
-    secrets: Secrets,
+    keeping: Keeping,
 ) -> None:
     """Write commands that were never written before, open or ended, in the order they were asked for."""
     if commands:
-        await connection.execute(_WRITE_NEW, *_NEW.arguments(_entries(commands, origins, secrets)))
+        await connection.execute(_WRITE_NEW, *_NEW.arguments(_entries(commands, origins, keeping)))
 
 
-async def move(connection: asyncpg.Connection, commands: Sequence[Command], secrets: Secrets) -> None:
+async def move(connection: asyncpg.Connection, commands: Sequence[Command], keeping: Keeping) -> None:
     """Write the state of commands that are still open."""
     if commands:
-        await connection.execute(_WRITE_PROGRESS, *_PROGRESS.arguments(_entries(commands, {}, secrets)))
+        await connection.execute(_WRITE_PROGRESS, *_PROGRESS.arguments(_entries(commands, {}, keeping)))
 
 
 async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
@@ -249,15 +249,15 @@ async def end(connection: asyncpg.Connection, ended: Sequence[Ended]) -> None:
     """
     if not ended:
         return
-    written = await connection.fetch(_WRITE_ENDS, *_END.arguments(_entries(ended, {}, STANDARD)), ENDED_CHANNEL)
+    written = await connection.fetch(_WRITE_ENDS, *_END.arguments(_entries(ended, {}, AS_IT_IS)), ENDED_CHANNEL)
     if len(written) != len(ended):
         raise TwiceEndedError(f"{len(ended) - len(written)} of {len(ended)} commands had already ended")
 
 
-def _entries(commands: Iterable[Command | Ended], origins: Mapping[str, Origin], secrets: Secrets) -> Iterable[Entry]:
+def _entries(commands: Iterable[Command | Ended], origins: Mapping[str, Origin], keeping: Keeping) -> Iterable[Entry]:
     for each in commands:
         command, ended = (each.command, each) if isinstance(each, Ended) else (each, None)
-        yield Entry(command, origins.get(command.command_id, FROM_A_SERVICE), ended, secrets)
+        yield Entry(command, origins.get(command.command_id, FROM_A_SERVICE), ended, keeping)
 
 
 def _text(json: bytes | None) -> str | None:

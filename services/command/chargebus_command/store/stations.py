@@ -11,6 +11,7 @@ from chargebus_events.commands import CommandForm
 from chargebus_runtime.rows import Rows
 
 from chargebus_command.domain.state import Avoided, Command, Sent, Station, StationConnection
+from chargebus_command.payload import Keeping
 from chargebus_command.store.tables import CommandRow, StationRow
 
 
@@ -95,7 +96,9 @@ async def lock_free(connection: asyncpg.Connection, station_ids: Collection[str]
     return [row["station_id"] for row in await connection.fetch(_LOCK_FREE, list(station_ids))]
 
 
-async def take(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, Station]:
+async def take(
+    connection: asyncpg.Connection, station_ids: Collection[str], keeping: Keeping, now: datetime
+) -> dict[str, Station]:
     """Lock stations until the transaction ends, and load them with their open commands.
 
     A station without a row is left out. The commands are read by a second statement, which sees what the one that
@@ -106,7 +109,7 @@ async def take(connection: asyncpg.Connection, station_ids: Collection[str]) -> 
         return {}
     opened: dict[str, list[Command]] = {row["station_id"]: [] for row in rows}
     for row in await connection.fetch(_OPEN, list(opened)):
-        opened[row["station_id"]].append(_command(row))
+        opened[row["station_id"]].append(_command(row, keeping, now))
     return {row["station_id"]: _station(row, opened[row["station_id"]]) for row in rows}
 
 
@@ -138,11 +141,11 @@ def _connection(row: asyncpg.Record) -> StationConnection | None:
     return StationConnection(row["epoch"], row["slot"], row["edge_epoch"], row["version"], row["connected"])
 
 
-def _command(row: asyncpg.Record) -> Command:
+def _command(row: asyncpg.Record, keeping: Keeping, now: datetime) -> Command:
     return Command(
         command_id=row["command_id"],
         station_id=row["station_id"],
-        forms=_read_forms(row["open_forms"]),
+        forms=keeping.opened(_read_forms(row["open_forms"]), row["command_id"], row["station_id"], now),
         requester=row["requester"],
         requested_at=row["requested_at"],
         expires_at=row["expires_at"],
