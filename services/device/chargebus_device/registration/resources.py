@@ -12,7 +12,7 @@ from chargebus_events.registry import Rating, Registration, UnknownStations
 from chargebus_ocppj import identities
 from chargebus_ocppj.connectors import CONNECTOR_TYPES
 from chargebus_ocppj.versions import Version
-from chargebus_runtime.http import Input, WholeNumber
+from chargebus_runtime.http import WHOLE, Input, WholeNumber
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
 from chargebus_device.statuses.domain import STATION, Place, Status, evse_status, station_status
@@ -57,7 +57,7 @@ class RatingIn(Input):
     connector_id: WholeNumber = Field(default=0, ge=0, le=100_000, description="0: the EVSE as a whole")
     max_power_w: Annotated[float, Field(ge=100, le=100_000_000)] | None = None
     connector_type: ConnectorType = Field(default="", description="As OCPP 2.x names it; empty: not known")
-    phases: Annotated[WholeNumber, Field(ge=0, le=3)] | None = Field(
+    phases: Annotated[int, Field(ge=0, le=3), WHOLE] | None = Field(
         default=None, description="Phases that are connected; 0: direct current"
     )
 
