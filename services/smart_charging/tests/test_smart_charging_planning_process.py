@@ -266,6 +266,16 @@ async def test_a_station_that_takes_no_profile_is_limited_by_its_vendors_key_whe
     assert (shown["limit_key"], shown["evses"][0]["way"]) == (key, "configuration key")
 
 
+async def test_more_may_look_at_a_site_at_once_than_there_are_connections(make_bed, kafka):
+    async with depot_of(make_bed, kafka) as (depot, client, _):
+        await depot.describe()
+        looks = [client.get(f"/sites/{depot.site_id}/state") for _ in range(20)]
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(*looks)
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_needs_overrides_and_what_if_of_a_site(make_bed, kafka):
     async with depot_of(make_bed, kafka, count=3) as (depot, client, _):
         await depot.describe()

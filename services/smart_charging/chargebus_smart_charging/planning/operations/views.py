@@ -41,8 +41,8 @@ class Views:
             UnknownSiteError: there is none.
         """
         now = self._clock()
-        async with self._database.pool.acquire() as connection:
-            loaded = await self._load(site_id, now)
+        loaded = await self._load(site_id, now)
+        async with self._database.pool.acquire() as connection:  # after the other one: nobody waits holding one
             last = await plans.shown(connection, site_id)
         return await asyncio.to_thread(look, loaded.known, now, last)
 
