@@ -17,7 +17,7 @@ from chargebus_ocppj.frames import (
 )
 from chargebus_ocppj.payloads import clean
 from chargebus_ocppj.versions import VERSIONS, Version
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 versions = st.sampled_from(VERSIONS)
@@ -61,7 +61,6 @@ def test_a_frame_of_2_1_survives_the_wire(frame: Frame) -> None:
 @example('[2,"\x7f"', "1.6")
 @example("\ud800", "2.1")
 @example('[2,"\ud800","X",{}]', "2.1")
-@settings(deadline=None)
 def test_whatever_comes_is_a_frame_or_a_frame_error(message: str | bytes, version: Version) -> None:
     outcome = read(message, version)
 

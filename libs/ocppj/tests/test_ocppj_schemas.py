@@ -9,7 +9,7 @@ from chargebus_ocppj.official import read_schema
 from chargebus_ocppj.schemas import DEPTH_LIMIT, decode, validate_call, validate_result
 from chargebus_ocppj.versions import VERSIONS, Version
 from chargebus_ocppj.violations import ERRORS_BY_KEYWORD
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 BOOT: dict[Version, dict[str, Any]] = {
@@ -268,7 +268,6 @@ PAYLOADS = st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode())
 
 
 @given(st.sampled_from(ACTIONS), PAYLOADS)
-@settings(deadline=None)
 def test_whatever_comes_is_valid_or_an_ocpp_error(action: Action, payload: bytes) -> None:
     error = fault(action, payload)
 

@@ -1,7 +1,6 @@
 """Seeded days: each is a small site with stations that deviate, run by the production decisions; what they came to."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chargebus_simulation.books import Books
@@ -63,14 +62,6 @@ def simulated_day(seed: int, days: float = 1.0) -> Day:
     place = small(seed, days)
     books = World(place, ClosedLoop(place)).run()
     return _day(seed, books)
-
-
-def simulated_days(seeds: Iterable[int]) -> Days:
-    """Run the days of some seeds."""
-    days = Days()
-    for seed in seeds:
-        days.add(simulated_day(seed))
-    return days
 
 
 def _day(seed: int, books: Books) -> Day:

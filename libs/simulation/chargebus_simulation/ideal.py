@@ -1,9 +1,8 @@
 """A CSMS that knows all there is to know of who is there, and whose stations obey: for comparing ways of planning."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final
 
 from chargebus_smart_charging.planning.domain.demands import reserve_s
 from chargebus_smart_charging.planning.domain.problem import (
@@ -24,8 +23,6 @@ from chargebus_simulation.world import Decided, Socket, World
 
 QUARTER_S: Final = 900.0
 _MOST_INTERVALS: Final = 96
-
-PriceOf: TypeAlias = Callable[[Place], tuple[float, ...]]
 
 
 class IdealCsms:

@@ -72,10 +72,6 @@ class Place:
         hours = [_hour(at) for entry in entries for at in (entry.from_time, entry.to_time)]
         return tuple(day * DAY + hour * HOUR for day in range(int(self.days) + 2) for hour in hours)
 
-    def well_behaved(self) -> "Place":
-        """Return the same with stations as they should be."""
-        return replace(self, tempers=dict.fromkeys(self.tempers, good()))
-
 
 def small(seed: int, days: float = 1.0) -> Place:
     """Return one of the small sites that there may be, with stations that deviate, and short of power."""

@@ -22,6 +22,7 @@ from chargebus_runtime.migrations import database_url
 from chargebus_runtime.process import Build
 from chargebus_runtime.settings import RuntimeSettings
 from chargebus_runtime.topics import ensure_topics
+from hypothesis import HealthCheck, settings
 
 from chargebus_testkit import session_servers
 from chargebus_testkit.bed import Bed
@@ -80,6 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{SERVER}: needs a server; set by itself where a fixture says so")
     config.addinivalue_line("markers", f"{ROAD}: the one road through a service that `make test-quick` takes")
     config.pluginmanager.register(Untested(), "chargebus-untested")
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")  # how fast examples are made says nothing on a machine that others keep busy
     owner = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
     if owner is None:
         servers = config.stash[_SERVERS] = SessionServers(os.environ)

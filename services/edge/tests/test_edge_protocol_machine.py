@@ -236,4 +236,4 @@ class ProtocolMachine(RuleBasedStateMachine):
 
 
 TestProtocolMachine = ProtocolMachine.TestCase
-TestProtocolMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestProtocolMachine.settings = settings(max_examples=150, stateful_step_count=40)

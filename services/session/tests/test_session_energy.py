@@ -7,7 +7,7 @@ from chargebus_session.transactions.domain.events import Event, Sample
 from chargebus_session.transactions.domain.fold import Fold, merge
 from chargebus_session.transactions.domain.registers import KEPT
 from chargebus_session.transactions.domain.sessions import summarize
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -190,7 +190,6 @@ readings = st.lists(st.sampled_from([0, 10, 20, 500, 1000, 1500, 9000, 909_948, 
 
 
 @given(readings)
-@settings(deadline=None)
 def test_the_order_of_arrival_makes_no_difference(readings_wh):
     events = tuple(transaction(*readings_wh))
 
@@ -207,7 +206,6 @@ def test_which_readings_are_kept_does_not_depend_on_the_order_either(readings_wh
 
 
 @given(readings)
-@settings(deadline=None)
 def test_an_end_without_energy_always_says_why(readings_wh):
     energy_wh, source, flags = shown(*readings_wh)
 

@@ -15,11 +15,6 @@ from aiokafka import AIOKafkaConsumer
 from chargebus_events.topics import DOWNLINK
 from chargebus_runtime.kafka import received
 from chargebus_runtime.migrations import database_url
-from hypothesis import HealthCheck, settings
-
-# How fast examples are made and run says nothing on a machine that others keep busy.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

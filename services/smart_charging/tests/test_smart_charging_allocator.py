@@ -350,7 +350,7 @@ def fair(about):
 
 
 @given(shares())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_shares_are_max_min_fair_as_an_exact_slow_search_finds_them(about):
     given = [each.limits_a[0] for each in allocate(about).allocations]
 

@@ -214,6 +214,8 @@ def test_what_cannot_be_read_of_a_device_model_was_not_said(answer):
         (("Current.Import", "Voltage"), None),
         (("Current.Import",), ("Current.Import", "Power.Active.Import")),
         ((), ("Power.Active.Import",)),
+        (("x" * 481,), None),
+        (("x" * 480,), ("x" * 480, "Power.Active.Import")),
     ],
 )
 def test_a_station_is_to_sample_power_or_current_and_voltage(measurands, needed):

@@ -29,7 +29,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 QUARTER_S = 900.0
 ONE, ALL = (0,), (0, 1, 2)
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 def node(node_id, parent, amperes, **more):

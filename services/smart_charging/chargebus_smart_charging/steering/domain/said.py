@@ -67,12 +67,14 @@ def habits_of(said: Said, learned: Habits) -> Habits:
 def measurands_needed(said: Said) -> tuple[str, ...] | None:
     """Return what a station is to sample so that it can be steered; None: it does, or did not say what it samples.
 
-    Power, or current and voltage, tell what it draws; what is sampled already stays.
+    Power, or current and voltage, tell what it draws; what is sampled already stays. None as well where its list has no
+    room for more.
     """
     have = said.measurands
     if have is None or POWER in have or (CURRENT in have and VOLTAGE in have):
         return None
-    return (*have, POWER)
+    needed = (*have, POWER)
+    return needed if len(",".join(needed)) <= MEASURANDS_LIMIT else None
 
 
 def _first(said: int | None, learned: int | None) -> int | None:

@@ -1,6 +1,6 @@
 """What a vehicle draws on the phases of the site: where its connector's own phases lie, the EVSE says."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from chargebus_smart_charging.sites.domain.site import NOTHING, Evse, PerPhase
 from chargebus_smart_charging.vehicles.domain.learning import Learned
@@ -46,8 +46,3 @@ def _of_power(power_w: float, learned: Learned, evse: Evse) -> PerPhase:
     each = power_w / ((evse.voltage_v or USUAL_V) * len(used))
     first, second, third = (each if phase in used else 0.0 for phase in range(3))
     return first, second, third
-
-
-def is_fresh(vehicle: Vehicle, now: datetime, within_s: float) -> bool:
-    """Tell whether something was measured at the EVSE a short while ago."""
-    return vehicle.measured_at is not None and vehicle.measured_at >= now - timedelta(seconds=within_s)
