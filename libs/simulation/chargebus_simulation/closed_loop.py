@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
 from chargebus_smart_charging.planning.domain.due import next_due
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import Memory
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
 from chargebus_smart_charging.sites.domain.site import Capacity, Evse, EvseKey, PerPhase
 from chargebus_smart_charging.steering.domain import steered as steering
 from chargebus_smart_charging.steering.domain.habits import Rung

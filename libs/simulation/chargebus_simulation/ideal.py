@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from chargebus_smart_charging.planning.domain.demands import reserve_s
-from chargebus_smart_charging.planning.domain.problem import (
+from chargebus_smart_charging.allocation.domain.problem import (
     Bound,
     Costs,
     Demand,
@@ -13,6 +12,7 @@ from chargebus_smart_charging.planning.domain.problem import (
     PlanNode,
     Problem,
 )
+from chargebus_smart_charging.planning.domain.demands import reserve_s
 from chargebus_smart_charging.sites.domain.site import EvseKey
 
 from chargebus_simulation.cars import HOUR, VOLTAGE_V

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Final
 
-from chargebus_smart_charging.planning.domain.allocator import allocate
-from chargebus_smart_charging.planning.domain.ease import is_easy
-from chargebus_smart_charging.planning.domain.fitting import fits
-from chargebus_smart_charging.planning.domain.guiding import Guide
-from chargebus_smart_charging.planning.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.ease import is_easy
+from chargebus_smart_charging.allocation.domain.fitting import fits
+from chargebus_smart_charging.allocation.domain.guiding import Guide
+from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 
 from chargebus_simulation.comparison import Contender
 from chargebus_simulation.policies import Shares

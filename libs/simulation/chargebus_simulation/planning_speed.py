@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-from chargebus_smart_charging.planning.domain.allocator import allocate
-from chargebus_smart_charging.planning.domain.optimiser import optimise
-from chargebus_smart_charging.planning.domain.problem import (
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.optimiser import optimise
+from chargebus_smart_charging.allocation.domain.problem import (
     Bound,
     Costs,
     Demand,
@@ -24,7 +24,7 @@ from chargebus_smart_charging.planning.domain.problem import (
     Problem,
     on_phases,
 )
-from chargebus_smart_charging.planning.domain.release import release
+from chargebus_smart_charging.allocation.domain.release import release
 
 _INTERVALS: Final = 96
 _INTERVAL_S: Final = 900.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from chargebus_smart_charging.planning.domain.problem import HOUR_S, PHASES, Demand, Problem
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, PHASES, Demand, Problem
 from chargebus_smart_charging.sites.domain.site import EvseKey
 
 Shares: TypeAlias = dict[EvseKey, float]

@@ -9,7 +9,7 @@ from chargebus_simulation.policies import (
     least_laxity_first,
     uncontrolled,
 )
-from chargebus_smart_charging.planning.domain.problem import Bound, Demand, Horizon, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import Bound, Demand, Horizon, PlanNode, Problem
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from chargebus_smart_charging.planning.domain.allocator import allocate
-from chargebus_smart_charging.planning.domain.problem import Bound, Demand, Fixed, Horizon, PlanNode, Problem
-from chargebus_smart_charging.planning.domain.release import release
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.problem import Bound, Demand, Fixed, Horizon, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.release import release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from chargebus_smart_charging.allocation.domain.fitting import fits
+from chargebus_smart_charging.allocation.domain.guiding import Guide
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import decide
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.due import next_due
-from chargebus_smart_charging.planning.domain.fitting import fits
-from chargebus_smart_charging.planning.domain.guiding import Guide
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import OpenAlert
 from chargebus_smart_charging.planning.domain.overrides import Override

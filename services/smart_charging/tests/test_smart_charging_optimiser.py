@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import highspy
 import msgspec
 import pytest
-from chargebus_smart_charging.planning.domain.allocator import allocate
-from chargebus_smart_charging.planning.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.planning.domain.problem import Bound, Costs, Demand, Horizon, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
+from chargebus_smart_charging.allocation.domain.problem import Bound, Costs, Demand, Horizon, PlanNode, Problem
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = (0, 1, 2)

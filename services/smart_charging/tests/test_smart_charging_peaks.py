@@ -5,12 +5,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from chargebus_smart_charging.allocation.domain.ease import is_easy
+from chargebus_smart_charging.allocation.domain.optimiser import optimise
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import decide, sight
-from chargebus_smart_charging.planning.domain.ease import is_easy
 from chargebus_smart_charging.planning.domain.known import SiteKnown
 from chargebus_smart_charging.planning.domain.memory import Memory
-from chargebus_smart_charging.planning.domain.optimiser import optimise
 from chargebus_smart_charging.planning.domain.peaks import Peak, begin_of, risen
 from chargebus_smart_charging.sites.domain.site import Capacity, Evse, LoadMeter, Node, Policy, Site
 from chargebus_smart_charging.steering.domain.steered import Steered, connected, transaction_ended

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from chargebus_smart_charging.planning.domain.allocator import allocate
-from chargebus_smart_charging.planning.domain.optimiser import optimise
-from chargebus_smart_charging.planning.domain.problem import (
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.optimiser import optimise
+from chargebus_smart_charging.allocation.domain.problem import (
     HOUR_S,
     Bound,
     Costs,
@@ -21,7 +21,7 @@ from chargebus_smart_charging.planning.domain.problem import (
     Problem,
     on_phases,
 )
-from chargebus_smart_charging.planning.domain.release import release
+from chargebus_smart_charging.allocation.domain.release import release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_smart_charging.planning.domain.problem import Demand, Horizon, Plan, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import Demand, Horizon, Plan, PlanNode, Problem
 from chargebus_smart_charging.planning.operations.solver import NoPlanError, Solvers
 from chargebus_smart_charging.sites.domain.bound import Bound
 from chargebus_testkit.waiting import eventually

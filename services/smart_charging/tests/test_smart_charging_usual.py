@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
+from chargebus_smart_charging.allocation.domain.ahead import horizon_of
 from chargebus_smart_charging.limits.domain.bounds import bounded
 from chargebus_smart_charging.limits.domain.meters import Forecast, Meters, Reading
 from chargebus_smart_charging.limits.domain.usual import ENOUGH_DAYS, MOST_DAYS, SLOTS, Usual, learned
-from chargebus_smart_charging.planning.domain.ahead import horizon_of
 from chargebus_smart_charging.planning.domain.controller import decide
 from chargebus_smart_charging.planning.domain.known import SiteKnown
 from chargebus_smart_charging.planning.domain.memory import Memory

@@ -8,23 +8,23 @@ from datetime import datetime
 
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.ahead import horizon_of, starts
+from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.fitting import fits
+from chargebus_smart_charging.allocation.domain.problem import Allocation, Costs, Horizon, Plan, Problem
+from chargebus_smart_charging.allocation.domain.release import release
+from chargebus_smart_charging.allocation.domain.tree import Tree
 from chargebus_smart_charging.limits.domain.bounds import bounded, hanging
 from chargebus_smart_charging.limits.domain.meters import Meters, drawn_by_others, remainders
 from chargebus_smart_charging.limits.domain.usual import learned
-from chargebus_smart_charging.planning.domain.ahead import horizon_of, starts
-from chargebus_smart_charging.planning.domain.allocator import allocate
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.demands import needs_of
 from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held, measured_at
-from chargebus_smart_charging.planning.domain.fitting import fits
 from chargebus_smart_charging.planning.domain.grouping import group_steps
 from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
 from chargebus_smart_charging.planning.domain.peaks import loads_va, risen
-from chargebus_smart_charging.planning.domain.problem import Allocation, Costs, Horizon, Plan, Problem
-from chargebus_smart_charging.planning.domain.release import release
 from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, passed_s, remembered, tally
 from chargebus_smart_charging.planning.domain.showing import evse_state
-from chargebus_smart_charging.planning.domain.tree import Tree
 from chargebus_smart_charging.planning.domain.watching import node_states, overloads, vehicles_va
 from chargebus_smart_charging.series.domain.timeline import per_kwh
 from chargebus_smart_charging.sites.domain.site import EvseKey

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from chargebus_smart_charging.planning.domain.problem import Demand
+from chargebus_smart_charging.allocation.domain.problem import Demand
 from chargebus_smart_charging.sites.domain.site import Evse, Policy
 from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V, used_phases
 from chargebus_smart_charging.vehicles.domain.needs import OVERSTAYS_S, Classes, EvNeeds, Told, Wanted, wanted

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.problem import Demand, Fixed
 from chargebus_smart_charging.planning.domain.demands import Place, Turn, demand_of
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import Charged
 from chargebus_smart_charging.planning.domain.overrides import in_words, strictest
-from chargebus_smart_charging.planning.domain.problem import Demand, Fixed
 from chargebus_smart_charging.sites.domain.site import NOTHING, Evse, EvseKey, PerPhase
 from chargebus_smart_charging.steering.domain.habits import LADDER
 from chargebus_smart_charging.steering.domain.steered import (

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from chargebus_smart_charging.planning.domain.ahead import starts
+from chargebus_smart_charging.allocation.domain.ahead import starts
+from chargebus_smart_charging.allocation.domain.problem import PlanNode, Problem
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
-from chargebus_smart_charging.planning.domain.problem import PlanNode, Problem
 from chargebus_smart_charging.planning.domain.watching import bound_a
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.sites.domain.told import NOTHING_TOLD

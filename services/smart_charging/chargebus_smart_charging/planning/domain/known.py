@@ -6,12 +6,12 @@ from typing import TypeAlias
 
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 from chargebus_smart_charging.limits.domain.limit import KnownLimit
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.memory import Memory, OpenAlert
 from chargebus_smart_charging.planning.domain.overrides import Override
 from chargebus_smart_charging.planning.domain.peaks import Peak
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
 from chargebus_smart_charging.series.domain.timeline import Span
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase, Site
 from chargebus_smart_charging.steering.domain.habits import Habits

@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.problem import Allocation, Plan
 from chargebus_smart_charging.planning.domain.controller import sight
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import EvseState, Shown, SiteKnown
-from chargebus_smart_charging.planning.domain.problem import Allocation, Plan
 from chargebus_smart_charging.planning.domain.watching import node_states, overloads
 from chargebus_smart_charging.sites.domain.site import Capacity, EvseKey, Node, Site
 from chargebus_smart_charging.steering.domain.steered import Steered, connected, transaction_ended

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Final
 
-from chargebus_smart_charging.planning.domain.ahead import starts
+from chargebus_smart_charging.allocation.domain.ahead import starts
+from chargebus_smart_charging.allocation.domain.problem import Allocation, Problem
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import EvseState, Levels
-from chargebus_smart_charging.planning.domain.problem import Allocation, Problem
 
 _SAME_A: Final = 0.05
 

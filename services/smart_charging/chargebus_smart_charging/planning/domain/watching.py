@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.flows import through
+from chargebus_smart_charging.allocation.domain.problem import Bound, Plan, PlanNode, Problem, on_phases
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import NodeState
 from chargebus_smart_charging.planning.domain.memory import Overload
-from chargebus_smart_charging.planning.domain.problem import Bound, Plan, PlanNode, Problem, on_phases
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase
 from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V
 
@@ -75,20 +76,6 @@ def _planned(found: Found, given: Mapping[EvseKey, float]) -> PerPhase:
     if found.demand is None:
         return found.counted
     return on_phases(found.demand, given.get(found.key, 0.0))
-
-
-def through(nodes: Sequence[PlanNode], drawn: Sequence[tuple[int, PerPhase]]) -> list[PerPhase]:
-    """Return what flows through each node: what is drawn at it and below."""
-    sums = [list(NOTHING) for _ in nodes]
-    for place, each in drawn:
-        for phase, amperes in enumerate(each):
-            sums[place][phase] += amperes
-    for place in range(len(nodes) - 1, 0, -1):
-        parent = nodes[place].parent
-        if parent is not None:
-            for phase, amperes in enumerate(sums[place]):
-                sums[parent][phase] += amperes
-    return [(first, second, third) for first, second, third in sums]
 
 
 def _silent(nodes: Sequence[PlanNode], found: Sequence[Found]) -> set[int]:

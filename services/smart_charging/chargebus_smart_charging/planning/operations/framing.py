@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 
 LENGTH: Final = struct.Struct(">I")
 

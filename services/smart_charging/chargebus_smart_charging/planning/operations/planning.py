@@ -18,13 +18,13 @@ from chargebus_events import public
 from chargebus_events.record import Record
 from chargebus_runtime.database import Database, Transaction
 
+from chargebus_smart_charging.allocation.domain.ease import is_easy
+from chargebus_smart_charging.allocation.domain.fitting import fits
+from chargebus_smart_charging.allocation.domain.guiding import Guide
 from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import SOURCE
 from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
 from chargebus_smart_charging.planning.domain.due import next_due
-from chargebus_smart_charging.planning.domain.ease import is_easy
-from chargebus_smart_charging.planning.domain.fitting import fits
-from chargebus_smart_charging.planning.domain.guiding import Guide
 from chargebus_smart_charging.planning.domain.known import Decision, Tally, shown
 from chargebus_smart_charging.planning.operations.solver import NoPlanError, Solvers
 from chargebus_smart_charging.planning.payload import evse_alert, plan_of, site_alert

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Final
 
-from chargebus_smart_charging.planning.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 from chargebus_smart_charging.planning.operations.framing import (
     LENGTH,
     SolverAnswer,

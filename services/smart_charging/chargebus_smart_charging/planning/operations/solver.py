@@ -8,7 +8,7 @@ from typing import Final
 
 from chargebus_runtime.retry import until_done
 
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 from chargebus_smart_charging.planning.operations.framing import (
     LENGTH,
     SolverTask,

@@ -7,9 +7,9 @@ from datetime import datetime
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import Database
 
+from chargebus_smart_charging.allocation.domain.ease import is_easy
 from chargebus_smart_charging.planning.domain.controller import decided, sight
 from chargebus_smart_charging.planning.domain.demands import needs_of
-from chargebus_smart_charging.planning.domain.ease import is_easy
 from chargebus_smart_charging.planning.domain.known import Shown, shown
 from chargebus_smart_charging.planning.domain.looking import SessionCharging, Supposition, look, supposed
 from chargebus_smart_charging.planning.domain.overrides import Override

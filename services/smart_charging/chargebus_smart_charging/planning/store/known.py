@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 import asyncpg
 import msgspec
 
+from chargebus_smart_charging.allocation.domain.ahead import MOST_S, QUARTER_S
 from chargebus_smart_charging.limits.store import limits, readings
-from chargebus_smart_charging.planning.domain.ahead import MOST_S, QUARTER_S
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.overrides import Override
 from chargebus_smart_charging.planning.store import overrides, plans

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from chargebus_runtime.rows import Rows
 
-from chargebus_smart_charging.planning.domain.guiding import Guide
+from chargebus_smart_charging.allocation.domain.guiding import Guide
 from chargebus_smart_charging.planning.domain.known import Shown
 from chargebus_smart_charging.planning.domain.memory import Memory
 from chargebus_smart_charging.planning.store.tables import PlanRow, SitePlanRow

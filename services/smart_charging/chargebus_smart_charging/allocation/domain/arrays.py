@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from chargebus_smart_charging.planning.domain.balance import Balance
-from chargebus_smart_charging.planning.domain.blocks import Blocks
-from chargebus_smart_charging.planning.domain.problem import Problem
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import Tree
+from chargebus_smart_charging.allocation.domain.balance import Balance
+from chargebus_smart_charging.allocation.domain.blocks import Blocks
+from chargebus_smart_charging.allocation.domain.problem import Problem
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import Problem
-from chargebus_smart_charging.planning.domain.tree import Floats, Mask, Tree
+from chargebus_smart_charging.allocation.domain.problem import Problem
+from chargebus_smart_charging.allocation.domain.tree import Floats, Mask, Tree
 
 
 class Stays(msgspec.Struct, frozen=True):

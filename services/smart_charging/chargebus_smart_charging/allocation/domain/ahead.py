@@ -6,7 +6,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Final
 
-from chargebus_smart_charging.planning.domain.problem import HOUR_S, Horizon
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, Horizon
 
 QUARTER_S: Final = 900.0
 LEAST_S: Final = HOUR_S

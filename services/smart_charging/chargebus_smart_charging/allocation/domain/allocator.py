@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.balance import Balance
-from chargebus_smart_charging.planning.domain.filling import Rise, fill
-from chargebus_smart_charging.planning.domain.plans import overloads, planned
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.steps import topped_up
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Tree, near
-from chargebus_smart_charging.planning.domain.turns import Turns, Waiting
+from chargebus_smart_charging.allocation.domain.balance import Balance
+from chargebus_smart_charging.allocation.domain.filling import Rise, fill
+from chargebus_smart_charging.allocation.domain.plans import overloads, planned
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.steps import topped_up
+from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, Integers, Tree, near
+from chargebus_smart_charging.allocation.domain.turns import Turns, Waiting
 
 _FINE: Final = 4
 """So many intervals are planned one by one, those after them in at most as many pieces as `_COARSE`."""

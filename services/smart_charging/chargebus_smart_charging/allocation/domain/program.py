@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.arrays import Arrays
-from chargebus_smart_charging.planning.domain.blocks import Blocks
-from chargebus_smart_charging.planning.domain.objectives import (
+from chargebus_smart_charging.allocation.domain.arrays import Arrays
+from chargebus_smart_charging.allocation.domain.blocks import Blocks
+from chargebus_smart_charging.allocation.domain.objectives import (
     KILO,
     WEIGHTS,
     dearness,
@@ -19,7 +19,7 @@ from chargebus_smart_charging.planning.domain.objectives import (
     needs_kwh,
     peak_room_kva,
 )
-from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, VA, Floats, Integers, Mask, near
+from chargebus_smart_charging.allocation.domain.tree import PAIRS, TOLERANCE, VA, Floats, Integers, Mask, near
 
 _SHARES: Final = 4
 """What a vehicle lacks is measured in so many parts, each a little worse than the one before."""

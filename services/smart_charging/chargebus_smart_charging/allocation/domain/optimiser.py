@@ -12,15 +12,15 @@ import highspy
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.allocator import shared
-from chargebus_smart_charging.planning.domain.arrays import Arrays
-from chargebus_smart_charging.planning.domain.lasting import base_a, on_top
-from chargebus_smart_charging.planning.domain.objectives import KILO, burden, needs_kwh
-from chargebus_smart_charging.planning.domain.plans import planned
-from chargebus_smart_charging.planning.domain.problem import Plan, Problem
-from chargebus_smart_charging.planning.domain.program import Program, program
-from chargebus_smart_charging.planning.domain.rounding import polished, rounded
-from chargebus_smart_charging.planning.domain.tree import Floats
+from chargebus_smart_charging.allocation.domain.allocator import shared
+from chargebus_smart_charging.allocation.domain.arrays import Arrays
+from chargebus_smart_charging.allocation.domain.lasting import base_a, on_top
+from chargebus_smart_charging.allocation.domain.objectives import KILO, burden, needs_kwh
+from chargebus_smart_charging.allocation.domain.plans import planned
+from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.program import Program, program
+from chargebus_smart_charging.allocation.domain.rounding import polished, rounded
+from chargebus_smart_charging.allocation.domain.tree import Floats
 
 _EXACT: Final = 400
 """Up to so many amperes to be found, 0 or at least the least is part of what is solved."""

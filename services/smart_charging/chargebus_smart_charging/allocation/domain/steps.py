@@ -4,8 +4,8 @@ import heapq
 
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.balance import Balance
-from chargebus_smart_charging.planning.domain.tree import LEAST_A, TOLERANCE, Floats
+from chargebus_smart_charging.allocation.domain.balance import Balance
+from chargebus_smart_charging.allocation.domain.tree import LEAST_A, TOLERANCE, Floats
 
 
 def topped_up(balance: Balance, capacity: Floats, given: Floats, most: Floats) -> Floats:

@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import Costs
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import Floats, Integers, Tree
+from chargebus_smart_charging.allocation.domain.problem import Costs
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import Floats, Integers, Tree
 
 _FEWEST: Final = 24
 _VARIABLES: Final = 24_000

@@ -4,11 +4,11 @@ from typing import Final
 
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import PHASES, Allocation, Method, Plan, Problem
-from chargebus_smart_charging.planning.domain.reasons import Reasons
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Tree
-from chargebus_smart_charging.planning.domain.watching import through
+from chargebus_smart_charging.allocation.domain.flows import through
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Allocation, Method, Plan, Problem
+from chargebus_smart_charging.allocation.domain.reasons import Reasons
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, Tree
 
 DECIMALS: Final = 9
 """What amperes are rounded to: far below any bound's tolerance, so that 7 A are 7 A."""

@@ -5,9 +5,9 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import HOUR_S, Demand, Fixed, Problem, on_phases
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import Floats, Tree
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, Demand, Fixed, Problem, on_phases
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import Floats, Tree
 
 
 def base_a(tree: Tree, stays: Stays, allocated: Floats) -> Floats:

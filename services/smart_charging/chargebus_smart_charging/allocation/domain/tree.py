@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chargebus_smart_charging.planning.domain.problem import HOUR_S, PHASES, Fixed, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, PHASES, Fixed, PlanNode, Problem
 from chargebus_smart_charging.sites.domain.site import PerPhase
 
 Floats: TypeAlias = NDArray[np.float64]

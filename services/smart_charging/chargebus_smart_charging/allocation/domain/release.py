@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.balance import FIRST_PAIR, Balance
-from chargebus_smart_charging.planning.domain.filling import Rise, fill
-from chargebus_smart_charging.planning.domain.plans import DECIMALS
-from chargebus_smart_charging.planning.domain.problem import PHASES, Plan, Problem, on_phases
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Mask, Tree, near
+from chargebus_smart_charging.allocation.domain.balance import FIRST_PAIR, Balance
+from chargebus_smart_charging.allocation.domain.filling import Rise, fill
+from chargebus_smart_charging.allocation.domain.plans import DECIMALS
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Plan, Problem, on_phases
+from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, Mask, Tree, near
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 _ATTEMPTS: Final = 16

@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.blocks import Blocks, scaled
-from chargebus_smart_charging.planning.domain.problem import Problem
-from chargebus_smart_charging.planning.domain.stays import Stays
-from chargebus_smart_charging.planning.domain.tree import VA, Floats, Tree, fixed_loads
+from chargebus_smart_charging.allocation.domain.blocks import Blocks, scaled
+from chargebus_smart_charging.allocation.domain.problem import Problem
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import VA, Floats, Tree, fixed_loads
 
 KILO: Final = 1000.0
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import PHASES, Fixed
-from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, Floats, Tree, fixed_loads
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Fixed
+from chargebus_smart_charging.allocation.domain.tree import PAIRS, TOLERANCE, Floats, Tree, fixed_loads
 
 FIRST_PAIR: Final = PHASES + 1
 _OPPOSITE: Final = [PAIRS.index((other, one)) for one, other in PAIRS]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from chargebus_smart_charging.planning.domain.problem import Demand, Plan, Problem, on_phases
-from chargebus_smart_charging.planning.domain.watching import through
+from chargebus_smart_charging.allocation.domain.flows import through
+from chargebus_smart_charging.allocation.domain.problem import Demand, Plan, Problem, on_phases
 from chargebus_smart_charging.sites.domain.bound import Bound, PlanNode
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chargebus_smart_charging.planning.domain.ahead import starts
-from chargebus_smart_charging.planning.domain.problem import Horizon, Plan, Problem
+from chargebus_smart_charging.allocation.domain.ahead import starts
+from chargebus_smart_charging.allocation.domain.problem import Horizon, Plan, Problem
 
 
 class Guide(msgspec.Struct, frozen=True):

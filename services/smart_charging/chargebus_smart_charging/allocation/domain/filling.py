@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.tree import TOLERANCE, Floats, Integers, Mask, Tree, near
+from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, Integers, Mask, Tree, near
 
 _ATTEMPTS: Final = 64
 _HALVED_EACH: Final = 8

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.tree import Floats, Integers, Mask, Tree, near
+from chargebus_smart_charging.allocation.domain.tree import Floats, Integers, Mask, Tree, near
 
 _MUST, _BEGUN, _URGENT, _IN_TURN, _PAUSED = range(5)
 _BETWEEN: Final = 1e-6

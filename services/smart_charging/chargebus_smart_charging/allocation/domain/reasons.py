@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.problem import PHASES, Bound, Costs, Demand, Problem
-from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, VA, Floats, Tree
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Bound, Costs, Demand, Problem
+from chargebus_smart_charging.allocation.domain.tree import PAIRS, TOLERANCE, VA, Floats, Tree
 
 _PHASE_NAMES = ("L1", "L2", "L3")
 _ROUNDING_A = 1e-3

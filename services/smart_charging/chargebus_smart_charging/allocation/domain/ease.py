@@ -1,7 +1,7 @@
 """Whether a problem needs no thought: everybody may have all that he can take, and nothing is gained by waiting."""
 
-from chargebus_smart_charging.planning.domain.problem import Problem, on_phases
-from chargebus_smart_charging.planning.domain.watching import through
+from chargebus_smart_charging.allocation.domain.flows import through
+from chargebus_smart_charging.allocation.domain.problem import Problem, on_phases
 from chargebus_smart_charging.sites.domain.bound import Bound, PlanNode
 from chargebus_smart_charging.sites.domain.site import PerPhase
 

@@ -10,11 +10,17 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.planning.domain.arrays import Arrays
-from chargebus_smart_charging.planning.domain.filling import Rise, fill
-from chargebus_smart_charging.planning.domain.objectives import KILO, dearness, lacking_weight, needs_kwh, peak_room_kva
-from chargebus_smart_charging.planning.domain.tree import PAIRS, TOLERANCE, VA, Floats, Integers, near
-from chargebus_smart_charging.planning.domain.turns import admitted
+from chargebus_smart_charging.allocation.domain.arrays import Arrays
+from chargebus_smart_charging.allocation.domain.filling import Rise, fill
+from chargebus_smart_charging.allocation.domain.objectives import (
+    KILO,
+    dearness,
+    lacking_weight,
+    needs_kwh,
+    peak_room_kva,
+)
+from chargebus_smart_charging.allocation.domain.tree import PAIRS, TOLERANCE, VA, Floats, Integers, near
+from chargebus_smart_charging.allocation.domain.turns import admitted
 
 _PASSES: Final = 2
 _WORTH_IT: Final = 1e-6
