@@ -323,10 +323,11 @@ async def test_TC_K_100_set_charging_profile_maxOfflineDuration(virtual_station,
         await charge(station)
         assert allowed_a(station) == 8
         station.cut()
+        await station.until(lambda: station.state.offline_since is not None)
         await station.clock.sleep(1.2)
         assert allowed_a(station) > 16
         station.mend()
-        await station.until(lambda: station.online)
+        await station.until(lambda: station.state.offline_since is None)
         assert allowed_a(station) == 8
 
 
