@@ -22,7 +22,7 @@ from chargebus_station.transaction import IdToken
 from chargebus_testkit.api import Api, ApiError, Json
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.raw.station import RawStation
-from chargebus_testkit.running import running_system
+from chargebus_testkit.running import NOBODY_IS_ASKED, running_system
 from chargebus_testkit.system import System, services
 from chargebus_testkit.waiting import eventually
 
@@ -41,7 +41,7 @@ _SOON: Pace = (60.0, timedelta(minutes=5))
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    async with running_system({}, services()) as system, system.api() as api:
+    async with running_system(NOBODY_IS_ASKED, services()) as system, system.api() as api:
         await api.add_token(DRIVER)
         yield system
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from chargebus_testkit.api import Api
 from chargebus_testkit.checker import Checker, Expected
-from chargebus_testkit.running import running_system
+from chargebus_testkit.running import NOBODY_IS_ASKED, running_system
 from chargebus_testkit.system import System, services
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    async with running_system({"EDGE_MAX_FRAME_BYTES": "65536"}, services()) as system:
+    async with running_system(NOBODY_IS_ASKED | {"EDGE_MAX_FRAME_BYTES": "65536"}, services()) as system:
         yield system
 
 

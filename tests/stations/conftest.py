@@ -13,7 +13,7 @@ from chargebus_testkit.api import Api, Json
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.log import Log
 from chargebus_testkit.raw.station import RawStation
-from chargebus_testkit.running import running_system
+from chargebus_testkit.running import NOBODY_IS_ASKED, running_system
 from chargebus_testkit.system import System, services
 from chargebus_testkit.waiting import eventually
 
@@ -27,7 +27,8 @@ Parked = Callable[..., Awaitable[list[Received]]]
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    async with running_system({"COMMAND_SECRET_NAMES": '["AcmeLock/"]'}, services()) as system, system.api() as api:
+    settings = NOBODY_IS_ASKED | {"COMMAND_SECRET_NAMES": '["AcmeLock/"]'}
+    async with running_system(settings, services()) as system, system.api() as api:
         for driver in DRIVERS:
             await api.add_token(driver)
         yield system

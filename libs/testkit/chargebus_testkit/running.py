@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 from chargebus_embedded import JarsUnavailableError
@@ -13,6 +14,9 @@ from chargebus_embedded import JarsUnavailableError
 from chargebus_testkit.servers import MORTAL
 from chargebus_testkit.system import System
 from chargebus_testkit.untested import Untested
+
+NOBODY_IS_ASKED: Final[dict[str, str]] = {"SESSION_END_GRACE_S": "86400"}
+"""No station that a test left in a transaction is asked, minutes later, whether that goes on."""
 
 
 @asynccontextmanager
