@@ -19,12 +19,7 @@ from chargebus_session.transactions.domain.decide import record
 from chargebus_session.transactions.domain.events import CLOCK_IMPLAUSIBLE
 from chargebus_session.transactions.domain.outside import LatelyEnded, Readings
 from chargebus_session.transactions.domain.sessions import Report, Session, energy_of, settled_anew, summarize
-from chargebus_session.transactions.domain.state import (
-    Change,
-    Contradiction,
-    Issue,
-    TransactionState,
-)
+from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
 from chargebus_session.transactions.store import endings, identities, remote_starts
 from chargebus_session.transactions.store import outside as outside_store
