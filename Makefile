@@ -8,12 +8,12 @@ OCPP_PORT ?= 9310
 HTTP_PORT ?= 8310
 DATA ?= .data
 TESTS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 
 PACKAGES := $(sort $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml)))
 BIN := .venv/bin
 READY := .venv/.ready
-PYTEST := $(BIN)/pytest -n $(WORKERS)
+PYTEST = $(BIN)/pytest -n $(WORKERS)
 
 # Where it is set, as in many containers, each of a hundred processes would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,8 +34,10 @@ run: $(READY) ## start Kafka, PostgreSQL, all services and a simulated fleet; Ct
 test: $(READY) ## run the whole suite against a real Kafka and a real PostgreSQL
 	@$(PYTEST) $(TESTS)
 
-test-quick: $(READY) ## run what needs no server, and one road through each service
-	@$(PYTEST) -m "not server or road" $(TESTS)
+# Its tests wait for nothing: more workers than cores would only import everything once more.
+test-quick: WORKERS = 2
+test-quick: $(READY) ## run what needs no server and is not long, and one road through each service
+	@$(PYTEST) -m "(not server or road) and not long" --hypothesis-profile quick $(TESTS)
 
 check: $(READY) ## what CI checks: format, lint, types, architecture, dependencies
 	@.ci/check

@@ -4,7 +4,7 @@ A test is named after the case of the Open Charge Alliance's list that it plays,
 """
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,13 +21,18 @@ from chargebus_station.station import Station
 from chargebus_station.transaction import IdToken
 from chargebus_testkit.api import Api, ApiError, Json
 from chargebus_testkit.checker import Checker, Expected
+from chargebus_testkit.contract_pool import ContractPool, contract_pool
 from chargebus_testkit.raw.station import RawStation
 from chargebus_testkit.running import NOBODY_IS_ASKED, running_system
 from chargebus_testkit.system import System, services
+from chargebus_testkit.tls_edge import TlsEdge
 from chargebus_testkit.waiting import eventually
 
 DRIVER = "ALICE"
 VEHICLE = Vehicle(60_000, 11_000, soc=0.2, max_current_a=16)
+
+RESPONDERS = {"SECURITY_STATUS_ALLOWED_NETWORKS": '["127.0.0.0/8"]', "SECURITY_STATUS_WITHIN_S": "60"}
+"""Tests have responders of their own, on this machine, which may stand still for a while."""
 
 MakeRaw = Callable[..., AbstractAsyncContextManager[RawStation]]
 MakeVirtual = Callable[..., AbstractAsyncContextManager[Station]]
@@ -39,9 +44,37 @@ _FAST: Pace = (600.0, timedelta(hours=3))
 _SOON: Pace = (60.0, timedelta(minutes=5))
 
 
+@pytest.fixture(scope="package")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsEdge:
+    """Certificates with which the system's edge listens, too."""
+    return TlsEdge(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="package")
+def pool() -> Iterator[ContractPool]:
+    """The pool of contracts that the system asks."""
+    with contract_pool() as pool:
+        yield pool
+
+
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def system() -> AsyncIterator[System]:
-    async with running_system(NOBODY_IS_ASKED, services()) as system, system.api() as api:
+async def system(tls: TlsEdge, pool: ContractPool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    signs = {
+        "SECURITY_STATION_AUTHORITY": "built-in",
+        "SECURITY_V2G_AUTHORITY": "built-in",
+        "SECURITY_CA_FOLDER": str(tls.authority(tmp_path_factory.mktemp("pki") / "ca")),
+    }
+    contracts = {
+        "SECURITY_CONTRACTS_POOL": "http",
+        "SECURITY_CONTRACTS_URL": pool.url,
+        "SECURITY_CONTRACTS_TOKEN": "a token",
+        "SECURITY_CONTRACTS_NETWORKS": '["127.0.0.0/8"]',
+        "SECURITY_CONTRACTS_CHECK_WITHIN_S": "30",
+    }
+    async with (
+        running_system(NOBODY_IS_ASKED | RESPONDERS | tls.environment | signs | contracts, services()) as system,
+        system.api() as api,
+    ):
         await api.add_token(DRIVER)
         yield system
 
@@ -110,7 +143,7 @@ def ask(api: Api) -> Ask:
 
     async def send(station: Station | RawStation, action: str, payload: Json) -> Json:
         station_id = station.config.station_id if isinstance(station, Station) else station.station_id
-        answer = await api.command(station_id, action, payload, ttl_s=10)
+        answer = await api.command(station_id, action, payload, ttl_s=60)
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found
@@ -140,7 +173,7 @@ def told(api: Api) -> Callable[..., Awaitable[Any]]:
     Where there is nothing yet (404), it has no items.
     """
 
-    async def wait(path: str, expected: Callable[[Any], bool], within_s: float = 15, what: str = "") -> Any:
+    async def wait(path: str, expected: Callable[[Any], bool], within_s: float = 180, what: str = "") -> Any:
         async def look() -> Any:
             try:
                 return await api.call("GET", path)

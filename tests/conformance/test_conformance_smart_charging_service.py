@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from chargebus_station.station import Station
-from chargebus_testkit.raw import v201
+from chargebus_testkit.raw import v16, v201
 from chargebus_testkit.raw.times import written
 from chargebus_testkit.waiting import eventually, until
 
@@ -42,7 +42,7 @@ def allowed_a(station):
 
 async def once(condition):
     """Wait until something holds of a station; time alone may make it so."""
-    await until(condition, within_s=30, what="the station holds it")
+    await until(condition, what="the station holds it")
 
 
 @ALL
@@ -192,3 +192,48 @@ async def test_K15_what_a_vehicle_needs_is_answered_and_followed_by_a_profile(ch
             else await station.asked("UpdateDynamicSchedule")
         )
         assert profile["id"] in (told.get("id"), told.get("chargingProfileId"))
+
+
+# 1.6, with a station that knows no profiles
+
+
+async def test_a_station_without_profiles_is_stopped_where_there_is_nothing_for_it_and_started_again(raw_station, api):
+    replies = {
+        "GetConfiguration": {"configurationKey": []},
+        "RemoteStartTransaction": ACCEPTED,
+        "RemoteStopTransaction": ACCEPTED,
+        "SetChargingProfile": {"status": "NotSupported"},
+    }
+    policy = {"interval_s": 5.0, "on_off": True, "least_pause_s": 0.0, "least_charge_s": 0.0}
+
+    async def grid_gives(phase_a):
+        node = {"node_id": "grid", "capacity": {"phase_a": phase_a}}
+        evse = {"station_id": station.station_id, "evse_id": 1, "node_id": "grid", "max_a": 16}
+        await api.call("PUT", f"/v1/sites/{station.station_id}", {"nodes": [node], "evses": [evse], "policy": policy})
+
+    async def shown(**expected):
+        """Wait until this is shown of its EVSE; each way that it refuses takes a plan."""
+
+        async def look():
+            [evse] = (await api.call("GET", f"/v1/stations/{station.station_id}/charging"))["evses"]
+            return {name: evse[name] for name in expected}
+
+        await eventually(look, lambda found: found == expected, 120, what=f"its EVSE: {expected}")
+
+    async with raw_station("1.6", replies) as station:
+        await grid_gives(32)
+        await station.call("StatusNotification", v16.status(timestamp=at()))
+        began = await station.call("StartTransaction", v16.start(at(), 0))
+        await shown(way="start and stop", use="busy", contained_by=None)
+
+        await grid_gives(0)
+        await shown(contained_by="suspend")
+        assert (await station.asked("RemoteStopTransaction")) == {"transactionId": began["transactionId"]}
+        await station.call("StopTransaction", v16.stop(began["transactionId"], at(), 0, reason="Remote"))
+        await shown(use="idle", contained_by="suspend")
+
+        await grid_gives(32)
+        await shown(contained_by=None)
+        assert (await station.asked("RemoteStartTransaction")) == {"connectorId": 1, "idTag": "ALICE"}
+        await station.call("StartTransaction", v16.start(at(), 0))
+        await shown(way="start and stop", use="busy")

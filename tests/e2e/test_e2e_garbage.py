@@ -9,7 +9,7 @@ from chargebus_testkit.fleet import Fleet, Plan
 from chargebus_testkit.log import Log
 from chargebus_testkit.waiting import eventually, until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
 async def test_garbage_from_some_stations_while_all_charge(system):

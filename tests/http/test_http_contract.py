@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,7 +45,19 @@ async def fuzz(system: System, *arguments: str) -> None:
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await program.communicate()
-    assert program.returncode == 0, said.decode()
+    if program.returncode:
+        log = process.log.read_text(encoding="utf-8", errors="replace")
+        pytest.fail(f"{said.decode()}\n{tracebacks(log)}\n{failures(said.decode())}", pytrace=False)
+
+
+def failures(said: str) -> str:
+    """Return what Schemathesis says of failures alone: at the end of all that is shown, where it is not cut out."""
+    return said.partition("= FAILURES =")[2].partition("= WARNINGS =")[0]
+
+
+def tracebacks(log: str) -> str:
+    """Return the tracebacks in a service's log, and the line before each."""
+    return "\n".join(re.findall(r"^.*\nTraceback(?:.*\n)(?:[ \t].*\n|\n)*.*$", log, re.MULTILINE))
 
 
 @pytest.mark.timeout(900)

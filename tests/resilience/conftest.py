@@ -1,6 +1,7 @@
 """A system in real processes for all scenarios of a group, and what each begins and ends with: the checker.
 
 Three groups run side by side, on a system each: what is killed, what is away for long or doubled, and what goes on.
+Services that no scenario kills, doubles or freezes alone share one process, as each more takes seconds to start.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,10 @@ import pytest_asyncio
 from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.fleet import Fleet, Plan
 from chargebus_testkit.running import running_system
-from chargebus_testkit.system import System
+from chargebus_testkit.system import System, services
+
+ALONE = ("access", "command", "device", "edge", "metering", "session", "smart_charging")
+TOGETHER = tuple(service for service in services() if service not in ALONE)
 
 # A minute of a fleet's life in a few seconds.
 QUICKLY = {
@@ -30,7 +34,7 @@ Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system() -> AsyncIterator[System]:
-    async with running_system(QUICKLY) as system:
+    async with running_system(QUICKLY, *((service,) for service in ALONE), TOGETHER) as system:
         yield system
 
 

@@ -1,5 +1,7 @@
 """The checker itself: each lie planted in a real system meets its objection, and nothing else does."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,10 +18,11 @@ from chargebus_testkit.checker import Checker, Expected
 from chargebus_testkit.fleet import Fleet, Plan
 from chargebus_testkit.log import Log
 from chargebus_testkit.system import System
+from chargebus_testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("going on"),
 ]
 
@@ -240,8 +243,12 @@ async def test_a_hole_in_the_log(system, objections):
 
 async def test_a_process_that_ended_by_itself(system, objections):
     process = system["metering"]
-    process._child._process.kill()
-    process._child._process.wait()
+
+    async def is_gone():
+        return process.crashed
+
+    os.kill(process.pid, signal.SIGKILL)
+    await eventually(is_gone, what="it ended")
 
     found = await objections()
 

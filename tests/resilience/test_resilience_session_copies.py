@@ -25,7 +25,7 @@ from chargebus_testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("copies of session"),
 ]
 

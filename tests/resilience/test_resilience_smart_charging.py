@@ -35,7 +35,7 @@ STATIONS = 20
 OUTLETS = (AC_22, AC_22)
 GRID_A = 240.0
 INTERVAL_S = 5.0
-ANSWERED_WITHIN_S = 10.0
+ANSWERED_WITHIN_S = 20.0
 """How long the stations and this machine may take beyond an interval."""
 
 THREE = Vehicle(80_000, 11_000, soc=0.1, max_current_a=16)
@@ -84,9 +84,16 @@ class Site:
         await self.api.call("PUT", f"/v1/sites/{self.site_id}/limits/grid-operator/shrinking", body)
 
     async def obeys(self, amperes: float, within_s: float = INTERVAL_S + ANSWERED_WITHIN_S) -> None:
-        """Wait until no more flows, see that it stays so, and that the site knows it from its meters."""
-        began = time.monotonic()
-        await until(lambda: self.drawn_a() <= amperes + 0.5, within_s, what=f"{amperes} A on every phase")
+        """See that no more flows in time, for a whole interval and on, and that the site knows it from its meters."""
+        began = over_at = time.monotonic()
+
+        def holds() -> bool:
+            nonlocal over_at
+            if self.drawn_a() > amperes + 0.5:
+                over_at = time.monotonic()
+            return time.monotonic() >= over_at + INTERVAL_S
+
+        await until(holds, within_s + INTERVAL_S, what=f"{amperes} A on every phase")
         self.most_a = 0.0
         await eventually(
             lambda: self.api.call("GET", f"/v1/sites/{self.site_id}/state"),
@@ -137,7 +144,7 @@ async def charging_site(system: System, api: Api, name: str) -> AsyncIterator[Si
                 seed=name,
             )
             stations.append(await on.enter_async_context(Station(config, clock)))
-        await until(lambda: all(station.online for station in stations), 30, what="all stations online")
+        await until(lambda: all(station.online for station in stations), what="all stations online")
         site = Site(api, name, stations)
         await api.call("PUT", f"/v1/sites/{name}", described(ids))
         await until(lambda: all(map(_holds_default, stations)), 40, what="a default at every station")

@@ -80,7 +80,7 @@ def sessions(api: Api) -> Sessions:
         async def look() -> list[Json]:
             return [each async for each in api.items("/v1/sessions", station_id=station.station_id, **query)]
 
-        found = await eventually(look, lambda found: len(found) >= count, 10, what=f"{count} sessions")
+        found = await eventually(look, lambda found: len(found) >= count, what=f"{count} sessions")
         assert len(found) == count
         return sorted(found, key=lambda session: (session["begun_at"], session["created_at"]))
 
@@ -112,7 +112,7 @@ def parked(system: System, rightly_parked: set[str]) -> Parked:
             async def look() -> list[Received]:
                 return [record for record in await leftovers.parked(log) if record.key == station.station_id]
 
-            found = await eventually(look, lambda found: len(found) >= count, 10, what=f"{count} parked records")
+            found = await eventually(look, lambda found: len(found) >= count, what=f"{count} parked records")
         rightly_parked.update(record.text("ce_id") for record in found)
         return found
 

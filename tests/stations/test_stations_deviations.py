@@ -24,7 +24,7 @@ def deviations(api):
             found = await api.call("GET", f"/v1/stations/{station.station_id}/deviations")
             return [each for each in found["items"] if wanted.items() <= each.items()]
 
-        [found] = await eventually(look, lambda found: len(found) == 1, 15, what=f"a deviation with {wanted}")
+        [found] = await eventually(look, lambda found: len(found) == 1, what=f"a deviation with {wanted}")
         return found
 
     return wait
@@ -45,7 +45,7 @@ def rule(api):
 
 async def refusal(station, action, payload):
     """Return the code with which a call is refused, once what was set over HTTP has reached the edge."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             try:
                 await station.call(action, payload)
@@ -121,7 +121,7 @@ async def test_what_is_read_only_by_a_rule_is_read_of_the_make_that_it_names(raw
                 except RefusedError:
                     return None  # the edge has not learned the make yet
 
-            answer = await eventually(authorized, bool, 10, what="an answer")
+            answer = await eventually(authorized, bool, what="an answer")
 
     assert answer["idTagInfo"]["status"] == "Accepted"
 
@@ -145,7 +145,7 @@ async def test_a_status_with_an_info_that_is_too_long_counts(raw_station, api):
         async def shown():
             return (await api.call("GET", f"/v1/stations/{station.station_id}"))["evses"]
 
-        [evse] = await eventually(shown, bool, 10, what="an EVSE")
+        [evse] = await eventually(shown, bool, what="an EVSE")
 
     assert len(info) == 80
     assert (evse["status"], evse["connectors"][0]["info"]) == ("Faulted", info)

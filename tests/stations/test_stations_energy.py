@@ -21,7 +21,7 @@ def eventually_shown(sessions):
             [session] = await sessions(station)
             return energy(session)
 
-        await eventually(look, lambda shown: shown == wanted, 10, what=f"a session with {wanted}")
+        await eventually(look, lambda shown: shown == wanted, what=f"a session with {wanted}")
 
     return wait
 

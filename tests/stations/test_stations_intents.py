@@ -59,12 +59,11 @@ async def test_a_start_waits_until_its_station_is_accepted(raw_station, api):
         station.replies["RequestStartTransaction"] = {"status": "Accepted"}
         asked = await asked_to_start(api, station, wait=False, ttl_s=60)
         await api.call("PATCH", f"/v1/stations/{station.station_id}", {"registration": "accepted"})
-        await eventually(station.boot, lambda answer: answer["status"] == "Accepted", 10, what="acceptance")
+        await eventually(station.boot, lambda answer: answer["status"] == "Accepted", what="acceptance")
         payload = await station.asked("RequestStartTransaction")
         command = await eventually(
             lambda: api.call("GET", f"/v1/commands/{asked['command_id']}"),
             lambda found: found["outcome"] is not None,
-            10,
             what="an outcome",
         )
 

@@ -142,7 +142,7 @@ async def test_a_serial_number_of_26_characters_is_kept_whole(raw_station, api):
         async def look():
             return await api.call("GET", f"/v1/stations/{station.station_id}")
 
-        shown = await eventually(look, lambda shown: serial in json.dumps(shown), 10, what="the serial number")
+        shown = await eventually(look, lambda shown: serial in json.dumps(shown), what="the serial number")
 
     assert booted["status"] == "Accepted"
     assert serial in json.dumps(shown)
@@ -176,7 +176,7 @@ async def test_a_status_with_an_info_of_80_characters_counts(raw_station, api):
         async def look():
             return await api.call("GET", f"/v1/stations/{station.station_id}")
 
-        await eventually(look, lambda shown: info in json.dumps(shown), 10, what="the status")
+        await eventually(look, lambda shown: info in json.dumps(shown), what="the status")
 
 
 async def test_of_20_readings_with_one_bad_phase_19_are_kept(raw_station, system):
@@ -191,7 +191,7 @@ async def test_of_20_readings_with_one_bad_phase_19_are_kept(raw_station, system
             records = [record for record in await log.read(METER_VALUES) if record.key == station.station_id]
             return [reading["value"] for record in records for reading in json.loads(record.value)["readings"]]
 
-        readings = await eventually(look, lambda found: len(found) > 0, 10, what="the readings")
+        readings = await eventually(look, lambda found: len(found) > 0, what="the readings")
 
     assert readings == [1000 + number for number in range(20) if number != 7]
 

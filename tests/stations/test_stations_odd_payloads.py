@@ -15,7 +15,7 @@ from chargebus_testkit.raw.socket import RefusedError
 from chargebus_testkit.raw.times import ago
 from chargebus_testkit.samples import smallest
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 CALLS = 60
 AT_ONCE = 3

@@ -121,7 +121,7 @@ async def test_only_the_station_gets_a_secret(raw_station, system, api, numbers,
         assert action in seen.text
         assert secret not in seen.text + answer.text
 
-        await eventually(lambda: rows(system), lambda found: secret not in found, 10, what="databases without it")
+        await eventually(lambda: rows(system), lambda found: secret not in found, what="databases without it")
         others = [topic for topic in SYSTEM_TOPICS if topic != DOWNLINK]
         assert secret not in await records(system, *others)
         assert secret not in logs(system)
@@ -145,7 +145,7 @@ async def test_a_secret_that_waits_for_its_station_is_gone_once_it_was_told(raw_
         await station.boot()
 
         assert (await station.asked("ChangeConfiguration"))["value"] == secret
-        await eventually(lambda: rows(system), lambda found: secret not in found, 10, what="databases without it")
+        await eventually(lambda: rows(system), lambda found: secret not in found, what="databases without it")
 
 
 async def test_a_secret_that_a_service_asks_for_is_sealed_on_its_way(raw_station, system, numbers):
@@ -166,7 +166,7 @@ async def test_a_secret_that_a_service_asks_for_is_sealed_on_its_way(raw_station
             await producer.stop()
 
         assert await station.asked("ChangeConfiguration") == payload
-        await eventually(lambda: rows(system), lambda found: secret not in found, 10, what="databases without it")
+        await eventually(lambda: rows(system), lambda found: secret not in found, what="databases without it")
         others = [topic for topic in SYSTEM_TOPICS if topic != DOWNLINK]
         found = await records(system, *others)
         assert (sealed in found, secret in found + logs(system)) == (True, False)

@@ -25,7 +25,9 @@ from chargebus_bench.results import Memory, Report, Result, Round, command_figur
 from chargebus_bench.scenarios import BOOTS, SCENARIOS, STATION_SCENARIOS, Scenario, measure, measure_boots
 from chargebus_bench.spine.bed import running_spine
 from chargebus_bench.system_bed import COMMAND, SystemBed, running_system
+from chargebus_bench.tls import tls_figures, tls_line
 
+TLS = "tls"
 DEFAULT_FOLDER = Path("docs/benchmarks")
 
 _DESCRIPTION = """\
@@ -50,6 +52,7 @@ class Wanted:
     stations: int
     spine: bool
     planning: bool
+    tls: bool
     out: Path
 
     @property
@@ -95,20 +98,30 @@ def parse(arguments: Sequence[str]) -> Wanted:
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each round of a scenario is measured (3)")
     parser.add_argument("--rounds", type=int, default=3, help="how many rounds each scenario has (3)")
     parser.add_argument("--stations", type=int, default=2000, help="how many stations are connected (2000)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="scenarios, such as heartbeat or mix/20")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="scenarios, such as heartbeat or mix/20; tls"
+    )
     parser.add_argument("--no-spine", dest="spine", action="store_false", help='skip the spine; "of spine" stays empty')
     parser.add_argument("--out", type=Path, help=f"the JSON file (in {DEFAULT_FOLDER}, named after the time)")
     chosen = parser.parse_args(arguments)
     scenarios = tuple(each for each in SCENARIOS if not chosen.only or {each.name, each.title} & set(chosen.only))
-    if not scenarios:
+    tls = not chosen.only or TLS in chosen.only
+    if not scenarios and not tls:
         parser.error(f"no scenario is called {' or '.join(chosen.only)}")
-    if chosen.stations < max(each.in_flight for each in scenarios):
+    if chosen.stations < max((each.in_flight for each in scenarios), default=1):
         parser.error("there must be a station for each call in flight")
     if chosen.rounds < 1:
         parser.error("there must be a round")
     out = chosen.out or DEFAULT_FOLDER / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     return Wanted(
-        scenarios, chosen.seconds, chosen.rounds, chosen.stations, chosen.spine, planning=not chosen.only, out=out
+        scenarios,
+        chosen.seconds,
+        chosen.rounds,
+        chosen.stations,
+        chosen.spine,
+        planning=not chosen.only,
+        tls=tls,
+        out=out,
     )
 
 
@@ -118,12 +131,15 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         _say(f"starting Kafka, PostgreSQL and the services, registering {wanted.stations} stations ...")
         async with running_system(folder / "system", wanted.stations) as bed:
             measured = await _measure(wanted, bed, spine)
+            tls = await tls_figures(bed) if wanted.tls else None
             postgresql = await _postgresql(bed)
     planning = planning_figures() if wanted.planning else None
     if measured.spine:
         _tell("The spine", measured.spine)
     _tell("The whole system", measured.results)
     _say(memory_line(measured.memory))
+    if tls is not None:
+        _say(tls_line(tls))
     commands = command_figures(measured.results, COMMAND)
     if commands is not None:
         _say(commands_line(commands))
@@ -141,6 +157,7 @@ async def _run(wanted: Wanted, folder: Path) -> Report:
         spine=measured.spine,
         commands=commands,
         planning=planning,
+        tls=tls,
     )
 
 

@@ -8,6 +8,7 @@ from chargebus_bench.load import Measured
 from chargebus_bench.machine import Machine
 from chargebus_bench.planning import PlanningFigures
 from chargebus_bench.reference import reference
+from chargebus_bench.tls import TlsFigures
 
 _MS = 1000
 _THOUSAND = 1000
@@ -99,6 +100,7 @@ class Report(msgspec.Struct, frozen=True):
     spine: list[Result]
     commands: CommandFigures | None = None
     planning: PlanningFigures | None = None
+    tls: TlsFigures | None = None
 
 
 def together(rounds: Sequence[Round]) -> Round:

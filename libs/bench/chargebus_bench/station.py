@@ -1,6 +1,7 @@
 """A station of the load: one WebSocket over picows, which costs a fifth of what the edge spends on it."""
 
 import asyncio
+import ssl
 from time import perf_counter
 from typing import Protocol
 
@@ -37,14 +38,15 @@ class Station(WSListener):
         self._caller: Caller | None = None
         self._number = 0
 
-    async def connect(self, ocpp_url: str) -> None:
-        """Open the connection.
+    async def connect(self, ocpp_url: str, tls: ssl.SSLContext | None = None) -> None:
+        """Open the connection, with TLS where the address asks for it.
 
         Raises:
             OSError, picows.WSError: the edge refused, or is not there.
         """
         headers = {"Authorization": self._authorization, "Sec-WebSocket-Protocol": frames.SUBPROTOCOL}
-        await ws_connect(lambda: self, f"{ocpp_url}/{self.station_id}", extra_headers=headers, logger_name="bench")
+        url = f"{ocpp_url}/{self.station_id}"
+        await ws_connect(lambda: self, url, ssl_context=tls, extra_headers=headers, logger_name="bench")
 
     async def close(self) -> None:
         """End the connection."""

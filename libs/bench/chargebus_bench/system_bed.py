@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chargebus_embedded.child import Spawned
 from chargebus_testkit.system import System
+from chargebus_testkit.tls_edge import TlsEdge
 
 from chargebus_bench.bed import WARM_UP_STATIONS, Bed, names, warmed
 from chargebus_bench.scripts import ID_TAGS, Scripts
@@ -23,22 +25,25 @@ class SystemBed(Bed):
     """What the scenarios of a whole system work with: those that send commands speak to its services, too."""
 
     system: System
+    tls: TlsEdge
 
 
 @asynccontextmanager
 async def running_system(folder: Path, station_count: int) -> AsyncIterator[SystemBed]:
     """Start a system with registered stations and tokens, its processes warm and at rest; stop it at the end."""
-    async with System(folder) as system:
+    tls = TlsEdge(folder)
+    async with System(folder, tls.environment, start=Spawned) as system:
         await system.start()
         warm_up = await _register(system, names("warm", WARM_UP_STATIONS))
         stations = await _register(system, names("cs", station_count))
         await _add_tokens(system)
-        bed = SystemBed(system.ocpp_url, stations, Scripts(datetime.now(UTC).date()), _meter(system), system)
+        bed = SystemBed(system.ocpp_url, stations, Scripts(datetime.now(UTC).date()), meter_of(system), system, tls)
         async with warmed(bed, warm_up):
             yield bed
 
 
-def _meter(system: System) -> Meter:
+def meter_of(system: System) -> Meter:
+    """Return what reads the cost of the processes that run now."""
     servers = {"kafka": system.kafka.pid, "postgresql": system.postgres.pid}
     return Meter({process.name: process.pid for process in system.processes} | servers)
 

@@ -180,7 +180,7 @@ async def test_a_lost_connection_is_counted_and_the_other_stations_go_on(csms: C
 async def test_a_station_accepts_the_calls_of_the_system(csms: Csms) -> None:
     async with connected(csms, 1) as [station]:
         await csms.open["cs-0"].send('[2, "c1", "ClearCache", {}]')
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not csms.calls:
                 await asyncio.sleep(0.01)
         assert station.calls_accepted == 1

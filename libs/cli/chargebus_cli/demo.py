@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 import httpx
 from chargebus_station.habits import Habit
 
+from chargebus_cli import roll_outs
 from chargebus_cli.errors import CommandError
 
 _DRIVERS: Final[tuple[dict[str, Any], ...]] = (
@@ -39,6 +41,19 @@ HABITS: Final[Mapping[str, frozenset[Habit]]] = {
 """Two of the simulated stations do as some in the field do, so that their deviations can be looked at."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who is told of alerts: a URL, and an address of mail."""
+
+    webhook: str
+    address: str
+
+    def subscriptions(self) -> Iterator[dict[str, Any]]:
+        """Return them as an operator describes them."""
+        yield {"name": "the demo's mail", "channel": {"kind": "mail", "addresses": [self.address]}}
+        yield {"name": "the demo's webhook", "channel": {"kind": "webhook", "url": self.webhook}}
+
+
 class DemoApi:
     """The few calls that the demo makes, with an operator's key."""
 
@@ -49,14 +64,16 @@ class DemoApi:
         """Register the demo's tokens; those that exist stay as they are."""
         await self._post("/v1/tokens/bulk", {"tokens": TOKENS})
 
-    async def passwords(self, stations: Sequence[str], kept: Path) -> dict[str, str]:
-        """Register the stations that are not, and return the password of each.
+    async def passwords(self, stations: Mapping[str, Mapping[str, str]], kept: Path) -> dict[str, str]:
+        """Register the stations that are not, each with its labels, and return the password of each.
 
         A password is shown once only: those made here are kept in the file `kept`, readable by its owner alone. A
         station whose password was lost gets a new one.
         """
         known = _kept(kept)
-        wanted = [{"station_id": station, "name": "simulated"} for station in stations]
+        wanted = [
+            {"station_id": station, "name": "simulated", "labels": dict(labels)} for station, labels in stations.items()
+        ]
         if wanted:
             answer = await self._post("/v1/stations/bulk", {"stations": wanted})
             known |= {item["station_id"]: item["password"] for item in answer["items"] if item["password"]}
@@ -72,12 +89,48 @@ class DemoApi:
         if (await self._answer("GET", path)).status_code == HTTPStatus.NOT_FOUND:
             _found(path, await self._answer("PUT", path, site))
 
+    async def subscribe(self, told: Told) -> None:
+        """Have somebody told of alerts; where the demo did so before, it goes where that is now."""
+        path = "/v1/subscriptions"
+        listed = _found(path, await self._answer("GET", f"{path}?limit=500"))["items"]
+        known = {each["name"]: each["subscription_id"] for each in listed}
+        for wanted in told.subscriptions():
+            if wanted["name"] in known:
+                one = f"{path}/{known[wanted['name']]}"
+                _found(one, await self._answer("PUT", one, wanted))
+            else:
+                await self._post(path, wanted)
+
+    async def have_booted(self, stations: Sequence[str]) -> bool:
+        """Tell whether it is known of all of these stations what they are."""
+        path = "/v1/firmware/stations"
+        found = [await self._answer("GET", f"{path}/{station}") for station in stations]
+        return all(answer.is_success and answer.json()["firmware_version"] for answer in found)
+
+    async def roll_out(self, models: Sequence[str]) -> bool:
+        """Upload an image for models and begin a campaign for it, unless there is one: it may have gone on since.
+
+        Return whether it began.
+        """
+        path = "/v1/firmware/campaigns"
+        listed = _found(path, await self._answer("GET", f"{path}?limit=100"))["items"]
+        if roll_outs.name_of(models) in {campaign["name"] for campaign in listed}:
+            return False
+        images = "/v1/firmware/images"
+        image = await self._post(images, roll_outs.described(models))
+        to = f"{images}/{image['image_id']}/content"
+        _found(to, await self._answer("PUT", to, content=roll_outs.content(models)))
+        await self._post(path, roll_outs.campaign(image["image_id"], models))
+        return True
+
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return _found(path, await self._answer("POST", path, body))
 
-    async def _answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    async def _answer(
+        self, method: str, path: str, body: dict[str, Any] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
         try:
-            return await self._client.request(method, path, json=body)
+            return await self._client.request(method, path, json=body, content=content)
         except httpx.HTTPError as error:
             message = f"the HTTP API at {self._client.base_url} does not answer: {error!r}"
             raise CommandError(message) from error
@@ -98,7 +151,12 @@ def _kept(path: Path) -> dict[str, str]:
     return passwords
 
 
-def _keep(path: Path, passwords: dict[str, str]) -> None:
+def keep_changed(path: Path, changed: Mapping[str, str]) -> None:
+    """Keep the passwords that stations were told to change to, beside those of all others."""
+    _keep(path, {**_kept(path), **changed})
+
+
+def _keep(path: Path, passwords: Mapping[str, str]) -> None:
     new = path.with_suffix(".new")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(passwords, file, indent=1)

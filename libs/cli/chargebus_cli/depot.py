@@ -9,6 +9,7 @@ from chargebus_station.config import AC_11, AC_22
 from chargebus_station.fleet import Kind, Life
 
 SITE_ID: Final = "depot"
+LABELS: Final = {"site": SITE_ID}
 MOST: Final = 6
 """How many stations it has places for."""
 

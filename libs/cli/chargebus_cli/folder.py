@@ -40,9 +40,19 @@ class DataFolder:
         return self.path / "sealing-keys"
 
     @property
+    def objects(self) -> Path:
+        """The files that services keep."""
+        return self.path / "objects"
+
+    @property
     def demo(self) -> Path:
         """What the simulated stations keep: their passwords and meters."""
         return self.path / "demo"
+
+    @property
+    def pki(self) -> Path:
+        """The certificates of edge, built-in authority and simulated stations."""
+        return self.path / "pki"
 
     @property
     def log(self) -> Path:

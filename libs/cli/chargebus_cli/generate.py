@@ -28,7 +28,7 @@ _BLOCK: Final = re.compile(
 
 
 # Services of several subjects have a contract of their own in pyproject.toml.
-WITH_SUBJECTS: Final = ("device", "edge", "session", "smart_charging")
+WITH_SUBJECTS: Final = ("device", "edge", "firmware", "notification", "security", "session", "smart_charging")
 
 
 class BlockError(ValueError):
@@ -141,7 +141,7 @@ def _paths(_root: Path) -> Iterator[str]:
     yield "| service | paths | what |"
     yield "|---|---|---|"
     for service in RUNNING:
-        paths = service.paths or ((f"{service.stations_path}/{{}}",) if service.stations_path else ())
+        paths = (*service.paths, *((f"{service.stations_path}/{{}}",) if service.stations_path else ()))
         shown = ", ".join(f"`{path.replace('{}', '…')}`" for path in paths)
         yield f"| {service.host} | {shown} | {service.about} |"
 
@@ -157,7 +157,8 @@ def _settings(root: Path) -> Iterator[str]:
         yield "| variable | default | what |"
         yield "|---|---|---|"
         for variable, field in described.items():
-            default = "" if field.default is None else f"`{_shown(field.default)}`"
+            value = field.get_default(call_default_factory=True, validated_data={})
+            default = "" if value is None else f"`{_shown(value)}`"
             yield f"| `{variable}` | {default} | {field.description} |"
         yield ""
 

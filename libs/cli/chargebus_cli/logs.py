@@ -11,8 +11,19 @@ from chargebus_runtime.sparse import Sparse
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
-# Their INFO tells of each connection and each rebalance; their warnings tell what matters.
-_TALKATIVE = ("aiokafka", "alembic", "faststream", "httpx", "httpcore", "uvicorn", "websockets")
+# Their INFO tells of each connection and each rebalance; their warnings tell what matters. aioftp and asyncssh write
+# whoever logs in, who is the secret of a link.
+_TALKATIVE = (
+    "aioftp",
+    "aiokafka",
+    "alembic",
+    "asyncssh",
+    "faststream",
+    "httpcore",
+    "httpx",
+    "uvicorn",
+    "websockets",
+)
 
 # While a broker is away, each of a process's clients says so ten times a second.
 _REPETITIVE = "aiokafka"

@@ -42,6 +42,13 @@ _WITH_TOPIC: Final = {
     "more dependencies": '    "msgspec",\n',
     "consumer": "Topic(STATION_EVENTS, StationEvents(metrics).handle, tell_nobody)",
 }
+_WITH_BOTH: Final = _WITH_TOPIC | {
+    "consumer imports": _WITH_TOPIC["consumer imports"].replace("import Topic", "import Frames, Topic"),
+    "consumer": (
+        f'\n            Frames("@host@", {{}}, [], process.clock),\n            {_WITH_TOPIC["consumer"]},\n        '
+    ),
+}
+"""Of whose actions the edge answers none: until there are rows, their calls are answered as not supported."""
 
 
 def declared(name: str) -> DeclaredService:
@@ -76,7 +83,7 @@ def make(service: DeclaredService, root: Path) -> None:
         file.with_name(_filled(file.name, words).removesuffix(".txt")).write_text(text, encoding="utf-8")
         file.unlink()
     (folder / "package").rename(folder / service.package)
-    _declare(service, root / DECLARATION)
+    declare(service, root / DECLARATION)
 
 
 def _example(service: DeclaredService) -> Action | None:
@@ -92,7 +99,7 @@ def _words(service: DeclaredService, action: Action | None) -> dict[str, str]:
     )
     about = service.about[:1].upper() + service.about[1:]
     return {
-        **(_WITH_TOPIC if action is None else _WITH_FRAMES),
+        **_variant(service, action),
         "routes": routes,
         "action": action.name if action else "",
         "version": action.versions[0] if action else "",
@@ -104,13 +111,19 @@ def _words(service: DeclaredService, action: Action | None) -> dict[str, str]:
     }
 
 
+def _variant(service: DeclaredService, action: Action | None) -> dict[str, str]:
+    if action is not None:
+        return _WITH_FRAMES
+    return _WITH_BOTH if service.frames else _WITH_TOPIC
+
+
 def _filled(text: str, words: dict[str, str]) -> str:
     for word, value in words.items():
         text = text.replace(f"@{word}@", value)
     return text
 
 
-def _declare(service: DeclaredService, file: Path) -> None:
+def declare(service: DeclaredService, file: Path) -> None:
     """Write the service's row where it belongs in the order of names, in the place of one that was planned."""
     source = file.read_text(encoding="utf-8")
     lines = source.splitlines(keepends=True)

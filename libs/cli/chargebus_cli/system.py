@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,27 +11,35 @@ from chargebus_runtime.sealing import SETTING, generate_key
 from chargebus_runtime.settings import FEW_PARTITIONS
 from pydantic import ValidationError
 
-from chargebus_cli import migrate, simulate, topics
+from chargebus_cli import demo, migrate, simulate, topics
 from chargebus_cli.backends import Backends
 from chargebus_cli.environment import runtime_settings, wrong_setting
 from chargebus_cli.errors import CommandError
 from chargebus_cli.folder import DataFolder
 from chargebus_cli.logs import log_to_file
+from chargebus_cli.receivers import Receivers, receivers
 from chargebus_cli.say import say
 from chargebus_cli.serve import serve
 from chargebus_cli.services import builds
 from chargebus_cli.stopping import unless
+from chargebus_cli.tls import TlsListener, tls_listener
 from chargebus_cli.wanted import HOST, Wanted
 
 _WELCOME = """
-  Stations connect to   {ocpp}/{{station_id}}
+  Stations connect to   {ocpp}/{{station_id}}{tls}
   HTTP API              {http}/v1
   its OpenAPI page      {http}/docs
   admin API key         {key}
   try                   curl -H 'X-API-Key: {key}' {http}/v1/stations
+  mail and webhooks     {page}   (what came, for a look around; none is sent on)
   logs and data         {folder}
 
 Ctrl-C stops everything; the next start goes on from here.
+"""
+
+_OVER_TLS = """
+  or over TLS to        {url}/{{station_id}}
+  its root              {root}
 """
 
 _PATIENCE_S = 30.0
@@ -61,6 +69,15 @@ class System:
         environment.update(self._service_settings())
         environment.setdefault("DATABASE_POOL_SIZE", _POOL_SIZE)
         environment.setdefault("KAFKA_PARTITIONS", str(FEW_PARTITIONS))
+        environment.setdefault("FIRMWARE_FILES_PORT", str(self.wanted.http_port + 1))
+        environment.setdefault("OBJECTS_URL", str(self.folder.objects))
+        tls = tls_listener(self.wanted, self.folder, environment)
+        async with receivers(HOST, self.wanted.http_port + 2) as taking:
+            await self._run(_Beside(taking, tls), environment, stop)
+
+    async def _run(self, beside: "_Beside", environment: MutableMapping[str, str], stop: asyncio.Event) -> None:
+        for name, value in beside.environment(environment).items():
+            environment.setdefault(name, value)
         if SETTING not in environment:
             environment[SETTING] = _kept_key(self.folder.sealing_keys)
         settings = runtime_settings(
@@ -75,7 +92,7 @@ class System:
         told = asyncio.get_running_loop().call_later(_PATIENCE_S, say, hint)
         try:
             await unless(stop, self._prepare(process))
-            await serve(process, BUILDS, stop, lambda: self._once_up(told))
+            await serve(process, BUILDS, stop, lambda: self._once_up(told, beside))
         except ValidationError as error:
             raise wrong_setting(error) from error
         except PortTakenError as error:
@@ -98,15 +115,41 @@ class System:
             migrate.databases(process, BUILDS), *(() if self.servers.mock else (topics.create(process.settings),))
         )
 
-    async def _once_up(self, hint: asyncio.TimerHandle) -> None:
+    async def _once_up(self, hint: asyncio.TimerHandle, beside: "_Beside") -> None:
         """Load the demo data, say where everything is, and let the fleet charge; `hint` is no longer needed."""
         hint.cancel()
         wanted, folder = self.wanted, self.folder
         key = folder.admin_key.read_text(encoding="utf-8").strip()
-        say(_WELCOME.format(ocpp=wanted.ocpp_url, http=wanted.http_url, key=key, folder=folder.path))
-        await simulate.live(
-            simulate.Target(wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo)
+        taking, tls = beside.taking, beside.tls
+        say(
+            _WELCOME.format(
+                ocpp=wanted.ocpp_url,
+                tls="" if tls is None else _OVER_TLS.format(url=tls.url, root=tls.pki.root).rstrip(),
+                http=wanted.http_url,
+                key=key,
+                folder=folder.path,
+                page=taking.page,
+            )
         )
+        told = demo.Told(taking.webhook, taking.address)
+        secure = {} if tls is None else tls.stations()
+        await simulate.live(
+            simulate.Target(
+                wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo, told, secure
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a demonstration has besides the services; `tls` is None where the user has settings of TLS."""
+
+    taking: Receivers
+    tls: TlsListener | None
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings by which services find it."""
+        return self.taking.environment(given) | ({} if self.tls is None else self.tls.environment())
 
 
 def _kept_key(path: Path) -> str:

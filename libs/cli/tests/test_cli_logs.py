@@ -1,6 +1,9 @@
 """Logs: a library that repeats itself is cut short, everything else is kept."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from chargebus_cli.logs import LINES_PER_WINDOW, SparseFilter, log_to_file
@@ -37,17 +40,32 @@ def test_nobody_else_is_cut_short(name):
     assert len(lines(SparseFilter(), name, "line %s", 100)) == 100
 
 
-def test_a_log_file_is_sparse(tmp_path):
-    before, level = logging.root.handlers[:], logging.root.level
+@contextmanager
+def logging_to(path: Path, level: str) -> Iterator[None]:
+    before, level_before = logging.root.handlers[:], logging.root.level
     try:
-        log_to_file("info", tmp_path / "log")
-        for number in range(50):
-            logging.getLogger("aiokafka.client").error("away %d", number)
-            logging.getLogger("chargebus_test").info("here %d", number)
+        log_to_file(level, path)
+        yield
     finally:
         for handler in logging.root.handlers:
             handler.close()
         logging.root.handlers[:] = before
-        logging.root.setLevel(level)
+        logging.root.setLevel(level_before)
+
+
+def test_a_log_file_is_sparse(tmp_path):
+    with logging_to(tmp_path / "log", "info"):
+        for number in range(50):
+            logging.getLogger("aiokafka.client").error("away %d", number)
+            logging.getLogger("chargebus_test").info("here %d", number)
     written = (tmp_path / "log").read_text()
     assert (written.count("away"), written.count("here")) == (LINES_PER_WINDOW, 50)
+
+
+def test_who_logs_in_by_the_secret_of_a_link_is_not_logged_at_any_level(tmp_path):
+    with logging_to(tmp_path / "log", "debug"):
+        logging.getLogger("asyncssh").info("Auth for user %s succeeded", "token")
+        logging.getLogger("aioftp.server").debug("USER %s", "token")
+        logging.getLogger("asyncssh").warning("a warning")
+    written = (tmp_path / "log").read_text()
+    assert ("token" in written, "a warning" in written) == (False, True)

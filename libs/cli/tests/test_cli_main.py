@@ -58,6 +58,7 @@ def test_a_single_service_without_a_kafka_is_told_what_it_needs():
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_a_wrong_setting_is_named():
     done = run("run", "device", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="many")
 
@@ -67,6 +68,7 @@ def test_a_wrong_setting_is_named():
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_an_edge_without_a_transport_says_in_one_line_how_to_switch_one_on():
     done = run("run", "edge", KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="0")
 

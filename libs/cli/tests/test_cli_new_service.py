@@ -19,11 +19,12 @@ from chargebus_cli import new_service
 from chargebus_cli.errors import CommandError
 from chargebus_cli.generate import ROOT
 from chargebus_embedded import free_port
-from chargebus_events.services import SERVICES
+from chargebus_embedded.child import Spawned
+from chargebus_events.services import DeclaredService
 from chargebus_events.topics import frames_topic, parked_topic
 from chargebus_testkit.service_process import Place, ServiceProcess
 
-PLANNED = next(service for service in SERVICES if service.planned and service.frames)
+PLANNED = DeclaredService("near_by", "what is near", planned=True, frames=True)
 NEW = new_service.declared("far_away")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".data", ".fleet", "__pycache__", ".pytest_cache", ".hypothesis")
 
@@ -90,6 +91,7 @@ def copied(root: Path) -> Copy:
 def copy(tmp_path_factory) -> Copy:
     """Return a copy in which the services were made."""
     copy = copied(tmp_path_factory.mktemp("copy") / "checkout")
+    new_service.declare(PLANNED, copy.root / new_service.DECLARATION)
     copy.make(PLANNED.name)
     copy.make(NEW.name)
     return copy
@@ -136,7 +138,7 @@ async def test_the_new_services_migrate_start_and_are_healthy(copy, kafka, postg
     await asyncio.to_thread(copy.run, "chargebus", "topics", **servers)
     await asyncio.to_thread(copy.run, "chargebus", "migrate", PLANNED.host, NEW.host, **servers)
     place = Place("new", (PLANNED.host, NEW.host), tmp_path, http_port=free_port(), ocpp_port=0)
-    process = ServiceProcess(place, {**servers, "HTTP_PORT": str(place.http_port)})
+    process = ServiceProcess(place, {**servers, "HTTP_PORT": str(place.http_port)}, Spawned)
     await process.start()
     try:
         async with httpx.AsyncClient(base_url=place.http_url) as client:
@@ -185,4 +187,11 @@ def test_what_cannot_be_a_service_is_refused(name):
 
 def test_both_forms_of_a_name_make_the_same_service():
     assert new_service.declared("far-away") == new_service.declared("far_away")
-    assert new_service.declared(PLANNED.host).frames
+
+
+def test_a_service_that_was_planned_keeps_what_was_said_of_it(monkeypatch):
+    monkeypatch.setattr(new_service, "SERVICES", (PLANNED,))
+
+    made = new_service.declared(PLANNED.host)
+
+    assert (made.about, made.frames, made.planned) == (PLANNED.about, True, False)

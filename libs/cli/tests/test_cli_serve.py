@@ -30,11 +30,11 @@ async def test_a_part_that_dies_during_the_start_ends_it():
     process = Process()
     asyncio.get_running_loop().call_later(0.05, process.failed.set)
     with pytest.raises(CommandError, match="died"):
-        await asyncio.wait_for(serve(process, [], asyncio.Event()), 10)
+        await asyncio.wait_for(serve(process, [], asyncio.Event()), 180)
 
 
 async def test_a_signal_ends_the_start():
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, stop.set)
     with pytest.raises(Stopped):
-        await asyncio.wait_for(serve(Process(), [], stop), 10)
+        await asyncio.wait_for(serve(Process(), [], stop), 180)

@@ -43,7 +43,9 @@ class Commanding:
     """How one service asks stations for something.
 
     It is a part of the service's consumer (see `chargebus_calls.consumer`): it reads the service's topic of outcomes.
-    `tasks` are to run for as long as the service does.
+    `tasks` are to run for as long as the service does. Both lock commands first, then what intents are about, in the
+    order of their names: where parts before it in the consumer lock the same, the sweep and a batch may wait for each
+    other until the database ends one of them, which is done again.
 
     Args:
         service: the name under which it asks.
@@ -162,7 +164,7 @@ class Commanding:
             lost = Outcome(row.command_id, row.station_id, row.intent, row.subject, "timed_out", tx.now, reason=SILENT)
             by_intent[row.intent].append(lost)
         await store.end(tx.connection, [outcome for group in by_intent.values() for outcome in group])
-        for intent, outcomes in by_intent.items():
+        for intent, outcomes in sorted(by_intent.items()):
             log.warning("no outcome came of %d commands (%s): they are given up", len(outcomes), intent)
             self._metrics.given_up(outcomes)
             await self._tell(tx, intent, outcomes)
@@ -228,7 +230,7 @@ def _grouped(told: Iterable[tuple[Outcome, Received]]) -> Iterable[Sequence[tupl
     groups: dict[tuple[str, int], list[tuple[Outcome, Received]]] = defaultdict(list)
     for outcome, record in told:
         groups[outcome.intent, record.partition].append((outcome, record))
-    return groups.values()
+    return [groups[key] for key in sorted(groups)]
 
 
 async def _row(ask: Ask, tx: Transaction) -> AskedCommand:

@@ -17,10 +17,15 @@ CHANNEL: Final = "asked_commands"
 _ROWS: Final = Rows(AskedCommand)
 _ADD = f"{_ROWS.insert()} ON CONFLICT DO NOTHING RETURNING command_id"
 _BY_KEY = f"SELECT {_ROWS.select()} FROM asked_command WHERE station_id = $1 AND idempotency_key = $2"  # noqa: S608
+# Locked in the order of their ids: two batches that tell of the same commands wait for each other in one direction.
 _END = """
-WITH ended AS (
+WITH held AS (
+    SELECT command_id FROM asked_command WHERE command_id = ANY($1::text[]) AND outcome IS NULL
+    ORDER BY command_id FOR UPDATE
+), ended AS (
     UPDATE asked_command AS a SET outcome = n.outcome, ended_at = n.ended_at, told = n.told
     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) AS n (command_id, outcome, ended_at, told)
+        JOIN held USING (command_id)
     WHERE a.command_id = n.command_id AND a.outcome IS NULL
     RETURNING a.command_id
 )

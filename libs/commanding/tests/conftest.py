@@ -109,7 +109,7 @@ async def asking(asking_database) -> AsyncIterator[Asking]:
 async def listening(asking) -> AsyncIterator[None]:
     """Have waiting calls woken."""
     running = asyncio.create_task(asking.commanding.tasks[0]())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await asking.database.pool.fetch(LISTENING):
             await asyncio.sleep(0.01)
     yield

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from chargebus_commanding import Asked
+from chargebus_commanding import Asked, Commanding
 from chargebus_commanding.http import tell
 from chargebus_events.record import Record
+from chargebus_testkit.waiting import eventually
 from fastapi import Response
 
 RAW = msgspec.Raw
@@ -81,7 +82,7 @@ async def test_who_waits_is_woken_by_the_outcome(asking, listening):
     await asyncio.sleep(0)
     await asking.apply(asking.outcome(asked.command_id, payload=RAW(b'{"status":"Accepted"}')))
 
-    outcome = await asyncio.wait_for(waiting, 60)
+    outcome = await asyncio.wait_for(waiting, 180)
     assert (outcome.name, outcome.status) == ("answered", "Accepted")
 
 
@@ -128,7 +129,7 @@ async def test_what_ended_long_ago_is_forgotten_and_nothing_else(asking):
     await asking.apply(asking.outcome(ended.command_id))
     asking.time.now += timedelta(days=8)
     pruning = asyncio.create_task(asking.commanding.tasks[2]())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while len(await asking.database.pool.fetch("SELECT FROM asked_command")) > 1:
             await asyncio.sleep(0.01)
     pruning.cancel()
@@ -136,3 +137,45 @@ async def test_what_ended_long_ago_is_forgotten_and_nothing_else(asking):
 
     assert await asking.commanding.wait(Asked(opened.command_id, "CS-1", "reset", ""), 0) is None
     assert await asking.database.pool.fetchval("SELECT command_id FROM asked_command") == opened.command_id
+
+
+async def test_commands_that_end_together_are_locked_in_one_order(asking):
+    first, *_, last = asked = sorted([(await asking.ask()).command_id for _ in range(5)])
+    async with asking.database.pool.acquire() as holding, holding.transaction():
+        await holding.execute("SELECT FROM asked_command WHERE command_id = $1 FOR UPDATE", first)
+        pid = await holding.fetchval("SELECT pg_backend_pid()")
+        ending = asyncio.create_task(asking.apply(*(asking.outcome(each) for each in reversed(asked))))
+        await eventually(  # a transaction would see the same activity for as long as it lasts
+            lambda: asking.database.pool.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", pid
+            ),
+            lambda blocked: blocked == 1,
+            what="the batch waits for the first",
+        )
+        await holding.execute(
+            "SELECT FROM asked_command WHERE command_id = $1 FOR UPDATE NOWAIT", last
+        )  # it holds none
+    await ending
+
+    assert sorted(outcome.command_id for told in asking.told for outcome in told) == asked
+
+
+async def test_the_intents_of_a_batch_are_told_in_one_order(asking):
+    order = []
+
+    async def note(_tx, outcomes):
+        order.append(outcomes[0].intent)
+
+    asking.commanding = Commanding(
+        "session", asking.database, dict.fromkeys(("unlock", "reset"), note), asking.clock, asking.sealing
+    )
+    asked = [(await asking.ask(intent=intent)).command_id for intent in ("unlock", "reset")]
+    await asking.apply(
+        *(asking.outcome(each, intent=intent) for each, intent in zip(asked, ("unlock", "reset"), strict=True))
+    )
+    for intent in ("unlock", "reset"):
+        await asking.ask(intent=intent)
+    asking.time.pass_s(1000)
+    await asking.commanding.sweep()
+
+    assert order == ["reset", "unlock"] * 2

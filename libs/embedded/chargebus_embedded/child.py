@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 from chargebus_embedded.account import OURSELVES, Account
 from chargebus_embedded.errors import StartError
@@ -37,29 +38,74 @@ class Command:
     orphaned: signal.Signals = signal.SIGKILL
 
 
+class Started(Protocol):
+    """A process that was started, in a session of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def gone(self) -> bool:
+        """Tell whether it has ended."""
+
+    def stands_still(self) -> bool:
+        """Tell whether all its threads have stopped."""
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+
+
+Start = Callable[[Command, IO[bytes]], Started]
+"""Starts the process of a command that writes into the file."""
+
+
+class Spawned:
+    """A process that runs a program."""
+
+    def __init__(self, command: Command, log: IO[bytes]) -> None:
+        self._process = subprocess.Popen(
+            command.arguments,
+            cwd=command.folder,
+            env=dict(command.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=command.account.uid,
+            group=command.account.gid,
+            extra_groups=command.account.groups,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    def gone(self) -> bool:
+        """Tell whether it has ended."""
+        return self._process.poll() is not None
+
+    def stands_still(self) -> bool:
+        """Tell whether all its threads have stopped."""
+        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+
 class Child:
     """One running server process, in a session of its own so that the terminal's Ctrl-C reaches only the parent.
 
     Bound to no event loop: it may be started in one and stopped in another.
     """
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, start: Start = Spawned) -> None:
         self._command = command
         if command.log.exists():
             command.log.replace(command.log.with_suffix(".log.1"))
         with command.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command.arguments,
-                cwd=command.folder,
-                env=dict(command.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                user=command.account.uid,
-                group=command.account.gid,
-                extra_groups=command.account.groups,
-            )
+            self._process = start(command, log)
         self._guard: subprocess.Popen[bytes] | None = subprocess.Popen(
             ("/bin/sh", "-c", _GUARD, "chargebus-guard", str(int(command.orphaned)), str(self._process.pid)),
             stdin=subprocess.PIPE,
@@ -76,7 +122,7 @@ class Child:
     @property
     def running(self) -> bool:
         """Whether the process is there; the guard goes with it, so that it never signals a number used again."""
-        if self._process.poll() is None:
+        if not self._process.gone():
             return True
         self._dismiss_guard()
         return False
@@ -84,26 +130,26 @@ class Child:
     async def stop(self, grace_s: float = 15.0) -> None:
         """Ask the server to end, and kill it where it has not within `grace_s` seconds."""
         if self.running:
-            self._process.send_signal(self._command.stop)
+            self._process.send(self._command.stop)
         if not await _comes(self._gone, grace_s):
             await self.kill()
 
     async def kill(self) -> None:
         """End the process with SIGKILL."""
         if self.running:
-            self._process.kill()
+            self._process.send(signal.SIGKILL)
         await _comes(self._gone, 60.0)
 
     async def pause(self) -> None:
         """Freeze the process, and wait until all its threads stand still: for a moment after the signal they go on."""
         if self.running:
-            self._process.send_signal(signal.SIGSTOP)
+            self._process.send(signal.SIGSTOP)
         await _comes(self._stands_still, 60.0)
 
     def resume(self) -> None:
         """Let the process go on after `pause`."""
         if self.running:
-            self._process.send_signal(signal.SIGCONT)
+            self._process.send(signal.SIGCONT)
 
     def explain(self, what: str) -> StartError:
         """Return an error that says `what` and shows the end of the log."""
@@ -116,7 +162,7 @@ class Child:
         return text in self._command.log.read_text(errors="replace")
 
     def _stands_still(self) -> bool:
-        return self._gone() or os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+        return self._gone() or self._process.stands_still()
 
     def _gone(self) -> bool:
         return not self.running

@@ -1,15 +1,14 @@
 """One Apache Kafka node (KRaft, broker and controller in one process) that lives and dies with this process."""
 
 import asyncio
-import base64
 import os
 import subprocess
-import uuid
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from chargebus_embedded import formatted
 from chargebus_embedded.child import Child, Command, until_answering
 from chargebus_embedded.errors import StartError
 from chargebus_embedded.jars import cache_folder, class_path
@@ -66,8 +65,8 @@ class EmbeddedKafka(EmbeddedServer):
         properties = self._folder / "broker.properties"
         properties.write_text(broker_properties(place), encoding="utf-8")
         cluster_id = self._cluster_id()
-        if not (place.log_folder / "meta.properties").exists():
-            await asyncio.to_thread(self._format, (*java, "kafka.tools.StorageTool"), cluster_id)
+        if not (place.log_folder / formatted.META).exists():
+            await asyncio.to_thread(self._format, place, java, cluster_id)
         self._child = Child(
             Command(
                 name=_NAME,
@@ -96,14 +95,15 @@ class EmbeddedKafka(EmbeddedServer):
     def _cluster_id(self) -> str:
         kept = self._folder / "cluster-id"
         if not kept.exists():
-            # The "0" in front keeps a leading "-" away, which Kafka's tools take for an option.
-            kept.write_text("0" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22], encoding="ascii")
+            kept.write_text(formatted.new_id(), encoding="ascii")
         return kept.read_text(encoding="ascii")
 
-    def _format(self, tool: tuple[str, ...], cluster_id: str) -> None:
-        properties = str(self._folder / "broker.properties")
+    def _format(self, place: Place, java: tuple[str, ...], cluster_id: str) -> None:
+        cache = cache_folder(os.environ)
+        if formatted.take(cache, place.log_folder, cluster_id):
+            return
         done = subprocess.run(
-            (*tool, "format", "-t", cluster_id, "-c", properties),
+            (*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self._folder / "broker.properties"),
             cwd=self._folder,
             capture_output=True,
             text=True,
@@ -112,6 +112,7 @@ class EmbeddedKafka(EmbeddedServer):
         if done.returncode != 0:
             message = f"{_NAME}'s storage could not be formatted: {(done.stderr or done.stdout).strip()}"
             raise StartError(message)
+        formatted.keep(cache, place.log_folder)
 
 
 async def _is_up(port: int, cluster_id: str) -> bool:

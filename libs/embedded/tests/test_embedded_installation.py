@@ -37,6 +37,7 @@ def test_an_account_that_cannot_enter_the_installation_runs_a_copy_that_is_kept(
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.long
 def test_a_copy_that_lacks_a_file_is_made_anew(tmp_path):
     tidied_away = copied(tmp_path).parent / "share" / "postgresql" / "postgres.bki"
     tidied_away.unlink()
@@ -46,6 +47,7 @@ def test_a_copy_that_lacks_a_file_is_made_anew(tmp_path):
     assert tidied_away.exists()
 
 
+@pytest.mark.long
 def test_a_copy_that_others_could_have_changed_is_made_anew(tmp_path):
     programs = copied(tmp_path)
     programs.parents[2].chmod(0o777)

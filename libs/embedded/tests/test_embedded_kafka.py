@@ -1,11 +1,16 @@
 """The embedded broker: its log outlives stops and crashes, and it never outlives its parent."""
 
+import asyncio
+import os
 import socket
+import subprocess
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from chargebus_embedded import EmbeddedKafka, PortTakenError, StartError, free_port
+from chargebus_embedded.formatted import META
+from chargebus_embedded.jars import cache_folder, class_path
 
 pytestmark = pytest.mark.server
 
@@ -54,11 +59,48 @@ async def test_a_second_start_keeps_the_log_and_the_cluster(tmp_path):
         assert await read(second, 1) == [b"before"]
 
 
-async def test_a_folder_with_spaces_and_a_comma_works_too(tmp_path):
-    folder = tmp_path / "my data, the other one"
-    async with EmbeddedKafka(folder) as kafka:
+@pytest.fixture
+def new_cache(tmp_path, monkeypatch):
+    """Have a cache that holds nothing but the jars."""
+    cache = tmp_path / "cache"
+    class_path(cache_folder(os.environ), print)
+    cache.mkdir()
+    (cache / "maven").symlink_to(cache_folder(os.environ) / "maven")
+    monkeypatch.setenv("CHARGEBUS_CACHE", str(cache))
+
+
+def directory_id(folder) -> str:
+    (line,) = (line for line in (folder / "log" / META).read_text().splitlines() if line.startswith("directory.id="))
+    return line
+
+
+async def test_folders_with_spaces_and_a_comma_are_formatted_once_by_kafka_and_then_like_that(
+    tmp_path, new_cache, monkeypatch
+):
+    by_kafka, likewise = tmp_path / "my data, the other one", tmp_path / "my data, the next one"
+    async with EmbeddedKafka(by_kafka) as kafka:
+        id_by_kafka = await cluster_id(kafka)
         await create_topic(kafka)
-    assert (folder / "log" / f"{TOPIC}-0").is_dir()
+    assert (by_kafka / "log" / f"{TOPIC}-0").is_dir()
+
+    monkeypatch.setattr(subprocess, "run", None)  # nothing formats it
+    async with EmbeddedKafka(likewise) as kafka:
+        assert await cluster_id(kafka) != id_by_kafka
+        await create_topic(kafka)
+        await write(kafka, b"kept")
+        assert await read(kafka, 1) == [b"kept"]
+    assert directory_id(likewise) != directory_id(by_kafka)
+
+
+async def test_at_rest_the_controller_writes_nothing(tmp_path):
+    log = tmp_path / "log" / "__cluster_metadata-0" / "00000000000000000000.log"
+    async with EmbeddedKafka(tmp_path):
+        for _ in range(20):  # what a start brings comes to its end
+            before = log.stat().st_size
+            await asyncio.sleep(2)
+            if log.stat().st_size == before:
+                return
+    pytest.fail("its log grows on and on")
 
 
 async def test_after_kill_9_it_returns_on_the_same_port_with_what_it_acknowledged(tmp_path):

@@ -20,6 +20,8 @@ _CALL = CALL.encode()
 
 DEVIATIONS_HEADER = "ocpp_deviations"
 """On a frame that breaks its schema but is understood: in what ways, as libs/ocppj writes it; no header: in none."""
+CONTRACT_HEADER = "ocpp_contract"
+"""On an Authorize that comes back from whoever checked its contract certificate: a `ContractCheck`."""
 REFUSED_HEADER = "ocpp_refused"
 """On a frame that its edge refused with a CALLERROR, and keeps as it was about a transaction: an `RpcError`."""
 
@@ -29,7 +31,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     `epoch` names the connection, `number` counts the connection's frames from 1: together they address the answer.
     `version` is `1.6`, `2.0.1` or `2.1`; `payload` is raw JSON, valid against the version's schema but for `deviations`
-    (as libs/ocppj writes them; nearly always empty); `received_at` is when the edge had it.
+    (as libs/ocppj writes them; nearly always empty); `received_at` is when the edge had it. `contract` is a
+    `ContractCheck` where somebody has checked the contract certificate in it.
     """
 
     station_id: str
@@ -43,6 +46,7 @@ class Frame(msgspec.Struct, frozen=True):
     received_at: datetime
     expects_answer: bool = True
     deviations: bytes = b""
+    contract: bytes = b""
 
     @property
     def id(self) -> str:
@@ -94,6 +98,7 @@ class Frame(msgspec.Struct, frozen=True):
             received_at=_time(headers["ce_time"]),
             expects_answer=headers["ce_type"] == _CALL,
             deviations=headers.get(DEVIATIONS_HEADER, b""),
+            contract=headers.get(CONTRACT_HEADER, b""),
         )
 
     def answer(self, payload: bytes, source: str, now: datetime, *more: tuple[str, bytes]) -> Record:
@@ -114,6 +119,13 @@ class Frame(msgspec.Struct, frozen=True):
 def _time(header: bytes) -> datetime:
     """Return the time in a header; frames that come together have few."""
     return datetime.fromisoformat(header.decode()).astimezone(UTC)
+
+
+class ContractCheck(msgspec.Struct, frozen=True):
+    """What was found of a contract certificate: a word of OCPP's AuthorizeCertificateStatusEnumType, and why."""
+
+    status: str
+    why: str = ""
 
 
 class RpcError(msgspec.Struct, frozen=True):

@@ -14,8 +14,10 @@ from chargebus_events.topics import (
     ALERT_EVENTS,
     CHARGING_LIMITS,
     CHARGING_PLANS,
+    FIRMWARE_EVENTS,
     GRID_SERIES,
     METER_VALUES,
+    SECURITY_EVENTS,
     SESSION_EVENTS,
     STATION_EVENTS,
 )
@@ -23,6 +25,13 @@ from chargebus_events.topics import (
 STATION_BOOTED = "chargebus.station.booted.v1"
 STATION_CONNECTION = "chargebus.station.connection.v1"
 CONNECTOR_STATUS = "chargebus.station.connector_status.v1"
+STATION_DESCRIBED = "chargebus.station.described.v1"
+STATION_DEVIATED = "chargebus.station.deviated.v1"
+COMMAND_FAILED = "chargebus.station.command_failed.v1"
+STATION_EVENT = "chargebus.station.event.v1"
+SECURITY_EVENT = "chargebus.security.event.v1"
+CERTIFICATE_EXPIRING = "chargebus.certificate.expiring.v1"
+CONNECTION_REFUSED = "chargebus.security.connection_refused.v1"
 SESSION_STARTED = "chargebus.session.started.v1"
 SESSION_UPDATED = "chargebus.session.updated.v1"
 SESSION_ENDED = "chargebus.session.ended.v1"
@@ -31,6 +40,11 @@ CHARGING_LIMIT = "chargebus.charging.limit.v1"
 CHARGING_PLAN = "chargebus.charging.plan.v1"
 GRID_SERIES_TOLD = "chargebus.grid.series.v1"
 ALERT_CHANGED = "chargebus.alert.changed.v1"
+ALERT_DIGEST = "chargebus.alert.digest.v1"  # of webhooks alone: several alerts in one message
+FIRMWARE_UPDATE = "chargebus.firmware.update.v1"
+FIRMWARE_CAMPAIGN = "chargebus.firmware.campaign.v1"
+FIRMWARE_PUBLICATION = "chargebus.firmware.publication.v1"
+STATION_LOG = "chargebus.firmware.log.v1"
 
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant, with its time zone."""
@@ -55,13 +69,17 @@ class StationBooted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StationConnection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A station's socket opened or closed; `epoch` orders a station's connections."""
+    """A station's socket opened or closed; `epoch` orders a station's connections.
+
+    `security_profile` is the one by which it came in; null where that was not told.
+    """
 
     station_id: str
     at: Moment
     connected: bool
     epoch: int
     version: str = ""
+    security_profile: int | None = None
 
 
 class ConnectorStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,6 +98,153 @@ class ConnectorStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     error_code: str = ""
     info: str = ""
     vendor_error_code: str = ""
+
+
+class StationDescribed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator says of a station, each time all of it; `removed`: it is registered no more.
+
+    `time_zone` is its IANA name (`Europe/Amsterdam`); empty where nobody said it: UTC. It is told again now and then,
+    so that whoever begins to read learns of every station: the one with the newest `at` counts.
+    """
+
+    station_id: str
+    at: Moment
+    name: str = ""
+    labels: dict[str, str] = {}
+    time_zone: str = ""
+    removed: bool = False
+
+
+class StationEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a monitor of an OCPP 2.x station told, or the station by itself: one datum of a NotifyEvent.
+
+    `value` is what the variable had then, masked where it is secret. `trigger` is Alerting, Delta or Periodic; `kind`
+    HardWiredNotification, HardWiredMonitor, PreconfiguredMonitor or CustomMonitor. `severity` goes from 0 (danger) to
+    9 (debug), None where the station does not tell it (OCPP 2.0.1 never does). `cause` is the `number` of the event
+    that caused it; `cleared`: what an earlier event told is over.
+    """
+
+    event_id: str
+    station_id: str
+    at: Moment
+    received_at: Moment
+    number: int
+    component: str
+    variable: str
+    value: str
+    trigger: str
+    kind: str
+    component_instance: str = ""
+    variable_instance: str = ""
+    evse_id: int = 0
+    connector_id: int = 0
+    cause: int | None = None
+    cleared: bool = False
+    severity: int | None = None
+    tech_code: str = ""
+    tech_info: str = ""
+    transaction_id: str = ""
+    variable_monitoring_id: int | None = None
+
+
+class SecurityEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a station told of its security; `type` is a word of OCPP's list, or of the station's vendor."""
+
+    event_id: str
+    station_id: str
+    at: Moment
+    received_at: Moment
+    type: str
+    tech_info: str = ""
+
+
+class CertificateExpiring(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A certificate runs out before long, or nobody needs it any more.
+
+    Attributes:
+        certificate_id: names the certificate, for ever.
+        kind: what it is for, such as `ChargingStationCertificate`, or `server` of an edge.
+        subject, issuer: their names (RFC 4514).
+        serial_number: in hexadecimal digits.
+        station_id: whose it is, or where it is installed; empty: it is of the CSMS.
+        expires_at: when it runs out.
+        replaced: another has taken its place, or it was taken away: nothing is to be done about it.
+    """
+
+    certificate_id: str
+    kind: str
+    expires_at: Moment
+    at: Moment
+    subject: str = ""
+    serial_number: str = ""
+    issuer: str = ""
+    station_id: str = ""
+    replaced: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key of its record: the station, or else the certificate."""
+        return self.station_id or self.certificate_id
+
+
+class ConnectionRefused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Connections that an edge refused for one reason, added up over some time for a station or an address.
+
+    Attributes:
+        reason: a word, such as `bad_password`, `bad_certificate`, `low_profile`, `tls`.
+        count: how many there were from `first_at` to `last_at`; the next event counts anew.
+        station_id: as whom somebody tried to connect; empty: nobody said, or it is no station that is known.
+        address: from where; empty: from several.
+        detail: what else is known of the last of them.
+    """
+
+    reason: str
+    count: int
+    first_at: Moment
+    last_at: Moment
+    at: Moment
+    station_id: str = ""
+    address: str = ""
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of its record: the station, or else the address."""
+        return self.station_id or self.address
+
+
+class StationDeviated(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A station breaks the specification in a way that it did not before, or goes on to: told twice a day at most.
+
+    `kind` says how frames of `action` break their schema, or OCPP-J, at `path`; `refused`: they were not taken. `count`
+    is how many there were until then. `detail` is empty where it would show a text that the station sent.
+    """
+
+    station_id: str
+    at: Moment
+    action: str
+    kind: str
+    path: str = ""
+    count: int = 1
+    refused: bool = False
+    detail: str = ""
+    version: str = ""
+
+
+class CommandFailed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command that was sent to a station failed: it did not answer in time, or with an error of its own.
+
+    That it does not know an action is none. `requester` is who asked; `error_code` the CALLERROR's.
+    """
+
+    station_id: str
+    command_id: str
+    at: Moment
+    action: str
+    outcome: Literal["timed_out", "refused"]
+    requester: str = ""
+    error_code: str = ""
+    version: str = ""
 
 
 class Session(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -265,7 +430,10 @@ class GridSeries(msgspec.Struct, frozen=True, omit_defaults=True):
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that somebody should look at; the same `alert_id` again with `resolved` when it is over.
 
-    `subject` is the station or site that it is about; `rule` names the kind, `title` and `detail` are for people.
+    `subject` is the station or site that it is about, or `fleet`; `rule` names the kind, `title` and `detail` are for
+    people. It comes again under its id when it happened again (`count`, from `first_at` to `last_at`), when somebody
+    took it on, or when a silence begins or ends. `labels` are the station's or the site's. Of a group, `members` says
+    for how many stations it stands.
     """
 
     alert_id: str
@@ -279,12 +447,105 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     site_id: str = ""
     station_id: str = ""
     evse_id: int = 0
+    count: int = 1
+    first_at: Moment | None = None
+    last_at: Moment | None = None
+    labels: dict[str, str] = {}
+    acknowledged_at: Moment | None = None
+    acknowledged_by: str = ""
+    note: str = ""
+    silenced: bool = False
+    members: int = 0
+
+
+class FirmwareUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A firmware update of one station, in its newest state whenever that changes.
+
+    `state` is how far it has come (`requested`, `accepted`, `downloading`, … `installed`), or how it ended:
+    `succeeded`, `failed`, `cancelled`; `reason` names why, `detail` says it for people. `version` is the one that it
+    is to bring, `before` the one that the station had. `status` is what the station said last, in its own words.
+    """
+
+    update_id: str
+    station_id: str
+    at: Moment
+    version: str
+    state: str
+    before: str = ""
+    reason: str = ""
+    detail: str = ""
+    status: str = ""
+    campaign_id: str = ""
+    image_id: str = ""
+
+
+class FirmwareCampaign(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A roll-out to many stations, whenever its state or its wave changes.
+
+    `counts` tells how many of its stations are in which state; `reason` names why it stands still or ended, `detail`
+    says it for people. Waves count from 1.
+    """
+
+    campaign_id: str
+    at: Moment
+    state: str
+    name: str = ""
+    image_id: str = ""
+    wave: int = 0
+    counts: dict[str, int] = {}
+    reason: str = ""
+    detail: str = ""
+
+
+class FirmwarePublication(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file that a local controller offers to the stations behind it, whenever the state of that changes.
+
+    `checksum` is the MD5 by which OCPP knows the file, `locations` where stations find it once it is `published`.
+    `reason` names why it failed, `detail` says it for people.
+    """
+
+    publication_id: str
+    station_id: str
+    at: Moment
+    state: str
+    checksum: str = ""
+    version: str = ""
+    image_id: str = ""
+    locations: tuple[str, ...] = ()
+    reason: str = ""
+    detail: str = ""
+
+
+class StationLog(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A log that was asked of a station, after each change of its state.
+
+    `kind` is `diagnostics`, `security` or `data_collector`.
+    """
+
+    log_id: str
+    station_id: str
+    at: Moment
+    kind: str
+    state: str
+    reason: str = ""
+    detail: str = ""
+    status: str = ""
+    file_name: str = ""
+    size: int | None = None
+    sha256: str = ""
 
 
 PUBLIC: dict[str, type[msgspec.Struct]] = {
     STATION_BOOTED: StationBooted,
     STATION_CONNECTION: StationConnection,
     CONNECTOR_STATUS: ConnectorStatus,
+    STATION_DESCRIBED: StationDescribed,
+    STATION_DEVIATED: StationDeviated,
+    COMMAND_FAILED: CommandFailed,
+    STATION_EVENT: StationEvent,
+    SECURITY_EVENT: SecurityEvent,
+    CERTIFICATE_EXPIRING: CertificateExpiring,
+    CONNECTION_REFUSED: ConnectionRefused,
     SESSION_STARTED: Session,
     SESSION_UPDATED: Session,
     SESSION_ENDED: Session,
@@ -293,6 +554,10 @@ PUBLIC: dict[str, type[msgspec.Struct]] = {
     CHARGING_PLAN: ChargingPlan,
     GRID_SERIES_TOLD: GridSeries,
     ALERT_CHANGED: Alert,
+    FIRMWARE_UPDATE: FirmwareUpdate,
+    FIRMWARE_CAMPAIGN: FirmwareCampaign,
+    FIRMWARE_PUBLICATION: FirmwarePublication,
+    STATION_LOG: StationLog,
 }
 
 _TOPIC = {
@@ -303,9 +568,20 @@ _TOPIC = {
     "charging.plan": CHARGING_PLANS,
     "grid": GRID_SERIES,
     "alert": ALERT_EVENTS,
+    "firmware": FIRMWARE_EVENTS,
+    "security": SECURITY_EVENTS,
+    "certificate": SECURITY_EVENTS,
 }
-_KEY = {CHARGING_LIMITS: "site_id", CHARGING_PLANS: "site_id", GRID_SERIES: "zone", ALERT_EVENTS: "subject"}
-"""Which attribute is the key, where it is not the station."""
+_KEY = {
+    CHARGING_LIMITS: "site_id",
+    CHARGING_PLANS: "site_id",
+    GRID_SERIES: "zone",
+    ALERT_EVENTS: "subject",
+    FIRMWARE_CAMPAIGN: "campaign_id",
+    CERTIFICATE_EXPIRING: "key",
+    CONNECTION_REFUSED: "key",
+}
+"""Which attribute is the key, where it is not the station: of a topic, or of one kind of event in it."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -325,9 +601,9 @@ def event(
         event_id: the same for the same fact, so that a reader can drop a record that went out twice.
         source: the service, such as `/session`.
         at: when the fact was recorded.
-        body: the event; it holds the topic's key: a station, a site or a zone.
+        body: the event; it holds the topic's key: a station, a site, a zone, a campaign, a certificate or an address.
         more: further headers (tracing).
     """
     topic = topic_of(kind)
-    key: str = getattr(body, _KEY.get(topic, "station_id"))
+    key: str = getattr(body, _KEY.get(kind) or _KEY.get(topic, "station_id"))
     return Record(topic, key, _encode(body), Envelope(event_id, kind, source, key, at).headers(*more))

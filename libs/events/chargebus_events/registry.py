@@ -43,6 +43,9 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     those older than it end.
     `strict`: whatever breaks its schema is refused. `vendor`, `model` and `firmware_version` are those of its newest
     boot: the deviation rules go by them. `ratings` are an operator's, `reported_ratings` the station's own.
+    `security_profile` is the least that it may use. `certificate_identity` is what its client certificate has to name,
+    empty: its `station_id`; `certificate_pins`, if there are any, are SHA-256 fingerprints of the certificates that it
+    may have, in hexadecimal digits, whatever they name, or serial numbers of such that name it.
     """
 
     station_id: str
@@ -58,6 +61,8 @@ class RegisteredStation(msgspec.Struct, frozen=True, omit_defaults=True):
     firmware_version: str = ""
     ratings: tuple[Rating, ...] = ()
     reported_ratings: tuple[Rating, ...] = ()
+    certificate_identity: str = ""
+    certificate_pins: tuple[str, ...] = ()
 
     def record(self) -> Record:
         """Return the station as a record for `station.registry`."""

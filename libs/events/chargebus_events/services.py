@@ -43,7 +43,7 @@ class DeclaredService:
         asks: it asks stations for commands, so it has a topic for their outcomes.
         database: it has a database and its migrations.
         paths: what it answers over HTTP: each path and all below it, `{}` for any one part. The longest that fits wins.
-        stations_path: where stations connect to it.
+        stations_path: where stations connect to it, or fetch and send files.
         stations_port: the port for that.
         volume: it keeps files in /var/lib/chargebus.
         settings: what it needs in a container beyond what every service gets.
@@ -111,8 +111,20 @@ SERVICES = (
     DeclaredService(
         name="firmware",
         about="images, campaigns, logs",
-        planned=True,
         frames=True,
+        parks=True,
+        asks=True,
+        paths=("/v1/firmware", "/v1/logs", "/v1/stations/{}/logs"),
+        stations_path="/files",
+        stations_port=8311,
+        volume=True,
+        settings=(
+            Setting(
+                "FIRMWARE_FILES_PUBLIC_URL",
+                "http://localhost:8311",
+                "How stations reach the files. Name what they know, with TLS, before anything but a trial.",
+            ),
+        ),
     ),
     DeclaredService(
         name="metering",
@@ -125,14 +137,40 @@ SERVICES = (
     DeclaredService(
         name="notification",
         about="alerts, subscriptions, display messages",
-        planned=True,
         frames=True,
+        parks=True,
+        asks=True,
+        paths=(
+            "/v1/notification",
+            "/v1/alerts",
+            "/v1/alert-rules",
+            "/v1/silences",
+            "/v1/subscriptions",
+            "/v1/deliveries",
+            "/v1/display-messages",
+            "/v1/stations/{}/display-messages",
+            "/v1/customer-information",
+            "/v1/security-events",
+            "/v1/station-events",
+        ),
     ),
     DeclaredService(
         name="security",
-        about="certificates",
-        planned=True,
+        about="certificates: authorities, signing, trust, status; stations' credentials",
         frames=True,
+        parks=True,
+        asks=True,
+        paths=(
+            "/v1/certificates",
+            "/v1/certificate-authorities",
+            "/v1/certificate-requests",
+            "/v1/trust",
+            "/v1/credentials",
+            "/v1/security",
+            "/v1/stations/{}/certificates",
+            "/pki",
+        ),
+        volume=True,
     ),
     DeclaredService(
         name="session",

@@ -93,6 +93,7 @@ PRESENCE = "ocpp.presence"
 DEVIATIONS = "ocpp.deviations"
 EDGES = "ocpp.edges"
 REGISTRY = "station.registry"
+CREDENTIALS = "station.credentials"
 API_KEYS = "access.keys"
 STATION_EVENTS = "station.events"
 SESSION_EVENTS = "session.events"
@@ -101,6 +102,8 @@ CHARGING_LIMITS = "charging.limits"
 CHARGING_PLANS = "charging.plans"
 GRID_SERIES = "grid.series"
 ALERT_EVENTS = "alert.events"
+FIRMWARE_EVENTS = "firmware.events"
+SECURITY_EVENTS = "security.events"
 
 ASKING_SERVICES = tuple(service.name for service in RUNNING if service.asks)
 """Those that ask stations for commands, each by the name under which it asks."""
@@ -179,27 +182,35 @@ TOPICS: dict[str, Topic] = {
             REGISTRY,
             "station",
             "device",
-            ("edge", "command", "session"),
+            ("edge", "command", "session", "security"),
             6,
             "compact",
             about="credentials, versions, make, registration, EVSEs of every station; onboarding, deviation rules",
+        ),
+        Topic(
+            CREDENTIALS,
+            "station",
+            "device",
+            ("device",),
+            6,
+            about="what services change of stations' credentials: what comes of it stands in station.registry",
         ),
         Topic(API_KEYS, "key id", "access", ("every service",), 1, "compact", about="hashed API keys and roles"),
         Topic(
             STATION_EVENTS,
             "station",
             "device",
-            ("session", "smart-charging"),
+            ("session", "smart-charging", "firmware", "notification", "security"),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
-            about="boots, connections and connector status",
+            about="boots, connections, connector status, what operators say of stations, and what their monitors tell",
         ),
         Topic(
             SESSION_EVENTS,
             "station",
             "session",
-            ("metering", "smart-charging"),
+            ("metering", "smart-charging", "firmware", "notification"),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
@@ -209,7 +220,7 @@ TOPICS: dict[str, Topic] = {
             METER_VALUES,
             "station",
             "metering",
-            ("smart-charging",),
+            ("smart-charging", "notification"),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
@@ -248,12 +259,32 @@ TOPICS: dict[str, Topic] = {
         Topic(
             ALERT_EVENTS,
             "station or site",
-            "smart-charging",
-            (),
+            "notification",
+            ("notification",),
             FRAME_PARTITIONS,
             retention_ms=90 * DAY_MS,
             public=True,
-            about="what somebody should look at, and when it is over",
+            about="what somebody should look at, and when it is over: any service may tell of it here",
+        ),
+        Topic(
+            FIRMWARE_EVENTS,
+            "station, or campaign",
+            "firmware",
+            ("notification",),
+            FRAME_PARTITIONS,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="firmware updates, their campaigns, and logs of stations",
+        ),
+        Topic(
+            SECURITY_EVENTS,
+            "station, certificate or address",
+            "notification",
+            ("notification",),
+            FRAME_PARTITIONS,
+            retention_ms=90 * DAY_MS,
+            public=True,
+            about="what stations tell of their security, certificates that run out, connections that were refused",
         ),
         *(
             Topic(

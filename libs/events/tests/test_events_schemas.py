@@ -15,12 +15,25 @@ SMALLEST = {
     public.StationBooted: public.StationBooted("CS-1", NOW, "accepted", "1.6"),
     public.StationConnection: public.StationConnection("CS-1", NOW, connected=True, epoch=7),
     public.ConnectorStatus: public.ConnectorStatus("CS-1", NOW, 1, 1, "Available"),
+    public.StationDescribed: public.StationDescribed("CS-1", NOW),
+    public.CommandFailed: public.CommandFailed("CS-1", "c1", NOW, "Reset", "timed_out"),
+    public.StationDeviated: public.StationDeviated("CS-1", NOW, "Heartbeat", "extra_property"),
+    public.StationEvent: public.StationEvent(
+        "e1", "CS-1", NOW, NOW, 7, "Connector", "Problem", "true", "Alerting", "HardWiredNotification"
+    ),
+    public.SecurityEvent: public.SecurityEvent("e1", "CS-1", NOW, NOW, "TamperDetectionActivated"),
+    public.CertificateExpiring: public.CertificateExpiring("c1", "ChargingStationCertificate", NOW, NOW),
+    public.ConnectionRefused: public.ConnectionRefused("bad_password", 3, NOW, NOW, NOW),
     public.Session: public.Session("s1", "CS-1", "7", "1.6", "active", NOW),
     public.MeterReadings: public.MeterReadings("CS-1", 1, NOW, (READING,)),
     public.ChargingLimit: public.ChargingLimit("depot", "l1", "EMS", NOW, phase_a=63.0),
     public.ChargingPlan: public.ChargingPlan("depot", "p1", NOW, "allocator"),
     public.GridSeries: public.GridSeries("DE-LU", "price", "market", "EUR/kWh", NOW, NOW, 900, (0.25, None)),
     public.Alert: public.Alert("a1", "CS-1", "limit_disobeyed", "open", "warning", NOW, "CS-1 draws too much"),
+    public.FirmwareUpdate: public.FirmwareUpdate("u1", "CS-1", NOW, "2.0.0", "requested"),
+    public.FirmwareCampaign: public.FirmwareCampaign("c1", NOW, "running"),
+    public.FirmwarePublication: public.FirmwarePublication("p1", "CS-1", NOW, "requested"),
+    public.StationLog: public.StationLog("l1", "CS-1", NOW, "diagnostics", "requested"),
 }
 FULL_SESSION = public.Session(
     "s1",
@@ -92,3 +105,18 @@ def test_writing_makes_the_files_and_removes_those_of_no_event(tmp_path, monkeyp
     schemas.write()
 
     assert {path.name for path in schemas.FOLDER.iterdir()} == {f"{kind}.json" for kind in PUBLIC}
+
+
+def test_what_is_of_no_station_has_a_key_of_its_own():
+    certificate = public.CertificateExpiring("c1", "server", NOW, NOW)
+    refused = public.ConnectionRefused("tls", 3, NOW, NOW, NOW, address="192.0.2.1")
+    of_stations = [
+        msgspec.structs.replace(certificate, station_id="CS-1"),
+        msgspec.structs.replace(refused, station_id="CS-1"),
+    ]
+    kinds = (public.CERTIFICATE_EXPIRING, public.CONNECTION_REFUSED)
+    keys = [public.event(kind, "e1", "/edge", NOW, body).key for kind, body in zip(kinds, of_stations, strict=True)]
+    assert keys == ["CS-1", "CS-1"]
+    assert public.event(kinds[0], "e1", "/edge", NOW, certificate).key == "c1"
+    assert public.event(kinds[1], "e1", "/edge", NOW, refused).key == "192.0.2.1"
+    assert {public.topic_of(kind) for kind in kinds} == {"security.events"}

@@ -15,6 +15,8 @@ SHORTEST_FOUND: Final = 4
 PRIVATE_KEY: Final = "PRIVATE KEY-----"
 
 _USER: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?(?P<user>.*)@(?P<rest>.*)", re.DOTALL)
+_LINK: Final = re.compile(r"(?<=/)[A-Za-z0-9_-]{40,}(?=/|$)")
+"""A part of a path that nobody can guess: whoever knows it is let in, as by our own links to files."""
 _CUT: Final = "…"
 
 Json: TypeAlias = Any
@@ -22,12 +24,13 @@ Json: TypeAlias = Any
 
 
 def masked_address(address: str) -> str:
-    """Return a URL without user, password and query."""
+    """Return a URL without user, password, query, and what of its path nobody can guess."""
     match = _USER.fullmatch(address)  # up to the last @: a password may hold one, and a slash
     if match is not None:
         address = f"{match['scheme'] or ''}{MASK}@{match['rest']}"
     head, mark, query = address.partition("?")
-    return f"{head}?{MASK}" if mark and query else address
+    head = _LINK.sub(MASK, head)
+    return f"{head}?{MASK}" if mark and query else f"{head}{mark}"
 
 
 def texts_of(value: Json, shown: Json) -> Iterable[str]:
@@ -41,7 +44,8 @@ def texts_of(value: Json, shown: Json) -> Iterable[str]:
         yield match["user"]
         yield match["user"].partition(":")[2]
         text = match["rest"]
-    query = text.partition("?")[2]
+    head, _, query = text.partition("?")
+    yield from _LINK.findall(head)
     yield query
     yield from (each.partition("=")[2] for each in query.split("&"))
 

@@ -7,10 +7,12 @@ A secret is sent to the station as it is; whatever keeps or shows a payload take
 | settings whose name says so: `AuthorizationKey`, `BasicAuthPassword`, a vendor's `WifiKey` | they let in |
 | network profiles: the passwords of station, APN and VPN, the SIM's PIN | the same |
 | addresses of files: user and password in front of the host, the query (signed links) | they open somebody's server |
+| parts of their paths that nobody can guess (our own links to files) | they let in whoever knows them |
 | private keys in PEM, wherever | never meant to travel |
 | DataTransfers that an operator names | what they mean is the vendor's secret |
+| of which customer a station is asked what it knows | that somebody asks is between the customer and us |
 
-Tokens, certificates and signing requests are not in it: they are identities, or public.
+Other tokens, certificates and signing requests are not in it: they are identities, or public.
 """
 
 import re
@@ -190,6 +192,11 @@ _LOG: Final = (Row("location", _address), Row("log/remoteLocation", _address))
 
 _CALLS: Final[Mapping[str, Sequence[Row]]] = {
     "ChangeConfiguration": _SETTINGS,
+    "CustomerInformation": (
+        Row("customerIdentifier", _always),
+        Row("idToken/idToken", _always),
+        Row("customerCertificate/serialNumber", _always),
+    ),
     "DataTransfer": (Row("data", _by_transfer),),
     "GetDiagnostics": _LOG,
     "GetLog": _LOG,

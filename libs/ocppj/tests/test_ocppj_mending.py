@@ -363,7 +363,7 @@ def changed(draw: st.DrawFn) -> tuple[str, Any]:
 
 
 @given(changed())
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 def test_the_walk_finds_something_wrong_exactly_where_the_schema_does(case: tuple[str, Any]) -> None:
     action, payload = case
     raw = json.dumps(payload).encode()
@@ -376,7 +376,7 @@ def test_the_walk_finds_something_wrong_exactly_where_the_schema_does(case: tupl
 
 
 @given(changed())
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 def test_what_is_meant_has_nothing_wrong_that_readers_stumble_over(case: tuple[str, Any]) -> None:
     found = examined(*case)
 

@@ -38,6 +38,8 @@ VPN = {"server": "v", "user": "u", "type": "PPTP", "password": "pass word", "key
 FILE = f"ftp://user:{SECRET}@files.example/fw.bin"
 SIGNED = f"https://files.example/fw.bin?sig={SECRET}"
 AT = "2026-05-01T12:00:00Z"
+ASKED = {"requestId": 1, "report": True, "clear": False}
+HASHES = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b"}
 
 CALLS = [
     ("1.6", "ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}),
@@ -68,6 +70,9 @@ CALLS = [
     ("2.0.1", "GetLog", {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": FILE}}),
     ("2.0.1", "UpdateFirmware", {"requestId": 1, "firmware": {"location": SIGNED, "retrieveDateTime": AT}}),
     ("2.1", "PublishFirmware", {"location": FILE, "checksum": "0" * 32, "requestId": 1}),
+    ("2.0.1", "CustomerInformation", ASKED | {"customerIdentifier": SECRET}),
+    ("2.0.1", "CustomerInformation", ASKED | {"idToken": {"idToken": SECRET, "type": "Central"}}),
+    ("2.1", "CustomerInformation", ASKED | {"customerCertificate": {**HASHES, "serialNumber": SECRET}}),
     (
         "2.0.1",
         "InstallCertificate",
@@ -193,11 +198,13 @@ def test_a_setting_that_an_operator_names_is_secret():
         ("user:pass@host/x", "***@host/x"),
         ("https://host/x?token=1#f", "https://host/x?***"),
         ("https://host/x", "https://host/x"),
+        ("https://host/files/7hJk2_-9aBcDeFgHiJkLmNoPqRsTuVwXyZ012345678/fw.bin?", "https://host/files/***/fw.bin?"),
+        ("https://host/firmware/a-name-that-is-long-and-no-secret-to-anyone.bin", None),
         ("", ""),
     ],
 )
 def test_an_address_is_shown_without_user_password_and_query(address, shown):
-    assert masked_address(address) == shown
+    assert masked_address(address) == (address if shown is None else shown)
 
 
 @pytest.mark.parametrize("action", ["GetConfiguration", "ChangeConfiguration"])

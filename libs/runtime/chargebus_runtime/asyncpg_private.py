@@ -1,6 +1,7 @@
 """All that we take from inside asyncpg: how it tells a list from a value, made cheap.
 
-Where these names are gone in another release of it, nothing is lost but speed; `test_runtime_asyncpg_private.py` tells.
+Its releases are pinned. Where these names are gone in another one, nothing is lost but speed;
+`test_runtime_asyncpg_private.py` tells.
 """
 
 from collections import deque

@@ -19,7 +19,7 @@ from chargebus_runtime.clock import Clock, utc_now
 from chargebus_runtime.consumer import Consumer, ConsumerParts
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
-from chargebus_runtime.http import HttpParts, HttpServer, build_app
+from chargebus_runtime.http import HttpParts, HttpServer, PortTakenError, build_app, listen
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.keys import KeyRing
 from chargebus_runtime.positions import PositionParts, Positions
@@ -38,10 +38,6 @@ S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[["Process"], Service]
 
 _STOP_WITHIN_S = 15.0  # for batches under way; what they committed is in the outbox, and goes out with the next owner
-
-
-class PortTakenError(OSError):
-    """The HTTP port is in use; the message says which and how to choose another."""
 
 
 class Process:
@@ -99,7 +95,7 @@ class Process:
             raise
 
     async def _start(self, builds: Sequence[Build]) -> None:
-        self._listening = _listen(self.settings.http_host, self.settings.http_port)
+        self._listening = listen(self.settings.http_host, self.settings.http_port, "HTTP_PORT")
         self._services = [build(self) for build in builds]
         self._serve(self._listening)
         await self.producer.start()
@@ -309,16 +305,3 @@ async def _settle(database: Database) -> None:
         await asyncio.wait_for(database.outbox.settle(), timeout=10)
     except MAYBE_AWAY as error:
         log.warning("%s keeps outbox rows for later: %r", database.name, error)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise PortTakenError(f"HTTP port {port} on {host} cannot be used ({error.strerror}); set HTTP_PORT") from error
-    listening.listen(1024)
-    listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-    return listening

@@ -206,10 +206,18 @@ class Producer:
         Raises:
             KafkaError: Kafka does not tell how many there are.
         """
+        return _hash(key) % await self.partitions_of(topic)
+
+    async def partitions_of(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        Raises:
+            KafkaError: Kafka does not tell.
+        """
         client = self._client or await self._connected()
         if not client.count(topic):
             await client.look_up(topic)
-        return _hash(key) % client.count(topic)
+        return client.count(topic)
 
     def knows(self, topics: Iterable[str]) -> bool:
         """Tell whether the partitions of all these topics are known."""

@@ -16,8 +16,8 @@ _FAST = "sha256"
 _SLOW = "scrypt"
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 _HEX_FORM_BYTES = 20  # an AuthorizationKey of OCPP 1.6 is 20 bytes, written as 40 hexadecimal digits
-_HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,32}")
-_RAW_BYTES: Final = range(8, 33)  # what hexadecimal digits of an allowed length stand for
+_HEXADECIMAL: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,40}")
+_RAW_BYTES: Final = range(8, 41)  # what hexadecimal digits of an allowed length stand for
 _ENDINGS: Final = b"\r\n\0"
 
 

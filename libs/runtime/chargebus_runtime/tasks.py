@@ -51,10 +51,10 @@ class DueWork(Generic[T]):
         """Carry out all that is due: until a piece is not full, or nothing of it could be done."""
         more = True
         while more:
-            more = await self._sweep_some()
+            more = await self.sweep_some()
 
-    async def _sweep_some(self) -> bool:
-        """Carry out a piece; tell whether there may be more."""
+    async def sweep_some(self) -> bool:
+        """Carry out a piece, where there is a limit to what is done at once; tell whether there may be more."""
         async with self.database.transaction() as tx:
             taken = await self.take(tx, self.piece)
             done = await self.carry_out(tx, taken) if taken else 0

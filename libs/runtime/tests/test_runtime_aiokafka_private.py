@@ -109,7 +109,7 @@ async def read_over_torn_connections(connection: KafkaConnection) -> None:
                 held.send(MetadataRequest([topic.name]))
             assert not held.connected()
         await publish(connection, Record(topic.name, "key", b"after"))
-        assert (await asyncio.wait_for(consumer.getone(), 10)).value == b"after"
+        assert (await asyncio.wait_for(consumer.getone(), 180)).value == b"after"
 
 
 async def torn_writer(host: str, port: int) -> asyncio.StreamWriter:

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -431,7 +430,7 @@ async def test_a_consumer_whose_handler_never_ends_is_not_ready(bench: Bench, mo
     monkeypatch.setattr(consumer, "Progress", functools.partial(Progress, stalled_after_s=1.5))
     async with bench.running() as process:
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"%d" % i) for i in range(3)])
-        await asyncio.wait_for(entered.wait(), 60)
+        await asyncio.wait_for(entered.wait(), 180)
         await eventually(lambda: reason_is(process, bench, "records to read"))
         go_on.set()
         await eventually(has_rows(bench, 3))
@@ -673,7 +672,7 @@ async def test_a_client_that_lost_a_task_ends_the_process_and_the_rest_stops(ben
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"1")])
         await eventually(has_rows(bench, 1))
         client(process, bench)._fetcher._fetch_task.cancel()
-        await asyncio.wait_for(process.failed.wait(), 60)
+        await asyncio.wait_for(process.failed.wait(), 180)
         (database,) = process._databases()
     with pytest.raises(RuntimeError, match="not started"):
         assert database.pool
@@ -710,7 +709,7 @@ async def test_a_poll_that_waits_for_records_ends_when_the_service_stops(
 
         consuming.stop()
 
-        await asyncio.wait_for(running, 60)
+        await asyncio.wait_for(running, 180)
 
 
 async def test_records_sent_in_a_rolled_back_transaction_never_go_out(bench: Bench) -> None:
@@ -738,7 +737,7 @@ async def test_two_copies_share_partitions_and_apply_each_record_once(bench: Ben
                 await process.producer.publish([Record(bench.counter.topic.name, f"s{i}", b"%d" % i)])
             await eventually(has_rows(bench, 30))
         await process.producer.publish([Record(bench.counter.topic.name, f"t{i}", b"%d" % (30 + i)) for i in range(30)])
-        await eventually(has_rows(bench, 60), within_s=40)
+        await eventually(has_rows(bench, 60))
     assert sorted(int(v) for _, v in await bench.rows()) == list(range(60))
 
 
@@ -777,18 +776,16 @@ async def calm(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def test_a_topic_that_nobody_waits_for_rests_and_holds_up_no_other(bench: Bench, calm: str) -> None:
-    bench.rest_s = 3.0
+    bench.rest_s = 10.0
     async with bench.running() as process:
         await process.producer.publish([Record(calm, "s", b"0")])
         await eventually(has_rows(bench, 1))
-        started = time.monotonic()
         for value in (b"1", b"2", b"3"):
             await process.producer.publish([Record(calm, value.decode(), value)])
         await process.producer.publish([Record(bench.counter.topic.name, "s", b"now")])
         await eventually(has_rows(bench, 2))
-        assert time.monotonic() - started < 3.0
+        assert sorted(str(value) for _, value in await bench.rows()) == ["0", "now"]
         await process.idle()
-        assert time.monotonic() - started > 2.0
     assert sorted(str(value) for _, value in await bench.rows()) == ["0", "1", "2", "3", "now"]
     assert bench.counter.batches == [1, 1, 3]
 
@@ -840,11 +837,11 @@ async def test_what_two_topics_say_about_the_same_rows_is_applied_one_after_the_
     for number, process in enumerate(copies):
         await process.start([functools.partial(build, copy=number)])
     try:
-        await until(lambda: all(process._positions[name].established for process in copies), within_s=20)
+        await until(lambda: all(process._positions[name].established for process in copies))
         for _ in range(30):
             for topic in (first, second.name):
                 await copies[0].producer.publish([Record(topic, "s", b"1", partition=1)])
-        await eventually(summed, lambda value: value == 60, within_s=20)
+        await eventually(summed, lambda value: value == 60)
     finally:
         for process in copies:
             await process.stop()

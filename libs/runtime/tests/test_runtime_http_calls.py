@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import pytest
 from chargebus_runtime.http import Input, UtcDatetime, WholeNumber, problems
+from chargebus_runtime.http.server import HttpServer
 from chargebus_testkit.http import Anyone, http_client
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, FastAPI, Query
 from pydantic import Field
 
 
@@ -196,3 +197,9 @@ async def test_a_method_that_a_path_does_not_take_is_told_those_that_it_does(cli
 @pytest.mark.parametrize("path", ["/", "/v1/nowhere", "/v1/things/", "/redoc"])
 async def test_an_unknown_path_is_a_problem(client, method, path):
     assert problem(await client.request(method, path)) == (404, [])
+
+
+def test_idle_connections_outlive_those_of_gateways_and_clients():
+    server = HttpServer(FastAPI(), "127.0.0.1", 0)
+
+    assert server.config.timeout_keep_alive > 60  # nginx' own for its upstreams

@@ -53,7 +53,7 @@ async def test_a_start_that_fails_half_way_leaves_nothing_running(settings, drai
     second = Service("second", start=fail, drain=break_down if drain is break_down else note)
     third = Service("third", drain=drain)  # was not started, so it is not drained
     with pytest.raises(RuntimeError, match="second service"):
-        await asyncio.wait_for(process.start([lambda _: first, lambda _: second, lambda _: third]), 30)
+        await asyncio.wait_for(process.start([lambda _: first, lambda _: second, lambda _: third]), 180)
 
     assert drained[0] == "first"
     assert not await answers(settings)
@@ -72,10 +72,10 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(settings):
 
     process = Process(settings)
     starting = asyncio.create_task(process.start([lambda _: Service("one", start=start, tasks=(for_ever,))]))
-    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(begun.wait(), 180)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(starting, 30)
+        await asyncio.wait_for(starting, 180)
 
     assert not await answers(settings)
     await asyncio.sleep(0.1)
@@ -103,7 +103,7 @@ async def test_a_process_without_its_http_server_ends_and_says_why(settings, cap
             server.should_exit = True
         else:
             serving.cancel()
-        await asyncio.wait_for(process.failed.wait(), 60)
+        await asyncio.wait_for(process.failed.wait(), 180)
     finally:
         await process.stop()
     assert "the HTTP server has ended" in caplog.text

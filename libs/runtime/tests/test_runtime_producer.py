@@ -50,7 +50,7 @@ class Noting:
 
 
 async def until_told(records):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not all(outgoing.results for outgoing in records):
             await asyncio.sleep(0.01)
 
@@ -116,16 +116,16 @@ async def test_a_topic_that_is_missing_holds_up_no_record_of_another(kafka, kafk
     handing_over = asyncio.create_task(producer.hand_over(records))
     await until_told([records[0], records[2]])
     assert records[1].results == []
-    await asyncio.wait_for(handing_over, 60)
+    await asyncio.wait_for(handing_over, 180)
     assert isinstance(records[1].results[0], UnknownTopicOrPartitionError)
 
     publishing = asyncio.create_task(producer.publish([Record(name, "k", b"published") for name in (missing, topic)]))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while b"published" not in await values_of(kafka, topic):
             await asyncio.sleep(0.05)
     assert not publishing.done()
     await ensure_topics(kafka_connection, [Topic(missing, "key", "test", (), PARTITIONS, "delete")], 1)
-    await asyncio.wait_for(publishing, 60)
+    await asyncio.wait_for(publishing, 180)
     assert await values_of(kafka, topic) == [b"handed over", b"handed over", b"published"]
     assert await values_of(kafka, missing) == [b"published"]
 
@@ -254,6 +254,6 @@ async def test_what_a_replaced_client_never_answers_goes_out_through_the_next(ka
     senders[topic, 1]._client = Failing(OutOfOrderSequenceNumber())
     await producer.publish([Record(topic, "k", b"1", partition=1)])
 
-    await asyncio.wait_for(waiting, 60)
+    await asyncio.wait_for(waiting, 180)
     log = await log_of(kafka, topic)
     assert [each.value for each in log[0]] == [each.value for each in log[1]] == [b"0", b"1"]

@@ -27,6 +27,14 @@ def test_the_raw_bytes_of_a_hexadecimal_key_match_it():
     assert secrets.verify(bytes.fromhex(password), secrets.hash_generated(password.upper()))
 
 
+@pytest.mark.parametrize("hash_secret", [secrets.hash_generated, secrets.hash_chosen])
+@pytest.mark.parametrize("length", [8, 20, 40])
+def test_bytes_of_any_value_match_the_hexadecimal_digits_that_they_are_registered_as(hash_secret, length):
+    raw = bytes((0x00, 0xFF, *range(0x70, 0x70 + length - 2)))
+    assert secrets.verify(raw, hash_secret(raw.hex()))
+    assert not secrets.verify(raw[::-1], hash_secret(raw.hex()))
+
+
 def test_the_same_secret_is_stored_differently_each_time():
     assert secrets.hash_generated("x" * 40) != secrets.hash_generated("x" * 40)
 
@@ -36,7 +44,7 @@ def test_only_chosen_secrets_are_slow():
     assert not secrets.is_slow(secrets.hash_generated(secrets.generate_password()))
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.binary(max_size=60), st.text(max_size=60))
 def test_nothing_matches_a_stored_form_that_is_none(secret, stored):
     if not stored.startswith(("sha256$", "scrypt$")):

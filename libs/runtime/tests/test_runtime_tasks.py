@@ -27,7 +27,7 @@ async def test_what_repeats_tries_again_where_the_database_is_away_and_rests_onl
             raise fate
 
     running = asyncio.create_task(every(0.01, "acting", act)())
-    await asyncio.wait_for(done.wait(), 60)
+    await asyncio.wait_for(done.wait(), 180)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert running.cancelled()
@@ -38,7 +38,7 @@ async def test_an_error_of_our_own_ends_what_repeats():
         raise KeyError("a coding error")
 
     with pytest.raises(KeyError):
-        await asyncio.wait_for(every(600, "acting", act)(), 60)
+        await asyncio.wait_for(every(600, "acting", act)(), 180)
 
 
 @pytest.fixture
@@ -87,15 +87,22 @@ async def test_all_that_is_due_is_done_in_pieces(database):
     assert [len(piece) for piece in worker.pieces] == [10, 10, 5]
 
 
+async def test_of_what_is_due_a_piece_may_be_done_and_no_more(database):
+    worker = Worker(database)
+
+    assert [await worker.due.sweep_some() for _ in range(3)] == [True, True, False]
+    assert [len(piece) for piece in worker.pieces] == [10, 10, 5]
+
+
 async def test_copies_that_sweep_at_once_share_the_work_and_do_nothing_twice(database):
     slow, quick = Worker(database), Worker(database)
     slow.paused = asyncio.Event()
     sweeping = asyncio.create_task(slow.due.sweep())
-    await asyncio.wait_for(slow.holding.wait(), 60)
-    await asyncio.wait_for(quick.due.sweep(), 60)
+    await asyncio.wait_for(slow.holding.wait(), 180)
+    await asyncio.wait_for(quick.due.sweep(), 180)
     left = await undone(database)
     slow.paused.set()
-    await asyncio.wait_for(sweeping, 60)
+    await asyncio.wait_for(sweeping, 180)
 
     assert left == slow.pieces[0] == list(range(1, 11))
     assert await undone(database) == []
@@ -104,7 +111,7 @@ async def test_copies_that_sweep_at_once_share_the_work_and_do_nothing_twice(dat
 
 async def test_what_cannot_be_done_does_not_keep_the_sweeper_busy_for_ever(database):
     worker = Worker(database, piece=3, stuck=[1, 2, 3])
-    await asyncio.wait_for(worker.due.sweep(), 60)
+    await asyncio.wait_for(worker.due.sweep(), 180)
 
     assert worker.pieces == [[1, 2, 3]]
 

@@ -16,6 +16,9 @@ SLACK_A: Final = 0.05
 
 _LEAST_A: Final = 6.0
 
+_TRIED_WITHIN_S: Final = HOUR
+"""So long a vehicle may wait until it is tried on which phases it charges: some readings of what it draws tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
@@ -186,16 +189,22 @@ class Books:
         self._spare_a = self._spare(world, decided, counted)
 
     def _spare(self, world: "World", decided: "Decided", counted: dict[str, list[float]]) -> dict[EvseKey, float]:
-        """Return what each vehicle could have beyond its limit of what nobody is promised."""
+        """Return what each vehicle could have beyond its limit of what nobody is promised.
+
+        While nobody knows on which phases it charges, it could not be let draw on one that is full; but it has to be
+        let draw at some time, so that they are known.
+        """
         spare = {}
         dead_a = self.place.site.policy.dead_band_a
         for key, socket in world.sockets.items():
             if socket.visit is None or not decided.bounds_a or key not in decided.counted_a:
                 continue
+            waits = world.now_s < socket.visit.arrives_s + _TRIED_WITHIN_S
+            phases = decided.phases.get(key) or (socket.phases if waits else socket.used)
             room = min(
                 decided.bounds_a[node_id][phase] - counted[node_id][phase]
                 for node_id in self._paths[socket.evse.node_id]
-                for phase in socket.used
+                for phase in phases
             )
             has_a = max(decided.counted_a[key])
             least_a = max(_LEAST_A, socket.visit.car.min_a, socket.evse.min_a or 0.0) + 1.0
@@ -250,7 +259,7 @@ class Books:
 def could_be_lowered(socket: "Socket", now_s: float) -> bool:
     """Tell whether a CSMS could let a vehicle draw less, and would if it asked the station now."""
     temper = socket.station.temper
-    if temper.ignores or temper.is_away(now_s) or temper.is_mute(now_s) or not temper.takes_some:
+    if temper.ignores or temper.is_away(now_s) or temper.is_mute(now_s) or not socket.station.takes_some:
         return False
     least_a = 0.0 if temper.takes_zero else _LEAST_A
     return socket.draws_a > least_a + SLACK_A

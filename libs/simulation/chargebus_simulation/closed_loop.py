@@ -5,13 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.flows import through
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
+from chargebus_smart_charging.planning.domain.decision import Decision
 from chargebus_smart_charging.planning.domain.due import next_due
-from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown, StationKnown
+from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import Memory
+from chargebus_smart_charging.planning.domain.watching import bound_a
 from chargebus_smart_charging.sites.domain.site import Capacity, Evse, EvseKey, PerPhase
 from chargebus_smart_charging.steering.domain import steered as steering
 from chargebus_smart_charging.steering.domain.habits import Rung
@@ -41,7 +44,7 @@ from chargebus_simulation.places import BEGINS_AT, Place
 from chargebus_simulation.stations import NEVER, Outcome, Profile, Slot
 from chargebus_simulation.world import Decided
 
-Planner: TypeAlias = Callable[[Problem], Plan | None]
+Planner: TypeAlias = Callable[[PlanProblem], Plan | None]
 """What gives a plan beside the allocator, which the decision has by itself; None: none was ready."""
 
 VERSION: Final = "2.0.1"
@@ -134,7 +137,7 @@ class ClosedLoop:
         before = self._vehicles[fact.key]
         after = vehicles.measured(before, sample, self._held.get(fact.key))
         self._vehicles[fact.key] = after
-        return (before.learned.phases, before.learned.most_a) != (after.learned.phases, after.learned.most_a)
+        return vehicles.teaches(before, after)
 
     def _answered(self, fact: Answered, at: datetime) -> bool:
         key, order = fact.ask.key, fact.ask.token
@@ -142,8 +145,8 @@ class ClosedLoop:
         if isinstance(order, Order):
             checked = steering.default_checked(known, order.number, _ANSWERS[fact.outcome], fact.allows_a)
             known = self._steered[key] = checked
-        if fact.allows_a is not None and fact.outcome == "Accepted":
-            self._steered[key] = steering.reported(known, fact.allows_a, at)
+        if isinstance(order, Order) and fact.allows_a is not None and fact.outcome == "Accepted":
+            self._steered[key] = steering.reported(known, fact.allows_a, at, order.number)
         elif isinstance(order, Order):
             self._steered[key] = steering.answered(known, order.number, _ANSWERS[fact.outcome], at)
         return True
@@ -202,6 +205,7 @@ class ClosedLoop:
             bounds_a=bounds,
             before_a=before,
             alerts=tuple(_alerts(decision)),
+            phases={each.key: each.steerable.used_phases for each in sighted.found if each.vehicle.learned.phases},
         )
 
     def _hold(self, decision: Decision, now: datetime) -> None:
@@ -220,14 +224,16 @@ class ClosedLoop:
 
         An EVSE of which nothing is asked, or that is found out to disobey, is promised nothing.
         """
-        before = {node.node_id: node.counted_a for node in decision.nodes}
+        nodes = sighted.problem.nodes
+        flows = through(nodes, [(each.node, each.counted) for each in sighted.found])
+        before = {node.node_id: flow for node, flow in zip(nodes, flows, strict=True)}
         after = {}
         for each in sighted.found:
             step = decision.steps[each.key]
             found_out = step.steered.disobeys_since is not None or step.steered.rung == "none"
             promised = bool(step.orders) and not found_out
             after[each.key] = counted(step.steered, each.steerable, now) if promised else each.counted
-        bounds = {node.node_id: node.limit_a for node in decision.nodes if node.limit_a is not None}
+        bounds = {node.node_id: limit_a for node in nodes if (limit_a := bound_a(node, 0)) is not None}
         return before, after, bounds
 
 

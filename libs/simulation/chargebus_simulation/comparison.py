@@ -1,8 +1,11 @@
 """Ways of planning on the same days: energy by departure at each size of transformer, cost, CO₂."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from chargebus_simulation.cars import VOLTAGE_V, Pattern
 from chargebus_simulation.chart import Axes, Panel, chart
@@ -88,6 +91,48 @@ def compared(
             yield summed(contender.name, site, size_a, worlds)
 
 
+class Logged(msgspec.Struct, frozen=True):
+    """Figures of so many days, as a log has them."""
+
+    days: int
+    figures: Figures
+
+
+class Log:
+    """Runs what a log does not have yet, a line for each figure: so a comparison goes on where it was ended."""
+
+    def __init__(self, path: Path | None, seeds: Sequence[int]) -> None:
+        self._path = path
+        self._seeds = seeds
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        known = [msgspec.json.decode(line, type=Logged) for line in lines]
+        self._known = {_of(each.figures): each.figures for each in known if each.days == len(seeds)}
+
+    def compared(self, contenders: Iterable[Contender], site: str, sizes_a: Iterable[float]) -> Iterator[Figures]:
+        """Return all figures of a kind of site, those that are missing run now."""
+        contenders = tuple(contenders)
+        for size_a in sizes_a:
+            for contender in contenders:
+                figures = self._known.get((contender.name, site, kva(size_a)))
+                yield figures or self._ran(contender, site, size_a)
+
+    def _ran(self, contender: Contender, site: str, size_a: float) -> Figures:
+        figures = next(compared((contender,), site, (size_a,), self._seeds))
+        if self._path is not None:
+            with self._path.open("a") as log:
+                log.write(msgspec.json.encode(Logged(len(self._seeds), figures)).decode() + "\n")
+        return figures
+
+
+def _of(figures: Figures) -> tuple[str, str, float]:
+    return figures.name, figures.site, figures.size_kva
+
+
+def kva(size_a: float) -> float:
+    """Return the size of a transformer that bears so many amperes on each phase."""
+    return round(3 * VOLTAGE_V * size_a / 1000.0, 1)
+
+
 def ran(contender: Contender, place: Place) -> World:
     """Run a way of planning on a place."""
     costs = {"none": (), "price": place.prices, "co2": place.co2}[contender.objective]
@@ -111,7 +156,7 @@ def summed(name: str, site: str, size_a: float, worlds: list[World]) -> Figures:
     return Figures(
         name=name,
         site=site,
-        size_kva=round(3 * VOLTAGE_V * size_a / 1000.0, 1),
+        size_kva=kva(size_a),
         delivered=sum(map(delivered_wh, worlds)) / sum(map(wanted_wh, worlds)),
         charged=sum(each.energy_wh >= ENOUGH * each.visit.wanted_wh for each in left) / len(left),
         cost_per_kwh=sum(world.books.cost for world in worlds) / energy_kwh,

@@ -10,7 +10,7 @@ from chargebus_smart_charging.allocation.domain.problem import (
     Demand,
     Horizon,
     PlanNode,
-    Problem,
+    PlanProblem,
 )
 from chargebus_smart_charging.planning.domain.demands import reserve_s
 from chargebus_smart_charging.sites.domain.site import EvseKey
@@ -63,7 +63,7 @@ class IdealCsms:
                 asks.append(Ask.of(key, "TxProfile", limit_a))
         return Decided(tuple(asks), now_s - now_s % QUARTER_S + QUARTER_S)
 
-    def problem(self, now_s: float) -> Problem:
+    def problem(self, now_s: float) -> PlanProblem:
         """Return what is to be planned now."""
         sockets = [self._sockets[key] for key in self._present]
         sockets = [socket for socket in sockets if _needs_wh(socket) > 1.0]
@@ -78,7 +78,7 @@ class IdealCsms:
             limit_a = self.place.limit_a(node.node_id, now_s)
             parent = None if node.parent_id is None else places[node.parent_id]
             nodes.append(PlanNode(node.node_id, parent, (Bound(node.name, (limit_a, limit_a, limit_a)),)))
-        return Problem(
+        return PlanProblem(
             horizon=Horizon(_at(now_s), lengths),
             nodes=tuple(nodes),
             demands=tuple(_demand(socket, places[socket.evse.node_id]) for socket in sockets),

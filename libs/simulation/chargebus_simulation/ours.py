@@ -5,7 +5,7 @@ from typing import Final
 from chargebus_smart_charging.allocation.domain.allocator import allocate
 from chargebus_smart_charging.allocation.domain.ease import is_easy
 from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 
 from chargebus_simulation.comparison import Contender
 from chargebus_simulation.policies import Shares
@@ -13,12 +13,12 @@ from chargebus_simulation.policies import Shares
 _WITHIN_S: Final = 20.0
 
 
-def allocator(problem: Problem) -> Shares:
+def allocator(problem: PlanProblem) -> Shares:
     """Share by the fast allocator."""
     return _first(allocate(problem))
 
 
-def optimiser(problem: Problem) -> Shares:
+def optimiser(problem: PlanProblem) -> Shares:
     """Share by the optimiser, and by the allocator where that is late or nothing is to be thought about.
 
     A plan is made anew each time: production follows one for some minutes only.

@@ -21,7 +21,7 @@ from chargebus_smart_charging.allocation.domain.problem import (
     Horizon,
     Plan,
     PlanNode,
-    Problem,
+    PlanProblem,
     on_phases,
 )
 from chargebus_smart_charging.allocation.domain.release import release
@@ -72,7 +72,7 @@ def figures(vehicles: int = 1000, sites: int = 2000, evses: int = 20) -> Plannin
     )
 
 
-def car_park(vehicles: int, amperes_each: float, seed: int) -> Problem:
+def car_park(vehicles: int, amperes_each: float, seed: int) -> PlanProblem:
     """Return a site with a panel for each 25 vehicles under transformers, so many amperes for each, and prices."""
     numbers = random.Random(seed)
     root_a = vehicles * amperes_each
@@ -87,7 +87,7 @@ def car_park(vehicles: int, amperes_each: float, seed: int) -> Problem:
         nodes.append(PlanNode(f"panel {index}", 1 + index % transformers, (Bound(f"panel {index}", (limit_a,) * 3),)))
     prices = tuple(0.3 + 0.1 * math.sin(index / _INTERVALS * 4 * math.pi) for index in range(_INTERVALS))
     demands = tuple(_vehicle(numbers, f"S{index}", 1 + transformers + index % panels) for index in range(vehicles))
-    return Problem(Horizon(_NOW, (_INTERVAL_S,) * _INTERVALS), tuple(nodes), demands, costs=Costs(prices))
+    return PlanProblem(Horizon(_NOW, (_INTERVAL_S,) * _INTERVALS), tuple(nodes), demands, costs=Costs(prices))
 
 
 def _vehicle(numbers: random.Random, name: str, node: int) -> Demand:
@@ -106,17 +106,17 @@ def _vehicle(numbers: random.Random, name: str, node: int) -> Demand:
     )
 
 
-def _replan(site: Problem) -> dict[tuple[str, int], float]:
+def _replan(site: PlanProblem) -> dict[tuple[str, int], float]:
     """Plan a site anew and find out what may be told now."""
     plan = allocate(site)
     return release(site, plan, {demand.key: on_phases(demand, demand.present_a) for demand in site.demands})
 
 
-def _optimise(site: Problem) -> Plan:
+def _optimise(site: PlanProblem) -> Plan:
     return optimise(site, _WITHIN_S)
 
 
-def _measured(make: Callable[[Problem], Plan], site: Problem) -> tuple[float, Plan]:
+def _measured(make: Callable[[PlanProblem], Plan], site: PlanProblem) -> tuple[float, Plan]:
     """Return the least CPU seconds of several times, and the plan."""
     seconds = []
     for _ in range(_REPEATS):
@@ -126,7 +126,7 @@ def _measured(make: Callable[[Problem], Plan], site: Problem) -> tuple[float, Pl
     return min(seconds), plan
 
 
-def _unserved(sites: list[Problem], plans: list[Plan]) -> float:
+def _unserved(sites: list[PlanProblem], plans: list[Plan]) -> float:
     needed_wh = sum(demand.energy_wh or 0.0 for site in sites for demand in site.demands)
     return round(sum(each.unserved_wh for plan in plans for each in plan.allocations) / needed_wh, 4)
 

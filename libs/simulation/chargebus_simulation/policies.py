@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from chargebus_smart_charging.allocation.domain.problem import HOUR_S, PHASES, Demand, Problem
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, PHASES, Demand, PlanProblem
 from chargebus_smart_charging.sites.domain.site import EvseKey
 
 Shares: TypeAlias = dict[EvseKey, float]
-Policy: TypeAlias = Callable[[Problem], Shares]
+Policy: TypeAlias = Callable[[PlanProblem], Shares]
 """A problem's demands stand in the order in which their vehicles came."""
 
 _NOTHING_A: Final = 0.01
 
 
-def uncontrolled(problem: Problem) -> Shares:
+def uncontrolled(problem: PlanProblem) -> Shares:
     """Give everyone all that it takes."""
     return {demand.key: demand.max_a for demand in problem.demands}
 
 
-def equal_share(problem: Problem) -> Shares:
+def equal_share(problem: PlanProblem) -> Shares:
     """Give everyone the same on each node; where that is less than a vehicle can use, to those that came first."""
     waiting = list(problem.demands)
     while waiting:
@@ -31,17 +31,17 @@ def equal_share(problem: Problem) -> Shares:
     return {}
 
 
-def first_come_first_served(problem: Problem) -> Shares:
+def first_come_first_served(problem: PlanProblem) -> Shares:
     """Serve who came first."""
     return _in_turn(problem, problem.demands)
 
 
-def earliest_deadline_first(problem: Problem) -> Shares:
+def earliest_deadline_first(problem: PlanProblem) -> Shares:
     """Serve who leaves first."""
     return _in_turn(problem, sorted(problem.demands, key=lambda demand: _left_s(problem, demand)))
 
 
-def least_laxity_first(problem: Problem) -> Shares:
+def least_laxity_first(problem: PlanProblem) -> Shares:
     """Serve who can wait least: the time until it leaves, less the time that it needs at full power."""
     return _in_turn(problem, sorted(problem.demands, key=lambda demand: _laxity_s(problem, demand)))
 
@@ -55,18 +55,18 @@ POLICIES: Final[dict[str, Policy]] = {
 }
 
 
-def _left_s(problem: Problem, demand: Demand) -> float:
+def _left_s(problem: PlanProblem, demand: Demand) -> float:
     if demand.departs_at is None:
         return float("inf")
     return (demand.departs_at - problem.horizon.starts_at).total_seconds()
 
 
-def _laxity_s(problem: Problem, demand: Demand) -> float:
+def _laxity_s(problem: PlanProblem, demand: Demand) -> float:
     full_w = demand.max_a * demand.voltage_v * len(demand.phases)
     return _left_s(problem, demand) - (demand.energy_wh or 0.0) / full_w * HOUR_S
 
 
-def _in_turn(problem: Problem, demands: Iterable[Demand]) -> Shares:
+def _in_turn(problem: PlanProblem, demands: Iterable[Demand]) -> Shares:
     room = _Room(problem)
     shares = {}
     for demand in demands:
@@ -80,7 +80,7 @@ def _in_turn(problem: Problem, demands: Iterable[Demand]) -> Shares:
 class _Room:
     """What is left on each phase of each node, in the first interval."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: PlanProblem) -> None:
         self._nodes = problem.nodes
         self._left: list[list[float]] = []
         for node in problem.nodes:

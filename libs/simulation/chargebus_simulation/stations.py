@@ -78,11 +78,6 @@ class Temper:
         """Whether it does what it is asked, and is there to be asked."""
         return not (self.ignores or self.refuses or self.mute or self.away or self.boots) and self.meter == 1.0
 
-    @property
-    def takes_some(self) -> bool:
-        """Whether there is a way of steering it at all."""
-        return len(self.refuses) < len(PURPOSES)
-
     def is_away(self, now_s: float) -> bool:
         """Tell whether it is offline."""
         return _within(self.away, now_s)
@@ -120,6 +115,12 @@ class SimStation:
     temper: Temper
     hardware_a: dict[int, float]
     held: dict[tuple[int, Slot], Profile] = field(default_factory=dict)
+
+    @property
+    def takes_some(self) -> bool:
+        """Whether an EVSE of it can be steered at all; by a limit of the station only if it is alone."""
+        ways = PURPOSES if len(self.hardware_a) == 1 else PURPOSES[:2]
+        return any(way not in self.temper.refuses for way in ways)
 
     def put(self, evse_id: int, slot: Slot, profile: Profile, *, in_transaction: bool) -> Outcome:
         """Take a limit for an EVSE, or refuse it. One for a transaction needs one."""

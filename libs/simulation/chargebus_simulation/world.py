@@ -45,6 +45,7 @@ class Decided:
         counted_a: what each EVSE is counted at, once that is asked.
         bounds_a, before_a: what may be counted on each node, and what was before.
         alerts: those that were opened.
+        phases: the phases of the site on which vehicles are known to charge.
     """
 
     asks: tuple[Ask, ...]
@@ -53,6 +54,7 @@ class Decided:
     bounds_a: dict[str, PerPhase] = field(default_factory=dict)
     before_a: dict[str, PerPhase] = field(default_factory=dict)
     alerts: tuple[str, ...] = ()
+    phases: dict[EvseKey, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Csms(Protocol):
@@ -340,7 +342,7 @@ class World:
     def _settle(self) -> None:
         """See what each vehicle draws now, and if that or a limit has changed, what it comes to on each node."""
         for socket in self.sockets.values():
-            if socket.draw(self.now_s):
+            if (socket.visit is not None or socket.draws_a) and socket.draw(self.now_s):
                 self._changed = True
         if self._changed or self.books.is_over:
             self.books.flows(self)

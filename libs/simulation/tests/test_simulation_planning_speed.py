@@ -1,8 +1,10 @@
 """The figures of planning, on small sites."""
 
+import pytest
 from chargebus_simulation.planning_speed import car_park, figures
 
 
+@pytest.mark.long
 def test_plans_are_measured_and_what_they_serve_is_told_beside_it():
     found = figures(vehicles=30, sites=2, evses=4)
 

@@ -9,7 +9,7 @@ from chargebus_simulation.policies import (
     least_laxity_first,
     uncontrolled,
 )
-from chargebus_smart_charging.allocation.domain.problem import Bound, Demand, Horizon, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import Bound, Demand, Horizon, PlanNode, PlanProblem
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -19,11 +19,11 @@ def demand(name: str, *, hours: float = 8.0, energy_wh: float = 10_000.0, phases
     return Demand((name, 1), node, phases, 230.0, 6.0, 32.0, energy_wh=energy_wh, departs_at=departs_at)
 
 
-def problem(limit_a: float, *demands: Demand, panel_a: float | None = None) -> Problem:
+def problem(limit_a: float, *demands: Demand, panel_a: float | None = None) -> PlanProblem:
     nodes = [PlanNode("grid", None, (Bound("", (limit_a,) * 3),))]
     if panel_a is not None:
         nodes.append(PlanNode("panel", 0, (Bound("", (panel_a,) * 3),)))
-    return Problem(Horizon(NOW, (900.0,)), tuple(nodes), demands)
+    return PlanProblem(Horizon(NOW, (900.0,)), tuple(nodes), demands)
 
 
 def amperes(shares) -> dict[str, float]:

@@ -118,6 +118,40 @@ def test_a_station_that_is_offline_tells_later_of_what_began_and_ended_meanwhile
     assert told == [(0.0, Connected), (500.0, Lost), (20_000.0, Connected), (20_000.0, Began), (20_000.0, Ended)]
 
 
+class Withholding(Scripted):
+    """Lets nobody draw, though the first phase is free; knows on which phases vehicles charge, or never learns it."""
+
+    def __init__(self, phases: dict[tuple[str, int], tuple[int, ...]]) -> None:
+        super().__init__((0.0, Ask.of(KEY, "TxDefaultProfile", 0.0)))
+        self.phases = phases
+
+    def decide(self, now_s: float, /) -> Decided:
+        bounds_a = {node.node_id: (32.0, 0.0, 0.0) for node in fleet(1, "depot", 1, 32.0).site.nodes}
+        decided = super().decide(now_s)
+        return replace(
+            decided, again_s=now_s + 60.0, counted_a={KEY: (0.0,) * 3}, bounds_a=bounds_a, phases=self.phases
+        )
+
+
+@pytest.mark.parametrize(
+    ("stays_s", "phases", "starves"),
+    [
+        (0.9 * HOUR, {}, False),
+        (0.9 * HOUR, {KEY: (0,)}, True),
+        (0.9 * HOUR, {KEY: (0, 1, 2)}, False),
+        (3 * HOUR, {}, True),
+    ],
+)
+def test_who_is_never_let_draw_starves_for_what_is_free_on_its_phases(stays_s, phases, starves) -> None:
+    visit = Visit(0, 1000.0, 1000.0 + stays_s, replace(CAR, phases=1), 10_000.0, 5_000.0)
+    place = replace(fleet(1, "depot", 1, 32.0), visits=(visit,), tempers={"S000": Temper()})
+
+    books = World(place, Withholding(phases)).run()
+
+    assert books.energy_wh == 0.0
+    assert [breach.rule for breach in books.breaches] == ["starved"] * starves
+
+
 def test_an_overload_that_could_have_been_relieved_for_too_long_is_a_breach() -> None:
     cut = Cut("grid", 3000.0, 6000.0, 10.0)
 

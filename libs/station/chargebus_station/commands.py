@@ -4,11 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+from chargebus_ocppj.timestamps import parse_timestamp
 
 from chargebus_station.effects import (
     Effect,
+    FirmwareOrder,
     LimitsChanged,
+    LogOrder,
+    Message,
     Reboot,
     RefreshStatus,
     Reply,
@@ -16,12 +21,14 @@ from chargebus_station.effects import (
     StopCharge,
     status,
 )
+from chargebus_station.firmware_image import certificate_of
 from chargebus_station.profile_rules import Capabilities, Refusal, refusal
 from chargebus_station.profiles import CSO, Profile, RateUnit
 from chargebus_station.registration import Status
 from chargebus_station.state import Evse, Operability, Reservation, StationState
 from chargebus_station.transaction import IdToken, StopCause, StopReason, Trigger
 from chargebus_station.transaction_queue import TransactionQueue
+from chargebus_station.transfers import Way
 
 COMPOSITE_REACH_S: Final = 7 * 24 * 3600
 MAX_PERIODS: Final = 24
@@ -169,6 +176,59 @@ class CommandDecider:
         cause = StopCause(Trigger.UNLOCK_COMMAND, StopReason.UNLOCK_COMMAND)
         return (StopCharge(evse_id, cause),) if self.state.evses[evse_id].occupied else ()
 
+    def update_firmware(self, payload: Mapping[str, Any], tells_by: str) -> Reply:
+        """Install firmware; what is loaded for another order is given up, what is being installed is not.
+
+        Spec: OCPP 2.0.1 L01.FR.12, L01.FR.21 to FR.24; OCPP 1.6 security white paper, SignedUpdateFirmware
+        """
+        known, firmware = self.state.firmware, payload["firmware"]
+        if known.installing:
+            return status("Rejected")
+        pem = firmware.get("signingCertificate", "")
+        if pem:
+            certificate = certificate_of(pem)
+            # Simulated time lies behind that of whoever made it: only its end can be told.
+            if certificate is None or self.now > certificate.not_valid_after_utc:
+                return status("InvalidCertificate")
+        order = FirmwareOrder(
+            location=firmware["location"],
+            tells_by=tells_by,
+            request_id=payload["requestId"],
+            retrieve_at=parse_timestamp(firmware["retrieveDateTime"]),
+            install_at=_instant(firmware.get("installDateTime")),
+            certificate=pem,
+            signature=firmware.get("signature", ""),
+            retries=payload.get("retries", 0),
+            retry_interval_s=payload.get("retryInterval", 30),
+        )
+        return status("Accepted" if known.order is None else "AcceptedCanceled", order)
+
+    def send_log(self, payload: Mapping[str, Any], way: Way) -> Reply:
+        """Send a log; one that is on its way is given up. Spec: OCPP 2.0.1 N01.FR.12; OCPP 1.6 security white paper."""
+        name = f"{self.state.station_id}.log"[:255]
+        order = LogOrder(
+            location=payload["log"]["remoteLocation"],
+            name=name,
+            kind=payload["logType"],
+            action="GetLog",
+            tells_by="LogStatusNotification",
+            way=way,
+            request_id=payload["requestId"],
+            retries=payload.get("retries", 0),
+            retry_interval_s=payload.get("retryInterval", 30),
+        )
+        running = self.state.log_upload.order
+        word = "Accepted" if running is None else "AcceptedCanceled"
+        return Reply({"status": word, "filename": name}, (order,))
+
+    def what_goes_on(self, action: str) -> Message:
+        """Return the status of an update or of a log's upload as it is now. Spec: OCPP 2.0.1 F06.FR.05, F06.FR.16."""
+        doing = self.state.firmware if action == "FirmwareStatusNotification" else self.state.log_upload
+        if doing.order is None or doing.status == "Idle":
+            return Message(action, {"status": "Idle"})
+        number = {} if doing.order.request_id is None else {"requestId": doing.order.request_id}
+        return Message(doing.order.tells_by, {"status": doing.status, **number})
+
     def set_profile(self, profile: Profile, able: Capabilities) -> Refusal | None:
         """Install a charging profile, or return why not."""
         held = self.state.profiles.held
@@ -208,3 +268,7 @@ class CommandDecider:
 
 def _serves(reservation: Reservation, token: str, group: str) -> bool:
     return token == reservation.token or (group != "" and group == reservation.group)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_timestamp(text)

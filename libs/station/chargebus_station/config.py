@@ -1,7 +1,9 @@
 """What a virtual station is: its identity, its outlets, and how it treats its network."""
 
+import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -49,6 +51,28 @@ class Network:
     backoff: Backoff = field(default_factory=Backoff)
 
 
+@dataclass(frozen=True)
+class Tls:
+    """What a station speaks TLS with; its files are read at each connection, so what is replaced there counts then.
+
+    Attributes:
+        ca_file: the roots that it trusts, in PEM.
+        certificate, key: its own, for security profile 3; the certificate with its chain.
+    """
+
+    ca_file: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what the next connection speaks TLS with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.ca_file)
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
 class EnergyUnit(StrEnum):
     """The unit in which a station writes energy; the field has both."""
 
@@ -61,8 +85,8 @@ class StationConfig:
     """One station.
 
     Attributes:
-        url: the CSMS's OCPP address without the identity, `ws://127.0.0.1:9310/ocpp`.
-        password: for HTTP Basic (security profile 1); None connects without credentials.
+        url: the CSMS's OCPP address without the identity, `ws://127.0.0.1:9310/ocpp`, or `wss://…` with `tls`.
+        password: for HTTP Basic (security profiles 1 and 2); None connects without credentials.
         outlets: EVSE 1 first; each has one connector.
         settings: values that differ from the version's defaults, by variable name (`Component.Variable`, or a 1.6 key).
         seed: of everything random in the station: message ids, transaction ids, jitter.
@@ -70,6 +94,9 @@ class StationConfig:
         reboot_s: simulated seconds that a reboot takes.
         habits: what it does otherwise than its schemas have it.
         charging_habits: what it does its own way about charging profiles.
+        secure_url: where it connects with security profile 2 or 3 in OCPP 1.6, which says no address; None: nowhere.
+        read_only: variables that the CSMS may not set, by the names of `settings`.
+        tls: what it speaks TLS with, where the address asks for it; None: with the roots that the system trusts.
     """
 
     station_id: str
@@ -88,6 +115,9 @@ class StationConfig:
     history_keep: int | None = None
     habits: frozenset[Habit] = frozenset()
     charging_habits: ChargingHabits = frozenset()
+    tls: Tls | None = None
+    secure_url: str | None = None
+    read_only: frozenset[str] = frozenset()
 
     @property
     def address(self) -> str:

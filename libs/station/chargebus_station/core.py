@@ -13,8 +13,9 @@ from chargebus_station.dialects import DIALECTS
 from chargebus_station.faults import Faults
 from chargebus_station.history import History
 from chargebus_station.message_queue import MessageQueue
+from chargebus_station.networks import Networks
 from chargebus_station.registration import Registration, Status
-from chargebus_station.state import Evse, StationState
+from chargebus_station.state import Evse, Firmware, StationState
 from chargebus_station.transaction_queue import TransactionQueue
 
 
@@ -63,11 +64,15 @@ def build(config: StationConfig, clock: Clock) -> Core:
     device = DeviceModel(dialect.variables(config))
     for name, value in config.settings.items():
         device.put(dialect.address_of(name), value)
+    for name in config.read_only:
+        device.lock(dialect.address_of(name))
     state = StationState(
         station_id=config.station_id,
         evses={n: Evse(n, outlet, config.register_wh) for n, outlet in enumerate(config.outlets, start=1)},
         device=device,
         settings=Settings(device, dialect.addresses),
+        firmware=Firmware(config.model.firmware),
+        networks=Networks.of(config),
         local_list=dict.fromkeys(config.local_tokens, "Accepted"),
         charging_habits=set(config.charging_habits),
     )

@@ -11,6 +11,7 @@ from chargebus_station.core import Core
 from chargebus_station.csms_socket import Answering, CsmsSocket
 from chargebus_station.device_model import Setting
 from chargebus_station.handshake import ConnectError, ConnectTarget, open_websocket
+from chargebus_station.networks import BY_CERTIFICATE, tls_of
 from chargebus_station.rpc import Rpc
 from chargebus_station.sender import Sender
 
@@ -60,8 +61,10 @@ class CsmsConnection:
                 socket = await self.open_websocket()
             except ConnectError as error:
                 failures, self.last_error, asked_s = failures + 1, error, error.retry_after_s
+                self._core.state.networks.failed()
             else:
                 failures = 0
+                self._note_network()
                 if self._up.is_set():
                     await self._serve(socket, users)
                 else:  # the network went while we connected
@@ -74,11 +77,19 @@ class CsmsConnection:
         Raises:
             ConnectError: there is no way to the CSMS now.
         """
-        config = self._core.config
-        password = self._core.settings.text(Setting.PASSWORD)
+        config, network = self._core.config, self._core.state.networks.used
+        password = "" if network.security_profile == BY_CERTIFICATE else self._core.settings.text(Setting.PASSWORD)
+        tls = tls_of(config, network, self._core.state.own_certificates)
+        address = network.address(config.station_id)
         return await open_websocket(
-            ConnectTarget(config.address, config.station_id, password, self._core.dialect.subprotocol), config.network
+            ConnectTarget(address, config.station_id, password, self._core.dialect.subprotocol, tls), config.network
         )
+
+    def _note_network(self) -> None:
+        """Show by which security profile the station is connected."""
+        networks = self._core.state.networks
+        networks.connected()
+        self._core.settings.put(Setting.SECURITY_PROFILE, str(networks.used.security_profile))
 
     async def _serve(self, socket: ClientConnection, users: ConnectionUsers) -> None:
         core = self._core

@@ -120,6 +120,11 @@ class DeviceModel:
         address = self._spelled[_folded(address)]
         self._variables[address] = replace(self._variables[address], value=text)
 
+    def lock(self, address: VariableAddress) -> None:
+        """Let the CSMS set a known variable no more."""
+        address = self._spelled[_folded(address)]
+        self._variables[address] = replace(self._variables[address], mutability=Mutability.READ_ONLY)
+
     def value(self, address: VariableAddress) -> str:
         """Return the value of a known variable, as the station itself sees it."""
         return self._variables[address].value
@@ -182,6 +187,8 @@ class Setting(StrEnum):
     CONNECTION_TIMEOUT_S = "connection time-out"
     OFFLINE_THRESHOLD_S = "offline threshold"
     PASSWORD = "basic auth password"  # noqa: S105  the name of a variable
+    SECURITY_PROFILE = "security profile"
+    NETWORK_PRIORITY = "order of networks"
     SMART_CHARGING_ENABLED = "smart charging"
     MAX_STACK_LEVEL = "highest stack level"
     RATE_UNITS = "units of limits"
@@ -210,6 +217,8 @@ _DEFAULTS: Final[Mapping[Setting, str]] = {
     Setting.CONNECTION_TIMEOUT_S: "120",
     Setting.OFFLINE_THRESHOLD_S: "600",
     Setting.PASSWORD: "",
+    Setting.SECURITY_PROFILE: "1",
+    Setting.NETWORK_PRIORITY: "",
     Setting.SMART_CHARGING_ENABLED: "true",
     Setting.MAX_STACK_LEVEL: "10",
     Setting.RATE_UNITS: "A,W",

@@ -29,6 +29,7 @@ class BootReason(StrEnum):
     REMOTE_RESET = "RemoteReset"
     SCHEDULED_RESET = "ScheduledReset"
     TRIGGERED = "Triggered"
+    FIRMWARE_UPDATE = "FirmwareUpdate"
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,17 @@ from typing import Any, Final, assert_never
 from chargebus_station.charging_habits import ChargingHabit
 from chargebus_station.core import Core
 from chargebus_station.csms_connection import CsmsConnection
+from chargebus_station.device_model import Setting
 from chargebus_station.dialect import BootReason
 from chargebus_station.effects import (
     Announce,
+    BreakConnector,
     Effect,
+    FirmwareOrder,
     LimitsChanged,
+    LogOrder,
     Message,
+    PublishOrder,
     Reboot,
     Reconnect,
     RefreshStatus,
@@ -23,6 +28,8 @@ from chargebus_station.effects import (
     Subject,
     Tell,
 )
+from chargebus_station.firmware import FirmwareUpdates, publish
+from chargebus_station.log_uploads import LogUploads
 from chargebus_station.registration import Origin, Registration
 from chargebus_station.reporter import Reporter
 from chargebus_station.running_visits import RunningVisits
@@ -45,13 +52,17 @@ class EffectRunner:
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     rebooting: bool = False
 
+    def __post_init__(self) -> None:
+        self._firmware = FirmwareUpdates(self.core, self._restart)
+        self._logs = LogUploads(self.core)
+
     def run(self, effect: Effect) -> None:
         """Do it, or begin to."""
         match effect:
             case StartCharge():
                 self.visits.start(effect)
-            case StopCharge(evse_id, cause):
-                self.visits.stop(evse_id, cause)
+            case StopCharge() | BreakConnector():
+                self._stop(effect)
             case Reboot(reason):
                 self.spawn(self._reboot(reason))
             case RefreshStatus():
@@ -62,10 +73,40 @@ class EffectRunner:
                 self.spawn(self._tell(messages))
             case LimitsChanged():
                 self.visits.look_again()
+            case FirmwareOrder() | PublishOrder() | LogOrder():
+                self.spawn(self._carry_out(effect))
             case Reconnect():
                 self.spawn(self.connection.reconnect())
             case _:
                 assert_never(effect)
+
+    def _stop(self, effect: StopCharge | BreakConnector) -> None:
+        match effect:
+            case StopCharge(evse_id, cause):
+                self.visits.stop(evse_id, cause)
+            case BreakConnector(evse_id, broken):
+                self.break_connector(evse_id, broken=broken)
+
+    def break_connector(self, evse_id: int, *, broken: bool) -> None:
+        """Let the connector of an EVSE fail, so that a charge there ends, or work again."""
+        evse = self.core.state.evses[evse_id]
+        if evse.faulted == broken:
+            return
+        evse.faulted = broken
+        if broken:
+            self.visits.stop(evse_id, StopCause(Trigger.ABNORMAL_CONDITION, StopReason.GROUND_FAULT))
+        self.reporter.problem(evse)
+        if not broken:
+            self.reporter.at_rest()
+
+    async def _carry_out(self, order: FirmwareOrder | PublishOrder | LogOrder) -> None:
+        match order:
+            case FirmwareOrder():
+                await self._firmware.run(order)
+            case PublishOrder():
+                await publish(self.core, order)
+            case LogOrder():
+                await self._logs.run(order)
 
     def _announce(self, wanted: Announce) -> None:
         core, now = self.core, self.core.clock.now()
@@ -111,15 +152,20 @@ class EffectRunner:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_MESSAGES_S):
                     await self.core.changes.until(lambda: len(self.core.queue) == 0 or not self.core.online)
-        self.sender.boot_reason = BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET
+        await self._restart(BootReason.SCHEDULED_RESET if reason is None else BootReason.REMOTE_RESET)
+        self.rebooting = False
+
+    async def _restart(self, reason: BootReason) -> None:
+        """Say goodbye, go down and come up again."""
+        self.sender.boot_reason = reason
         await self.connection.leave("reboot")
         await self.power_cycle()
-        self.rebooting = False
 
     async def power_cycle(self) -> None:
         """Go down and come up again; the queue and the history survive, the registration does not."""
         self.connection.cut("reboot")
         self.core.registration = Registration()
+        self.core.state.networks.restart(self.core.settings.words(Setting.NETWORK_PRIORITY))
         if ChargingHabit.FORGETS_AT_BOOT in self.core.state.charging_habits:
             self.core.state.profiles.clear(lambda _profile: True, self.core.clock.now())
         await self.core.clock.sleep(self.core.config.reboot_s)

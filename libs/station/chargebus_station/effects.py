@@ -1,10 +1,12 @@
 """What an answered command makes the station do next."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chargebus_station.transaction import IdToken, StopCause, StopReason
+from chargebus_station.transfers import Way
 
 
 class Subject(StrEnum):
@@ -65,7 +67,7 @@ class Announce:
 
 @dataclass(frozen=True)
 class Tell:
-    """Send these messages in order: a report, the progress of a download."""
+    """Send these messages in order: a report in parts."""
 
     messages: tuple[Message, ...]
 
@@ -80,7 +82,71 @@ class LimitsChanged:
     """See what the EVSEs may give now: charging profiles have changed."""
 
 
-Effect = StartCharge | StopCharge | Reboot | RefreshStatus | Announce | Tell | Reconnect | LimitsChanged
+@dataclass(frozen=True)
+class BreakConnector:
+    """Let the connector of an EVSE fail, or work again."""
+
+    evse_id: int
+    broken: bool
+
+
+@dataclass(frozen=True)
+class FirmwareOrder:
+    """Firmware to be installed; `tells_by` is the action that tells of it, `is_plain` in the few words of OCPP 1.6."""
+
+    location: str
+    tells_by: str
+    request_id: int | None = None
+    retrieve_at: datetime | None = None
+    install_at: datetime | None = None
+    certificate: str = ""
+    signature: str = ""
+    retries: int = 0
+    retry_interval_s: float = 30.0
+    is_plain: bool = False
+
+
+@dataclass(frozen=True)
+class PublishOrder:
+    """Firmware that a local controller is to offer to the stations behind it."""
+
+    location: str
+    checksum: str
+    request_id: int
+    retries: int = 0
+    retry_interval_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class LogOrder:
+    """A log of some kind to be sent as a file; `action` asked for it, `tells_by` is the action that tells of it."""
+
+    location: str
+    name: str
+    kind: str
+    action: str
+    tells_by: str
+    way: Way
+    request_id: int | None = None
+    retries: int = 0
+    retry_interval_s: float = 30.0
+    is_plain: bool = False
+
+
+Effect = (
+    StartCharge
+    | StopCharge
+    | Reboot
+    | RefreshStatus
+    | Announce
+    | Tell
+    | Reconnect
+    | LimitsChanged
+    | BreakConnector
+    | FirmwareOrder
+    | PublishOrder
+    | LogOrder
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +160,3 @@ class Reply:
 def status(word: str, *effects: Effect) -> Reply:
     """Return the commonest answer."""
     return Reply({"status": word}, effects)
-
-
-def progress(action: str, words: tuple[str, ...], **more: object) -> Tell:
-    """Return status notifications that follow one another, half a minute apart."""
-    messages = (Message(action, {"status": word, **more}, 30.0 * (n + 1)) for n, word in enumerate(words))
-    return Tell(tuple(messages))

@@ -23,7 +23,18 @@ class Fault(StrEnum):
     HOLD_BACK = "keep a transaction event back and send it after the end of its transaction (2.x)"
     IGNORE_COMMAND = "do not answer a call of the CSMS"
     REFUSE_COMMAND = "answer a call of the CSMS with a CALLERROR"
+    FAIL_COMMAND = "answer a call of the CSMS with Failed, and do nothing (InstallCertificate, DeleteCertificate)"
     INVALID_ANSWER = "answer a call of the CSMS with a payload that its schema forbids"
+    FAIL_DOWNLOAD = "load nothing of an image, as if it could not be reached (UpdateFirmware)"
+    BREAK_OFF_TRANSFER = "lose the connection in the middle of a file (UpdateFirmware, GetLog, GetDiagnostics)"
+    FAIL_SIGNATURE = "find the signature of an image to be wrong (UpdateFirmware)"
+    FAIL_VERIFICATION = "find an image to be broken (UpdateFirmware)"
+    FAIL_INSTALLATION = "fail to install an image (UpdateFirmware)"
+    KEEP_VERSION = "say that an image is installed, and boot with the version that was there (UpdateFirmware)"
+    SKIP_STATUSES = "boot with the new version without a word of it (UpdateFirmware)"
+    FAIL_UPLOAD = "send no log, as if nobody took it (GetLog, GetDiagnostics)"
+    UPLOAD_TWICE = "send a log two times (GetLog, GetDiagnostics)"
+    SAY_UPLOADED = "say that a log is sent which is not (GetLog, GetDiagnostics)"
     DROP_ON_COMMAND = "tear the socket down when a call of the CSMS arrives, without an answer"
 
 

@@ -38,7 +38,9 @@ from chargebus_station.arrivals import Drivers
 from chargebus_station.charging import Outlet
 from chargebus_station.charging_habits import ChargingHabits
 from chargebus_station.clock import HEAD_START, ScaledClock
-from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig
+from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig, Tls
+from chargebus_station.device_model import Setting
+from chargebus_station.faults import Fault
 from chargebus_station.habits import Habit
 from chargebus_station.state import Evse
 from chargebus_station.station import Station
@@ -48,6 +50,7 @@ CLOSING_S: Final = 5.0
 """Real seconds that the stations get to tell the end of what was under way."""
 
 _LOOK_EVERY_S: Final = 300.0
+_ALWAYS: Final = 1_000_000
 _FIRST_HOUR: Final = 7
 _EVSE_START: Final = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
 
@@ -93,10 +96,20 @@ class Life:
 
 
 @dataclass(frozen=True)
+class SecureConnection:
+    """How a station connects over TLS: with the certificate that `tls` has, else with its password."""
+
+    url: str
+    tls: Tls
+
+
+@dataclass(frozen=True)
 class Plan:
     """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds.
 
-    `habits` are those of stations, by their identities; `kinds` are what they are, one after the other.
+    `habits` are those of stations, by their identities, and `faults` what they do wrong each time that an action gives
+    the occasion; `kinds` are what they are, one after the other. `secure` are those that connect over TLS.
+    `keep_passwords` is told what stations show, by their identities, where they were told another password.
     """
 
     url: str
@@ -108,6 +121,9 @@ class Plan:
     meters: Path | None = None
     say_every_s: float = SAY_EVERY_S
     habits: Mapping[str, frozenset[Habit]] = field(default_factory=dict)
+    faults: Mapping[str, Sequence[tuple[Fault, str]]] = field(default_factory=dict)
+    secure: Mapping[str, SecureConnection] = field(default_factory=dict)
+    keep_passwords: Callable[[Mapping[str, str]], None] | None = None
 
 
 def station_ids(size: int) -> list[str]:
@@ -129,19 +145,25 @@ class Fleet:
         life = plan.life
         morning = _morning(datetime.now(UTC)) if life.speed > 1 else None
         self.clock = ScaledClock(life.speed, life.begin or morning)
+        self._kept = dict(plan.passwords)
         meters = _read_meters(plan.meters)
         self.stations = [
             Station(self._config(number, station_id, meters.get(station_id, 0)), self.clock)
             for number, station_id in enumerate(plan.passwords)
         ]
+        for station in self.stations:
+            for fault, action in plan.faults.get(station.config.station_id, ()):
+                station.faults.arm(fault, action, _ALWAYS)
 
     def _config(self, number: int, station_id: str, register_wh: int) -> StationConfig:
         kind = self._plan.kinds[number % len(self._plan.kinds)]
+        secure = self._plan.secure.get(station_id)
+        by_certificate = secure is not None and secure.tls.certificate is not None
         return StationConfig(
             station_id=station_id,
             version=kind.version,
-            url=self._plan.url,
-            password=self._plan.passwords[station_id],
+            url=self._plan.url if secure is None else secure.url,
+            password=None if by_certificate else self._plan.passwords[station_id],
             outlets=kind.outlets,
             model=Model(model=kind.model),
             settings=dict(kind.settings),
@@ -152,6 +174,7 @@ class Fleet:
             history_keep=20,
             habits=self._plan.habits.get(station_id, frozenset()),
             charging_habits=kind.charging_habits,
+            tls=None if secure is None else secure.tls,
         )
 
     async def live(self, say: Callable[[str], None]) -> None:
@@ -202,7 +225,7 @@ class Fleet:
         while True:
             await asyncio.sleep(self._plan.say_every_s)
             say(self.status_line())
-            self._keep_meters()
+            self._keep()
 
     async def _close(self) -> None:
         """Let everybody drive home, and the stations tell it while the system listens."""
@@ -212,7 +235,21 @@ class Fleet:
             async with asyncio.timeout(CLOSING_S):
                 for station in self.stations:
                     await station.until(partial(_told, station))
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep what stations know for the next time that they live."""
         self._keep_meters()
+        if self._plan.keep_passwords is not None:
+            shown = {
+                station.config.station_id: station.state.settings.text(Setting.PASSWORD)
+                for station in self.stations
+                if station.config.password is not None
+            }
+            changed = {name: password for name, password in shown.items() if password != self._kept[name]}
+            if changed:
+                self._plan.keep_passwords(changed)
+                self._kept |= changed
 
     def _keep_meters(self) -> None:
         if self._plan.meters is not None:

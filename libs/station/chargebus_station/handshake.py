@@ -2,12 +2,13 @@
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from chargebus_station.config import Network
+from chargebus_station.config import Network, Tls
 
 
 class ConnectError(Exception):
@@ -32,6 +33,7 @@ class ConnectTarget:
     station_id: str
     password: str
     subprotocol: str
+    tls: Tls | None = None
 
 
 async def open_websocket(to: ConnectTarget, network: Network) -> ClientConnection:
@@ -40,7 +42,7 @@ async def open_websocket(to: ConnectTarget, network: Network) -> ClientConnectio
     Raises:
         ConnectError: and nothing else.
 
-    Spec: OCPP-J 1.6 3.1, security white paper 3.4 (profile 1); OCPP 2.0.1 Part 4, 3.1, A00.FR.203 to FR.205
+    Spec: OCPP-J 1.6 3.1, security white paper 3.4 to 3.6; OCPP 2.0.1 Part 4, 3.1, A00.FR.203 to FR.205, FR.401
     """
     try:
         socket = await connect(
@@ -52,6 +54,7 @@ async def open_websocket(to: ConnectTarget, network: Network) -> ClientConnectio
             open_timeout=network.open_timeout_s,
             ping_interval=network.ping_interval_s,
             close_timeout=1.0,
+            **_tls(to),
         )
     except InvalidStatus as error:
         response = error.response
@@ -63,6 +66,10 @@ async def open_websocket(to: ConnectTarget, network: Network) -> ClientConnectio
         message = f"the CSMS does not speak {to.subprotocol}"
         raise ConnectError(message)
     return socket
+
+
+def _tls(to: ConnectTarget) -> dict[str, Any]:
+    return {} if to.tls is None else {"ssl": to.tls.context()}
 
 
 def _credentials(to: ConnectTarget) -> dict[str, str]:

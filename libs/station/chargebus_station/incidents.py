@@ -18,8 +18,10 @@ async def lose_network(station: Station, rng: random.Random) -> None:
 
 
 async def break_connector(station: Station, rng: random.Random) -> None:
-    """Let a connector fail and recover."""
+    """Let a connector fail and recover; one that somebody broke on purpose stays as it is."""
     evse_id = rng.choice(list(station.state.evses))
+    if station.state.evses[evse_id].faulted:
+        return
     station.break_connector(evse_id)
     await station.clock.sleep(rng.uniform(600, 2400))
     station.repair_connector(evse_id)

@@ -65,13 +65,16 @@ class Sender:
         core = self.core
         triggered = core.registration.asked_for
         reason = BootReason.TRIGGERED if triggered else self.boot_reason
-        outcome = await self._call(csms_socket, Outgoing(core.dialect.boot(core.config, reason), core.new_id()))
+        model = replace(core.config.model, firmware=core.state.firmware.version)
+        boot = core.dialect.boot(replace(core.config, model=model), reason)
+        outcome = await self._call(csms_socket, Outgoing(boot, core.new_id()))
         if not isinstance(outcome, Answer):
             core.registration.failed(core.clock.now())
             return
         status, interval_s = Status(outcome.payload["status"]), outcome.payload["interval"]
         core.registration.answered(status, interval_s, core.clock.now())
         if status is Status.ACCEPTED:
+            self.boot_reason = BootReason.POWER_UP
             core.history.boots_accepted += 1
             if interval_s > 0:
                 core.settings.put(Setting.HEARTBEAT_INTERVAL_S, str(interval_s))

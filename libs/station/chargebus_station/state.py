@@ -1,16 +1,22 @@
 """What a station knows and holds at any moment, apart from its socket."""
 
+import asyncio
 import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from cryptography import x509
+
 from chargebus_station.charging import Charge, Outlet, power_w
 from chargebus_station.charging_habits import LAG_S, OVERDRAWN, UNDERSTATED, ChargingHabit
 from chargebus_station.device_model import DeviceModel, Setting, Settings
+from chargebus_station.effects import FirmwareOrder, LogOrder
 from chargebus_station.limits import Limit, Moment
 from chargebus_station.measurands import Sample
+from chargebus_station.networks import Networks
+from chargebus_station.own_certificates import OwnCertificates
 from chargebus_station.profiles import ChargingProfiles
 from chargebus_station.transaction import IdToken, Transaction
 
@@ -99,6 +105,26 @@ class Evse:
 
 
 @dataclass
+class Firmware:
+    """The version that a station has, and the update that it is about; `installing`: it cannot be called off."""
+
+    version: str
+    order: FirmwareOrder | None = None
+    task: asyncio.Task[None] | None = None
+    status: str = "Idle"
+    installing: bool = False
+
+
+@dataclass
+class LogUpload:
+    """The log that a station is sending."""
+
+    order: LogOrder | None = None
+    task: asyncio.Task[None] | None = None
+    status: str = "Idle"
+
+
+@dataclass
 class StationState:
     """Everything that a CSMS can ask a station for or set in it."""
 
@@ -106,6 +132,11 @@ class StationState:
     evses: dict[int, Evse]
     device: DeviceModel
     settings: Settings
+    firmware: Firmware
+    networks: Networks
+    log_upload: LogUpload = field(default_factory=LogUpload)
+    published: dict[str, bytes] = field(default_factory=dict)
+    """The images that a local controller offers, by their MD5 checksums."""
     profiles: ChargingProfiles = field(default_factory=ChargingProfiles)
     reservations: dict[int, Reservation] = field(default_factory=dict)
     local_list_version: int = 0
@@ -113,7 +144,10 @@ class StationState:
     """Token to status, as the CSMS sent it."""
     cache: dict[str, str] = field(default_factory=dict)
     """Token to status, as learned from answers."""
+    own_certificates: OwnCertificates = field(default_factory=OwnCertificates)
     displays: dict[int, dict[str, Any]] = field(default_factory=dict)
+    certificates: dict[str, list[x509.Certificate]] = field(default_factory=dict)
+    """What the station trusts, by the type that its version has for it."""
     monitors: dict[int, dict[str, Any]] = field(default_factory=dict)
     tariffs: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Default tariff by EVSE (2.1)."""

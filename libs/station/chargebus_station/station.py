@@ -13,7 +13,7 @@ to the methods `cut`, `drop`, `switch_socket`, `open_socket` and `send_garbage`.
 import asyncio
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from websockets.asyncio.client import ClientConnection
 
@@ -33,8 +33,10 @@ from chargebus_station.external_control import ExternalControl
 from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.faults import GARBAGE, Faults
 from chargebus_station.history import History, TransactionEntry
+from chargebus_station.plug_and_charge import certificate_request
 from chargebus_station.registration import Status
 from chargebus_station.reporter import Reporter
+from chargebus_station.rpc import CallOutcome
 from chargebus_station.running_visits import RunningVisits
 from chargebus_station.sender import Sender
 from chargebus_station.state import StationState
@@ -166,17 +168,11 @@ class Station:
 
     def break_connector(self, evse_id: int) -> None:
         """Let the connector of an EVSE fail; a charge there ends."""
-        evse = self.state.evses[evse_id]
-        evse.faulted = True
-        self._visits.stop(evse_id, StopCause(Trigger.ABNORMAL_CONDITION, StopReason.GROUND_FAULT))
-        self._reporter.problem(evse)
+        self._effect_runner.break_connector(evse_id, broken=True)
 
     def repair_connector(self, evse_id: int) -> None:
         """Let the connector work again."""
-        evse = self.state.evses[evse_id]
-        evse.faulted = False
-        self._reporter.problem(evse)
-        self._reporter.at_rest()
+        self._effect_runner.break_connector(evse_id, broken=False)
 
     @property
     def charging_habits(self) -> set[ChargingHabit]:
@@ -194,6 +190,12 @@ class Station:
     def prioritize(self, evse_id: int, *, activated: bool = True) -> None:
         """Let the driver at an EVSE ask for priority charging, or no longer (2.1)."""
         self._external.prioritize(evse_id, activated=activated)
+
+    async def fetch_contract(
+        self, pcid: str, action: Literal["Install", "Update"] = "Install", most: int | None = None
+    ) -> CallOutcome:
+        """Ask for a contract certificate, as a vehicle wants; return what came of it (2.0.1 and 2.1)."""
+        return await self._core.messages.put(certificate_request(pcid, action, most))
 
     def power_cycle(self) -> None:
         """Restart the station as after a power failure: charges end, the queue and the history survive."""

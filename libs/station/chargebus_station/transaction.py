@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from chargebus_station.contracts import Contract
 from chargebus_station.history import TransactionEntry
 from chargebus_station.measurands import Sample
 
@@ -73,10 +74,11 @@ class Context(StrEnum):
 
 @dataclass(frozen=True)
 class IdToken:
-    """What a driver presents; 1.6 knows no type."""
+    """What a driver presents, or the contract of the vehicle; 1.6 knows neither type nor contract."""
 
     text: str
     type: str = "ISO14443"
+    contract: Contract | None = None
 
 
 @dataclass(frozen=True)

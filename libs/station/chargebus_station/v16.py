@@ -55,6 +55,7 @@ _SETTINGS: Final[Mapping[Setting, str]] = {
     Setting.OFFLINE_UNKNOWN_ID: "AllowOfflineTxForUnknownId",
     Setting.CONNECTION_TIMEOUT_S: "ConnectionTimeOut",
     Setting.PASSWORD: "AuthorizationKey",
+    Setting.SECURITY_PROFILE: "SecurityProfile",
     Setting.MAX_STACK_LEVEL: "ChargeProfileMaxStackLevel",
     Setting.RATE_UNITS: "ChargingScheduleAllowedChargingRateUnit",
     Setting.MAX_PERIODS: "ChargingScheduleMaxPeriods",
@@ -121,7 +122,7 @@ def _keys(config: StationConfig) -> Iterable[tuple[str, Variable]]:
     yield "NumberOfConnectors", _fixed(str(len(config.outlets)))
     yield "ReserveConnectorZeroSupported", _fixed("false")
     yield "ResetRetries", Variable("1", DataType.INTEGER, minimum=0)
-    yield "SecurityProfile", _fixed("1" if config.password else "0")
+    yield "SecurityProfile", Variable("1" if config.password else "0", DataType.INTEGER)
     yield "SendLocalListMaxLength", _fixed("100")
     yield "StopTransactionOnEVSideDisconnect", _fixed("true")
     yield "StopTransactionOnInvalidId", _flag("true")
@@ -131,6 +132,7 @@ def _keys(config: StationConfig) -> Iterable[tuple[str, Variable]]:
         "SupportedFeatureProfiles",
         _fixed("Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"),
     )
+    yield "SupportedFileTransferProtocols", _fixed("HTTPS,HTTP,SFTP,FTP")
     yield "TransactionMessageAttempts", Variable("3", DataType.INTEGER, minimum=1)
     yield "TransactionMessageRetryInterval", _seconds("60")
     yield "UnlockConnectorOnEVSideDisconnect", _flag("true")

@@ -4,27 +4,30 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
 
+from chargebus_station import breaking, certificates, networks, own_certificates
 from chargebus_station.commands import CommandDecider, ListUpdate
 from chargebus_station.device_model import Mutability, Setting, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import (
     Announce,
+    FirmwareOrder,
     LimitsChanged,
-    Message,
+    LogOrder,
     Reconnect,
     Reply,
     Subject,
     Tell,
-    progress,
     status,
 )
 from chargebus_station.profile_rules import Capabilities
 from chargebus_station.profiles import Period, Profile, RateUnit
 from chargebus_station.state import Operability, Reservation
 from chargebus_station.transaction import IdToken, StopReason
+from chargebus_station.transfers import Way
 
 Payload = dict[str, Any]
 
@@ -35,11 +38,7 @@ _SUBJECTS: Final[Mapping[str, Subject]] = {
     "MeterValues": Subject.METER_VALUES,
 }
 
-_IDLE: Final[Mapping[str, str]] = {
-    "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification": "FirmwareStatusNotification",
-    "LogStatusNotification": "LogStatusNotification",
-}
+_TOLD: Final = frozenset({"DiagnosticsStatusNotification", "FirmwareStatusNotification", "LogStatusNotification"})
 
 _CONFIGURED: Final[Mapping[VariableStatus, str]] = {
     VariableStatus.ACCEPTED: "Accepted",
@@ -56,8 +55,10 @@ def change_availability(decider: CommandDecider, payload: Payload) -> Reply:
 
 
 def change_configuration(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 1.6 5.3; security white paper A01 (AuthorizationKey)."""
+    """Spec: OCPP 1.6 5.3; security white paper A01 (AuthorizationKey), A05 (SecurityProfile)."""
     settings = decider.state.settings
+    if payload["key"].casefold() == "securityprofile":
+        return networks.set_profile_16(decider, payload["value"])
     password = settings.text(Setting.PASSWORD)
     outcome = decider.state.device.write(VariableAddress("", payload["key"]), payload["value"])
     return status(_CONFIGURED[outcome], *(() if settings.text(Setting.PASSWORD) == password else (Reconnect(),)))
@@ -83,11 +84,6 @@ def clear_cache(decider: CommandDecider, _payload: Payload) -> Reply:
     return status("Accepted")
 
 
-def data_transfer(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 1.6 5.6: this station has no vendor's extensions."""
-    return status("UnknownVendorId")
-
-
 def trigger_message(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.17; security white paper, ExtendedTriggerMessage."""
     wanted, evse_id = payload["requestedMessage"], payload.get("connectorId", 0)
@@ -95,8 +91,10 @@ def trigger_message(decider: CommandDecider, payload: Payload) -> Reply:
         return status("Rejected")
     if (subject := _SUBJECTS.get(wanted)) is not None:
         return status("Accepted", Announce(subject, evse_id))
-    if (action := _IDLE.get(wanted)) is not None:
-        return status("Accepted", Tell((Message(action, {"status": "Idle"}),)))
+    if wanted in _TOLD:
+        return status("Accepted", Tell((decider.what_goes_on(wanted),)))
+    if wanted in own_certificates.TRIGGERS:
+        return own_certificates.ask(decider, wanted)
     return status("NotImplemented")
 
 
@@ -228,58 +226,63 @@ def get_composite_schedule(decider: CommandDecider, payload: Payload) -> Reply:
     return Reply({"status": "Accepted", **answer})
 
 
-def get_diagnostics(decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 1.6 5.9; nothing is really uploaded."""
-    told = progress("DiagnosticsStatusNotification", ("Uploading", "Uploaded"))
-    return Reply({"fileName": f"{decider.state.station_id}-diagnostics.log"[:255]}, (told,))
+def get_diagnostics(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.9: the location is a directory."""
+    name = f"{decider.state.station_id}-diagnostics.log"[:255]
+    order = LogOrder(
+        location=f"{payload['location'].rstrip('/')}/{quote(name)}",
+        name=name,
+        kind="DiagnosticsLog",
+        action="GetDiagnostics",
+        tells_by="DiagnosticsStatusNotification",
+        way=Way.PUT,
+        retries=payload.get("retries", 0),
+        retry_interval_s=payload.get("retryInterval", 30),
+        is_plain=True,
+    )
+    return Reply({"fileName": name}, (order,))
 
 
 def get_log(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: security white paper, GetLog; nothing is really uploaded."""
-    told = progress("LogStatusNotification", ("Uploading", "Uploaded"), requestId=payload["requestId"])
-    return Reply({"status": "Accepted", "filename": f"{decider.state.station_id}.log"[:255]}, (told,))
+    """Spec: security white paper, GetLog."""
+    return decider.send_log(payload, Way.POST)
 
 
-def update_firmware(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 1.6 5.19; nothing is really installed."""
-    words = ("Downloading", "Downloaded", "Installing", "Installed")
-    return Reply({}, (progress("FirmwareStatusNotification", words),))
+def update_firmware(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 1.6 5.19: there is no word for no."""
+    if decider.state.firmware.installing:
+        return Reply({})
+    order = FirmwareOrder(
+        location=payload["location"],
+        tells_by="FirmwareStatusNotification",
+        retrieve_at=parse_timestamp(payload["retrieveDate"]),
+        retries=payload.get("retries", 0),
+        retry_interval_s=payload.get("retryInterval", 30),
+        is_plain=True,
+    )
+    return Reply({}, (order,))
 
 
-def signed_update_firmware(_decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: security white paper, SignedUpdateFirmware; nothing is really installed."""
-    words = ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
-    told = progress("SignedFirmwareStatusNotification", words, requestId=payload["requestId"])
-    return status("Accepted", told)
-
-
-def refuse(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Refuse what needs a certificate store, which this station does not have."""
-    return status("Rejected")
-
-
-def not_found(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Say that there is no such certificate, nor any other."""
-    return status("NotFound")
+def signed_update_firmware(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: security white paper, SignedUpdateFirmware."""
+    return decider.update_firmware(payload, "SignedFirmwareStatusNotification")
 
 
 COMMANDS: Final[Mapping[str, Handler]] = {
+    **certificates.COMMANDS_16,
     "CancelReservation": cancel_reservation,
-    "CertificateSigned": refuse,
+    "CertificateSigned": own_certificates.take_16,
     "ChangeAvailability": change_availability,
     "ChangeConfiguration": change_configuration,
     "ClearCache": clear_cache,
     "ClearChargingProfile": clear_charging_profile,
-    "DataTransfer": data_transfer,
-    "DeleteCertificate": not_found,
+    "DataTransfer": breaking.data_transfer,
     "ExtendedTriggerMessage": trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
     "GetDiagnostics": get_diagnostics,
-    "GetInstalledCertificateIds": not_found,
     "GetLocalListVersion": get_local_list_version,
     "GetLog": get_log,
-    "InstallCertificate": refuse,
     "RemoteStartTransaction": remote_start,
     "RemoteStopTransaction": remote_stop,
     "ReserveNow": reserve_now,

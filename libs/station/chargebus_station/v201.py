@@ -80,12 +80,14 @@ class V201:
         return Message("BootNotification", {"chargingStation": station, "reason": reason.value})
 
     def authorize(self, token: IdToken) -> Message:
-        """Spec: OCPP 2.0.1 C01.FR.01."""
-        return Message("Authorize", {"idToken": _id_token(token)})
+        """Spec: OCPP 2.0.1 C01.FR.01, C07.FR.01."""
+        shown = {} if token.contract is None else token.contract.shown()
+        return Message("Authorize", {"idToken": _id_token(token)} | shown)
 
     def token_status(self, answer: Mapping[str, Any]) -> str:
-        """Return the status of the idTokenInfo."""
-        return str(answer["idTokenInfo"]["status"])
+        """Return the status of the idTokenInfo; that of the contract certificate, where it is not in order."""
+        certificate = str(answer.get("certificateStatus", "Accepted"))
+        return str(answer["idTokenInfo"]["status"]) if certificate == "Accepted" else certificate
 
     def status_word(self, state: ConnectorState) -> str:
         """Return one of five words: whatever is not idle, reserved or broken is occupied."""

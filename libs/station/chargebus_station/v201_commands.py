@@ -3,21 +3,32 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chargebus_ocppj.timestamps import format_timestamp, parse_timestamp
+from chargebus_ocppj.timestamps import parse_timestamp
 
-from chargebus_station import v201_device, v201_monitoring, v201_smart_charging
+from chargebus_station import (
+    breaking,
+    certificates,
+    customer_information,
+    displays,
+    networks,
+    own_certificates,
+    v201_device,
+    v201_monitoring,
+    v201_smart_charging,
+)
 from chargebus_station.commands import CommandDecider, ListUpdate
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Announce, Effect, Message, Reply, Subject, Tell, progress, status
+from chargebus_station.effects import Announce, PublishOrder, Reply, Subject, Tell, status
 from chargebus_station.registration import Status
 from chargebus_station.state import Operability, Reservation
 from chargebus_station.transaction import IdToken, StopReason
+from chargebus_station.transfers import Way
 from chargebus_station.v201_smart_charging import profile_of
 
 Payload = dict[str, Any]
 
 _SUBJECTS: Final[Mapping[str, Subject]] = {subject.value: subject for subject in Subject}
-_IDLE: Final = frozenset({"FirmwareStatusNotification", "LogStatusNotification"})
+_TOLD: Final = frozenset({"FirmwareStatusNotification", "LogStatusNotification"})
 
 
 def token_of(payload: Payload) -> IdToken:
@@ -37,17 +48,14 @@ def clear_cache(decider: CommandDecider, _payload: Payload) -> Reply:
     return status("Accepted")
 
 
-def data_transfer(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 P01.FR.02: this station has no vendor's extensions."""
-    return status("UnknownVendorId")
-
-
 def trigger_message(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 2.0.1 F06; an accepted station does not boot again (F06.FR.17)."""
     wanted, evse_id = payload["requestedMessage"], payload.get("evse", {}).get("id", 0)
     evses = decider.evses(evse_id)
-    if wanted in _IDLE:
-        return status("Accepted", Tell((Message(wanted, {"status": "Idle"}),)))
+    if wanted in _TOLD:
+        return status("Accepted", Tell((decider.what_goes_on(wanted),)))
+    if wanted in own_certificates.TRIGGERS:
+        return own_certificates.ask(decider, wanted)
     if (subject := _SUBJECTS.get(wanted)) is None:
         return status("NotImplemented")
     booted = subject is Subject.BOOT and decider.registered is Status.ACCEPTED
@@ -131,58 +139,25 @@ def send_local_list(decider: CommandDecider, payload: Payload) -> Reply:
 
 
 def get_log(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 N01; nothing is really uploaded."""
-    told = progress("LogStatusNotification", ("Uploading", "Uploaded"), requestId=payload["requestId"])
-    return Reply({"status": "Accepted", "filename": f"{decider.state.station_id}.log"[:255]}, (told,))
+    """Spec: OCPP 2.0.1 N01."""
+    return decider.send_log(payload, Way.PUT)
 
 
-def update_firmware(_decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 L01; nothing is really installed."""
-    words = ("Downloading", "Downloaded", "SignatureVerified", "Installing", "Installed")
-    return status("Accepted", progress("FirmwareStatusNotification", words, requestId=payload["requestId"]))
+def update_firmware(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 L01, L02."""
+    return decider.update_firmware(payload, "FirmwareStatusNotification")
 
 
-def customer_information(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 N09, N10: the cache and the local list are all that this station knows of customers."""
-    token = payload.get("idToken", {}).get("idToken", "")
-    known = decider.state.local_list.get(token) or decider.state.cache.get(token)
-    if payload["clear"]:
-        decider.state.cache.pop(token, None)
-    told: tuple[Effect, ...] = ()
-    if payload["report"]:
-        data = f"{token}: {known}" if known else "no data"
-        stem = {"seqNo": 0, "generatedAt": format_timestamp(decider.now), "requestId": payload["requestId"]}
-        told = (Tell((Message("NotifyCustomerInformation", {"data": data[:512], "tbc": False, **stem}),)),)
-    return status("Accepted", *told)
-
-
-def set_display_message(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 O01, O02.FR.01, O06."""
-    message = payload["message"]
-    transaction_id = message.get("transactionId")
-    if transaction_id is not None and decider.state.transaction(transaction_id) is None:
-        return status("UnknownTransaction")
-    decider.state.displays[message["id"]] = message
-    return status("Accepted")
-
-
-def get_display_messages(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 O03, O04."""
-    found = [
-        message
-        for number, message in decider.state.displays.items()
-        if number in payload.get("id", [number])
-        and all(message.get(name) == payload[name] for name in ("priority", "state") if name in payload)
-    ]
-    if not found:
-        return status("Unknown")
-    report = {"requestId": payload["requestId"], "tbc": False, "messageInfo": found}
-    return status("Accepted", Tell((Message("NotifyDisplayMessages", report),)))
-
-
-def clear_display_message(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 O05."""
-    return status("Unknown" if decider.state.displays.pop(payload["id"], None) is None else "Accepted")
+def publish_firmware(_decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 L03."""
+    order = PublishOrder(
+        location=payload["location"],
+        checksum=payload["checksum"],
+        request_id=payload["requestId"],
+        retries=payload.get("retries", 0),
+        retry_interval_s=payload.get("retryInterval", 30),
+    )
+    return status("Accepted", order)
 
 
 def cost_updated(decider: CommandDecider, payload: Payload) -> Reply:
@@ -191,53 +166,40 @@ def cost_updated(decider: CommandDecider, payload: Payload) -> Reply:
     return Reply()
 
 
-def set_network_profile(_decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 B09.FR.01, B09.FR.02: the profile is taken, and never connected to."""
-    return status("Accepted" if payload["connectionData"]["ocppTransport"] == "JSON" else "Rejected")
-
-
-def unpublish_firmware(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 L04: this station publishes nothing."""
-    return status("NoFirmware")
+def unpublish_firmware(decider: CommandDecider, payload: Payload) -> Reply:
+    """Spec: OCPP 2.0.1 L04."""
+    published = decider.state.published.pop(payload["checksum"].lower(), None)
+    return status("NoFirmware" if published is None else "Unpublished")
 
 
 def refuse(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Refuse what needs a certificate store or a local controller, which this station does not have."""
+    """Refuse what this station does not do."""
     return status("Rejected")
 
 
-def not_found(_decider: CommandDecider, _payload: Payload) -> Reply:
-    """Say that there is no such certificate, nor any other."""
-    return status("NotFound")
-
-
 COMMANDS: Final[Mapping[str, Handler]] = {
+    **certificates.COMMANDS,
+    **customer_information.COMMANDS,
+    **displays.COMMANDS,
     **v201_device.COMMANDS,
     **v201_monitoring.COMMANDS,
     **v201_smart_charging.COMMANDS,
     "CancelReservation": cancel_reservation,
-    "CertificateSigned": refuse,
+    "CertificateSigned": own_certificates.take,
     "ChangeAvailability": change_availability,
     "ClearCache": clear_cache,
-    "ClearDisplayMessage": clear_display_message,
     "CostUpdated": cost_updated,
-    "CustomerInformation": customer_information,
-    "DataTransfer": data_transfer,
-    "DeleteCertificate": not_found,
-    "GetDisplayMessages": get_display_messages,
-    "GetInstalledCertificateIds": not_found,
+    "DataTransfer": breaking.data_transfer,
     "GetLocalListVersion": get_local_list_version,
     "GetLog": get_log,
     "GetTransactionStatus": get_transaction_status,
-    "InstallCertificate": refuse,
-    "PublishFirmware": refuse,
+    "PublishFirmware": publish_firmware,
     "RequestStartTransaction": request_start,
     "RequestStopTransaction": request_stop,
     "ReserveNow": reserve_now,
     "Reset": reset,
     "SendLocalList": send_local_list,
-    "SetDisplayMessage": set_display_message,
-    "SetNetworkProfile": set_network_profile,
+    "SetNetworkProfile": networks.set_network,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
     "UnpublishFirmware": unpublish_firmware,

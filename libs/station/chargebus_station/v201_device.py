@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from chargebus_ocppj.timestamps import format_timestamp
 
+from chargebus_station import networks
 from chargebus_station.commands import CommandDecider
 from chargebus_station.device_model import DataType, Mutability, Setting, Variable, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
 from chargebus_station.effects import Message, Reconnect, Reply, Tell, status
+from chargebus_station.v201_variables import ADDRESSES
 
 Payload = dict[str, Any]
 
@@ -17,6 +19,7 @@ ITEMS_PER_MESSAGE: Final = 20
 SUMMARY: Final = frozenset({"AvailabilityState", "Available", "Problem"})
 
 
+_LARGEST: Final = "MaxSet"
 _BASES: Final[Mapping[str, Callable[[VariableAddress, Variable], bool]]] = {
     "FullInventory": lambda _address, _variable: True,
     "ConfigurationInventory": lambda _address, variable: variable.mutability is not Mutability.READ_ONLY,
@@ -65,9 +68,20 @@ def _read(decider: CommandDecider, wanted: Payload) -> Payload:
     attribute = wanted.get("attributeType", "Actual")
     outcome, value = decider.state.device.read(address_of(wanted["component"], wanted["variable"]))
     if outcome is VariableStatus.ACCEPTED and attribute != "Actual":
-        return {"attributeStatus": "NotSupportedAttributeType", "attributeType": attribute, **result}
+        bound = _bound(decider, wanted) if attribute == _LARGEST else None
+        if bound is None:
+            return {"attributeStatus": "NotSupportedAttributeType", "attributeType": attribute, **result}
+        value = bound
     shown = {"attributeValue": value} if outcome is VariableStatus.ACCEPTED else {}
     return {"attributeStatus": outcome.value, "attributeType": attribute, **shown, **result}
+
+
+def _bound(decider: CommandDecider, wanted: Payload) -> str | None:
+    """Return the largest value of a variable that only the station sets, where it has one."""
+    variable = decider.state.device.get(address_of(wanted["component"], wanted["variable"]))
+    if variable is None or variable.mutability is not Mutability.READ_ONLY or math.isinf(variable.maximum):
+        return None
+    return f"{variable.maximum:g}"
 
 
 def set_variables(decider: CommandDecider, payload: Payload) -> Reply:
@@ -84,6 +98,9 @@ def _write(decider: CommandDecider, wanted: Payload) -> Payload:
     address = address_of(wanted["component"], wanted["variable"])
     if attribute != "Actual" and decider.state.device.get(address) is not None:
         return {"attributeType": attribute, "attributeStatus": "NotSupportedAttributeType", **result}
+    is_order = address == ADDRESSES[Setting.NETWORK_PRIORITY]
+    if is_order and not networks.has_all(decider, wanted["attributeValue"]):
+        return {"attributeType": attribute, "attributeStatus": "Rejected", **result}
     outcome = decider.state.device.write(address, wanted["attributeValue"])
     return {"attributeType": attribute, "attributeStatus": outcome.value, **result}
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from chargebus_station import displays
 from chargebus_station.charging import Outlet
 from chargebus_station.charging_habits import units
 from chargebus_station.config import StationConfig
@@ -38,6 +39,8 @@ ADDRESSES: Final[Mapping[Setting, VariableAddress]] = {
     Setting.AUTHORIZE_REMOTE_START: VariableAddress("AuthCtrlr", "AuthorizeRemoteStart"),
     Setting.OFFLINE_UNKNOWN_ID: VariableAddress("AuthCtrlr", "OfflineTxForUnknownIdEnabled"),
     Setting.PASSWORD: VariableAddress("SecurityCtrlr", "BasicAuthPassword"),
+    Setting.SECURITY_PROFILE: VariableAddress("SecurityCtrlr", "SecurityProfile"),
+    Setting.NETWORK_PRIORITY: VariableAddress("OCPPCommCtrlr", "NetworkConfigurationPriority"),
     Setting.SMART_CHARGING_ENABLED: VariableAddress("SmartChargingCtrlr", "Enabled"),
     Setting.MAX_STACK_LEVEL: VariableAddress("SmartChargingCtrlr", "ProfileStackLevel"),
     Setting.RATE_UNITS: VariableAddress("SmartChargingCtrlr", "RateUnit"),
@@ -87,6 +90,7 @@ def station_variables(config: StationConfig) -> dict[VariableAddress, Variable]:
         **table("SecurityCtrlr", _security(config)),
         **table("ClockCtrlr", (("DateTime", fixed("", DataType.STRING)), ("TimeSource", Variable("Heartbeat")))),
         **table("DeviceDataCtrlr", _device_data()),
+        **table(displays.CONTROLLER, _display()),
         **table("SmartChargingCtrlr", _smart_charging(config)),
         ADDRESSES[Setting.MAX_PROFILES]: Variable(
             "0", DataType.INTEGER, Mutability.READ_ONLY, minimum=0, maximum=MOST_PROFILES
@@ -108,7 +112,7 @@ def _station(config: StationConfig) -> Iterable[tuple[str, Variable]]:
 
 
 def _communication() -> Iterable[tuple[str, Variable]]:
-    yield "FileTransferProtocols", fixed("HTTPS")
+    yield "FileTransferProtocols", fixed("HTTPS,HTTP,SFTP,FTP", DataType.MEMBER_LIST)
     yield "HeartbeatInterval", seconds("300")
     yield "MessageTimeout", fixed("30", DataType.INTEGER, "s")
     yield "NetworkConfigurationPriority", Variable("0")
@@ -167,6 +171,21 @@ def _smart_charging(config: StationConfig) -> Iterable[tuple[str, Variable]]:
         ",".join(units(config.charging_habits)), DataType.MEMBER_LIST, Mutability.READ_ONLY, allowed=("A", "W")
     )
     yield "RateUnit", rate_units
+
+
+def _display() -> Iterable[tuple[str, Variable]]:
+    """Spec: OCPP 2.0.1 Part 2, appendix 3 (DisplayMessageCtrlr)."""
+    yield "Available", fixed("true", DataType.BOOLEAN)
+    yield "Enabled", flag("true")
+    yield "NumberDisplayMessages", display_messages()
+    yield "SupportedFormats", fixed("ASCII,HTML,URI,UTF8", DataType.MEMBER_LIST)
+    yield "SupportedPriorities", fixed("AlwaysFront,InFront,NormalCycle", DataType.MEMBER_LIST)
+    yield "SupportedStates", fixed("Charging,Faulted,Idle,Unavailable", DataType.MEMBER_LIST)
+
+
+def display_messages() -> Variable:
+    """Return how many messages the display shows; its bound is how many it can."""
+    return Variable("0", DataType.INTEGER, Mutability.READ_ONLY, minimum=0, maximum=displays.MOST)
 
 
 def _device_data() -> Iterable[tuple[str, Variable]]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from chargebus_ocppj.timestamps import format_timestamp
 from chargebus_ocppj.versions import Version
 
-from chargebus_station import v201_commands, v201_monitoring
+from chargebus_station import displays, v201_commands, v201_monitoring
 from chargebus_station.commands import CommandDecider
 from chargebus_station.config import StationConfig
 from chargebus_station.device_model import DataType, Setting, Variable, VariableAddress, table
@@ -17,7 +17,7 @@ from chargebus_station.effects import LimitsChanged, Reply, status
 from chargebus_station.profiles import Profile
 from chargebus_station.v201 import V201
 from chargebus_station.v201_smart_charging import profile_of
-from chargebus_station.v201_variables import fixed
+from chargebus_station.v201_variables import display_messages, fixed
 
 Payload = dict[str, Any]
 
@@ -152,8 +152,21 @@ class V21(V201):
     commands: ClassVar[Mapping[str, Handler]] = {**V201.commands, **ADDED}
 
     def variables(self, config: StationConfig) -> dict[VariableAddress, Variable]:
-        """Return the device model. Spec: OCPP 2.1 Part 2, appendix 3 (SmartChargingCtrlr)."""
-        return {**super().variables(config), **table("SmartChargingCtrlr", _smart_charging())}
+        """Return the device model. Spec: OCPP 2.1 Part 2, appendix 3 (DisplayMessageCtrlr, SmartChargingCtrlr)."""
+        known = super().variables(config)
+        del known[VariableAddress(displays.CONTROLLER, "NumberDisplayMessages")]
+        added = {
+            **table("SmartChargingCtrlr", _smart_charging()),
+            **table(displays.CONTROLLER, _display()),
+        }
+        return known | added
+
+
+def _display() -> Iterable[tuple[str, Variable]]:
+    yield "DisplayMessages", display_messages()
+    yield "QRCodeDisplayCapable", fixed("true", DataType.BOOLEAN)
+    yield "SupportedFormats", fixed("ASCII,HTML,QRCODE,URI,UTF8", DataType.MEMBER_LIST)
+    yield "SupportedStates", fixed("Charging,Discharging,Faulted,Idle,Suspended,Unavailable", DataType.MEMBER_LIST)
 
 
 def _smart_charging() -> Iterable[tuple[str, Variable]]:

@@ -60,3 +60,25 @@ async def test_every_command_gets_a_valid_answer_while_a_vehicle_charges(csms, s
         station.visit(VISIT)
         await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
         await csms.call(action, smallest(schema, schema.get("definitions", {})))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_connector_is_broken_and_repaired_on_request(csms, start, version):
+    async def says(message_id: str, **more: object) -> str:
+        said = {"vendorId": "chargebus.simulation", "messageId": message_id, **more}
+        return (await csms.call("DataTransfer", said))["status"]
+
+    async with start(version) as station:
+        station.visit(VISIT)
+        await station.until(lambda: any(entry.start_answered for entry in station.history.transactions))
+        assert await says("Break", data="1") == "Accepted"
+        await station.until(lambda: not station.state.evses[1].occupied)
+        assert station.state.evses[1].faulted
+        assert await says("Repair") == "Accepted"
+        await station.until(lambda: station.state.evses[1].free)
+        assert [await says("Dance"), await says("Break", data="9"), await says("Break", data="all")] == [
+            "UnknownMessageId",
+            "Rejected",
+            "Rejected",
+        ]
+        assert (await csms.call("DataTransfer", {"vendorId": "other"}))["status"] == "UnknownVendorId"

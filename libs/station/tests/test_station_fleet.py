@@ -9,6 +9,8 @@ import pytest
 from chargebus_station import arrivals, fleet
 from chargebus_station.arrivals import Drivers
 from chargebus_station.charging import Outlet
+from chargebus_station.config import Tls
+from chargebus_station.device_model import Setting
 
 AC, DC = Outlet(11_000, 3), Outlet(150_000, 0)
 DRIVERS = Drivers(good=("ALICE", "BOB"), doubtful=("BLOCKED",))
@@ -39,6 +41,30 @@ async def test_a_fleet_charges_says_so_and_ends_in_good_order(csms, tmp_path):
     assert fleet.Fleet(plan(csms, meters)).stations[0].state.evses[1].register_wh == registers["SIM-01"]
 
 
+def test_some_connect_over_TLS_with_a_password_or_a_certificate(csms, tmp_path):
+    root, url = tmp_path / "root.pem", "wss://127.0.0.1/ocpp"
+    secure = {
+        "SIM-01": fleet.SecureConnection(url, Tls(root)),
+        "SIM-02": fleet.SecureConnection(url, Tls(root, tmp_path / "station.pem")),
+    }
+    configs = [station.config for station in fleet.Fleet(plan(csms, secure=secure)).stations[:3]]
+    assert [(config.url, config.password) for config in configs] == [(url, "secret"), (url, None), (csms.url, "secret")]
+    assert [config.tls for config in configs] == [secure["SIM-01"].tls, secure["SIM-02"].tls, None]
+
+
+async def test_a_password_that_a_station_was_told_is_kept_for_its_next_life(csms):
+    kept = {}
+    living = fleet.Fleet(plan(csms, keep_passwords=kept.update))
+    running = asyncio.create_task(living.live(lambda _said: None))
+    await csms.until(lambda: living.stations[0].online)
+    living.stations[0].state.settings.put(Setting.PASSWORD, "another")
+    await csms.until(lambda: kept)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert kept == {"SIM-01": "another"}
+
+
 def blocked(csms, told):
     if "BLOCKED" in str(told) or "LOST" in str(told):
         return {"idTagInfo": {"status": "Blocked"}} if "idTag" in told else {"idTokenInfo": {"status": "Blocked"}}
@@ -53,7 +79,7 @@ async def test_a_station_that_fails_ends_the_fleet_loudly(csms):
 
     living.stations[0]._answering.respond = bug
     with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(180), asyncio.TaskGroup() as tasks:
             tasks.create_task(living.live(lambda _line: None))
             await csms.until(lambda: len(csms.seen("BootNotification")) >= 6)
             for socket in csms.sockets:

@@ -82,11 +82,12 @@ async def test_a_lost_answer_makes_the_station_resend_the_same_message_under_a_n
         station.faults.arm(Fault.LOSE_ANSWER, START[version])
         entry = await station.visit(VISIT)
         await station.until(lambda: station.settled)
-    first, second = told(csms)[:2]
-    assert first.payload == second.payload
-    assert first.message_id != second.message_id
+    first, *others = told(csms)
+    again = [call for call in others if call.payload == first.payload]  # more than one, if a machine stands still
+    ids = [call.message_id for call in (first, *again)]
+    assert len(set(ids)) == len(ids) > 1
     started = entry.messages[0]
-    assert started.message_ids == [first.message_id, second.message_id]
+    assert started.message_ids == ids
     assert started.lost_answers == 1
     assert started.fate is Fate.ANSWERED
     assert len(started.answers) == 1

@@ -310,7 +310,7 @@ async def test_a_station_that_lags_obeys_half_a_minute_later():
 
 def _state(*habits):
     core_evse = evse("T1")
-    return StationState("CS", {1: core_evse}, None, None, charging_habits=set(habits))
+    return StationState("CS", {1: core_evse}, None, None, None, None, charging_habits=set(habits))
 
 
 @ALL

@@ -51,13 +51,13 @@ class Api:
         return await self._client.request(method, self._url(path), **options)
 
     async def call(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401 - JSON
-        """Call a path and return the answer's JSON.
+        """Call a path, with a query in it or beside it, and return the answer's JSON.
 
         Raises:
             ApiError: the answer is an error.
         """
         params = {name: value for name, value in query.items() if value is not None}
-        response = await self.request(method, path, json=body, params=params)
+        response = await self.request(method, path, json=body, params=params or None)
         if response.is_error:
             raise ApiError(f"{method} {path}: {response.status_code} {response.text}", response.status_code)
         return response.json() if response.content else None

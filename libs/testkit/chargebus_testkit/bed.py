@@ -5,8 +5,9 @@ test uses keys of its own there.
 """
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -28,12 +29,17 @@ from chargebus_runtime.migrations import database_url
 from chargebus_runtime.process import Build, Process
 from chargebus_runtime.producer import Producer
 from chargebus_runtime.readers import Readers, Run
+from chargebus_runtime.sealing import KEY_BYTES
 from chargebus_runtime.service import Service
 from chargebus_runtime.settings import RuntimeSettings
+from pydantic import SecretStr
 
 from chargebus_testkit.databases import create_migrated, drop
-from chargebus_testkit.log import Log
+from chargebus_testkit.log import EVERYTHING, Log
 from chargebus_testkit.servers import KafkaServer, PostgresServer
+
+SEALING_KEYS: Final = SecretStr(base64.b64encode(bytes(range(KEY_BYTES))).decode())
+"""What every bed seals with, in whatever process, as the services of one system do."""
 
 _SECRET: Final = secrets.generate_password()
 
@@ -87,9 +93,16 @@ class Bed:
         self.build = build
         self.name = f"{build.__module__.partition('.')[0]}_{uuid4().hex[:12]}"
         self._made = False
+        self._open = AsyncExitStack()
+        self._log: Log | None = None
+        self._since: Mapping[TopicPartition, int] = EVERYTHING
+        self._reading = asyncio.Lock()
         self.topics: tuple[str, ...] = ()
         self.settings = RuntimeSettings(
-            kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=postgres.url, http_port=free_port()
+            kafka_bootstrap_servers=kafka.bootstrap_servers,
+            database_url=postgres.url,
+            http_port=free_port(),
+            sealing_keys=SEALING_KEYS,
         )
 
     @property
@@ -120,6 +133,7 @@ class Bed:
 
     async def publish(self, *records: Record) -> None:
         """Put records into Kafka, as other services do."""
+        await self._opened()
         producer = Producer(KafkaConnection(self.settings))
         await producer.start()
         try:
@@ -127,10 +141,11 @@ class Bed:
         finally:
             await producer.stop()
 
-    async def read(self, topic: str, key: str) -> list[Received]:
-        """Return all that stands in a topic under a key of the test's own, each partition in its order."""
-        async with Log(KafkaConnection(self.settings), TOPICS) as log:
-            return [record for record in await log.read(topic) if record.key == key]
+    async def read(self, topic: str, *keys: str) -> list[Received]:
+        """Return all that stands in a topic under keys of the test's own, each partition in its order."""
+        log = await self._opened()
+        async with self._reading:
+            return [record for record in await log.read(topic, since=self._since) if record.key in keys]
 
     async def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """Return rows of the service's database."""
@@ -141,12 +156,14 @@ class Bed:
             await connection.close()
 
     async def close(self) -> None:
-        """Drop the database."""
+        """Drop the database, and read no more."""
+        await self._open.aclose()
         await drop(self.settings.database_url, self.name)
 
     async def ends(self) -> Mapping[TopicPartition, int]:
         """Return where the log of what the service consumes ends."""
-        async with Log(KafkaConnection(self.settings), TOPICS) as log:
+        log = await self._opened()
+        async with self._reading:
             return await log.ends(self.topics)
 
     async def caught_up(self) -> bool:
@@ -154,6 +171,14 @@ class Bed:
         ends = await self.ends()
         stored = set(await self.rows("SELECT topic, partition, next_offset FROM consumer_offset"))
         return {(tp.topic, tp.partition, end) for tp, end in ends.items()} == stored
+
+    async def _opened(self) -> Log:
+        """Return the log, read from where it ended at the first call: a connection is made once, not at each look."""
+        async with self._reading:
+            if self._log is None:
+                self._log = await self._open.enter_async_context(Log(KafkaConnection(self.settings), TOPICS))
+                self._since = await self._log.ends(TOPICS)
+            return self._log
 
     async def _make(self, process: ProcessUnderTest) -> None:
         service = self.build(process)
@@ -168,10 +193,14 @@ class Bed:
         self._made = True
 
     async def _begin_here(self, cluster_id: str) -> None:
-        for tp, end in (await self.ends()).items():
-            await self.rows(
-                "INSERT INTO consumer_offset VALUES ($1, $2, $3, $4)", tp.topic, tp.partition, end, cluster_id
-            )
+        ends = await self.ends()
+        await self.rows(
+            "INSERT INTO consumer_offset SELECT *, $4 FROM unnest($1::text[], $2::int[], $3::bigint[])",
+            [tp.topic for tp in ends],
+            [tp.partition for tp in ends],
+            list(ends.values()),
+            cluster_id,
+        )
 
     def _key_id(self, role: str) -> str:
         return f"{self.name.replace('_', '-')}-{role}"

@@ -27,7 +27,8 @@ from hypothesis import HealthCheck, settings
 from chargebus_testkit import session_servers
 from chargebus_testkit.bed import Bed
 from chargebus_testkit.databases import create_migrated, drop
-from chargebus_testkit.scheduling import GROUP, SERVER, Scheduling, group, longest_first
+from chargebus_testkit.object_storage import ObjectStorage
+from chargebus_testkit.scheduling import GROUP, LONG, SERVER, Scheduling, group, longest_first
 from chargebus_testkit.servers import KafkaServer, PostgresServer, execute
 from chargebus_testkit.session_servers import SessionServers, announce, ask
 from chargebus_testkit.system import System
@@ -44,12 +45,15 @@ MakeBed = Callable[[Build], Bed]
 
 REAL_BROKER = "real_broker"
 ROAD: Final = "road"
+QUICK: Final = "quick"
+"""The profile of Hypothesis that `make test-quick` takes."""
 
-_SERVER_FIXTURES: Final = frozenset({"kafka_server", "postgres", "system"})
-_SHARED: Final = {"topics": "declared topics", "system": ""}
+_SERVER_FIXTURES: Final = frozenset({"kafka_server", "object_storage", "postgres", "system"})
+_SHARED: Final = {"topics": "declared topics", "object_storage": "object storage", "system": ""}
 """Fixtures whose tests run one after the other, and the name of their group (empty: a group for each folder).
 
-In the declared topics a service reads, answers and corrects whatever it finds, whichever test's it is.
+In the declared topics a service reads, answers and corrects whatever it finds, whichever test's it is; the object
+storage starts in the one worker whose tests need it.
 """
 _SERVERS: Final = pytest.StashKey[SessionServers]()
 _OWNER: Final = pytest.StashKey[Path]()
@@ -75,14 +79,16 @@ def pytest_report_to_serializable() -> Generator[None, dict[str, object] | None,
     return _encodable((yield))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, keep a list of what could not be tested, and own the session's servers or know who does."""
     config.addinivalue_line("markers", f"{REAL_BROKER}: needs what only a real Kafka broker does")
     config.addinivalue_line("markers", f"{SERVER}: needs a server; set by itself where a fixture says so")
     config.addinivalue_line("markers", f"{ROAD}: the one road through a service that `make test-quick` takes")
+    config.addinivalue_line("markers", f"{LONG}: needs no server, but long; `make test-quick` leaves it out")
     config.pluginmanager.register(Untested(), "chargebus-untested")
-    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("patient")  # how fast examples are made says nothing on a machine that others keep busy
+    os.environ.setdefault("FIRMWARE_FILES_PORT", "0")  # many copies run beside each other
+    _make_profiles()
     owner = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
     if owner is None:
         servers = config.stash[_SERVERS] = SessionServers(os.environ)
@@ -117,7 +123,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not _SERVER_FIXTURES.isdisjoint(fixtures):
             item.add_marker(SERVER)
         if not item.get_closest_marker(GROUP):
-            for name in _SHARED.keys() & fixtures:
+            # The first that it needs, and the same in every worker: a set has another order in each process.
+            for name in [name for name in _SHARED if name in fixtures][:1]:
                 item.add_marker(pytest.mark.xdist_group(_SHARED[name] or item.path.parent.name))
     if hasattr(config, "workerinput"):
         items[:] = longest_first(items)
@@ -155,6 +162,15 @@ def kafka(kafka_server: KafkaServer, request: pytest.FixtureRequest) -> KafkaSer
 def postgres(pytestconfig: pytest.Config) -> PostgresServer:
     """Return the session's PostgreSQL; its `.url` is a superuser's, for the database `postgres`."""
     return ask(pytestconfig.stash[_OWNER], session_servers.POSTGRES)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def object_storage(server_folder: Path) -> AsyncIterator[ObjectStorage]:
+    """Return an S3-compatible storage; a test that kills it starts it again."""
+    storage = ObjectStorage(server_folder / "objects")
+    await storage.start()
+    yield storage
+    await storage.kill()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -242,6 +258,16 @@ async def make_bed(
     yield make
     for bed in beds:
         await bed.close()
+
+
+def _make_profiles() -> None:
+    """Have Hypothesis be patient, as how fast examples are made says nothing on a machine that others keep busy.
+
+    Its own plugin loads what `--hypothesis-profile` names after that.
+    """
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile(QUICK, settings.get_profile("patient"), max_examples=25)
+    settings.load_profile("patient")
 
 
 def _encodable(value: object) -> object:

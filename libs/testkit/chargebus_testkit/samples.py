@@ -6,19 +6,26 @@ from typing import Any, Final
 
 import msgspec
 from chargebus_events.commands import CommandForm, CommandOutcome, CommandRequested, Delivery
+from chargebus_events.credentials import CredentialsChange
 from chargebus_events.deviations import DeviationCount, DeviationReport
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.public import (
+    ALERT_CHANGED,
     CHARGING_LIMIT,
+    FIRMWARE_UPDATE,
     GRID_SERIES_TOLD,
     METER_READINGS,
+    SECURITY_EVENT,
     SESSION_STARTED,
     STATION_CONNECTION,
+    Alert,
     ChargingLimit,
+    FirmwareUpdate,
     GridSeries,
     MeterReadings,
     Reading,
+    SecurityEvent,
     Session,
     StationConnection,
     event,
@@ -26,17 +33,21 @@ from chargebus_events.public import (
 from chargebus_events.record import Record
 from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import (
+    ALERT_EVENTS,
     ASKING_SERVICES,
     CHARGING_LIMITS,
     COMMANDS,
+    CREDENTIALS,
     DELIVERIES,
     DEVIATIONS,
     EDGES,
+    FIRMWARE_EVENTS,
     FRAMES_PREFIX,
     GRID_SERIES,
     METER_VALUES,
     PRESENCE,
     REGISTRY,
+    SECURITY_EVENTS,
     SESSION_EVENTS,
     STATION_EVENTS,
     outcomes_topic,
@@ -63,9 +74,13 @@ def sample(topic: str, station_id: str, number: int = 1) -> Record:
 
 
 def sample_frame(topic: str, station_id: str, number: int = 1) -> Frame:
-    """Return a call of the first action whose station waits for the owner of the topic, or else of its first one."""
+    """Return a call of the first action whose station waits for the owner of the topic, or else of its first one.
+
+    Of `security` it is the one that is answered at once, whatever others than it and its database say.
+    """
     owned = [one for one in ACTIONS if one.initiator == "station" and one.service == topic.removeprefix(FRAMES_PREFIX)]
-    action = next((one for one in owned if one.answered_by == "service"), owned[0])
+    waited_for = [one for one in owned if one.answered_by == "service"]
+    action = next((one for one in waited_for if one.name == "SignCertificate"), (waited_for or owned)[0])
     version = action.versions[0]
     payload = msgspec.json.encode(smallest(version, action.name))
     validate_call(version, action.name, payload)
@@ -113,6 +128,11 @@ def _connected(station_id: str, number: int) -> Record:
     now = datetime.now(UTC)
     body = StationConnection(station_id, now, connected=True, epoch=number, version="1.6")
     return event(STATION_CONNECTION, f"{station_id}/{number}", "/device", now, body)
+
+
+def _credentials(station_id: str, number: int) -> Record:
+    change = CredentialsChange(station_id, str(number), "security", datetime.now(UTC), security_profile=0)
+    return change.record()
 
 
 def _registered(station_id: str, _number: int) -> Record:
@@ -174,10 +194,30 @@ def _series(zone: str, number: int) -> Record:
     return event(GRID_SERIES_TOLD, f"{zone}/{number}", "/sample", now, body)
 
 
+def _alert(site_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    body = Alert(f"{site_id}/{number}", site_id, "site_overloaded", "open", "critical", now, "It draws too much")
+    return event(ALERT_CHANGED, f"{site_id}/{number}/open", "/smart_charging", now, body)
+
+
+def _updated(station_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    body = FirmwareUpdate(f"{station_id}/{number}", station_id, now, "2.0", "requested")
+    return event(FIRMWARE_UPDATE, f"{station_id}/{number}/requested", "/firmware", now, body)
+
+
+def _security_event(station_id: str, number: int) -> Record:
+    now = datetime.now(UTC)
+    event_id = f"{station_id}/{number}"
+    body = SecurityEvent(event_id, station_id, now, now, "SettingSystemTime")
+    return event(SECURITY_EVENT, event_id, "/notification", now, body)
+
+
 _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     PRESENCE: _presence,
     EDGES: _heartbeat,
     REGISTRY: _registered,
+    CREDENTIALS: _credentials,
     STATION_EVENTS: _connected,
     COMMANDS: _request,
     DELIVERIES: _delivery,
@@ -186,5 +226,8 @@ _SAMPLES: Final[Mapping[str, Callable[[str, int], Record]]] = {
     METER_VALUES: _readings,
     CHARGING_LIMITS: _limit,
     GRID_SERIES: _series,
+    ALERT_EVENTS: _alert,
+    FIRMWARE_EVENTS: _updated,
+    SECURITY_EVENTS: _security_event,
     **{outcomes_topic(requester): _outcome_for(requester) for requester in ASKING_SERVICES},
 }

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 GROUP: Final = "xdist_group"
 SERVER: Final = "server"
+LONG: Final = "long"
 
 _OF_ITS_TIMEOUT: Final = 1 / 12
+_LONG_S: Final = 3.0
 _WITH_A_SERVER_S: Final = 1.0
 _ALONE_S: Final = 0.02
 
@@ -62,4 +64,5 @@ def _may_take_s(item: pytest.Item) -> float:
     mark = item.get_closest_marker("timeout")
     if mark is not None and mark.args:
         return float(mark.args[0]) * _OF_ITS_TIMEOUT
-    return _ALONE_S if item.get_closest_marker(SERVER) is None else _WITH_A_SERVER_S
+    guesses = ((LONG, _LONG_S), (SERVER, _WITH_A_SERVER_S))
+    return next((guess for name, guess in guesses if item.get_closest_marker(name) is not None), _ALONE_S)

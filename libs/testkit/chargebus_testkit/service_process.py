@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from chargebus_embedded.child import Child, Command
+from chargebus_embedded.child import Child, Command, Start
+
+from chargebus_testkit.forking import Forks
 
 _PROGRAM: Final = str(Path(sysconfig.get_path("scripts")) / "chargebus")
-_READY_WITHIN_S: Final = 60.0
+_READY_WITHIN_S: Final = 180.0
 _LOOK_EVERY_S: Final = 0.05
 _LOG_LINES: Final = 20
+FORK: Final[Start] = Forks().start
+"""Starts a process of this test process' one that has imported everything."""
 
 
 class NotReadyError(Exception):
@@ -44,10 +48,17 @@ class Place:
 
 
 class ServiceProcess:
-    """A process that can be ended and started again; each start has a log file of its own."""
+    """A process that can be ended and started again; each start has a log file of its own.
 
-    def __init__(self, place: Place, environment: Mapping[str, str]) -> None:
+    Args:
+        place: where it is.
+        environment: its settings.
+        start: starts it; `Spawned` as it is done in production, which takes longer.
+    """
+
+    def __init__(self, place: Place, environment: Mapping[str, str], start: Start = FORK) -> None:
         self.place = place
+        self._start = start
         self._environment = dict(environment)
         self._child: Child | None = None
         self._starts = 0
@@ -104,7 +115,8 @@ class ServiceProcess:
                 folder=self.place.folder,
                 log=self.log,
                 environment={**os.environ, **self._environment},
-            )
+            ),
+            self._start,
         )
 
     async def ready(self, within_s: float = _READY_WITHIN_S) -> None:

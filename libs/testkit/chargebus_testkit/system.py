@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import asyncpg
 from chargebus_embedded import EmbeddedKafka, EmbeddedPostgres, free_port
+from chargebus_embedded.child import Start
 from chargebus_runtime.kafka import KafkaConnection
 from chargebus_runtime.migrations import database_url, migrate
 from chargebus_runtime.sealing import generate_key
@@ -21,7 +22,7 @@ from chargebus_runtime.topics import ensure_topics
 
 from chargebus_testkit.api import Api
 from chargebus_testkit.partitions import SYSTEM_TOPICS
-from chargebus_testkit.service_process import Place, ServiceProcess
+from chargebus_testkit.service_process import FORK, Place, ServiceProcess
 
 _EDGE: Final = "edge"
 _SERVICES: Final = "chargebus.services"
@@ -39,12 +40,18 @@ class System:
         folder: everything lies there; a short path, as the name of a Unix socket goes on from it.
         environment: settings that every service gets beyond those that wire the system.
         postgres: settings of PostgreSQL.
+        start: starts the processes of services.
     """
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str] | None = None, postgres: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        postgres: Mapping[str, str] | None = None,
+        start: Start = FORK,
     ) -> None:
         self.folder = folder
+        self._start = start
         self.kafka = EmbeddedKafka(folder / "kafka")
         self.postgres = EmbeddedPostgres(folder / "postgres", postgres or {})
         self.sealing_key = generate_key()
@@ -88,7 +95,7 @@ class System:
         name = "+".join(group) + (f"-{number}" if number else "")
         place = Place(name, group, self.folder, http_port=free_port(), ocpp_port=free_port())
         settings = {**self._environment(place, slot), **self._more, **environment}
-        process = self._processes[name] = ServiceProcess(place, settings)
+        process = self._processes[name] = ServiceProcess(place, settings, self._start)
         return process
 
     def __getitem__(self, name: str) -> ServiceProcess:

@@ -8,6 +8,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+LONG_S: Final = 180.0
+"""How long a condition may take on a machine that is busy several times over, or stands still for a while."""
+
 _LOOK_EVERY_S: Final = 0.02
 _ASK_EVERY_S: Final = 0.05
 
@@ -16,7 +19,7 @@ class NeverError(AssertionError):
     """Something that a test waits for did not happen in time."""
 
 
-async def until(condition: Callable[[], object], within_s: float = 60.0, *, what: str = "") -> None:
+async def until(condition: Callable[[], object], within_s: float = LONG_S, *, what: str = "") -> None:
     """Wait until a condition holds.
 
     Raises:
@@ -31,7 +34,7 @@ async def until(condition: Callable[[], object], within_s: float = 60.0, *, what
 async def eventually(
     look: Callable[[], Awaitable[T]],
     enough: Callable[[T], object] = bool,
-    within_s: float = 60.0,
+    within_s: float = LONG_S,
     *,
     what: str = "",
 ) -> T:
@@ -47,7 +50,7 @@ async def eventually(
     return seen
 
 
-def sleep_until(condition: Callable[[], object], within_s: float = 60.0, *, what: str = "") -> None:
+def sleep_until(condition: Callable[[], object], within_s: float = LONG_S, *, what: str = "") -> None:
     """Wait until a condition holds, where nothing else has to go on meanwhile.
 
     Raises:

@@ -72,6 +72,7 @@ def test_workers_begin_with_what_may_take_long_and_leave_a_group_in_its_order():
     items = [
         item("short"),
         item("server", pytest.mark.server),
+        item("marked long", pytest.mark.long),
         item("first of a group", grouped, pytest.mark.server),
         item("long", long),
         item("second of a group", grouped, long),
@@ -80,7 +81,7 @@ def test_workers_begin_with_what_may_take_long_and_leave_a_group_in_its_order():
 
     plugin.pytest_collection_modifyitems(SimpleNamespace(workerinput={}), items)
 
-    expected = ["first of a group", "second of a group", "long", "middle", "server", "short"]
+    expected = ["first of a group", "second of a group", "long", "middle", "marked long", "server", "short"]
     assert [each.nodeid for each in items] == expected
 
 

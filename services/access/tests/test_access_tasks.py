@@ -59,10 +59,11 @@ async def test_a_topic_that_starts_anew_is_filled_again(access, made):
 
 
 async def test_while_kafka_is_away_nothing_is_held_and_the_next_comparison_puts_it_right(access, made, monkeypatch):
-    monkeypatch.setattr(Database, "may_hold_s", 0.05)
     publish, away = access.topic.publish, asyncio.Event()
     access.topic.publish = lambda _records: away.wait()
-    await asyncio.wait_for(access.keeper.compare(), 10)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(Database, "may_hold_s", 0.05)
+        await asyncio.wait_for(access.keeper.compare(), 180)
     access.topic.publish = publish
     await access.keeper.compare()
 

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 from chargebus_events import commands as records
 from chargebus_events.commands import CommandForm
+from chargebus_events.public import COMMAND_FAILED, CommandFailed, event
 from chargebus_events.record import Record
 from chargebus_events.topics import ASKING_SERVICES
 from chargebus_runtime.edge_liveness import EdgeLiveness
@@ -82,6 +83,8 @@ class Queues:
         for ended in decision.ended:
             if ended.command.requester in ASKING_SERVICES and not ended.told:
                 yield _outcome(ended)
+            if ended.failed:
+                yield _failure(ended)
         if decision.sent is not None:
             yield self._down(decision.sent)
 
@@ -165,6 +168,21 @@ def _outcome(ended: Ended) -> Record:
         error_details=_raw(reply.error_details),
         reason=ended.reason,
     ).record()
+
+
+def _failure(ended: Ended) -> Record:
+    command, sent = ended.command, ended.command.sent
+    body = CommandFailed(
+        command.station_id,
+        command.command_id,
+        ended.ended_at,
+        "" if sent is None else sent.form.action,
+        "refused" if ended.outcome == "refused" else "timed_out",
+        command.requester,
+        ended.reply.error_code,
+        "" if sent is None else sent.version,
+    )
+    return event(COMMAND_FAILED, f"{command.command_id}/failed", "/command", ended.ended_at, body)
 
 
 def _raw(json: bytes | None) -> msgspec.Raw | None:

@@ -149,7 +149,9 @@ async def same(api: Api, careful_api: Api, **call: Any) -> None:
     assert await api.answered(**given) == await careful_api.answered(**given)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 2, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=BODIES)
 @example(body=b'{"action":"Reset","payload":{"a":36893488147419103232}}')
 async def test_a_body_is_taken_as_fastapi_would(api, careful_api, body):

@@ -9,8 +9,10 @@ from chargebus_command.errors import TwiceEndedError
 from chargebus_command.store import commands
 from chargebus_command.store.stations import forget_connections
 from chargebus_events.commands import CommandForm
+from chargebus_events.public import CommandFailed
 from chargebus_events.record import Received, timestamp
 from chargebus_events.registry import OnboardingPolicy, removed
+from chargebus_events.topics import STATION_EVENTS
 from chargebus_runtime import parking
 from chargebus_runtime.kafka_clock import KafkaClock
 
@@ -287,6 +289,28 @@ async def test_an_edge_that_starts_anew_ends_what_was_in_flight_on_it(service):
 
     assert ends(service, sent) == [("a", "timed_out"), ("b", "undeliverable")]
     assert service.outcomes(sent)[0].reason == "connection lost before the answer"
+
+
+async def test_others_hear_of_commands_at_which_a_station_fails(service):
+    await service.come_online("CS-1")
+    sent = []
+    for command_id, result, error_code in (
+        ("a", "timed_out", ""),
+        ("b", "refused", "InternalError"),
+        ("c", "refused", "NotSupported"),
+        ("d", "answered", ""),
+    ):
+        await service.apply(service.request("CS-1", command_id))
+        payload = msgspec.Raw(b"{}") if result == "answered" else None
+        sent += await service.apply(
+            service.delivery("CS-1", command_id, result, error_code=error_code, payload=payload)
+        )
+
+    told = [msgspec.json.decode(each.value, type=CommandFailed) for each in sent if each.topic == STATION_EVENTS]
+    assert [(each.command_id, each.outcome, each.error_code, each.action) for each in told] == [
+        ("a", "timed_out", "", "Reset"),
+        ("b", "refused", "InternalError", "Reset"),
+    ]
 
 
 async def test_presence_follows_the_log_and_not_late_records(service):

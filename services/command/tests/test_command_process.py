@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
+from chargebus_command import operations
 from chargebus_command.main import build
-from chargebus_command.operations import NEWS_WITHIN_S
 from chargebus_events.commands import CommandForm, CommandRequested, Delivery
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.registry import RegisteredStation
@@ -101,7 +101,7 @@ async def outcomes(bed, edge, count):
     await consumer.start()
     found = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             taken = None
             while len(found) < count or taken or taken is None:
                 taken = await consumer.getmany(timeout_ms=500)
@@ -118,7 +118,7 @@ async def test_an_operators_command_goes_to_the_edge_and_its_answer_comes_back(b
         await until_online(bed, edge)
         body = {"action": "Reset", "payload": {"type": "Soft"}}
         calling = asyncio.create_task(client.post(f"/stations/{edge.station_id}/commands", json=body))
-        down = await asyncio.wait_for(edge.commands.get(), 10)
+        down = await asyncio.wait_for(edge.commands.get(), 180)
         await edge.report(down)
         answer = await calling
 
@@ -135,7 +135,7 @@ async def test_a_command_survives_the_services_death_and_ends_once(bed, edge):
         await edge.connect()
         await until_online(bed, edge)
         await edge.producer.publish([request.record()] * 2)
-        down = await asyncio.wait_for(edge.commands.get(), 10)
+        down = await asyncio.wait_for(edge.commands.get(), 180)
     await edge.report(down)
     async with bed.running() as process:
         await process.idle()
@@ -158,7 +158,7 @@ async def test_a_stations_commands_go_one_by_one_in_order_and_end_once(bed, edge
         await edge.producer.publish([request.record() for request in requests])
         sent = []
         for _ in requests:
-            down = await asyncio.wait_for(edge.commands.get(), 10)
+            down = await asyncio.wait_for(edge.commands.get(), 180)
             sent.append(down.text("ce_id"))
             await edge.report(down)
         ended = await outcomes(bed, edge, len(requests))
@@ -179,8 +179,9 @@ async def consumer_held(bed):
         await connection.close()
 
 
-async def test_what_another_service_was_told_is_waited_for_before_a_command_is_denied(bed, edge):
+async def test_what_another_service_was_told_is_waited_for_before_a_command_is_denied(bed, edge, monkeypatch):
     """A station is registered and connected in Kafka, and our consumer lags: it is neither unknown nor away."""
+    monkeypatch.setattr(operations, "NEWS_WITHIN_S", 60.0)
     body = {"action": "Reset", "payload": {"type": "Soft"}, "wait": False}
     async with bed.running() as process, bed.client() as client:
         await process.idle()
@@ -194,15 +195,14 @@ async def test_what_another_service_was_told_is_waited_for_before_a_command_is_d
     assert (answer.status_code, answer.json()["state"]) == (202, "sent")
 
 
-async def test_a_station_that_there_is_not_is_denied_as_soon_as_all_is_read(bed, edge):
+async def test_a_station_that_there_is_not_is_denied_as_soon_as_all_is_read(bed, edge, monkeypatch):
+    monkeypatch.setattr(operations, "NEWS_WITHIN_S", 600.0)
     async with bed.running() as process, bed.client() as client:
         await process.idle()
-        started = asyncio.get_running_loop().time()
-        answer = await client.post("/stations/NOBODY/commands", json={"action": "ClearCache"})
-        took_s = asyncio.get_running_loop().time() - started
+        async with asyncio.timeout(180):
+            answer = await client.post("/stations/NOBODY/commands", json={"action": "ClearCache"}, timeout=120)
 
     assert answer.status_code == 404
-    assert took_s < NEWS_WITHIN_S
 
 
 async def test_a_command_is_denied_in_the_end_though_the_news_are_not_read(bed, edge):

@@ -264,4 +264,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(max_examples=200, stateful_step_count=60)
+TestQueue.settings = settings(max_examples=2 * settings.default.max_examples, stateful_step_count=60)

@@ -7,7 +7,7 @@ from typing import Final
 import asyncpg
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
 from chargebus_events.record import Received
-from chargebus_events.topics import DEVIATIONS, PRESENCE
+from chargebus_events.topics import CREDENTIALS, DEVIATIONS, PRESENCE
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.caught_up import CaughtUp
 from chargebus_runtime.clock import Clock
@@ -28,9 +28,9 @@ from chargebus_device.metrics import Metrics
 from chargebus_device.names import SERVICE
 from chargebus_device.ratings.block import Ratings
 from chargebus_device.registration.api import router
-from chargebus_device.registration.handlers import note_used_passwords
+from chargebus_device.registration.handlers import note_used_passwords, take_changes
 from chargebus_device.registration.operations import BulkLimits, Registrar
-from chargebus_device.registration.tasks import Census, PasswordExpiry, RegistryKeeper, RegistryLog
+from chargebus_device.registration.tasks import Census, Descriptions, PasswordExpiry, RegistryKeeper, RegistryLog
 from chargebus_device.routes import ROUTES
 from chargebus_device.settings import DeviceSettings
 from chargebus_device.statuses.block import Statuses
@@ -40,6 +40,9 @@ PRESENCE_S: Final = 0.03
 DEVIATIONS_S: Final = 1.0
 RETENTION_S: Final = 3600.0
 EXPIRY_EVERY_S: Final = 5.0
+DESCRIBE_EVERY_S: Final = 1.0
+DESCRIBED_AT_ONCE: Final = 500
+DESCRIBED_AGAIN_AFTER: Final = timedelta(days=60)
 
 
 def build(process: Process) -> Service:
@@ -52,6 +55,7 @@ def build(process: Process) -> Service:
     life = EdgeLife(database, process.edges, LifeRules(dead_after, settings.edges.sweep_every_s), process.clock)
     rules = Rules("refuse", settings.boots.heartbeat_interval_s, settings.boots.boot_retry_s)
     news = CaughtUp((PRESENCE,), database, process.kafka, process.producer)
+    descriptions = Descriptions(database, DESCRIBED_AGAIN_AFTER, DESCRIBED_AT_ONCE)
     limits = BulkLimits(settings.bulk.bulk_stations, settings.bulk.bulk_chosen_passwords)
     return Service(
         SERVICE,
@@ -64,6 +68,7 @@ def build(process: Process) -> Service:
             life.run,
             news.run,
             every(EXPIRY_EVERY_S, "ending older passwords", PasswordExpiry(database).sweep),
+            every(DESCRIBE_EVERY_S, "describing stations", descriptions.tell_some),
             every(settings.census_every_s, "counting stations", Census(database, metrics).count),
             every(
                 RETENTION_S,
@@ -91,6 +96,7 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clo
 
     return consumer(
         Topic(PRESENCE, hear_presence, tell_nobody, PRESENCE_S),
+        Topic(CREDENTIALS, take_changes, tell_nobody),
         Frames(SERVICE, ROUTES, [boots, statuses, Ratings()], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
         Topic(DEVIATIONS, deviations.handle, tell_nobody, DEVIATIONS_S),
         on_new_cluster=forget,

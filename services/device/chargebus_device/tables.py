@@ -19,6 +19,9 @@ class Tables(SQLModel, registry=registry()):
     """This service's tables: `Tables.metadata` holds no other service's, in whatever process they run together."""
 
 
+_NEVER: Any = sa.text("'1970-01-01 00:00:00+00'::timestamptz")
+
+
 def _later(default: object) -> dict[str, Any]:
     """Return what makes a column's default: for rows from before it, and copies that do not name it."""
     return {"server_default": default}
@@ -30,9 +33,16 @@ class StationRow(Tables, table=True):
     `vendor`, `model` and `firmware_version` are those of its newest boot, cut: they belong to that record.
 
     `newer_password_hashes`, oldest first, stand beside `password_hash` until the station uses one of them, or the time
-    of `older_passwords_until` comes. `password_used_at` is when the newest was used first.
+    of `older_passwords_until` comes. `password_used_at` is when the newest was used first. `service_password_hashes`
+    names those of them that a service gave; `credentials_changed_at` is when the newest change was asked for that a
+    service made.
 
     `ratings` are what an operator says of its EVSEs, `reported_ratings` what it reports itself.
+
+    `certificate_identity` is what its client certificate has to name, empty: its id; `certificate_pins`, if there are
+    any, are the certificates that it may have.
+
+    `described_at` is when `station.events` was told last of its name, labels and time zone.
     """
 
     __tablename__ = "station"
@@ -42,6 +52,7 @@ class StationRow(Tables, table=True):
             "older_passwords_until",
             postgresql_where=sa.text("older_passwords_until IS NOT NULL"),
         ),
+        sa.Index("station_described_at", "described_at"),
     )
 
     station_id: str = Field(primary_key=True, sa_type=_ID)
@@ -63,6 +74,12 @@ class StationRow(Tables, table=True):
     older_passwords_until: datetime | None = Field(sa_type=_TIME)
     ratings: list[dict[str, Any]] = Field(sa_type=JSONB, sa_column_kwargs=_later("[]"))
     reported_ratings: list[dict[str, Any]] = Field(sa_type=JSONB, sa_column_kwargs=_later("[]"))
+    time_zone: str = Field(sa_column_kwargs=_later(""))
+    described_at: datetime = Field(sa_type=_TIME, sa_column_kwargs=_later(_NEVER))
+    certificate_identity: str = Field(sa_column_kwargs=_later(""))
+    certificate_pins: list[str] = Field(sa_type=ARRAY(sa.Text), sa_column_kwargs=_later("{}"))
+    service_password_hashes: list[str] = Field(sa_type=ARRAY(sa.Text), sa_column_kwargs=_later("{}"))
+    credentials_changed_at: datetime | None = Field(sa_type=_TIME)
 
 
 class BootRow(Tables, table=True):

@@ -130,6 +130,41 @@ async def test_what_an_operator_gives_is_kept_and_published(api, device):
     )
 
 
+async def test_the_least_security_profile_and_what_the_client_certificate_must_be_are_published(api, device):
+    certificate = {"certificate_identity": "SN 0815", "certificate_pins": ["0a:0B", "ff" * 32]}
+    await api.post("/stations", json={"station_id": "CS-3", "security_profile": 3, **certificate})
+    found = (await api.get("/stations/CS-3")).json()
+    assert {key: found[key] for key in certificate} == certificate
+    registered = await station(device, "CS-3")
+    assert (registered.security_profile, registered.certificate_identity, registered.certificate_pins) == (
+        3,
+        "SN 0815",
+        ("0a:0B", "ff" * 32),
+    )
+    changed = await api.patch(
+        "/stations/CS-3", json={"security_profile": 2, "certificate_pins": [], "certificate_identity": ""}
+    )
+    assert changed.json()["security_profile"] == 2
+    registered = await station(device, "CS-3")
+    assert (registered.security_profile, registered.certificate_identity, registered.certificate_pins) == (2, "", ())
+    await api.patch("/stations/CS-3", json={"name": "n"})
+    assert (await api.get("/stations/CS-3")).json()["security_profile"] == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"security_profile": 4},
+        {"certificate_pins": ["xyz"]},
+        {"certificate_pins": ["aa"] * 11},
+        {"certificate_identity": " blank"},
+    ],
+)
+async def test_a_certificate_that_cannot_be_is_refused(api, wrong):
+    assert (await api.post("/stations", json={"station_id": "CS-4", **wrong})).status_code == 422
+    assert (await api.patch("/stations/CS-4", json=wrong)).status_code == 422
+
+
 async def test_an_id_that_is_taken_is_a_conflict_and_changes_nothing(api, device):
     await api.post("/stations", json={"station_id": "CS-1"})
     before = await published(device)
@@ -611,4 +646,4 @@ async def test_what_is_answered_stands_in_the_topic_that_edges_read(api, device,
     assert not asking.done()
 
     batch.acknowledge(0, 0)
-    assert (await asyncio.wait_for(asking, 60)).is_success
+    assert (await asyncio.wait_for(asking, 180)).is_success

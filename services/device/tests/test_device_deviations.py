@@ -11,9 +11,10 @@ from chargebus_device.deviations.store import deviations
 from chargebus_device.deviations.tasks import Retention
 from chargebus_device.registration.resources import StationIn
 from chargebus_events.deviations import DeviationCount, DeviationReport
+from chargebus_events.public import STATION_DEVIATED, StationDeviated
 from chargebus_events.record import Received
 from chargebus_events.registry import DEVIATION_RULES_KEY, DeviationRule, DeviationRules, RegisteredStation
-from chargebus_events.topics import DEVIATIONS, REGISTRY
+from chargebus_events.topics import DEVIATIONS, REGISTRY, STATION_EVENTS
 from chargebus_ocppj.deviations import KINDS
 
 START = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -112,6 +113,52 @@ async def test_deviations_are_counted_under_the_make_of_the_newest_boot(device):
     assert await device.fetch("SELECT vendor, model, firmware_version, count, counted, epoch FROM deviation") == [
         ("Acme", "One", "", 5, 5, 7)
     ]
+
+
+async def test_others_hear_of_a_new_deviation_and_twice_a_day_that_it_goes_on(device):
+    await register(device)
+    later = [count(number + 2, last_at=START + timedelta(hours=hours)) for number, hours in enumerate((1, 13, 14))]
+    sent = []
+    for number, said in enumerate((count(1, last_at=START), *later)):
+        sent += await device.apply(received(report(said).record(), number))
+
+    told = [
+        msgspec.json.decode(record.value, type=StationDeviated)
+        for record in sent
+        if received(record, 0).type == STATION_DEVIATED
+    ]
+    assert [each.count for each in told] == [1, 3]
+    assert {(each.station_id, each.action) for each in told} == {("CS-1", count(1).action)}
+
+
+async def test_what_others_hear_of_a_deviation_shows_nothing_that_a_station_wrote(device):
+    await register(device)
+    sent = await device.apply(received(report(count(kind="wrong_type", path="idTag", detail="4711")).record(), 0))
+
+    assert [b"4711" in record.value for record in sent] == [False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "told"),
+    [
+        ("too_long", "80 characters", "80 characters"),
+        ("wrong_type", "4711", ""),
+        ("extra_property", '"Alice"', ""),
+        ("unreadable", '["Alice"] is no text', ""),
+        ("unknown_value", '"Alice"', ""),
+        ("TypeConstraintViolation", "'Alice' is no integer", ""),
+    ],
+)
+def test_others_hear_nothing_of_what_a_station_wrote(kind, detail, told):
+    (kept,) = add({}, report(count(kind=kind, detail=detail)), ACME)
+
+    assert (kept.detail, kept.public_detail) == (detail, told)
+
+
+async def test_nobody_hears_of_the_deviations_of_a_station_that_is_not_registered(device):
+    sent = await device.apply(received(report().record(), 0))
+
+    assert [record for record in sent if record.topic == STATION_EVENTS] == []
 
 
 async def test_a_boot_that_comes_together_with_its_deviations_counts_for_them(device):

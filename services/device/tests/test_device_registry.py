@@ -175,7 +175,7 @@ async def test_kafka_that_is_away_ends_nothing_and_the_next_try_fills_the_topic(
 
     topic.publish = away_at_first
     running = asyncio.create_task(keeper.run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "A" not in topic.compacted and not running.done():
             await asyncio.sleep(0.01)
     running.cancel()
@@ -213,6 +213,7 @@ async def test_every_change_of_a_station_outranks_the_one_before_even_if_clocks_
     await device.registrar.rotate("A")
     await device.registrar.rotate("A")
 
-    stamps = [msgspec.json.decode(record.value, type=RegisteredStation).updated_at for record in await device.settled()]
+    records = [record for record in await device.settled() if record.topic == REGISTRY]
+    stamps = [msgspec.json.decode(record.value, type=RegisteredStation).updated_at for record in records]
     assert stamps == sorted(set(stamps))
     assert all(isinstance(stamp, datetime) for stamp in stamps)

@@ -1,5 +1,6 @@
 """The whole service on a real Kafka: what goes in and what comes out."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 from chargebus_device.main import build
 from chargebus_events.frames import ANSWER, Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
+from chargebus_events.public import STATION_CONNECTION
 from chargebus_events.registry import RegisteredStation, removed
 from chargebus_events.topics import DOWNLINK, PRESENCE, REGISTRY, STATION_EVENTS
 from chargebus_testkit.bed import Bed, ProcessUnderTest
@@ -70,13 +72,28 @@ async def test_a_registered_station_boots_and_its_edge_gets_the_answer(bench):
     assert (registered.registration, registered.vendor, registered.model) == ("pending", "Acme", "One")
 
 
+@asynccontextmanager
+async def beating(producer, epoch: int) -> AsyncIterator[None]:
+    """Have an edge say again and again that it lives."""
+
+    async def beat() -> None:
+        while True:
+            await producer.publish([EdgeHeartbeat(SLOT, "edge-test", datetime.now(UTC), epoch=epoch).record()])
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench):
     async with bench.running() as client:
         await client.post("/stations", json={"station_id": bench.station_id})
         producer = bench.process.producer
         edge = await producer.send(EdgeHeartbeat(SLOT, "edge-test", datetime.now(UTC)).record())
         presence = Presence(bench.station_id, True, SLOT, edge.offset, datetime.now(UTC), version="1.6")
-        connection = await producer.send(presence.record())
 
         async def is_connected() -> bool:
             return (await client.get(f"/stations/{bench.station_id}")).json()["connection"]["connected"]
@@ -84,16 +101,18 @@ async def test_the_stations_of_an_edge_that_dies_are_disconnected(bench):
         async def is_not() -> bool:
             return not await is_connected()
 
-        await eventually(is_connected)
+        async with beating(producer, edge.offset):
+            connection = await producer.send(presence.record())
+            await eventually(is_connected)
         await eventually(is_not)
-        heartbeat = EdgeHeartbeat(SLOT, "edge-test", datetime.now(UTC), epoch=edge.offset)
-        await producer.publish([heartbeat.record()])
-        await eventually(is_connected)
+        async with beating(producer, edge.offset):
+            await eventually(is_connected)
         gone = Presence(bench.station_id, False, SLOT, edge.offset, datetime.now(UTC), epoch=connection.offset)
         await producer.publish([gone.record()])
         await eventually(is_not)
 
-    told = [json.loads(record.value) for record in await bench.newest(STATION_EVENTS)]
+    events = await bench.newest(STATION_EVENTS)
+    told = [json.loads(record.value) for record in events if record.type == STATION_CONNECTION]
     assert [event["connected"] for event in told][:3] == [True, False, True]
     assert {event["epoch"] for event in told} == {connection.offset}
 

@@ -22,6 +22,7 @@ class Counts:
         self.commands: Counter[str] = Counter()
         self.handshakes_refused: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
+        self.tls_reloads: Counter[str] = Counter()
         self.dark_s = 0.0
         self._log = SparseLog(monotonic)
 

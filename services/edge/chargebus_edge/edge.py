@@ -10,6 +10,7 @@ from chargebus_edge.log.drain import Drain
 from chargebus_edge.log.kafka_health import KafkaHealth
 from chargebus_edge.log.obstacles import Obstacles
 from chargebus_edge.log.presence import REMNANT_RETRY_S
+from chargebus_edge.log.refusals import Refusals
 from chargebus_edge.log.slot import Slot, Status
 from chargebus_edge.log.stations import Ending
 from chargebus_edge.rpc.connection import OcppConnection
@@ -36,6 +37,7 @@ class Edge:
     obstacles: Obstacles
     drainer: Drain
     credentials: Credentials
+    refusals: Refusals
     monotonic: Callable[[], float]
 
     async def start(self) -> None:
@@ -62,6 +64,7 @@ class Edge:
 
     async def drain(self) -> None:
         """End in order."""
+        self.refusals.tell()
         await self.drainer.run()
         await self.server.stop()
         self.credentials.close()

@@ -11,7 +11,10 @@
 | chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, near_miss, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
 | chargebus.edge.commands | {command} | commands that ended, by `result` |
-| chargebus.edge.handshakes.refused | {handshake} | refused handshakes, by `reason` |
+| chargebus.edge.handshakes.refused | {handshake} | refused handshakes, of TLS or of WebSocket, by `reason` |
+| chargebus.edge.tls.handshakes | {handshake} | TLS handshakes under way |
+| chargebus.edge.tls.expiry | s | until the first certificate expires that is used, by `use`: server, clients |
+| chargebus.edge.tls.reloads | {reload} | files of TLS that changed, by `result`: taken, refused (the old ones go on) |
 | chargebus.edge.drops | {connection} | connections given up, by `reason`: half-open, silent, not reading |
 | chargebus.edge.dark | s | time in which Kafka did not take what stations sent |
 | chargebus.edge.publish.duration | s | from handing a record over to its acknowledgement; one in sixteen is measured |
@@ -36,6 +39,8 @@ class Levels:
     registered: Callable[[], int]
     unacknowledged: Callable[[], int]
     waiting_bytes: Callable[[], int]
+    handshakes: Callable[[], int]
+    expires_in_s: Callable[[], Mapping[str, float]]
 
 
 class Metrics:
@@ -54,6 +59,9 @@ class Metrics:
         self._gauge("registered", "{station}", levels.registered)
         self._gauge("unacknowledged", "{record}", levels.unacknowledged)
         self._gauge("waiting", "By", levels.waiting_bytes)
+        self._gauge("tls.handshakes", "{handshake}", levels.handshakes)
+        self._expiry(levels.expires_in_s)
+        self._counter("tls.reloads", "{reload}", counts.tls_reloads, ("result",))
         self._counter("frames", "{frame}", counts.frames, ("version", "action", "result"))
         self._counter("deviations", "{frame}", counts.deviations, ("version", "action", "kind", "result"))
         self._counter("events", "{event}", counts.events, ("event",))
@@ -64,6 +72,12 @@ class Metrics:
         self._meter.create_observable_counter(
             "chargebus.edge.dark", [lambda _options: [Observation(counts.dark_s)]], "s"
         )
+
+    def _expiry(self, read: Callable[[], Mapping[str, float]]) -> None:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(seconds, {"use": use}) for use, seconds in read().items()]
+
+        self._meter.create_observable_gauge("chargebus.edge.tls.expiry", [observe], "s")
 
     def _gauge(self, name: str, unit: str, read: Callable[[], int]) -> None:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:

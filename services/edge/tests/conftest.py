@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+import uvloop
+from chargebus_edge.log import drain
 from chargebus_edge.main import wire
 from chargebus_edge.settings import EdgeSettings
 from chargebus_events.record import Received
@@ -16,6 +19,7 @@ from chargebus_events.registry import RegisteredStation
 from chargebus_events.topics import DOWNLINK, EDGES
 from chargebus_runtime.edge_liveness import EdgeLiveness
 from chargebus_runtime.producer import Sent
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.secrets import hash_generated
 from chargebus_runtime.telemetry import Tracing
 from chargebus_testkit.settings import grouped
@@ -23,6 +27,33 @@ from websockets.asyncio.client import connect
 
 PASSWORD = "0123456789abcdef0123456789abcdef01234567"
 STORED = hash_generated(PASSWORD)
+
+
+def pytest_asyncio_loop_factories(item):
+    """TLS is a matter of the loop: it is tested on the one that processes have."""
+    if item.path.stem.startswith("test_edge_tls"):
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def handshake():
+    """Speak as a station does whose own library resumes sessions."""
+
+    def handshake(context, port, session=None):
+        """Return the answer to an opening request, whether the session was resumed, and the session."""
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
+        ):
+            tls.sendall(
+                b"GET /ocpp/CP1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+            )
+            return tls.recv(64), tls.session_reused, tls.session
+
+    return handshake
 
 
 class PlayedKafka:
@@ -101,7 +132,7 @@ class PlayedKafka:
 
     async def until(self, topic, count):
         """Wait for so many records of a topic and return them."""
-        async with asyncio.timeout(60), self.seen:
+        async with asyncio.timeout(180), self.seen:
             await self.seen.wait_for(lambda: len(self.log[topic]) >= count)
         return self.log[topic]
 
@@ -157,20 +188,25 @@ def played_kafka():
 
 
 @pytest.fixture
-def run_edge(played_kafka):
-    """Run an edge with some settings; several may run on one Kafka."""
+def run_edge(played_kafka, monkeypatch):
+    """Run an edge with some settings; several may run on one Kafka. What a test leaves open is not waited for.
+
+    A Kafka that a test plays is never slow by itself: what stands still for seconds is the machine.
+    """
 
     @asynccontextmanager
     async def run(**settings):
+        settings = {"stall_s": 60, "dark_s": 120, **settings}
         clock = settings.pop("clock", lambda: datetime.now(UTC))
         tracing = Tracing(enabled=False)
         process = SimpleNamespace(
             producer=played_kafka,
             clock=clock,
             telemetry=SimpleNamespace(tracing=tracing),
+            sealing=Sealing(),
             edges=EdgeLiveness("edge", clock),
         )
-        wired = wire(process, grouped(EdgeSettings, port=0, allow_plain_ws=True, **settings))
+        wired = wire(process, grouped(EdgeSettings, **{"port": 0, "allow_plain_ws": True, **settings}))
         service = wired.service
         for topic, log in list(played_kafka.log.items()):
             for offset, record in enumerate(log):
@@ -188,7 +224,9 @@ def run_edge(played_kafka):
             yield edge
         finally:
             played_kafka.release()
-            await service.drain()
+            with monkeypatch.context() as impatient:
+                impatient.setattr(drain, "PATIENCE_S", 0.1)
+                await service.drain()
             for task in edge.tasks:
                 task.cancel()
             await asyncio.gather(*edge.tasks, return_exceptions=True)

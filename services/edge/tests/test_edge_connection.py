@@ -58,6 +58,7 @@ def world():
         counts=Counts(lambda: now[0]),
         clock=clock,
         stamp=Stamp(clock),
+        seal=None,
         monotonic=lambda: now[0],
         limits=LIMITS,
         tracing=Tracing(enabled=False),

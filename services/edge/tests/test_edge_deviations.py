@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from chargebus_edge.door.registry import Registry
 from chargebus_edge.door.tolerance import LENIENT, STRICT, Make, tolerance
+from chargebus_edge.log import routes
 from chargebus_edge.log.deviations import DETAIL_LIMIT, MOST, TELL_EVERY_S, DeviationCounts
 from chargebus_events.deviations import DeviationReport
 from chargebus_events.frames import Frame
@@ -193,6 +194,7 @@ def test_a_detail_is_bounded_and_printable(counting):
     ("action", "path", "detail"),
     [
         ("DataTransfer", "data", '{"pin":"1234"}'),
+        ("NotifyCustomerInformation", "data", '["Alice Example"]'),
         ("BootNotification", "AuthorizationKey", '"0123456789abcdef"'),
         ("BootNotification", "custom", '{"BasicAuthPassword":"0123456789abcdef"}'),
     ],
@@ -218,7 +220,7 @@ async def test_a_refused_frame_is_told_of_within_a_moment_and_counted_on_at_the_
             await socket.recv()
             if number == 0:
                 first = await report_of(edge)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while (await report_of(edge)).deviations[0].count < 3:
             await asyncio.sleep(0.01)
 
@@ -228,7 +230,9 @@ async def test_a_refused_frame_is_told_of_within_a_moment_and_counted_on_at_the_
     assert len(edge.kafka.log[DEVIATIONS]) == 2
 
 
-async def test_what_is_not_supported_here_is_no_fault_of_the_station(edge):
+async def test_what_is_not_supported_here_is_no_fault_of_the_station(edge, monkeypatch):
+    way = msgspec.structs.replace(routes.route("1.6", "SignCertificate"), supported=False)
+    monkeypatch.setitem(routes._ROUTES, ("1.6", "SignCertificate"), way)
     async with edge.connect("CP1") as socket:
         await socket.send('[2,"1","SignCertificate",{"csr":"x"}]')
         assert "NotSupported" in await socket.recv()

@@ -246,6 +246,38 @@ async def test_a_password_matches_as_text_and_as_the_bytes_of_its_hex_form(edge,
         pass
 
 
+RAW = {
+    "from 0x00 on": bytes(range(20)),
+    "up to 0xFF": bytes(range(236, 256)),
+    "a colon in it": b"\x00:\xff::" + bytes(range(11)),
+    "40 bytes": bytes(range(0, 240, 6)),
+}
+
+
+@pytest.mark.parametrize("stored", [hash_generated, hash_chosen])
+@pytest.mark.parametrize("secret", RAW.values(), ids=RAW)
+async def test_a_password_of_any_bytes_is_registered_as_hexadecimal_digits_and_matches_in_either_form(
+    edge, secret, stored
+):
+    edge.register("RAW", password_hash=stored(secret.hex().upper()))
+    for form in (secret, secret.hex(), secret.hex().upper()):
+        async with edge.connect("RAW", password=form):
+            pass
+    assert (await status_of(edge.connect("RAW", password=secret[:-1]))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "user", ["Lade:S\u00e4ule 7", "lade:s\u00e4ule 7", "LADE%3AS%C3%84ULE%207", "lade:s%C3%A4ule%207"]
+)
+async def test_a_station_with_a_colon_in_its_identity_comes_in_however_it_writes_its_name(edge, user):
+    station_id = "Lade:S\u00e4ule 7"
+    edge.register(station_id, password_hash=hash_generated("pass:word:with:colons"))
+    path = f"/ocpp/{quote(station_id, safe='')}"
+    async with edge.connect("", path=path, user=user, password="pass:word:with:colons"):
+        pass
+    assert (await status_of(edge.connect("", path=path, user=user, password="with:colons"))).status_code == 401
+
+
 async def test_a_percent_encoded_identity_is_decoded_and_the_user_may_be_either_form(edge):
     edge.register("A|B")
     async with edge.connect("A|B", path="/ocpp/A%7CB"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import weakref
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from chargebus_edge.door.registry import Registry
 from chargebus_edge.log import slot as slot_module
 from chargebus_edge.log.frames import FrameRecords, Publish, Stamp
 from chargebus_edge.log.obstacles import Obstacles
+from chargebus_edge.log.personal import sealing_with
 from chargebus_edge.log.routes import DECIDING_SERVICES, route
 from chargebus_edge.log.slot import Slot, SlotLostError, Status
 from chargebus_edge.main import NoTransportError, build
@@ -23,11 +25,13 @@ from chargebus_edge.rpc.keepalive import KeepAlive
 from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.settings import EdgeSettings
 from chargebus_events.frames import Frame
+from chargebus_events.personal import context_of
 from chargebus_events.record import Received
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, removed
 from chargebus_ocppj.actions import ACTIONS
 from chargebus_runtime.edge_liveness import HeardEdge
 from chargebus_runtime.producer import Sent
+from chargebus_runtime.sealing import Sealing, SealingError
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from pydantic import ValidationError
@@ -56,6 +60,41 @@ def test_a_report_of_settings_reaches_kafka_without_the_secret_ones():
     frame = Publish(7, route("2.0.1", "NotifyReport"), "id", value % b"correct-horse-batt")
     record = FrameRecords("CP1", "2.0.1", 3, 99, Stamp(lambda: NOW)).record(frame)
     assert record.value == value % b"***"
+
+
+KNOWN = b'{"data":"Alice, 1 Main Street","seqNo":0,"generatedAt":"2024-05-01T12:00:00Z","requestId":7}'
+
+
+def sealed_by(sealing, payload=KNOWN):
+    frame = Publish(7, route("2.0.1", "NotifyCustomerInformation"), "id", payload)
+    seal = sealing_with(sealing, lambda: NOW)
+    return json.loads(FrameRecords("CP1", "2.0.1", 3, 99, Stamp(lambda: NOW), seal).record(frame).value)
+
+
+def test_what_is_told_of_people_reaches_kafka_sealed_for_its_station_and_for_some_days():
+    sealing = Sealing([bytes(32)])
+    said = sealed_by(sealing)
+    context = context_of("NotifyCustomerInformation", "CP1")
+
+    assert said | {"data": ""} == json.loads(KNOWN) | {"data": "", "sealed": True}
+    assert sealing.open(said["data"], context, NOW) == b"Alice, 1 Main Street"
+    for where, when in ((context_of("NotifyCustomerInformation", "CP2"), NOW), (context, NOW + timedelta(days=4))):
+        with pytest.raises(SealingError):
+            sealing.open(said["data"], where, when)
+
+
+@pytest.mark.parametrize(
+    ("payload", "value"), [(b'{"name":"Alice"}', {}), (b'"Alice"', {}), (b'{"data":{"name":"Alice"}}', None)]
+)
+def test_of_what_breaks_its_schema_nothing_personal_reaches_kafka(payload, value):
+    said = sealed_by(Sealing([bytes(32)]), payload)
+
+    assert "Alice" not in json.dumps(said)
+    assert value is None or said == value
+
+
+def test_without_a_key_frames_are_as_they_were_said():
+    assert sealed_by(Sealing()) == json.loads(KNOWN)
 
 
 def test_a_stamp_follows_the_clock():
@@ -242,7 +281,7 @@ async def test_the_last_heartbeat_of_an_edge_says_that_it_stopped(monkeypatch):
     beating = asyncio.create_task(slot.beat(lambda: Status(0, draining=False), lambda: None))
     await asyncio.sleep(0.05)
     await slot.leave()
-    await asyncio.wait_for(beating, 60)
+    await asyncio.wait_for(beating, 180)
     assert [b'"stopped":true' in record.value for record in producer.records[-2:]] == [False, True]
 
 
@@ -310,7 +349,11 @@ def test_the_metrics_tell_what_was_counted(monkeypatch):
     counts.frames["1.6", "Heartbeat", "published"] += 3
     counts.refuse_handshake("wrong password", "CP1")
     counts.dark_s = 1.5
-    metrics_module.Metrics().export(counts, metrics_module.Levels(lambda: 5, lambda: 6, lambda: 7, lambda: 8))
+    counts.tls_reloads["refused"] += 1
+    levels = metrics_module.Levels(
+        lambda: 5, lambda: 6, lambda: 7, lambda: 8, handshakes=lambda: 9, expires_in_s=lambda: {"server": 86400.0}
+    )
+    metrics_module.Metrics().export(counts, levels)
     (resource,) = reader.get_metrics_data().resource_metrics
     points = {
         metric.name.removeprefix("chargebus.edge."): [
@@ -323,6 +366,9 @@ def test_the_metrics_tell_what_was_counted(monkeypatch):
         "registered": [({}, 6)],
         "unacknowledged": [({}, 7)],
         "waiting": [({}, 8)],
+        "tls.handshakes": [({}, 9)],
+        "tls.expiry": [({"use": "server"}, 86400.0)],
+        "tls.reloads": [({"result": "refused"}, 1)],
         "frames": [({"version": "1.6", "action": "Heartbeat", "result": "published"}, 3)],
         "handshakes.refused": [({"reason": "wrong password"}, 1)],
         "dark": [({}, 1.5)],
@@ -359,7 +405,7 @@ async def test_a_connection_that_is_over_goes_without_the_garbage_collector(edge
             else:
                 socket.transport.write(b"\xff\xff\xff")
             await socket.wait_closed()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while any(reference() is not None for reference in gone):
                 await asyncio.sleep(0.01)
     finally:

@@ -228,7 +228,6 @@ def test_a_call_whose_frame_kafka_did_not_take_is_never_answered():
         ("2.0.1", call("a", "GetVariables"), "NotSupported"),
         ("1.6", call("a", "Authorize"), "OccurenceConstraintViolation"),
         ("2.0.1", call("a", "Authorize"), "OccurrenceConstraintViolation"),
-        ("2.0.1", call("a", "SignCertificate", {"csr": "x"}), "NotSupported"),
         ("1.6", b'[2,"a","Heartbeat",{]', "FormationViolation"),
         ("2.0.1", b'[2,"a","Heartbeat",17]', "ProtocolError"),
     ],

@@ -236,4 +236,4 @@ class ProtocolMachine(RuleBasedStateMachine):
 
 
 TestProtocolMachine = ProtocolMachine.TestCase
-TestProtocolMachine.settings = settings(max_examples=150, stateful_step_count=40)
+TestProtocolMachine.settings = settings(max_examples=settings.default.max_examples * 3 // 2, stateful_step_count=40)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -273,7 +274,7 @@ async def test_text_that_is_not_utf_8_is_answered_and_the_socket_stays(edge):
 
 
 async def test_an_edge_for_which_kafka_is_slow_reads_no_station_not_even_one_that_has_just_come(run_edge):
-    async with run_edge(stall_s=0.05, dark_s=30) as edge:
+    async with run_edge(stall_s=2, dark_s=60) as edge:
         edge.register("CP1")
         edge.register("CP2")
         old = await connected(edge)
@@ -290,7 +291,7 @@ async def test_an_edge_for_which_kafka_is_slow_reads_no_station_not_even_one_tha
         edge.kafka.release()
         for socket, answers in ((old, 2), (new, 1)):
             for _ in range(answers):
-                assert json.loads(await asyncio.wait_for(socket.recv(), 60))[0] == 3
+                assert json.loads(await asyncio.wait_for(socket.recv(), 180))[0] == 3
 
 
 async def test_what_waits_for_kafka_is_bounded_however_much_stations_send(run_edge):
@@ -632,14 +633,16 @@ async def test_an_unreadable_downlink_record_is_skipped(edge, headers):
 
 
 async def test_a_silent_station_is_pinged_and_a_half_open_one_dropped(run_edge):
-    async with run_edge(ping_after_s=0.5, pong_within_s=0.5) as edge:
+    async with run_edge(ping_after_s=0.5, pong_within_s=60) as edge:
         edge.register("CP1")
         socket = await connected(edge)
         (connection,) = edge.connections.of("CP1")
-        while not connection._keepalive._answers_pings:
+        liveness = connection._keepalive
+        while not liveness._answers_pings:
             await asyncio.sleep(0.05)
         socket.transport.pause_reading()
-        async with asyncio.timeout(60):
+        liveness._limits = replace(liveness._limits, pong_within_s=0.5)
+        async with asyncio.timeout(180):
             while len(edge.connections):
                 await asyncio.sleep(0.05)
         assert edge.edge.server._parts.counts.drops == {"half-open": 1}
@@ -653,10 +656,12 @@ async def test_the_log_says_again_that_a_station_is_there_which_sends_no_heartbe
         socket = await connected(edge)
         spoken_at = datetime.now(UTC)
         await socket.send('[2,"1","Authorize",{"idTag":"t"}]')
+        await edge.published("session", 1)
+        read_by = datetime.now(UTC)
         _, again = (await edge.kafka.until(PRESENCE, 2))[:2]
         presence = msgspec.json.decode(again.value, type=Presence)
         assert (presence.connected, presence.epoch) == (True, 0)
-        assert spoken_at <= presence.at < spoken_at + timedelta(seconds=1)
+        assert spoken_at <= presence.at <= read_by
         assert len(edge.connections) == 1
 
 
@@ -664,7 +669,7 @@ async def test_the_log_says_again_that_a_station_is_there_which_sends_no_heartbe
 
 
 async def test_while_kafka_is_slow_reading_stops_and_goes_on_later(run_edge):
-    async with run_edge(stall_s=0.3, dark_s=60) as edge:
+    async with run_edge(stall_s=2, dark_s=60) as edge:
         edge.register("CP1")
         socket = await connected(edge)
         edge.kafka.hold()
@@ -681,7 +686,7 @@ async def test_while_kafka_is_slow_reading_stops_and_goes_on_later(run_edge):
 
 
 async def test_while_kafka_is_away_sockets_are_closed_and_nothing_in_flight_is_answered(run_edge):
-    async with run_edge(stall_s=0.2, dark_s=0.5, spread_s=0.5) as edge:
+    async with run_edge(stall_s=2, dark_s=5, spread_s=0.5) as edge:
         edge.register("CP1")
         socket = await connected(edge)
         edge.kafka.hold()
@@ -693,7 +698,7 @@ async def test_while_kafka_is_away_sockets_are_closed_and_nothing_in_flight_is_a
         assert len(edge.edge.drainer.uplink) == 0
         assert edge.edge.check() == "Kafka does not take records"
         edge.kafka.release()  # a heartbeat was among what waited
-        await until(lambda: edge.edge.check() is None, 15)
+        await until(lambda: edge.edge.check() is None)
         socket = await connected(edge)
         await socket.send('[2,"1","Heartbeat",{}]')
         assert json.loads(await socket.recv())[0] == 3
@@ -723,7 +728,8 @@ async def test_a_report_that_kafka_refuses_is_sent_again(edge):
 # Draining
 
 
-async def test_draining_finishes_what_is_in_flight_closes_and_says_so(run_edge):
+async def test_draining_finishes_what_is_in_flight_closes_and_says_so(run_edge, monkeypatch):
+    monkeypatch.setattr(drain, "PATIENCE_S", 60.0)
     async with run_edge(drain_s=0.1) as edge:
         edge.register("CP1")
         socket = await connected(edge)
@@ -752,5 +758,5 @@ async def test_draining_ends_while_kafka_is_away(run_edge, monkeypatch):
         edge.register("CP1")
         edge.kafka.hold()
         socket = await edge.connect("CP1")
-        await asyncio.wait_for(edge.wired.service.drain(), 60)
+        await asyncio.wait_for(edge.wired.service.drain(), 180)
         await socket.wait_closed()

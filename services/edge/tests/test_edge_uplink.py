@@ -78,7 +78,7 @@ async def test_records_are_handed_over_in_order_and_each_acknowledgement_is_told
     for offset, outgoing in reversed(list(enumerate(uplink.producer.taken))):
         outgoing.told(Sent(0, offset))
     assert told == [("c", 2), ("b", 1), ("a", 0)]
-    await asyncio.wait_for(uplink.uplink.settled(), 1)
+    await asyncio.wait_for(uplink.uplink.settled(), 180)
 
 
 async def test_the_record_that_kafka_has_been_given_for_longest_is_known(uplink):
@@ -118,7 +118,7 @@ async def test_what_is_given_up_is_told_and_a_late_acknowledgement_is_not(uplink
     assert told == [None]
     assert len(uplink.uplink) == 1
     uplink.producer.taken[1].told(Sent(0, 1))
-    await asyncio.wait_for(uplink.uplink.settled(), 1)
+    await asyncio.wait_for(uplink.uplink.settled(), 180)
 
 
 async def test_a_posted_record_is_sent_until_kafka_has_it_and_a_published_one_is_not(uplink):
@@ -159,7 +159,7 @@ async def test_a_record_that_is_too_large_does_not_hold_up_the_others(uplink):
     for outgoing in list(uplink.producer.taken):
         outgoing.told(MessageSizeTooLargeError())
     assert told == [None]
-    await asyncio.wait_for(uplink.uplink.settled(), 1)
+    await asyncio.wait_for(uplink.uplink.settled(), 180)
 
 
 # A topic that does not take what the others do
@@ -237,7 +237,7 @@ async def test_frames_that_waited_long_for_their_topic_are_given_up_when_that_is
     uplink.producer.learned.set()
     await settle()
     assert told == [None, None]
-    await asyncio.wait_for(uplink.uplink.settled(), 1)
+    await asyncio.wait_for(uplink.uplink.settled(), 180)
 
 
 async def test_what_was_given_up_before_it_was_handed_over_is_not_handed_over(uplink):

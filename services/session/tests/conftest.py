@@ -94,8 +94,8 @@ def answer() -> Callable[..., bytes]:
         call = Call(None, None, request, row)
         if row.block is not Authorizations:
             return settle(state, call)[0].payload
-        key = request.token.key
-        tokens = {} if state.token(key) is None else {key: state.token(key)}
+        found = state.token(request.token)
+        tokens = {} if found is None else {request.token.key: found}
         return Authorizations(Metrics()).decide(TokenState(tokens, state.judged), call).payload
 
     return decide

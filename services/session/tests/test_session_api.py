@@ -62,6 +62,30 @@ async def test_a_token_is_registered_once_whatever_its_case(http):
     assert problem(await http.post("/v1/tokens", json={"id_token": "gOOd"})) == (409, "token exists")
 
 
+async def test_a_contract_is_registered_once_and_meant_in_any_spelling_of_its_emaid(http, service):
+    hyphens = {"id_token": "DE-8AA-C12345678-D", "type": "eMAID", "concurrent_transactions": False}
+    assert (await http.post("/v1/tokens", json=hyphens)).status_code == 201
+    again = {"id_token": "de8aac12345678", "type": "emaid"}
+    assert problem(await http.post("/v1/tokens", json=again)) == (409, "token exists")
+    card = {"id_token": "DE8AAC12345678", "type": "ISO14443"}
+    other = {"id_token": "FR8AAC12345678", "type": "eMAID"}
+    wanted = [again | {"id_token": "DE8AAC12345678D"}, card, other, other | {"id_token": "FR-8AA-C12345678"}]
+    bulk = (await http.post("/v1/tokens/bulk", json={"tokens": wanted})).json()
+    assert [each["result"] for each in bulk["items"]] == ["exists", "created", "created", "exists"]
+
+    asked = await http.post(START, json={"id_token": "FR-8AA-C12345678"})
+    assert asked.status_code == 202
+    token = {"idToken": "de-8aa-c12345678", "type": "eMAID"}
+    started = {"eventType": "Started", "timestamp": "2025-06-01T12:00:00Z", "triggerReason": "Authorized", "seqNo": 0}
+    started |= {"transactionInfo": {"transactionId": "t"}, "evse": {"id": 1}, "idToken": token}
+    await service.apply(service.frame("TransactionEvent", started, "2.0.1", "CS9"))
+    for spelling in ("DE8AAC12345678D", "DE-8AA-C12345678", "DE-8AA-C12345678-D"):
+        found = (await http.get("/v1/sessions", params={"id_token": spelling})).json()["items"]
+        assert [each["station_id"] for each in found] == ["CS9"]
+    in_use = await http.post(START, json={"id_token": "DE8AAC12345678D"})
+    assert problem(in_use) == (409, "token in use")
+
+
 async def test_a_token_with_a_slash_is_reached(http):
     await http.post("/v1/tokens", json={"id_token": "DE*8/15"})
 

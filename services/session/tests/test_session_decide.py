@@ -1,8 +1,10 @@
+import json
 from datetime import timedelta
 
 import msgspec
 import pytest
 from chargebus_session.routes import ROUTES
+from chargebus_session.tokens.domain import Token, id_token, meant
 from chargebus_session.transactions.domain.state import Known, RemoteStart, TransactionState, Use
 
 HOUR = timedelta(hours=1)
@@ -642,3 +644,65 @@ def test_a_transaction_that_goes_on_under_2_1_is_the_same_session(state, say):
     say(state, "TransactionEvent", event(1, "Ended"), "2.1")
 
     assert len({recorded.session.session_id for recorded in state.recorded}) == 1
+
+
+WAYS = ["DE8AAC12345678D", "de8aac12345678d", "DE-8AA-C12345678-D", "DE-8AA-C12345678", "DE8AAC12345678"]
+
+
+def by_contract(emaid, kind="eMAID"):
+    return json.dumps(BY_CONTRACT | {"idToken": {"idToken": emaid, "type": kind}}).encode()
+
+
+BY_CONTRACT = {
+    "eventType": "Started",
+    "timestamp": "2025-06-01T12:00:00Z",
+    "triggerReason": "Authorized",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "tx"},
+    "evse": {"id": 1},
+}
+
+
+@pytest.fixture
+def contract(tokens):
+    tokens["de-8aa-c12345678-d"] = Token("DE-8AA-C12345678-D", type="eMAID", concurrent=False)
+    return tokens
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_contract_that_charges_once_at_a_time_does_so_however_its_emaid_is_written(issue, contract, say, noon, way):
+    uses = {"de8aac12345678": [Use("old", "CS9", 1, noon - HOUR)]}
+    state = TransactionState(Known(tokens=contract, uses=uses), issue)
+
+    assert b"ConcurrentTx" in say(state, "TransactionEvent", by_contract(way), version="2.0.1")
+
+
+@pytest.mark.parametrize("first", WAYS)
+def test_a_contract_in_use_is_told_to_be_whoever_writes_it_otherwise(issue, contract, say, first):
+    state = TransactionState(Known(tokens=contract), issue)
+    say(state, "TransactionEvent", by_contract(first), version="2.0.1")
+
+    second = say(state, "TransactionEvent", by_contract("DE8AAC12345678"), version="2.0.1", station_id="CS2")
+    third = say(state, "StartTransaction", start("DE-8AA-C12345678-D"), station_id="CS3")
+
+    assert (b"ConcurrentTx" in second, b"ConcurrentTx" in third) == (True, True)
+    assert {each.summary.token_key for each in state.recorded} == {"de8aac12345678"}
+
+
+def test_a_card_that_reads_like_an_emaid_is_itself():
+    assert id_token("DE8AAC12345678D", "ISO14443").key != id_token("DE8AAC12345678", "ISO14443").key
+    assert id_token("DE8AAC12345678D").key == "de8aac12345678d"
+
+
+def test_a_contract_that_is_blocked_in_one_spelling_is_blocked(issue, contract, say):
+    contract["de8aac12345678"] = Token("DE8AAC12345678", type="eMAID", blocked=True)
+    state = TransactionState(Known(tokens=contract), issue)
+    for way in WAYS:
+        assert b"Blocked" in say(state, "TransactionEvent", by_contract(way), version="2.0.1", station_id=way)
+
+
+def test_an_operator_means_a_contract_in_any_spelling_and_a_card_as_it_is_written(contract):
+    assert meant("DE8AAC12345678", contract) == contract["de-8aa-c12345678-d"]
+    contract["de8aac12345678"] = Token("DE8AAC12345678", type="ISO14443")
+    assert meant("DE8AAC12345678", contract) == contract["de8aac12345678"]
+    assert meant("nobody's", contract) is None

@@ -2,12 +2,14 @@
 
 import json
 from datetime import timedelta
+from unittest.mock import ANY
 
 import asyncpg
 import msgspec
 import pytest
 from chargebus_commanding import Ask, Form
-from chargebus_events.topics import DOWNLINK, SESSION_EVENTS
+from chargebus_events.frames import CONTRACT_HEADER, Frame
+from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
 from chargebus_session.tables import Tables
 from chargebus_testkit.tables import table_differences
 
@@ -36,6 +38,7 @@ def metered(wh, context="Sample.Periodic", minute=0):
     return {"meterValue": [{"timestamp": f"2025-06-01T12:{minute:02d}:00Z", "sampledValue": [value]}]}
 
 
+_IS_CONTRACT = "UPDATE token SET type = 'eMAID', token_key = 'de-8aa-c12345678-d' WHERE token_key = 'good'"
 SHOWN = "SELECT station_id, transaction_id, state, energy_wh, billable, stop_reason FROM charging_session"
 
 
@@ -571,3 +574,41 @@ async def test_what_was_rolled_back_leaves_nothing_behind(service):
         await failing()
     first = await service.apply(service.frame("StartTransaction", start()))
     assert len(first.events) == 1
+
+
+async def test_C07_a_contract_certificate_goes_round_by_security_and_is_answered_when_it_comes_back(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    shown = {"idToken": {"idToken": "DE8AAC12345678", "type": "eMAID"}, "certificate": "a chain"}
+    asked = service.frame("Authorize", shown, "2.0.1")
+
+    first = await service.apply(asked)
+
+    [sent_on] = first.records
+    assert (sent_on.topic, sent_on.key, sent_on.value) == (frames_topic("security"), "CS1", asked.value)
+    frame = Frame.read(service.received(sent_on))
+    back = service.received(frame.record(frames_topic("session"), (CONTRACT_HEADER, b'{"status":"Accepted"}')))
+    assert (await service.apply(back)).answers == [
+        {"idTokenInfo": {"status": "Accepted", "groupIdToken": ANY}, "certificateStatus": "Accepted"}
+    ]
+
+
+async def test_C07_a_transaction_by_contract_is_accepted_however_the_emaid_is_written(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    started = event(0, "Started", idToken={"idToken": "DE8AAC12345678", "type": "eMAID"})
+    other = event(0, "Started", idToken={"idToken": "DE8AAC12345678", "type": "ISO14443"})
+
+    answers = (await service.apply(service.frame("TransactionEvent", started, "2.0.1"))).answers
+    answers += (await service.apply(service.frame("TransactionEvent", other, "2.0.1", "CS2"))).answers
+
+    assert [each["idTokenInfo"]["status"] for each in answers] == ["Accepted", "Unknown"]
+
+
+async def test_a_contract_that_charges_once_at_a_time_is_in_use_however_its_emaid_was_written(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    await service.database.pool.execute("UPDATE token SET concurrent = false")
+    told = []
+    for station_id, emaid in (("CS1", "DE8AAC12345678"), ("CS2", "DE-8AA-C12345678-D"), ("CS3", "de8aac12345678d")):
+        started = event(0, "Started", idToken={"idToken": emaid, "type": "eMAID"})
+        told += (await service.apply(service.frame("TransactionEvent", started, "2.0.1", station_id))).answers
+
+    assert [each["idTokenInfo"]["status"] for each in told] == ["Accepted", "ConcurrentTx", "ConcurrentTx"]

@@ -78,7 +78,7 @@ class Line:
         return await self.batches.call(self.life.station_id, self.life.make.version, action, payload)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_ten_thousand_transactions_of_offline_queues(service, noon):
     for driver in lives.DRIVERS:
         await service.database.pool.execute(ADD_DRIVER, driver.casefold(), driver)

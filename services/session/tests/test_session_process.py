@@ -31,7 +31,7 @@ async def reading(kafka, *topics):
 async def take(consumer, station_id, count):
     found = []
     while len(found) < count:
-        record = received(await asyncio.wait_for(consumer.getone(), 30))
+        record = received(await asyncio.wait_for(consumer.getone(), 180))
         if record.key == station_id:
             found.append(record)
     return found

@@ -158,12 +158,38 @@ def test_C09_FR_12_the_group_goes_with_the_answer(state, read, answer):
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-def test_C07_FR_17_a_contract_certificate_is_not_verified_and_so_refused(state, read, version, answer):
-    request = {"idToken": {"idToken": "good", "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
+@pytest.mark.parametrize(
+    ("emaid", "found", "told", "certificate"),
+    [
+        ("good", "Accepted", "Accepted", "Accepted"),
+        ("blocked", "Accepted", "Blocked", "ContractCancelled"),
+        ("nobody's", "Accepted", "Unknown", "ContractCancelled"),
+        ("good", "CertificateExpired", "Expired", "CertificateExpired"),
+        ("good", "CertificateRevoked", "Invalid", "CertificateRevoked"),
+        ("good", "CertChainError", "Invalid", "CertChainError"),
+        ("good", "SignatureError", "Invalid", "SignatureError"),
+        ("nobody's", "CertificateRevoked", "Invalid", "CertificateRevoked"),
+    ],
+)
+def test_C07_FR_13_to_17_a_contract_is_as_good_as_its_certificate_and_its_token(  # noqa: PLR0913, PLR0917 - a case
+    state, frame, version, answer, emaid, found, told, certificate
+):
+    payload = {"idToken": {"idToken": emaid, "type": "eMAID"}, "certificate": "-----BEGIN CERTIFICATE-----"}
+    checked = json.dumps({"status": found, "why": "because"}).encode()
+    row = ROUTES[version, "Authorize"]
+    asked = msgspec.structs.replace(frame(version, "Authorize", json.dumps(payload).encode()), contract=checked)
 
-    answer = answer(state, ROUTES[version, "Authorize"], read(request, "Authorize", version))
+    said = json.loads(answer(state, row, row.read(asked)))
 
-    assert answer == b'{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"CertChainError"}'
+    assert (said["idTokenInfo"]["status"], said["certificateStatus"]) == (told, certificate)
+    validate_result(version, "Authorize", json.dumps(said).encode())
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+@pytest.mark.parametrize(("kind", "waits"), [("eMAID", True), ("EMAID", True), ("ISO14443", False)])
+def test_C07_an_emaid_is_looked_at_even_if_nothing_is_shown_of_its_certificate(frame, version, kind, waits):
+    payload = json.dumps({"idToken": {"idToken": "DE8AAC12345678", "type": kind}}).encode()
+    assert ROUTES[version, "Authorize"].read(frame(version, "Authorize", payload)).is_unchecked is waits
 
 
 def test_C02_FR_02_a_start_button_is_accepted_and_not_billed(state, read, answer):

@@ -56,7 +56,7 @@ def answers(kafka) -> Answers:
 
         async def answer(station_id: str) -> Any:
             while station_id not in heard:
-                record = received(await asyncio.wait_for(client.getone(), 30))
+                record = received(await asyncio.wait_for(client.getone(), 180))
                 heard[record.key] = json.loads(record.value or b"null")
             return heard[station_id]
 

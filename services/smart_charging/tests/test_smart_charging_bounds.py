@@ -8,7 +8,7 @@ import pytest
 from chargebus_smart_charging.limits.domain import meters as metering
 from chargebus_smart_charging.limits.domain.bounds import bounded, hanging
 from chargebus_smart_charging.limits.domain.limit import CURTAILMENT, KnownLimit, Period, silent
-from chargebus_smart_charging.limits.domain.meters import Forecast, Meters, Reading
+from chargebus_smart_charging.limits.domain.meters import Forecast, Meters, Reading, other_loads
 from chargebus_smart_charging.sites.domain.bound import Horizon
 from chargebus_smart_charging.sites.domain.site import CalendarEntry, Capacity, Evse, LoadMeter, Node, Site
 from hypothesis import given
@@ -50,7 +50,8 @@ def holding(node, interval: int):
 
 
 def at(described: Site, limits=(), meters=None, now=NOW, horizon=HOURS):
-    return {node.node_id: node for node in bounded(described, limits, meters or Meters(), now, horizon)}
+    loads = other_loads(described, meters or Meters(), now, horizon)
+    return {node.node_id: node for node in bounded(described, limits, loads, now, horizon)}
 
 
 def only(described: Site, limits=(), meters=None, now=NOW, horizon=HOURS):
@@ -296,7 +297,7 @@ def test_a_limited_station_and_a_limited_evse_become_nodes_under_which_vehicles_
         limit(Capacity(phase_a=1.0), station_id="CS-9"),
         limit(Capacity(phase_a=1.0), node_id="attic"),
     ]
-    nodes = bounded(described, limits, Meters(), NOW, HOURS)
+    nodes = bounded(described, limits, other_loads(described, Meters(), NOW, HOURS), NOW, HOURS)
     place = hanging(described, nodes)
 
     assert len(nodes) == 4
@@ -310,7 +311,13 @@ def test_a_limited_station_and_a_limited_evse_become_nodes_under_which_vehicles_
 
 def test_a_limit_of_a_station_under_two_nodes_is_shared_between_them():
     described = site(grid(), Node("b", "grid"), evses=(Evse("CS-1", 1, "b"), Evse("CS-1", 2, "grid")))
-    nodes = bounded(described, [limit(Capacity(phase_a=20.0), station_id="CS-1")], Meters(), NOW, HOURS)
+    nodes = bounded(
+        described,
+        [limit(Capacity(phase_a=20.0), station_id="CS-1")],
+        other_loads(described, Meters(), NOW, HOURS),
+        NOW,
+        HOURS,
+    )
 
     assert [most_a(nodes[place])[0] for place in hanging(described, nodes).values()] == [10.0, 10.0]
 
@@ -375,7 +382,13 @@ READINGS = st.dictionaries(
 
 @given(sites(), st.lists(limits(), max_size=3), READINGS, PER_PHASE)
 def test_no_bound_is_above_any_of_its_parts(described, told, readings, drawn):
-    nodes = bounded(described, told, Meters(readings, {("CS-1", 1): drawn}), NOW, SOME_HOURS)
+    nodes = bounded(
+        described,
+        told,
+        other_loads(described, Meters(readings, {("CS-1", 1): drawn}), NOW, SOME_HOURS),
+        NOW,
+        SOME_HOURS,
+    )
     by_id = {node.node_id: node for node in nodes}
     for node in described.nodes:
         parts = [(node.capacity, NOW, NOW + 100 * HOUR)]
@@ -414,7 +427,7 @@ def test_more_of_other_loads_never_leaves_more(described, readings, more):
 
 @given(sites(), st.lists(limits(), max_size=3))
 def test_every_evse_is_planned_under_its_node_or_below_it(described, told):
-    nodes = bounded(described, told, Meters(), NOW, SOME_HOURS)
+    nodes = bounded(described, told, other_loads(described, Meters(), NOW, SOME_HOURS), NOW, SOME_HOURS)
     for evse in described.evses:
         node = nodes[hanging(described, nodes)[evse.key]]
         while node.node_id != evse.node_id:

@@ -1,22 +1,33 @@
 """What is decided about a site, step by step, as its stations answer and its vehicles are measured."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from chargebus_smart_charging.allocation.domain.fitting import fits
 from chargebus_smart_charging.allocation.domain.guiding import Guide
+from chargebus_smart_charging.allocation.domain.optimiser import optimise
+from chargebus_smart_charging.allocation.domain.problem import Plan
 from chargebus_smart_charging.limits.domain.limit import KnownLimit, Period
 from chargebus_smart_charging.limits.domain.meters import Reading
-from chargebus_smart_charging.planning.domain.controller import decide
+from chargebus_smart_charging.planning.domain.controller import decide, sight
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
 from chargebus_smart_charging.planning.domain.due import next_due
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import OpenAlert
 from chargebus_smart_charging.planning.domain.overrides import Override
+from chargebus_smart_charging.series.domain.timeline import Span
 from chargebus_smart_charging.sites.domain.site import Capacity, Evse, LoadMeter, Node, Policy, Site
-from chargebus_smart_charging.steering.domain.habits import Habits
-from chargebus_smart_charging.steering.domain.steered import Steered, answered, connected, lost, transaction_ended
+from chargebus_smart_charging.steering.domain.habits import LADDER, Habits
+from chargebus_smart_charging.steering.domain.steered import (
+    Steered,
+    answered,
+    booted,
+    connected,
+    lost,
+    transaction_ended,
+)
 from chargebus_smart_charging.vehicles.domain.needs import ClassNeeds, EvNeeds, Needs
 from chargebus_smart_charging.vehicles.domain.samples import Sample
 from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
@@ -167,6 +178,7 @@ def test_what_is_counted_comes_down_to_the_fuse_and_stays_there():
     assert [limit for limit in depot.limits().values() if limit] == [10.0] * 4
 
 
+@pytest.mark.long
 def test_where_least_currents_do_not_fit_vehicles_take_turns():
     depot = Depot(3, phase_a=13.0, policy=msgspec.structs.replace(POLICY, least_charge_s=300, least_pause_s=300))
     depot.plug_in(1, 2, 3)
@@ -198,6 +210,21 @@ def test_a_station_that_is_offline_is_counted_and_others_are_lowered():
     assert "offline" in next(each for each in depot.decision.evses if each.station_id == "CS1").reasons[0]
 
 
+def carried_out(depot: Depot, at: float, answer: str, plan: Plan | None = None) -> list[str]:
+    """Decide; its station takes starts and stops, and answers so what else it is told. Return which it was asked."""
+    depot.decide(at, answer=None, given=plan)
+    asked, after = [], {}
+    for key, done in depot.decision.steps.items():
+        steered = done.steered
+        for order in done.orders:
+            acts = order.asking in {"suspend", "resume"}
+            steered = answered(steered, order.number, "accepted" if acts else answer, later(at))
+            asked += [order.asking] if acts else []
+        after[key] = steered
+    depot.change(steered=after)
+    return asked
+
+
 @pytest.mark.parametrize("answer", ["unsupported", "refused"])
 def test_a_station_without_profiles_is_stopped_where_its_site_has_nothing_for_it_and_started_again(answer):
     policy = msgspec.structs.replace(POLICY, on_off=True, least_pause_s=0, least_charge_s=0)
@@ -208,20 +235,35 @@ def test_a_station_without_profiles_is_stopped_where_its_site_has_nothing_for_it
         nodes = (msgspec.structs.replace(depot.known.site.nodes[0], capacity=Capacity(phase_a)),)
         depot.change(site=msgspec.structs.replace(depot.known.site, nodes=nodes))
         for at in range(began, began + 450, 30):
-            depot.decide(at, answer=None)
-            after = {}
-            for key, done in depot.decision.steps.items():
-                steered = done.steered
-                for order in done.orders:
-                    acts = order.asking in {"suspend", "resume"}
-                    steered = answered(steered, order.number, "accepted" if acts else answer, later(at))
-                    asked += [order.asking] if acts else []
-                after[key] = steered
-            depot.change(steered=after)
+            asked += carried_out(depot, at, answer)
             if asked == ["suspend"] and depot.known.vehicles["CS1", 1].session.active:
                 depot.leave(1, at=at + 1)
 
     assert asked == ["suspend", "resume"]
+
+
+@pytest.mark.parametrize("objective", ["price", "co2", "demand"])
+def test_a_station_without_profiles_is_stopped_while_the_grid_has_little_and_started_again(objective):
+    policy = msgspec.structs.replace(
+        POLICY, on_off=True, objective=objective, least_pause_s=0, least_charge_s=0, energy_wh=3000, stay_s=8 * 3600
+    )
+    depot = Depot(evses=1, policy=policy)
+    depot.plug_in(1, id_token="ALICE")
+    much, little = 1.0, 0.1
+    asked = []
+    for began, first, rest in ((30, much, little), (480, little, much)):
+        hours = [Span(later(3600 * n), later(3600 * (n + 1)), first if n < 3 else rest) for n in range(-1, 12)]
+        depot.change(spans={"S": hours})
+        for at in range(began, began + 450, 30):
+            plan = optimise(sight(depot.known, later(at)).problem, 60)
+            asked += [(each, first) for each in carried_out(depot, at, "unsupported", plan)]
+            if (
+                depot.known.steered["CS1", 1].contained_by == "suspend"
+                and depot.known.vehicles["CS1", 1].session.active
+            ):
+                depot.leave(1, at=at + 1)
+
+    assert asked == [("suspend", much), ("resume", little)]
 
 
 def test_how_long_an_EVSE_cannot_be_steered_is_counted():
@@ -477,6 +519,25 @@ def test_a_plan_of_the_optimiser_is_taken_as_long_as_it_fits():
     assert (less.plan.method, bool(less.plan.fallback), depot.limits()) == ("allocator", True, {1: 7.0, 2: 7.0})
 
 
+@pytest.mark.parametrize("cost", [2.0, None])
+def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_something_else_is_said_to_cost(cost):
+    depot = Depot(policy=msgspec.structs.replace(POLICY, objective="price"))
+    hours = [Span(later(3600 * n), later(3600 * (n + 1)), 1.0) for n in range(-1, 12)]
+    depot.change(spans={"S": hours})
+    depot.plug_in(1)
+    made = depot.decide(0)
+    guide = Guide(made.plan, made.at, made.problem.horizon, made.problem.costs)
+
+    same = guide.shifted(decide(depot.known, later(200)).problem)
+    told = [*hours[:2], *([] if cost is None else [msgspec.structs.replace(hours[2], per_kwh=cost)]), *hours[3:]]
+    depot.change(spans={"S": told})
+    other = guide.shifted(decide(depot.known, later(200)).problem)
+
+    assert made.problem.costs is not None
+    assert same is not None
+    assert other is None
+
+
 def test_all_defaults_together_fit_every_node():
     panel = Node("panel", "grid", capacity=Capacity(20.0), margin=0.1)
     evses = tuple(Evse(f"CS{n}", 1, "panel" if n < 3 else "grid", min_a=6, max_a=32) for n in range(1, 5))
@@ -528,3 +589,195 @@ def test_a_site_is_planned_again_when_a_limit_falls_by_itself_as_vehicles_are_le
     fallen = depot.decide(1000, answer=None)
     assert fallen.held == {("CS1", 1): 0.0}
     assert next_due(depot.known, fallen) == later(1000 + POLICY.grace_s), "what it frees is told once it is seen"
+
+
+def test_others_are_lowered_for_who_takes_no_0_and_finds_no_room_for_its_least():
+    depot = Depot(3, phase_a=32.0)
+    depot.change(
+        stations={f"CS{number}": StationKnown(Habits(takes_zero=number == 3), version="1.6") for number in range(1, 4)}
+    )
+    depot.plug_in(1, 2, 3)
+    at = settled(depot)
+    assert all(limit_a >= 6 for limit_a in depot.limits().values())
+
+    depot.change(limits=(KnownLimit("S", "grid operator", "1", NOW, periods=(Period(Capacity(10.0)),)),))
+    depot.decide(at)
+
+    assert depot.limits() == {1: 6.0, 2: 6.0, 3: 0.0}
+
+
+def test_what_a_station_may_hold_that_does_not_answer_is_taken_off_what_others_get():
+    depot = Depot(2, phase_a=48.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    assert depot.limits() == {1: 24.0, 2: 24.0}
+
+    depot.change(limits=(KnownLimit("S", "grid operator", "1", NOW, periods=(Period(Capacity(36.0)),)),))
+    depot.decide(at, answer=None)
+    lost = {("CS1", 1): "unknown", ("CS2", 1): "accepted"}
+    depot.change(
+        steered={
+            key: answered(step.steered, step.orders[0].number, lost[key], later(at + 30))
+            for key, step in depot.decision.steps.items()
+        }
+    )
+    depot.decide(at + 31)
+
+    assert depot.limits()[2] == 12.0, "the other one may draw 24 A all the while"
+    assert depot.decision.evses[0].reasons == ("CS1/1 has not answered and is counted by what it may hold",)
+
+
+def resting(depot: Depot, at: float = 0) -> float:
+    """Let a depot's stations take their defaults and say what they hold; return when it rests."""
+    for _ in range(8):
+        decision = depot.decide(at)
+        due_at = next_due(depot.known, decision)
+        if not any(step.orders for step in decision.steps.values()) and due_at > later(at) + timedelta(minutes=30):
+            return at
+        at += 2
+    pytest.fail(f"it is planned again and again, at last at {due_at}")
+
+
+def test_a_site_at_which_nobody_is_waits_for_somebody_to_come():
+    depot = Depot()
+    at = resting(depot)
+    assert next_due(depot.known, depot.decision) == later(at) + timedelta(hours=1)
+
+    depot.plug_in(1, at=at + 100)
+    decision = depot.decide(at + 100)
+    assert next_due(depot.known, decision) <= later(at + 100 + POLICY.interval_s)
+
+    depot.leave(1, at=at + 2000)
+    resting(depot, at + 2000)
+
+
+def test_what_stations_hold_is_compared_at_a_site_that_rests_as_well():
+    depot = Depot()
+    at = resting(depot)
+    verified_at = depot.known.steered["CS1", 1].verified_at
+    assert verified_at is not None
+    at += 5.9 * 3600
+    due_at = next_due(depot.known, depot.decide(at))
+
+    assert due_at == verified_at + timedelta(hours=6)
+    assert depot.decide((due_at - NOW).total_seconds()).steps["CS1", 1].orders[0].asking == "verify"
+
+
+def test_a_station_that_was_asked_for_its_default_after_a_boot_is_given_it_in_time_though_nobody_is_there():
+    depot = Depot()
+    at = resting(depot) + 100
+    steerable = depot.decision.steerables["CS1", 1]
+    depot.change(
+        steered=depot.known.steered | {("CS1", 1): booted(depot.known.steered["CS1", 1], later(at), steerable)}
+    )
+    decision = depot.decide(at, answer=None)
+    assert depot.orders(1) == ["verify"]
+
+    due_at = next_due(depot.known, decision)
+    assert due_at <= later(at + 30)
+    depot.decide((due_at - NOW).total_seconds(), answer=None)
+    assert depot.orders(1) == ["default"]
+
+
+@pytest.mark.parametrize(
+    "node", [{"meter": LoadMeter((5.0, 5.0, 5.0))}, {"controller_station_id": "LC"}], ids=["a meter", "a controller"]
+)
+def test_a_site_where_something_is_measured_or_others_charge_is_planned_each_interval(node):
+    depot = Depot(**node)
+    for at in range(0, 600, 60):
+        decision = depot.decide(at)
+
+    assert next_due(depot.known, decision) <= later(540 + POLICY.interval_s)
+
+
+def test_a_site_with_an_alert_is_planned_each_interval_though_nobody_is_there():
+    depot = Depot()
+    at = resting(depot)
+    steered = depot.known.steered["CS1", 1]
+    alarmed = msgspec.structs.replace(steered, rung="none", refused=LADDER[:-1], alerts=("station_unsteerable",))
+    depot.change(steered=depot.known.steered | {("CS1", 1): alarmed})
+
+    assert next_due(depot.known, depot.decide(at + 60)) <= later(at + 60 + POLICY.interval_s)
+
+
+def test_a_reading_that_comes_too_soon_to_tell_whether_a_station_obeys_is_not_the_last_that_is_looked_at():
+    policy = msgspec.structs.replace(POLICY, interval_s=900)
+    depot = Depot(phase_a=32.0, policy=policy)
+    depot.plug_in(1)
+    at = settled(depot)
+    depot.draw(1, 32.0, at=at)
+    depot.decide(at + 1)
+    depot.plug_in(2, at=at + 2)
+    depot.decide(at + 3)
+    assert depot.limits()[1] == 16.0
+    depot.draw(1, 32.0, at=at + 55)
+    decision = depot.decide(at + 63.5)
+
+    assert next_due(depot.known, decision) == later(at + 3 + 2 * POLICY.grace_s)
+    depot.draw(1, 32.0, at=at + 115)
+    depot.decide(at + 123)
+    assert depot.decision.steps["CS1", 1].steered.disobeys_since is not None
+
+
+def test_what_is_drawn_beyond_a_limit_by_too_little_to_be_disobedience_is_taken_off_what_all_share():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    depot.draw(1, 16.5, at=at)
+    depot.draw(2, 16.0, at=at)
+    depot.decide(at + 1)
+
+    limits = depot.limits()
+    assert limits[1] + limits[2] <= 31.5
+    assert depot.decision.steps["CS1", 1].steered.disobeys_since is None
+
+
+def test_meters_that_are_not_quite_still_do_not_double_what_stations_are_told():
+    def commands(noise_a):
+        numbers = random.Random(1)
+        depot = Depot(evses=6, phase_a=63.0, policy=msgspec.structs.replace(POLICY, interval_s=60))
+        depot.plug_in(*range(1, 7))
+        at, told = settled(depot), 0
+        for _ in range(60):
+            for number, limit_a in depot.limits().items():
+                depot.draw(number, limit_a + numbers.uniform(*noise_a), at=at)
+            told += sum(
+                "limit" in [order.asking for order in step.orders] for step in depot.decide(at + 1).steps.values()
+            )
+            at += 60
+        return told, sum(depot.limits().values())
+
+    still, noisy = commands((0.0, 0.0)), commands((-0.3, 0.45))
+
+    assert noisy[0] <= still[0] + 6
+    assert 63.0 - 6 * 0.5 - 6 <= noisy[1] <= 63.0 - 6 * 0.5
+    assert still[1] <= 63.0
+
+
+def test_what_was_drawn_beyond_a_limit_is_given_to_all_again_after_a_while():
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    at = settled(depot)
+    depot.draw(1, 16.5, at=at)
+    depot.decide(at + 1)
+    limited = depot.limits()
+    for minute in range(1, 20):
+        for number, limit_a in depot.limits().items():
+            depot.draw(number, limit_a, at=at + 60 * minute)
+        depot.decide(at + 60 * minute + 1)
+        assert minute >= 15 or depot.limits() == limited
+
+    assert limited[1] + limited[2] < 32.0
+    assert depot.limits() == {1: 16.0, 2: 16.0}
+
+
+def test_a_station_that_cannot_be_steered_is_counted_at_its_most_while_it_is_offline():
+    depot = Depot()
+    settled(depot)
+    known = dict(depot.known.steered)
+    refused = tuple(rung for rung in LADDER if rung != "none")
+    known["CS1", 1] = lost(msgspec.structs.replace(known["CS1", 1], refused=refused, rung="none"), later(2000))
+    depot.change(steered=known)
+    depot.decide(2001)
+
+    assert {each.station_id: each.counted_a[0] for each in depot.decision.evses} == {"CS1": 32.0, "CS2": 0.0}

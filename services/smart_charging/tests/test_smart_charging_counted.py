@@ -198,4 +198,4 @@ class Steering(RuleBasedStateMachine):
 
 
 TestSteering = Steering.TestCase
-TestSteering.settings = settings(max_examples=100, stateful_step_count=40)
+TestSteering.settings = settings(stateful_step_count=40)

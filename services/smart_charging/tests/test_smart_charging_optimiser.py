@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import highspy
 import msgspec
+import numpy as np
 import pytest
-from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain import optimiser
+from chargebus_smart_charging.allocation.domain.allocator import allocate, shared
 from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.allocation.domain.problem import Bound, Costs, Demand, Horizon, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import Bound, Costs, Demand, Horizon, PlanNode, PlanProblem
+from chargebus_smart_charging.allocation.domain.stays import Stays
+from chargebus_smart_charging.allocation.domain.tree import Tree
+from chargebus_smart_charging.allocation.domain.trying import tried_now
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ALL = (0, 1, 2)
@@ -29,7 +34,7 @@ def vehicle(name, quarters, energy_wh, under=0, phases=ALL, **more):
 
 def site(nodes, demands, prices, **more):
     horizon = Horizon(NOW, (QUARTER_S,) * len(prices))
-    return Problem(horizon, tuple(nodes), tuple(demands), costs=Costs(tuple(prices)), **more)
+    return PlanProblem(horizon, tuple(nodes), tuple(demands), costs=Costs(tuple(prices)), **more)
 
 
 def lacking_kwh(plan):
@@ -95,6 +100,42 @@ def test_who_cannot_be_given_nothing_keeps_its_least_while_it_waits_for_what_is_
     assert other.limits_a[:2] == (0, 0)
 
 
+def test_whose_phases_are_not_known_is_tried_at_its_least_before_it_may_be_too_late_and_else_waits():
+    prices = [0.4] * 8 + [0.1] * 8
+    known = vehicle("A", 16, 6_000.0)
+    unknown = vehicle("A", 16, 6_000.0, sure_phases=1, untried=True)
+    begun = msgspec.structs.replace(unknown, untried=False, present_a=6.0)
+    patient = msgspec.structs.replace(unknown, energy_wh=3_000.0)
+
+    def now_a(*demands):
+        return [
+            each.limits_a[0] for each in optimise(site([node("root", None, 40)], demands, prices), 30.0).allocations
+        ]
+
+    other = vehicle("B", 16, 6_000.0)
+    assert now_a(known, other) == [0, 0]
+    assert now_a(unknown, other) == [6, 0]
+    assert now_a(begun, other) == [6, 0]
+    assert now_a(patient, other) == [0, 0]
+
+
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_who_is_tried_is_beside_those_that_draw_at_least_their_least_and_within_every_bound(seed):
+    about = random_site(seed, 8, scarce=0.5)
+    demands = [
+        msgspec.structs.replace(each, sure_phases=1, untried=number % 2 == 0, must_charge=number == 3)
+        for number, each in enumerate(about.demands)
+    ]
+    about = msgspec.structs.replace(about, demands=tuple(demands))
+    tried = tried_now(tree := Tree(about), stays := Stays.of(tree, about), shared(about, tree, stays))
+    given = {each.key: each.limits_a for each in optimise(about, 30.0).allocations}
+
+    assert tried.any()
+    assert all(given[tree.demands[place].key][0] >= tree.minimum[place] for place in tried.nonzero()[0])
+    loads = tree.loads(np.array([given[each.key][0] for each in tree.demands]))
+    assert (loads <= tree.capacities[0] + 1e-6).all()
+
+
 def test_what_is_promised_is_given_whatever_it_costs():
     about = site([node("root", None, 32)], [vehicle("A", 2, 5_000.0)], [0.4, 0.9, 0.1, 0.1])
 
@@ -146,6 +187,91 @@ def test_what_lacks_is_shared():
 def test_a_solver_that_is_late_has_no_plan():
     with pytest.raises(SolverError):
         optimise(random_site(1, vehicles=60), 0.0)
+
+
+def test_what_only_makes_a_plan_better_may_be_late_and_fail(monkeypatch):
+    about = random_site(3, vehicles=9, scarce=0.5)
+    solved, calls = optimiser._solved, []
+
+    def late(model, *more, **options):
+        calls.append(model)
+        if len(calls) > 1:
+            raise SolverError("late")
+        return solved(model, *more, **options)
+
+    monkeypatch.setattr(optimiser, "_solved", late)
+    plan = optimise(about, 30.0)
+
+    assert len(calls) == 2
+    assert plan.method == "optimiser"
+    assert lacking_kwh(plan) <= lacking_kwh(allocate(about)) + 1e-6
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def perf_counter(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(optimiser, "time", found)
+    return found
+
+
+@pytest.fixture
+def solved(monkeypatch):
+    """The times that were left for the solver."""
+    found, solve = [], optimiser._solved
+
+    def note(model, ends, *more, **options):
+        found.append(ends - optimiser.time.perf_counter())
+        return solve(model, ends, *more, **options)
+
+    monkeypatch.setattr(optimiser, "_solved", note)
+    return found
+
+
+def late_from(monkeypatch, clock, name):
+    """Have a step of the optimiser end after its time."""
+    step = getattr(optimiser, name)
+
+    def slow(*args):
+        made = step(*args)
+        clock.now_s = 31.0
+        return made
+
+    monkeypatch.setattr(optimiser, name, slow)
+
+
+def test_a_plan_that_was_ready_in_time_is_given_though_what_makes_it_better_is_late(monkeypatch, clock, solved):
+    about = random_site(3, vehicles=9, scarce=0.5)
+    late_from(monkeypatch, clock, "polished")
+    plan = optimise(about, 30.0)
+
+    assert solved == [30.0]
+    assert plan.method == "optimiser"
+    assert lacking_kwh(plan) < lacking_kwh(allocate(about))
+
+
+def test_nothing_that_was_ready_in_time_is_no_plan(monkeypatch, clock, solved):
+    late_from(monkeypatch, clock, "rounded")
+    with pytest.raises(SolverError):
+        optimise(random_site(3, vehicles=9, scarce=0.5), 30.0)
+
+    assert solved == [30.0]
+
+
+@pytest.mark.parametrize("left_s", [0.0, -1.0])
+def test_a_solver_for_which_no_time_is_left_does_not_begin(monkeypatch, clock, left_s):
+    monkeypatch.setattr(highspy.Highs, "run", lambda _: pytest.fail("it began"))
+    with pytest.raises(SolverError):
+        optimiser._solved(highspy.HighsLp(), left_s)
 
 
 def random_site(seed, vehicles, scarce=1.0):

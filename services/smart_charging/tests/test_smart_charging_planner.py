@@ -18,7 +18,7 @@ from chargebus_smart_charging.allocation.domain.problem import (
     Horizon,
     Plan,
     PlanNode,
-    Problem,
+    PlanProblem,
     on_phases,
 )
 from chargebus_smart_charging.allocation.domain.release import release
@@ -29,7 +29,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 QUARTER_S = 900.0
 ONE, ALL = (0,), (0, 1, 2)
 
-quick = settings(max_examples=60)
+quick = settings(max_examples=settings.default.max_examples * 3 // 5)
 
 
 def node(node_id, parent, amperes, **more):
@@ -41,7 +41,7 @@ def vehicle(name, under=0, phases=ALL, **more):
 
 
 def problem(nodes, demands, intervals=4, **more):
-    return Problem(Horizon(NOW, (QUARTER_S,) * intervals), tuple(nodes), tuple(demands), **more)
+    return PlanProblem(Horizon(NOW, (QUARTER_S,) * intervals), tuple(nodes), tuple(demands), **more)
 
 
 amperes = st.floats(0, 80).map(lambda value: round(value, 1))
@@ -95,7 +95,7 @@ def problems(draw):
     nodes = draw(trees(intervals))
     found = [draw(vehicles(index, nodes)) for index in range(draw(st.integers(0, 7)))]
     loads = st.builds(Fixed, st.integers(0, len(nodes) - 1), st.tuples(amperes, amperes, amperes))
-    return Problem(
+    return PlanProblem(
         Horizon(NOW, (QUARTER_S,) * intervals), nodes, tuple(found), tuple(draw(st.lists(loads, max_size=2)))
     )
 
@@ -103,7 +103,7 @@ def problems(draw):
 class Flow:
     """What flows through each node, on each phase and in all, added up in the plainest way."""
 
-    def __init__(self, about: Problem, limits_a) -> None:
+    def __init__(self, about: PlanProblem, limits_a) -> None:
         self.about = about
         self.planned = [[0.0] * 4 for _ in about.nodes]
         self.fixed = [[0.0] * 4 for _ in about.nodes]
@@ -138,7 +138,7 @@ class Flow:
                             yield f"{about.node_id}: {planned} beside {fixed} is more than {about.unbalance_a} apart"
 
 
-def check(about: Problem, plan: Plan) -> None:
+def check(about: PlanProblem, plan: Plan) -> None:
     """A plan has an answer for each vehicle, keeps every bound in every interval, and gives what a vehicle can take."""
     assert [each.key for each in plan.allocations] == [demand.key for demand in about.demands]
     for interval in range(len(about.horizon.lengths_s)):

@@ -3,6 +3,9 @@
 import asyncio
 from datetime import UTC, datetime, time, timedelta
 
+import msgspec
+from chargebus_events.public import SESSION_STARTED, Session
+from chargebus_events.record import Received
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.telemetry import Trace
 from chargebus_smart_charging.sites.domain.site import (
@@ -17,9 +20,12 @@ from chargebus_smart_charging.sites.domain.site import (
 from chargebus_smart_charging.sites.resources import DescribedSite, SiteDescription
 from chargebus_smart_charging.sites.store import due, evses, sites
 from chargebus_smart_charging.sites.store.sites import Described
+from chargebus_smart_charging.vehicles.handlers import hear_sessions
+from chargebus_smart_charging.vehicles.store import vehicles
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+LATER = NOW + 60 * MINUTE
 
 FULL = Site(
     "S-1",
@@ -111,11 +117,33 @@ async def test_the_earliest_mark_says_when_a_site_is_due(connection):
     assert [each.site_id for each in await due.take(connection, NOW + 5 * MINUTE, 10)] == ["S-1"]
 
 
+async def test_a_site_that_is_described_while_its_vehicles_are_written_is_planned_soon(
+    connect, connection, monkeypatch
+):
+    describing, lock = await connect(), vehicles.lock
+
+    async def described_meanwhile(own, keys):
+        await put(describing, plain("S-1", "CS-1"))
+        await due.put_off(describing, [(each, LATER) for each in await due.take(describing, NOW, 10)])
+        return await lock(own, keys)
+
+    monkeypatch.setattr(vehicles, "lock", described_meanwhile)
+    session = Session("s1", "CS-1", "t1", "2.0.1", "active", NOW, 1, started_at=NOW)
+    body = msgspec.json.encode(session)
+    begun = Received("session", 0, 0, "CS-1", body, {"ce_type": SESSION_STARTED.encode()})
+    async with connection.transaction():
+        batch = Batch([], connection, NOW, Trace())
+        await hear_sessions(batch, [begun])
+        await batch.finish()
+
+    assert [each.site_id for each in await due.take(connection, NOW + MINUTE, 10)] == ["S-1"]
+
+
 async def test_a_mark_that_comes_while_a_site_is_planned_is_not_lost(connect, connection):
     await put(connection, plain("S-1"), plain("S-2"))
     async with connection.transaction():
         taken = await due.take(connection, NOW, 10)
-        async with asyncio.timeout(60):  # who marks does not wait for who plans
+        async with asyncio.timeout(180):  # who marks does not wait for who plans
             await due.mark(await connect(), ["S-1"], NOW)
         await due.put_off(connection, [(each, NOW + MINUTE) for each in taken])
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_smart_charging.allocation.domain.problem import Demand, Horizon, Plan, PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import Demand, Horizon, Plan, PlanNode, PlanProblem
 from chargebus_smart_charging.planning.operations.solver import NoPlanError, Solvers
 from chargebus_smart_charging.sites.domain.bound import Bound
 from chargebus_testkit.waiting import eventually
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-PROBLEM = Problem(
+PROBLEM = PlanProblem(
     Horizon(NOW, (900.0, 900.0)),
     (PlanNode("grid", None, (Bound("grid: 20 A", (20.0, 20.0, 20.0)),)),),
     tuple(Demand((f"CS{n}", 1), 0, (0, 1, 2), 230.0, 6.0, 32.0, energy_wh=2000.0) for n in (1, 2)),

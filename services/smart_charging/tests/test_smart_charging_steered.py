@@ -161,6 +161,31 @@ def test_a_ceiling_is_planned_with_for_a_while_and_asked_for_once_it_is_told_mor
     assert steering.reported(raised, 20.0, after(1903)).ceiling_a is None
 
 
+def test_what_a_station_was_asked_before_its_limit_was_told_says_nothing_of_that_and_is_asked_once_more():
+    charging = steering.transaction_began(limited(0.0), "T2", after(100))
+    asked = step(msgspec.structs.replace(charging, verified_at=None), None, STEERABLE, after(100 + 3 * 60))
+    [verify] = [order for order in asked.orders if order.asking == "verify"]
+    raised = step(asked.steered, 20.0, STEERABLE, after(281))
+    assert limits(raised) == [20.0]
+
+    said = steering.reported(raised.steered, 0.0, after(282), verify.number)
+    taken = all_accepted(msgspec.structs.replace(raised, steered=said), after(283))
+
+    assert steering.by_others_a(said, after(282)) is None
+    assert asks_to_verify(taken, 20.0, 284)
+    assert steering.reported(taken, 0.0, after(285), taken.last_number + 1).ceiling_a == 0.0
+
+
+def test_a_station_that_reads_more_than_its_most_at_its_most_has_not_shown_that_it_takes_no_less():
+    steered = limited(32.0)
+    for at in range(100, 2000, 60):
+        steered = all_accepted(step(draws(steered, 38.0, after(at)), 32.0, STEERABLE, after(at + 1)), after(at + 2))
+    assert steered.disobeys_since is not None
+    assert steered.rung == "TxProfile"
+
+    assert limits(step(steered, 6.0, STEERABLE, after(3000))) == [6.0]
+
+
 def asks_to_verify(steered: Steered, wanted_a: float, at: float) -> bool:
     return "verify" in [order.asking for order in step(steered, wanted_a, STEERABLE, after(at)).orders]
 
@@ -310,6 +335,31 @@ def test_a_station_whose_default_of_0_was_taken_does_not_refuse_a_limit_of_0_for
     assert steering_takes_zero(refused)
     assert counted_a(refused, none_by_itself, after(1)) == 0.0
     assert not step(refused, 0.0, none_by_itself, after(1)).orders
+
+
+def test_a_station_that_refuses_a_default_of_0_and_any_other_has_not_refused_0():
+    none_by_itself = msgspec.structs.replace(STEERABLE, default_a=0.0)
+    known = steering.transaction_ended(steering.connected(Steered(verified_at=NOW), NOW), after(1))
+    refused = all_accepted(step(known, None, none_by_itself, after(2)), after(2), "refused")
+    assert not steering_takes_zero(refused)
+
+    done = step(refused, None, none_by_itself, after(3))
+    assert done.orders[0].limit_a == 6.0
+    again = all_accepted(done, after(3), "refused")
+
+    assert steering_takes_zero(again)
+    later = step(again, None, none_by_itself, after(60))
+    assert later.orders[0].limit_a == 0.0
+    assert steering_takes_zero(all_accepted(later, after(60), "refused")), "that is no news"
+
+
+def test_a_way_that_takes_nothing_tells_nothing_of_0():
+    steered = charging()
+    for at in (0, 1, 60):
+        steered = all_accepted(step(steered, 0.0, STEERABLE, after(at)), after(at), "refused")
+    done = step(steered, 0.0, STEERABLE, after(61))
+
+    assert (done.steered.rung, limits(done)) == ("TxDefaultProfile", [0.0])
 
 
 def steering_takes_zero(steered: Steered) -> bool:
@@ -507,10 +557,41 @@ def test_who_draws_more_than_its_limit_is_found_counted_and_told_again():
     assert limits(done) == [10.0]
 
 
+def test_who_is_told_less_time_and_again_is_found_out_as_if_it_was_told_once():
+    steered = draws(limited(32.0), 32.0, after(5))
+    found = []
+    for second in range(60, 300, 30):
+        done = step(steered, 24.0 - second / 60, STEERABLE, after(second))
+        found.append(done.steered.disobeys_since)
+        steered = draws(all_accepted(done, after(second)), 32.0, after(second + 25))
+
+    assert found[:2] == [None, None]
+    assert found[4] is not None
+
+
+def test_who_follows_what_it_is_told_time_and_again_has_the_grace_for_each():
+    steered, told_a = draws(limited(32.0), 32.0, after(5)), [32.0]
+    for second in range(60, 300, 30):
+        told_a.append(24.0 - second / 30)
+        done = step(steered, told_a[-1], STEERABLE, after(second))
+        steered = draws(all_accepted(done, after(second)), told_a[-2], after(second + 25))
+        assert done.steered.disobeys_since is None
+
+
 def test_who_disobeys_and_is_not_measured_any_more_is_counted_at_its_largest_current():
     done = step(draws(limited(10.0), 16.0, after(70)), 10.0, STEERABLE, after(71))
 
     assert counted_a(done.steered, STEERABLE, after(400)) == 32
+
+
+def test_who_has_disobeyed_in_a_transaction_that_is_over_is_counted_as_any_other_while_it_is_offline():
+    disobeying = all_accepted(step(draws(limited(10.0), 16.0, after(70)), 10.0, STEERABLE, after(71)), after(72))
+    fallen = steering.fallen(disobeying, "TxProfile")
+    over = steering.transaction_ended(fallen, after(80))
+
+    assert counted_a(steering.lost(fallen, after(90)), STEERABLE, after(900)) == 32
+    assert counted_a(steering.lost(over, after(90)), STEERABLE, after(900)) == 8
+    assert (over.refused, over.retry) == (fallen.refused, fallen.retry)
 
 
 def test_a_reading_before_the_grace_is_over_is_no_disobedience():

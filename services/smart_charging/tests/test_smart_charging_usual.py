@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from chargebus_smart_charging.allocation.domain.ahead import horizon_of
 from chargebus_smart_charging.limits.domain.bounds import bounded
-from chargebus_smart_charging.limits.domain.meters import Forecast, Meters, Reading
+from chargebus_smart_charging.limits.domain.meters import Forecast, Meters, Reading, other_loads
 from chargebus_smart_charging.limits.domain.usual import ENOUGH_DAYS, MOST_DAYS, SLOTS, Usual, learned
 from chargebus_smart_charging.planning.domain.controller import decide
 from chargebus_smart_charging.planning.domain.known import SiteKnown
@@ -41,7 +41,7 @@ def limits_at(now, usual, amperes, *hours, forecast=None):
     """What is left of 100 A on L1 so many hours from now."""
     horizon = horizon_of(now, [now + timedelta(hours=24)])
     meters = Meters({"grid": Reading((amperes,) * 3, now, forecast)}, usual=usual)
-    (node,) = bounded(site(), (), meters, now, horizon)
+    (node,) = bounded(site(), (), other_loads(site(), meters, now, horizon), now, horizon)
     found = [100.0] * len(horizon.lengths_s)
     for bound in node.bounds:
         found[bound.first : bound.last] = [bound.phase_a[0]] * len(found[bound.first : bound.last])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from chargebus_smart_charging.planning.domain.demands import Place, demand_of
 from chargebus_smart_charging.sites.domain.site import Evse, Policy
 from chargebus_smart_charging.vehicles.domain.drawing import drawn, used_phases
 from chargebus_smart_charging.vehicles.domain.learning import Allowed, Learned, learn
@@ -329,3 +330,51 @@ def test_a_driver_of_whom_nothing_is_known_needs_what_the_site_says():
     found = wanted(Told(NOW), {}, Policy(energy_wh=9.0, stay_s=60.0))
 
     assert (found.energy_wh, found.energy_source, found.departs_at, found.priority) == (9.0, "site", later(60), 1.0)
+
+
+# How it is planned, while its phases are not known
+
+UNKNOWN = told(Vehicle("CS", 1), session())
+SILENT = Sample(later(60), (0.0, 0.0, 0.0), tells_phases=True, register_wh=0.0)
+
+
+def surely(vehicle: Vehicle, evse: Evse | None = None) -> tuple[int, bool]:
+    demand = demand_of(vehicle, vehicle.present, Place(evse or Evse("CS", 1, "grid"), 0), later(100))
+    return demand.sure_phases, demand.untried
+
+
+def test_a_vehicle_that_has_drawn_nothing_yet_may_use_one_phase_and_is_to_be_tried():
+    assert surely(measured(UNKNOWN, SILENT, FREE)) == (1, True)
+
+
+def test_a_vehicle_that_draws_has_been_tried_and_once_its_phases_are_known_it_uses_these():
+    draws = measured(measured(UNKNOWN, SILENT, FREE), msgspec.structs.replace(drawing(at=120), register_wh=40.0), FREE)
+    known = msgspec.structs.replace(draws, learned=Learned((0,)))
+
+    assert [surely(each) for each in (draws, known)] == [(1, False), (0, False)]
+
+
+@pytest.mark.parametrize("learned", [Learned(least_a=8.0), Learned(most_a=1.0)])
+def test_a_vehicle_that_was_allowed_current_and_took_none_has_been_tried(learned):
+    refusing = msgspec.structs.replace(measured(UNKNOWN, SILENT, FREE), learned=learned)
+
+    assert surely(refusing) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "vehicle",
+    [
+        UNKNOWN,
+        measured(UNKNOWN, msgspec.structs.replace(SILENT, tells_phases=False), FREE),
+        told(measured(UNKNOWN, SILENT, FREE), session("s2", at=90)),
+        measured(msgspec.structs.replace(UNKNOWN, ev=EvNeeds(NOW, phases=3)), SILENT, FREE),
+    ],
+    ids=["no reading", "readings that tell no phases", "a reading of the one before", "it says so"],
+)
+def test_a_vehicle_whose_phases_its_readings_would_not_tell_is_taken_to_use_all(vehicle):
+    assert surely(vehicle) == (0, False)
+
+
+@pytest.mark.parametrize("evse", [Evse("CS", 1, "grid", "DC"), Evse("CS", 1, "grid", phases=(2,))])
+def test_a_vehicle_at_a_dc_outlet_or_one_of_a_single_phase_uses_all_phases_that_there_are(evse):
+    assert surely(measured(UNKNOWN, SILENT, FREE), evse) == (0, False)

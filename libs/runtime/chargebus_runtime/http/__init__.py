@@ -7,7 +7,8 @@ from chargebus_runtime.http.health import Health
 from chargebus_runtime.http.inputs import IDEMPOTENCY_KEY, WHOLE, IdempotencyKey, Input, UtcDatetime, WholeNumber
 from chargebus_runtime.http.paging import Listing, Page, PageQuery
 from chargebus_runtime.http.problems import FieldError, Problem, raises
-from chargebus_runtime.http.server import HttpServer
+from chargebus_runtime.http.server import HttpServer, PortTakenError, listen
+from chargebus_runtime.http.streams import streamed
 
 __all__ = [
     "IDEMPOTENCY_KEY",
@@ -23,12 +24,15 @@ __all__ = [
     "Listing",
     "Page",
     "PageQuery",
+    "PortTakenError",
     "Problem",
     "Role",
     "UtcDatetime",
     "WholeNumber",
     "build_app",
     "directly",
+    "listen",
     "raises",
     "require",
+    "streamed",
 ]

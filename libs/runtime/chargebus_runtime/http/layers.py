@@ -113,8 +113,12 @@ def restore_slashes(scope: Scope) -> None:
             parameters[name] = value.replace(_SLASH_INSIDE, "/")
 
 
+UNBOUNDED: Final = "chargebus.unbounded_body"
+"""Set in the scope by a route that takes its body in a stream."""
+
+
 class BoundedBody:
-    """Refuses a body of more than `MAX_BODY_BYTES` before it is read, where a route reads it."""
+    """Refuses a body of more than `MAX_BODY_BYTES` before it is read, where a route reads it as a whole."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -129,6 +133,8 @@ class BoundedBody:
 
         async def bounded() -> Message:
             nonlocal read, announced
+            if scope.get(UNBOUNDED):
+                return await receive()
             if read > MAX_BODY_BYTES:
                 raise _too_large()
             message = await receive()

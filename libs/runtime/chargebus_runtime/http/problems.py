@@ -28,10 +28,13 @@ _MEANINGS: Final = {
     403: "The caller's role is too small",
     404: "What the path names does not exist",
     409: "It contradicts what is there",
+    412: "A version that is not spoken",
     413: "Too much at once: send it in several calls",
-    415: "The body is not declared as JSON",
+    415: "The body is not declared as what it has to be, in most cases JSON",
+    416: "There are no such bytes",
     422: "A parameter or the body is not as it should be; `errors` names the fields",
     429: "Too much waits already: try again later",
+    460: "The checksum of what was sent differs: nothing of it is kept",
     503: "A server that is needed does not answer: try again after Retry-After",
 }
 _HEADERS: Final = {

@@ -15,7 +15,7 @@ Frame = list[Any]
 _CALL: Final = 2
 _RESULT: Final = 3
 _ERROR: Final = 4
-_WITHIN_S: Final = 30.0
+_WITHIN_S: Final = 60.0
 
 
 class RefusedError(Exception):
@@ -40,10 +40,11 @@ class RawSocket:
 
     Args:
         connection: opened already.
-        replies: payloads for what the CSMS asks, by action; a missing one is refused as NotImplemented.
+        replies: payloads for what the CSMS asks, by action, or the error with which it is refused; a missing one is
+            refused as NotImplemented.
     """
 
-    def __init__(self, connection: ClientConnection, replies: Mapping[str, Json]) -> None:
+    def __init__(self, connection: ClientConnection, replies: Mapping[str, Json | RefusedError]) -> None:
         self.connection = connection
         self._replies = replies
         self._waiting: dict[str, asyncio.Future[Json]] = {}
@@ -133,8 +134,9 @@ class RawSocket:
 
     async def _reply(self, message_id: str, action: str) -> None:
         reply = self._replies.get(action)
-        if reply is None:
-            await self.send(json.dumps([_ERROR, message_id, "NotImplemented", "", {}]))
+        if reply is None or isinstance(reply, RefusedError):
+            code, details = ("NotImplemented", {}) if reply is None else (reply.code, reply.details)
+            await self.send(json.dumps([_ERROR, message_id, code, "", details]))
         else:
             await self.send(json.dumps([_RESULT, message_id, reply]))
 

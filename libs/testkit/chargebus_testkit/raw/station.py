@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from chargebus_testkit.raw import v16, v201
-from chargebus_testkit.raw.socket import Frame, Json, RawSocket, SocketClosedError
+from chargebus_testkit.raw.socket import Frame, Json, RawSocket, RefusedError, SocketClosedError
 
 _SUBPROTOCOL: Final = {version: name for name, version in SUBPROTOCOLS.items()}
 _BOOTS: Final[Mapping[Version, Any]] = {"1.6": v16.boot, "2.0.1": v201.boot, "2.1": v201.boot}
@@ -23,7 +23,7 @@ class RawStation:
     """A station whose every word is a test's.
 
     What it says goes over its newest socket; older ones stay open until the CSMS closes them. `replies` are the
-    payloads with which it answers calls of the CSMS, by action; a test may change them at any time.
+    payloads with which it answers calls of the CSMS, by action, or errors; a test may change them at any time.
 
     Args:
         ocpp_url: where the edge is, without the identity.
@@ -36,7 +36,7 @@ class RawStation:
         self.station_id = station_id
         self.password = password
         self.version = version
-        self.replies: dict[str, Json] = {}
+        self.replies: dict[str, Json | RefusedError] = {}
         self._ocpp_url = ocpp_url
         self._sockets: list[RawSocket] = []
         self._ids = itertools.count(1)

@@ -89,6 +89,9 @@ NO_REPLY = Reply()
 NO_FORM = CommandForm("", msgspec.Raw(b"null"))
 
 
+_UNKNOWN_ACTION = frozenset({"", "NotImplemented", "NotSupported"})
+
+
 class Ended(msgspec.Struct, frozen=True):
     """A command's one end; `told`: who asked knows it already.
 
@@ -101,6 +104,15 @@ class Ended(msgspec.Struct, frozen=True):
     reason: str = ""
     reply: Reply = NO_REPLY
     told: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the station failed at it: it was sent, and there is no answer, or an error of the station's own."""
+        if self.command.sent is None:
+            return False
+        return self.outcome == "timed_out" or (
+            self.outcome == "refused" and self.reply.error_code not in _UNKNOWN_ACTION
+        )
 
 
 class Station(msgspec.Struct, frozen=True):

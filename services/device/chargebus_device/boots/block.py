@@ -18,7 +18,7 @@ from chargebus_device.boots.domain import Boot, BootDecision, BootReport, Rules,
 from chargebus_device.deviations.domain import Make
 from chargebus_device.metrics import Metrics
 from chargebus_device.names import SOURCE
-from chargebus_device.registration.store import onboarding
+from chargebus_device.registration.store import descriptions, onboarding
 
 REGISTRATION_HEADER: Final = "registration"
 """Tells the edge what the station was told: it lets an accepted one do what a pending one may not."""
@@ -101,6 +101,9 @@ class Boots(Block[BootReport, BootState]):
             registered = await store.create(batch.connection, stations, state.policy.password_hash, batch.now)
             for station in registered:
                 batch.send(station.record(), because=state.created[station.station_id][1])
+            created = [station.station_id for station in registered]
+            for told in await descriptions.tell(batch.connection, created, batch.now):
+                batch.send(told, because=state.created[str(told.key)][1])
         await store.keep(batch.connection, list(state.kept.values()))
         makes = {station_id: make for station_id, (make, _) in state.makes.items()}
         for station in await store.note_makes(batch.connection, makes, batch.now):

@@ -104,4 +104,5 @@ def connection_event(connection: Connection, at: datetime, *, connected: bool) -
         connected=connected,
         epoch=connection.epoch,
         version=connection.version,
+        security_profile=connection.security_profile,
     )

@@ -12,6 +12,11 @@ MOST: Final = 200
 """Deviations of one station that are told apart by their place; of more, only action and kind are."""
 
 ANY_PLACE: Final = "*"
+_HALF_A_DAY_S: Final = 43_200
+
+_WITHOUT_TEXTS: Final = frozenset(
+    {"misnamed_property", "fraction", "too_many", "too_long", "out_of_range", "epoch_time", "handshake"}
+)
 
 
 MAKE_LIMIT: Final = 100
@@ -58,6 +63,11 @@ class Deviation(msgspec.Struct, frozen=True):
     detail: str
     epoch: int
     counted: int
+
+    @property
+    def public_detail(self) -> str:
+        """What all may know of it: nothing where the detail may show what the station sent, such as a token's text."""
+        return self.detail if self.key.kind in _WITHOUT_TEXTS else ""
 
 
 Deviations = dict[DeviationKey, Deviation]
@@ -120,6 +130,15 @@ def add(known: Deviations, report: DeviationReport, make: Make) -> list[Deviatio
             known[key] = _sum(known.get(key), more, said, report, key)
             changed.append(known[key])
     return changed
+
+
+def is_news(before: Deviation | None, after: Deviation) -> bool:
+    """Tell whether others are to hear of a deviation: it is new, or was not told in this half of the day (UTC)."""
+    return before is None or _half_day(after.last_at) > _half_day(before.last_at)
+
+
+def _half_day(at: datetime) -> int:
+    return int(at.timestamp()) // _HALF_A_DAY_S
 
 
 def _key(known: Deviations, version: str, said: DeviationCount, make: Make) -> DeviationKey:

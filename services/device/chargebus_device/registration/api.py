@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import quote
 
 import asyncpg
+from chargebus_events.public import StationDescribed
 from chargebus_events.registry import Registration, removed
 from chargebus_ocppj.versions import Version
 from chargebus_runtime.database import Database
@@ -21,7 +22,7 @@ from chargebus_device.registration.errors import (
     TooManyPasswordsError,
     TooManyStationsError,
 )
-from chargebus_device.registration.operations import Registrar
+from chargebus_device.registration.operations import Registrar, describe
 from chargebus_device.registration.resources import (
     BulkOut,
     ChangeIn,
@@ -36,6 +37,7 @@ from chargebus_device.registration.resources import (
     StationsIn,
 )
 from chargebus_device.registration.store import onboarding, stations
+from chargebus_device.registration.store.descriptions import described
 from chargebus_device.statuses.domain import Status
 
 StationId = Annotated[str, Path(description="The station's identity, percent-encoded in UTF-8, a slash in it too")]
@@ -92,10 +94,13 @@ def _station_routes(database: Database) -> APIRouter:
     async def change_station(station_id: StationId, wanted: ChangeIn) -> StationDetail:
         """A change of registration reaches the station with its next boot, its edge at once."""
         async with database.transaction() as tx:
-            registered = await stations.change(tx.connection, station_id, _change(wanted), tx.now)
+            change = _change(wanted)
+            registered = await stations.change(tx.connection, station_id, change, tx.now)
             if registered is None:
                 raise _unknown(station_id)
             tx.send(registered.record())
+            if change.describes:
+                await describe(tx, [station_id])
             detail = await _detail(tx.connection, station_id)
         await tx.published()
         return detail
@@ -109,9 +114,11 @@ def _station_routes(database: Database) -> APIRouter:
     )
     async def remove_station(station_id: StationId) -> None:
         async with database.transaction() as tx:
-            if not await stations.remove(tx.connection, station_id):
+            removed_at = await stations.remove(tx.connection, station_id, tx.now)
+            if removed_at is None:
                 raise _unknown(station_id)
             tx.send(removed(station_id))
+            tx.send(described(StationDescribed(station_id, removed_at, removed=True)))
         await tx.published()
 
     return routes
@@ -232,7 +239,18 @@ async def _filter(  # noqa: PLR0913 - each is a parameter of the address
 def _change(wanted: ChangeIn) -> Change:
     versions = None if wanted.versions is None else tuple(wanted.versions)
     ratings = None if wanted.ratings is None else resources.ratings_of(wanted.ratings)
-    return Change(wanted.registration, versions, wanted.name, wanted.labels, wanted.strict, ratings)
+    return Change(
+        wanted.registration,
+        versions,
+        wanted.name,
+        wanted.labels,
+        wanted.strict,
+        ratings,
+        wanted.time_zone,
+        wanted.security_profile,
+        wanted.certificate_identity,
+        None if wanted.certificate_pins is None else tuple(wanted.certificate_pins),
+    )
 
 
 async def _detail(connection: asyncpg.Connection, station_id: str) -> StationDetail:

@@ -17,5 +17,9 @@ class TooManyChangesError(RegistrationError):
     """More new passwords than may wait for a station to use them."""
 
 
+class OperatorChangeError(RegistrationError):
+    """An operator's own change of the password is under way, beside which a service gives none."""
+
+
 class NoChangeError(RegistrationError):
     """No change of a password is under way."""

@@ -1,20 +1,20 @@
 """Owns registering stations and giving them passwords: one by one, in bulk, and for those that nobody registered."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from chargebus_events.registry import OnboardingPolicy, UnknownStations
+from chargebus_events.registry import OnboardingPolicy, RegisteredStation, UnknownStations
 from chargebus_runtime import secrets
-from chargebus_runtime.database import Database
+from chargebus_runtime.database import Database, Transaction
 from pydantic import ValidationError
 
 from chargebus_device.registration.domain import NewStation, Passwords
 from chargebus_device.registration.errors import TooManyPasswordsError, TooManyStationsError
 from chargebus_device.registration.resources import BulkItem, StationIn, ratings_of
-from chargebus_device.registration.store import onboarding, passwords, stations
+from chargebus_device.registration.store import descriptions, onboarding, passwords, stations
 
 NEWS_WITHIN_S: Final = 3.0
 
@@ -60,8 +60,7 @@ class Registrar:
         password = await self._password(wanted.password)
         async with self._database.transaction() as tx:
             created = await stations.register(tx.connection, [_new(wanted, password)], tx.now)
-            for registered in created:
-                tx.send(registered.record())
+            await _announce(tx, created)
         await tx.published()
         return password if created else None
 
@@ -159,8 +158,7 @@ class Registrar:
             return set()
         async with self._database.transaction() as tx:
             created = await stations.register(tx.connection, new, tx.now)
-            for registered in created:
-                tx.send(registered.record())
+            await _announce(tx, created)
         await tx.published()
         return {registered.station_id for registered in created}
 
@@ -184,6 +182,18 @@ class Registrar:
             raise TooManyPasswordsError(detail)
 
 
+async def describe(tx: Transaction, station_ids: Collection[str]) -> None:
+    """Tell `station.events` what operators say of stations, in their transaction."""
+    for record in await descriptions.tell(tx.connection, station_ids, tx.now):
+        tx.send(record)
+
+
+async def _announce(tx: Transaction, created: Sequence[RegisteredStation]) -> None:
+    for registered in created:
+        tx.send(registered.record())
+    await describe(tx, [registered.station_id for registered in created])
+
+
 def _new(wanted: StationIn, password: Password) -> NewStation:
     return NewStation(
         station_id=wanted.station_id,
@@ -195,6 +205,9 @@ def _new(wanted: StationIn, password: Password) -> NewStation:
         labels=wanted.labels,
         strict=wanted.strict,
         ratings=ratings_of(wanted.ratings),
+        time_zone=wanted.time_zone,
+        certificate_identity=wanted.certificate_identity,
+        certificate_pins=tuple(wanted.certificate_pins),
     )
 
 

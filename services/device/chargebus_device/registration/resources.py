@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
 import msgspec
@@ -30,7 +31,11 @@ StationId = Annotated[
     StringConstraints(max_length=identities.MAX_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
     AfterValidator(_identity),
 ]
-ChosenPassword = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{16,40}$")]
+CHOSEN: Final = (
+    "16 to 40 printable ASCII characters, or 8 to 40 bytes of any value as hexadecimal digits; "
+    "left out, one is generated and shown once"
+)
+ChosenPassword = Annotated[str, StringConstraints(pattern=r"^([\x20-\x7e]{16,40}|([0-9a-fA-F]{2}){8,40})$")]
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 LabelText = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
 # pydantic's schema says what names may look like, not that there are no others.
@@ -46,6 +51,30 @@ def _connector_type(given: str) -> str:
 ConnectorType = Annotated[
     str, AfterValidator(_connector_type), Field(json_schema_extra={"enum": ["", *CONNECTOR_TYPES]})
 ]
+
+
+def _time_zone(given: str) -> str:
+    if given:
+        try:
+            ZoneInfo(given)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as Europe
+            raise ValueError("no such time zone: one such as Europe/Amsterdam") from None
+    return given
+
+
+TimeZone = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f]*$"), AfterValidator(_time_zone)]
+
+
+CertificateIdentity = Annotated[
+    str,
+    StringConstraints(
+        max_length=identities.MAX_LENGTH,
+        pattern=r"^([^\x00-\x20\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f])?)?$",
+    ),
+]
+# A serial number, or a SHA-256 fingerprint: hexadecimal digits, colons where somebody likes them.
+CertificatePin = Annotated[str, StringConstraints(max_length=128, pattern=r"^[0-9A-Fa-f]+(:[0-9A-Fa-f]+)*$")]
+CertificatePins = Annotated[list[CertificatePin], Field(max_length=10)]
 
 
 class RatingIn(Input):
@@ -69,14 +98,21 @@ class StationIn(Input):
     """A station to register."""
 
     station_id: StationId = Field(description="The identity in the station's OCPP URL, decoded")
-    password: ChosenPassword | None = Field(
-        default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
-    )
+    password: ChosenPassword | None = Field(default=None, description=CHOSEN)
     registration: Registration = "accepted"
     versions: list[Version] = Field(default=[], description="OCPP versions it may speak; empty: any")
-    security_profile: WholeNumber = Field(default=1, ge=0, le=3)
+    security_profile: WholeNumber = Field(default=1, ge=0, le=3, description="The least that it may use")
+    certificate_identity: CertificateIdentity = Field(
+        default="", description="What its client certificate has to name (profile 3); empty: its `station_id`"
+    )
+    certificate_pins: CertificatePins = Field(
+        default=[],
+        description="SHA-256 fingerprints, in hexadecimal digits, of the client certificates that it may have, "
+        "whatever they name, or serial numbers of such that name it; empty: any of a trusted authority that names it",
+    )
     name: Name = ""
     labels: Labels = Field(default={})
+    time_zone: TimeZone = Field(default="", description="Where it stands, by IANA name; empty: UTC")
     strict: bool = Field(default=False, description="Refuse what breaks its schema, and accept nothing of it as meant")
     ratings: Ratings = Field(
         default=[],
@@ -98,8 +134,14 @@ class ChangeIn(Input):
     versions: list[Version] | None = None
     name: Name | None = None
     labels: Labels | None = None
+    time_zone: TimeZone | None = None
     strict: bool | None = None
     ratings: Ratings | None = None
+    security_profile: Annotated[int, Field(ge=0, le=3), WHOLE] | None = Field(
+        default=None, description="The least that it may use; a connection with a lower one is closed"
+    )
+    certificate_identity: CertificateIdentity | None = None
+    certificate_pins: CertificatePins | None = None
 
 
 class OnboardingIn(Input):
@@ -112,9 +154,7 @@ class OnboardingIn(Input):
 class PasswordIn(Input):
     """A new password for a station; it stands beside the older ones until the station has used it."""
 
-    password: ChosenPassword | None = Field(
-        default=None, description="16 to 40 printable ASCII characters; left out, one is generated and shown once"
-    )
+    password: ChosenPassword | None = Field(default=None, description=CHOSEN)
     older_valid_s: Annotated[float, Field(ge=0, le=366 * 24 * 3600)] | None = Field(
         default=None,
         description="How long the older ones stay valid at most. Left out: until the station uses the new one; 0: they "
@@ -229,9 +269,12 @@ class StationOut(BaseModel):
     station_id: str
     name: str
     labels: dict[str, str]
+    time_zone: str
     registration: Registration
     versions: list[str]
     security_profile: int
+    certificate_identity: str
+    certificate_pins: list[str]
     strict: bool
     created_at: datetime
     updated_at: datetime
@@ -313,9 +356,12 @@ def _fields(row: asyncpg.Record, statuses: Rows) -> dict[str, Any]:
         "station_id": row["station_id"],
         "name": row["name"],
         "labels": _labels(row["labels"]),
+        "time_zone": row["time_zone"],
         "registration": row["registration"],
         "versions": row["versions"],
         "security_profile": row["security_profile"],
+        "certificate_identity": row["certificate_identity"],
+        "certificate_pins": row["certificate_pins"],
         "strict": row["strict"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],

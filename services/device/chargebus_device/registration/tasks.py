@@ -9,7 +9,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import asyncpg
@@ -33,7 +33,8 @@ from chargebus_runtime.view import View
 from chargebus_device.deviations.store import rules
 from chargebus_device.metrics import Metrics
 from chargebus_device.registration.domain import Passwords
-from chargebus_device.registration.store import onboarding, passwords, registry, stations
+from chargebus_device.registration.operations import describe
+from chargebus_device.registration.store import descriptions, onboarding, passwords, registry, stations
 
 log = logging.getLogger(__name__)
 
@@ -180,10 +181,29 @@ class PasswordExpiry:
 
     async def _end(self, tx: Transaction, due: Sequence[tuple[str, Passwords]]) -> int:
         for station_id, known in due:
-            registered = await passwords.keep(tx.connection, station_id, known.without_older(tx.now), tx.now)
+            registered = await passwords.keep(tx.connection, station_id, known.expired(tx.now), tx.now)
             if registered is not None:
                 tx.send(registered.record())
         return len(due)
+
+
+class Descriptions:
+    """Describes stations in `station.events` that were described long ago, or never: by a release that did not.
+
+    Whoever begins to read the topic has all that is kept there, which is less than some stations are old. They are told
+    of a few at once: nobody waits for them.
+    """
+
+    def __init__(self, database: Database, again_after: timedelta, at_once: int) -> None:
+        self._database = database
+        self._again_after = again_after
+        self._at_once = at_once
+
+    async def tell_some(self) -> None:
+        """Tell of the next few that are due."""
+        async with self._database.transaction() as tx:
+            due = await descriptions.lock_due(tx.connection, tx.now - self._again_after, self._at_once)
+            await describe(tx, due)
 
 
 class Census:

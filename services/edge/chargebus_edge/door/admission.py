@@ -6,38 +6,54 @@ from http import HTTPStatus
 from typing import Final
 
 from chargebus_ocppj.versions import SUBPROTOCOLS
+from chargebus_runtime.clock import Clock
+from chargebus_runtime.secrets import fingerprint
 
-from chargebus_edge.door import handshake
+from chargebus_edge.door import certificates, handshake
+from chargebus_edge.door.certificates import ClientCertificate, IdentityKind
 from chargebus_edge.door.credentials import Checked, Credentials, Verdict
 from chargebus_edge.door.handshake import Speech
 from chargebus_edge.door.registry import Registry, Terms
+from chargebus_edge.door.revocation import Revocation, Revoked
 from chargebus_edge.log.obstacles import Obstacles
 
-PLAIN_PROFILE: Final = 1
-"""The security profile of a listener without TLS: Basic credentials, nothing else."""
+NO_CREDENTIALS, BASIC, BASIC_OVER_TLS, CLIENT_CERTIFICATE = range(4)
+"""The security profiles.
+
+Spec: OCPP 2.0.1 Part 2, A00, table 20 (1 to 3); 0 is none of them
+"""
 
 
 @dataclass(frozen=True)
 class OpeningRequest:
-    """What counts of an opening request."""
+    """What counts of an opening request; a `certificate` was shown in the TLS handshake, and is vouched for."""
 
     target: str
     authorization: Sequence[str]
     protocols: Sequence[str]
-    security_profile: int = PLAIN_PROFILE
+    encrypted: bool = False
+    certificate: ClientCertificate | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How a station proved who it is: by a security profile, and what its credential is told by."""
+
+    security_profile: int
+    credential: str = ""
 
 
 @dataclass(frozen=True)
 class Admitted:
     """A station that is let in; without a `speech` it is let in only to be told that.
 
-    `stored` is the stored form of the password that it used; `deviations` say what it was forgiven.
+    `deviations` say what it was forgiven.
     """
 
     station_id: str
     terms: Terms
     speech: Speech | None
-    stored: str = ""
+    proof: Proof
     deviations: tuple[str, ...] = ()
 
 
@@ -58,10 +74,25 @@ _WRONG_USER = Refusal(HTTPStatus.UNAUTHORIZED, "wrong user", _NO_CREDENTIALS.hea
 _UNKNOWN = Refusal(HTTPStatus.UNAUTHORIZED, "unknown station", _NO_CREDENTIALS.headers)
 _WRONG_PASSWORD = Refusal(HTTPStatus.UNAUTHORIZED, "wrong password", _NO_CREDENTIALS.headers)
 _LOW_PROFILE = Refusal(HTTPStatus.FORBIDDEN, "security profile too low")
+_WRONG_CERTIFICATE = Refusal(HTTPStatus.FORBIDDEN, "certificate of another")
+_REVOKED = Refusal(HTTPStatus.FORBIDDEN, "certificate revoked")
+_EXPIRED_CERTIFICATE = Refusal(HTTPStatus.FORBIDDEN, "certificate expired")
 
 
 _CHANGES: Final = 3
 """How often the registry may change during a handshake before the station is told to come again."""
+
+
+@dataclass(frozen=True)
+class AdmissionRules:
+    """What an operator says of who comes in.
+
+    `without_credentials`: a station that is registered with security profile 0 may come without any.
+    `identity_kinds`: where in a client certificate the station's identity may stand.
+    """
+
+    without_credentials: bool = False
+    identity_kinds: Sequence[IdentityKind] = ("cn", "san")
 
 
 @dataclass(frozen=True)
@@ -77,6 +108,9 @@ class Admission:
     credentials: Credentials
     crowded: Callable[[], bool]
     newest: Callable[[], Awaitable[bool]]
+    clock: Clock
+    rules: AdmissionRules
+    revocation: Revocation
 
     async def admit(self, request: OpeningRequest) -> Admitted | Refusal:
         """Decide about a handshake.
@@ -92,11 +126,17 @@ class Admission:
             return _NO_STATION
         credentials = handshake.basic(request.authorization)
         if credentials is None:
-            return _NO_CREDENTIALS
+            return await self._admit(station_id, None, request) if self._may_lack(request) else _NO_CREDENTIALS
         secret = handshake.password(credentials, station_id)
-        return _WRONG_USER if secret is None else await self._admit(station_id, secret, request)
+        if secret is None and request.certificate is None:
+            return _WRONG_USER
+        return await self._admit(station_id, secret, request)
 
-    async def _admit(self, station_id: str, secret: bytes, request: OpeningRequest) -> Admitted | Refusal:
+    def _may_lack(self, request: OpeningRequest) -> bool:
+        """Tell whether there may be a station that needs no password."""
+        return request.certificate is not None or self.rules.without_credentials
+
+    async def _admit(self, station_id: str, secret: bytes | None, request: OpeningRequest) -> Admitted | Refusal:
         is_newest = False
         for _ in range(_CHANGES):
             terms = self.registry.find(station_id)
@@ -110,29 +150,67 @@ class Admission:
         return self._later("registry changes")
 
     async def _decide(
-        self, station_id: str, secret: bytes, terms: Terms | None, request: OpeningRequest
+        self, station_id: str, secret: bytes | None, terms: Terms | None, request: OpeningRequest
     ) -> Admitted | Refusal:
         if terms is None:
             return _UNKNOWN
+        proof = await self._prove(station_id, secret, terms, request)
+        if isinstance(proof, Refusal):
+            return proof
+        if terms.security_profile > proof.security_profile:
+            return _LOW_PROFILE
+        return self._admitted(station_id, terms, proof, handshake.offered(request.protocols))
+
+    async def _prove(
+        self, station_id: str, secret: bytes | None, terms: Terms, request: OpeningRequest
+    ) -> Proof | Refusal:
+        """Return by what a station proves who it is: its certificate, else its password, else nothing.
+
+        A certificate has to be the station's own, whatever password comes with it. One that nobody registered needs the
+        onboarding password besides.
+        """
+        certificate = request.certificate
+        if certificate is not None:
+            objection = await self._object(certificate, station_id, terms)
+            if objection is not None:
+                return objection
+            if not terms.onboarding:
+                return Proof(CLIENT_CERTIFICATE, certificate.fingerprint)
+        if secret is None:
+            may = self.rules.without_credentials and terms.security_profile == NO_CREDENTIALS
+            return Proof(NO_CREDENTIALS) if may else _NO_CREDENTIALS
         checked = await self._check(station_id, secret, terms)
         if checked.verdict is Verdict.LATER:
             return self._later("password checks full")
         if checked.verdict is Verdict.WRONG:
             return _WRONG_PASSWORD
-        if terms.security_profile > request.security_profile:
-            return _LOW_PROFILE
-        return self._admitted(station_id, terms, checked.stored, handshake.offered(request.protocols))
+        return Proof(BASIC_OVER_TLS if request.encrypted else BASIC, fingerprint(checked.stored))
 
-    def _admitted(self, station_id: str, terms: Terms, stored: str, offers: Sequence[str]) -> Admitted:
+    async def _object(self, certificate: ClientCertificate, station_id: str, terms: Terms) -> Refusal | None:
+        """Return why a certificate lets a station in nowhere.
+
+        Spec: OCPP 2.0.1 A00.FR.404, A00.FR.405
+        """
+        if certificate.has_expired(self.clock()):
+            return _EXPIRED_CERTIFICATE
+        identity = terms.certificate_identity or station_id
+        if not certificates.belongs(certificate, identity, terms.certificate_pins, self.rules.identity_kinds):
+            return _WRONG_CERTIFICATE
+        revoked = await self.revocation.refuses(certificate)
+        if revoked is None:
+            return None
+        return _REVOKED if revoked is Revoked.YES else self._later("revocation unknown")
+
+    def _admitted(self, station_id: str, terms: Terms, proof: Proof, offers: Sequence[str]) -> Admitted:
         """Let a station in with what it is to speak; one that is held to the specification has to name it rightly."""
         subprotocol = handshake.choose(offers, terms.versions)
         if subprotocol is not None:
-            return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), stored)
+            return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), proof)
         guessed = handshake.guess(offers, terms.versions)
         if guessed is None or not self.registry.tolerance(terms).accepts("", "handshake"):
-            return Admitted(station_id, terms, None, stored)
+            return Admitted(station_id, terms, None, proof)
         offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"
-        return Admitted(station_id, terms, guessed, stored, (f"{offered} was taken for OCPP {guessed.version}",))
+        return Admitted(station_id, terms, guessed, proof, (f"{offered} was taken for OCPP {guessed.version}",))
 
     async def _check(self, station_id: str, secret: bytes, terms: Terms) -> Checked:
         checked = self.credentials.check_now(station_id, secret, terms.passwords)

@@ -24,6 +24,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     """What an edge asks of a station that connects, and what the station is then; `versions` empty means any.
 
     `newer`, oldest first, are the stored forms of passwords that it may use instead of the one of `password_hash`.
+    `certificate_identity` is what its client certificate names, empty: the station's own identity; `certificate_pins`,
+    if there are any, are the certificates that it may have.
     """
 
     password_hash: str
@@ -34,6 +36,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     newer: tuple[str, ...] = ()
     strict: bool = False
     make: Make = Make()
+    certificate_identity: str = ""
+    certificate_pins: tuple[str, ...] = ()
 
     @property
     def passwords(self) -> tuple[str, ...]:
@@ -66,6 +70,10 @@ class Registry:
     def find(self, station_id: str) -> Terms | None:
         """Return on what terms a station may connect, or None if it may not."""
         return self._stations.get(station_id, self._onboarding)
+
+    def knows(self, station_id: str) -> bool:
+        """Tell whether a station is registered, and not only let in as one that is not."""
+        return station_id in self._stations
 
     def used(self, station_id: str, credential: str) -> None:
         """End the passwords of a station that are older than the one it used, of which `credential` is the fingerprint.
@@ -130,4 +138,6 @@ class Registry:
             newer=station.newer_password_hashes,
             strict=station.strict,
             make=Make(intern(station.vendor), intern(station.model), intern(station.firmware_version)),
+            certificate_identity=station.certificate_identity,
+            certificate_pins=station.certificate_pins,
         )

@@ -21,7 +21,8 @@ DETAIL_LIMIT: Final = 160
 PATH_LIMIT: Final = 120
 
 _SECRET: Final = re.compile(r"passw|secret|authori[sz]ationkey|privatekey|credential|\bpin\b", re.IGNORECASE)
-_ANYTHING: Final = frozenset({"DataTransfer"})  # actions whose data are whatever a vendor likes, secrets too
+# Actions whose data are whatever a vendor likes, secrets too, or all that a station knows of a customer.
+_ANYTHING: Final = frozenset({"DataTransfer", "NotifyCustomerInformation"})
 
 _Key = tuple[str, str, str, bool]
 

@@ -23,6 +23,9 @@ _JSON = ("content-type", b"application/json")
 Answer = bytes | RpcError
 """The payload of a CALLRESULT, or what a CALLERROR says."""
 
+Seal = Callable[[str, str, bytes], bytes]
+"""Takes the action, the station and the payload of what tells of people; returns the payload as Kafka gets it."""
+
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
     """Put a CALL or SEND on Kafka; `number` counts the connection's frames from 1 and addresses the answer.
@@ -60,10 +63,13 @@ class Stamp:
 class FrameRecords:
     """Makes the records of one connection."""
 
-    __slots__ = ("_epoch", "_id", "_slot", "_source", "_stamp", "_station_id", "_subject", "_version")
+    __slots__ = ("_epoch", "_id", "_seal", "_slot", "_source", "_stamp", "_station_id", "_subject", "_version")
 
-    def __init__(self, station_id: str, version: str, slot: int, epoch: int, stamp: Stamp) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - who sends, and what all of an edge share
+        self, station_id: str, version: str, slot: int, epoch: int, stamp: Stamp, seal: Seal | None = None
+    ) -> None:
         self._stamp = stamp
+        self._seal = seal
         self._station_id = station_id
         self._id = b"%s/%d/" % (station_id.encode(), epoch)
         self._source = ("ce_source", b"/edge/%d" % slot)
@@ -79,7 +85,7 @@ class FrameRecords:
         return Record(
             way.topic,
             self._station_id,
-            frame.payload if way.mask is None else way.mask(frame.payload),
+            self._value(frame) if way.is_personal else frame.payload if way.mask is None else way.mask(frame.payload),
             (
                 _SPEC,
                 ("ce_id", self._id + number),
@@ -97,6 +103,12 @@ class FrameRecords:
                 *(_remarks(frame) if frame.deviations or frame.refusal else ()),
             ),
         )
+
+    def _value(self, frame: Publish) -> bytes:
+        """Return a payload that tells of people as it may stand on Kafka."""
+        if self._seal is None:
+            return frame.payload
+        return self._seal(frame.route.action, self._station_id, frame.payload)
 
 
 def _remarks(frame: Publish) -> Iterator[tuple[str, bytes]]:

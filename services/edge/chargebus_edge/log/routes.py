@@ -5,12 +5,13 @@ from functools import partial
 from typing import Final
 
 import msgspec
+from chargebus_events.personal import PERSONAL
 from chargebus_events.topics import frames_topic
 from chargebus_ocppj.actions import ACTIONS
 from chargebus_ocppj.secrets import STANDARD, TELLS_SETTINGS
 from chargebus_ocppj.versions import Version
 
-DECIDING_SERVICES: Final = frozenset({"device", "session", "smart-charging"})
+DECIDING_SERVICES: Final = frozenset({"device", "security", "session", "smart-charging"})
 """The services that answer calls today. What another one would have to decide is refused as not supported."""
 
 BOOT: Final = "BootNotification"
@@ -21,7 +22,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     """The way of one action in one version; `header` is the action as a Kafka header.
 
     `seen`: it goes to `device`, which notes that the station was there. `mask` says what Kafka gets of a payload that
-    may tell a setting which is secret; None: all of it.
+    may tell a setting which is secret; None: all of it. `is_personal`: it tells of people, and is sealed there.
     """
 
     action: str
@@ -32,6 +33,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     seen: bool
     header: tuple[str, bytes]
     mask: Callable[[bytes], bytes] | None = None
+    is_personal: bool = False
 
 
 def _routes() -> dict[tuple[str, str], Route]:
@@ -45,6 +47,7 @@ def _routes() -> dict[tuple[str, str], Route]:
             seen=row.service == SEEN_BY,
             header=("ocpp_action", row.name.encode()),
             mask=partial(STANDARD.masked_call, row.name) if row.name in TELLS_SETTINGS else None,
+            is_personal=row.name in PERSONAL,
         )
         for row in ACTIONS
         if row.initiator == "station"

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 from chargebus_edge.counts import Counts
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.commands import Report, StationCommand, delivery
-from chargebus_edge.log.frames import Answer, FrameRecords, Publish, Stamp
+from chargebus_edge.log.frames import Answer, FrameRecords, Publish, Seal, Stamp
 from chargebus_edge.log.routes import route
 from chargebus_edge.log.stations import Ending, Station
 from chargebus_edge.log.uplink import Uplink
@@ -36,6 +36,7 @@ class ConnectionParts:
     counts: Counts
     clock: Clock
     stamp: Stamp
+    seal: Seal | None
     monotonic: Callable[[], float]
     limits: ConnectionLimits
     tracing: Tracing
@@ -151,7 +152,7 @@ class OcppConnection:
         """Begin: the log has this connection as the newest of its station."""
         station, parts = self.station, self._parts
         self.epoch = epoch
-        self._records = FrameRecords(station.station_id, station.version, parts.slot, epoch, parts.stamp)
+        self._records = FrameRecords(station.station_id, station.version, parts.slot, epoch, parts.stamp, parts.seal)
         if station.deviations:
             self._deviating().shook_hands()
         early, self._early, self._early_bytes = self._early or [], None, 0

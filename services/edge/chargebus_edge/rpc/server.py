@@ -4,26 +4,31 @@ import asyncio
 import logging
 import resource
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from chargebus_runtime.process import PortTakenError
-from chargebus_runtime.secrets import fingerprint
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from chargebus_edge.counts import Counts
-from chargebus_edge.door import handshake
+from chargebus_edge.door import certificates, forwarded, handshake
 from chargebus_edge.door.admission import Admission, Admitted, OpeningRequest
+from chargebus_edge.door.certificates import ClientCertificate
+from chargebus_edge.door.forwarded import Forwarding
 from chargebus_edge.door.handshake import Speech
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.stations import Station
 from chargebus_edge.rpc.connection import OcppConnection
 from chargebus_edge.rpc.sockets import Socket
-from chargebus_edge.rpc.websocket import CLOSE_TIMEOUT_S, StationSocket
+from chargebus_edge.rpc.websocket import CLOSE_TIMEOUT_S, StationSocket, listen_by
+from chargebus_edge.tls import peers
+from chargebus_edge.tls.acceptor import Acceptor, AcceptorParts, Make
+from chargebus_edge.tls.arrival import Arrival
 
 log = logging.getLogger(__name__)
 
@@ -33,73 +38,114 @@ UNREACHABLE_AFTER_MS: Final = 45_000  # a ping that no TCP acknowledged: the sta
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 Connect = Callable[[Station, Terms, Socket], OcppConnection]
+Refused = Callable[[str, str, str], None]
+"""Takes why an opening request was refused, its target, and whose it is."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where stations connect, and how: plainly, or as an acceptor of ours has it; `setting` names the port's."""
+
+    host: str
+    port: int
+    setting: str = "EDGE_PORT"
+    accepted: AcceptorParts | None = None
+
+    @property
+    def scheme(self) -> str:
+        """What stands before an address of this listener."""
+        return "wss" if self.accepted is not None and self.accepted.context is not None else "ws"
 
 
 @dataclass(frozen=True)
 class ServerParts:
     """What a server needs; `connect` makes the connection of a station and its socket, `opened` begins it."""
 
-    host: str
-    port: int
+    listen: Sequence[Listen]
     max_frame_bytes: int
     admission: Admission
     connect: Connect
     opened: Callable[[OcppConnection], None]
     counts: Counts
+    refused: Refused
+    forwarding: Forwarding = field(default_factory=Forwarding)
 
 
 class StationServer:
-    """Accepts stations over plain WebSockets (security profile 1)."""
+    """Accepts stations over WebSockets: plain ones, such with TLS, or both."""
 
     def __init__(self, parts: ServerParts) -> None:
         self._parts = parts
         self._admitted: dict[ServerConnection, Admitted] = {}
-        self._server: Server | None = None
+        self._servers: dict[Listen, Server] = {}
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        return cast(int, self._server.sockets[0].getsockname()[1]) if self._server is not None else self._parts.port
+        """The first port that is listened on."""
+        return self.port_of(self._parts.listen[0].scheme)
+
+    def port_of(self, scheme: str) -> int:
+        """Return the port that is listened on for `ws` or `wss`."""
+        listen = next(listen for listen in self._parts.listen if listen.scheme == scheme)
+        server = self._servers.get(listen)
+        return cast(int, server.sockets[0].getsockname()[1]) if server is not None else listen.port
 
     async def start(self) -> None:
         """Listen.
 
         Raises:
-            PortTakenError: the port is in use.
+            PortTakenError: a port is in use.
         """
-        parts = self._parts
         _allow_many_sockets()
-        try:
-            self._server = await serve(
-                self._handle,
-                sock=_bind(parts.host, parts.port),
-                backlog=BACKLOG,
-                create_connection=StationSocket,
-                process_request=self._process_request,
-                process_response=self._process_response,
-                compression=None,  # frames are small, and its memory would be most of a connection's
-                server_header=None,
-                open_timeout=HANDSHAKE_TIMEOUT_S,
-                close_timeout=CLOSE_TIMEOUT_S,
-                ping_interval=None,  # the timer pings
-                max_size=parts.max_frame_bytes,
-                logger=_quiet_logger(),
+        for listen in self._parts.listen:
+            try:
+                self._servers[listen] = await self._serve(listen)
+            except OSError as error:
+                raise PortTakenError(
+                    f"OCPP port {listen.port} on {listen.host} cannot be used ({error.strerror}); set {listen.setting}"
+                ) from error
+            log.info(
+                "listening for stations on %s://%s:%d/%s/",
+                listen.scheme,
+                listen.host,
+                self.port_of(listen.scheme),
+                handshake.PREFIX,
             )
-        except OSError as error:
-            raise PortTakenError(
-                f"OCPP port {parts.port} on {parts.host} cannot be used ({error.strerror}); set EDGE_PORT"
-            ) from error
-        log.info("listening for stations on ws://%s:%d/%s/", parts.host, self.port, handshake.PREFIX)
 
     async def stop(self) -> None:
         """Stop listening and wait until the sockets are closed."""
-        if self._server is None:
-            return
-        self._server.close()
+        for server in self._servers.values():
+            server.close()
+        closing = [server.wait_closed() for server in self._servers.values()]
         try:
-            await asyncio.wait_for(self._server.wait_closed(), CLOSE_TIMEOUT_S + 1)
+            await asyncio.wait_for(asyncio.gather(*closing), CLOSE_TIMEOUT_S + 1)
         except TimeoutError:
             log.warning("some sockets did not close in time")
+
+    async def _serve(self, listen: Listen) -> Server:
+        listening, accepted, most = _bind(listen.host, listen.port), listen.accepted, self._parts.max_frame_bytes
+        if accepted is None:
+            return await self._server(sock=listening, backlog=BACKLOG, create_connection=StationSocket)
+
+        def open_listener(make: Make) -> Acceptor:
+            return Acceptor(listening, BACKLOG, accepted, make)
+
+        return await listen_by(self._server(), open_listener, most)
+
+    def _server(self, **options: Any) -> Server:  # noqa: ANN401 - those of websockets
+        return serve(
+            self._handle,
+            process_request=self._process_request,
+            process_response=self._process_response,
+            compression=None,  # frames are small, and its memory would be most of a connection's
+            server_header=None,
+            open_timeout=HANDSHAKE_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            ping_interval=None,  # the timer pings
+            max_size=self._parts.max_frame_bytes,
+            logger=_quiet_logger(),
+            **options,
+        )
 
     async def _process_request(self, socket: ServerConnection, request: Request) -> Response | None:
         headers = request.headers
@@ -108,26 +154,42 @@ class StationServer:
         protocols = headers.get_all("Sec-WebSocket-Protocol")
         if protocols:  # read here, and leniently: an empty one is none
             del headers["Sec-WebSocket-Protocol"]
+        certificate = self._certificate(socket, headers)
         admitted = await self._parts.admission.admit(
-            OpeningRequest(request.path, headers.get_all("Authorization"), protocols)
+            OpeningRequest(request.path, headers.get_all("Authorization"), protocols, _encrypted(socket), certificate)
         )
         if isinstance(admitted, Admitted):
             self._admitted[socket] = admitted
             return None
-        self._parts.counts.refuse_handshake(admitted.reason, f"{request.path} from {_address(socket)}")
+        self._parts.refused(admitted.reason, request.path, _address(socket))
         response = socket.respond(admitted.status, f"{admitted.status.phrase}\n")
         for name, value in admitted.headers:
             response.headers[name] = value
         return response
+
+    def _certificate(self, socket: ServerConnection, headers: Headers) -> ClientCertificate | None:
+        """Return what the client showed, here or to a proxy that is believed; then that proxy's words are noted, too.
+
+        One that passes TCP on (PROXY protocol) does not read headers: those are the client's own.
+        """
+        forwarding, arrival = self._parts.forwarding, socket.arrival if isinstance(socket, StationSocket) else None
+        host = _address(socket).rpartition(":")[0]
+        if not isinstance(socket, StationSocket) or (arrival and arrival.proxy) or not forwarding.believes(host):
+            return shown(socket.transport)
+        encrypted = forwarded.is_encrypted(headers.get_all("X-Forwarded-Proto"))
+        socket.arrival = Arrival(forwarded.client(headers.get_all("X-Forwarded-For")) or host, 0, encrypted, proxy=host)
+        if not encrypted or not forwarding.certificate_header:
+            return None
+        return forwarding.certificate(headers.get_all(forwarding.certificate_header))
 
     def _process_response(self, socket: ServerConnection, request: Request, response: Response) -> None:
         admitted = self._admitted.pop(socket, None)
         if admitted is None or not isinstance(socket, StationSocket):
             return
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._parts.counts.refuse_handshake("not a WebSocket", f"{request.path} from {_address(socket)}")
+            self._parts.refused("not a WebSocket", request.path, _address(socket))
         elif admitted.speech is None:
-            self._parts.counts.refuse_handshake("no subprotocol", f"{request.path} from {_address(socket)}")
+            self._parts.refused("no subprotocol", request.path, _address(socket))
         else:
             self._begin(socket, admitted, admitted.speech, response)
 
@@ -140,9 +202,9 @@ class StationServer:
         station = Station(
             admitted.station_id,
             speech.version,
-            admitted.terms.security_profile,
+            admitted.proof.security_profile,
             _address(socket),
-            fingerprint(admitted.stored),
+            admitted.proof.credential,
             admitted.deviations,
         )
         socket.owner = self._parts.connect(station, admitted.terms, socket)
@@ -162,7 +224,20 @@ class StationServer:
             await socket.wait_closed()
 
 
+def shown(transport: asyncio.BaseTransport) -> ClientCertificate | None:
+    """Return the client certificate of a TLS connection, if there is one that can be understood."""
+    found = peers.shown(transport)
+    return None if found is None else certificates.read(found.leaf, found.chain, resumed=found.resumed)
+
+
+def _encrypted(socket: ServerConnection) -> bool:
+    arrival = socket.arrival if isinstance(socket, StationSocket) else None
+    return arrival is not None and arrival.encrypted
+
+
 def _address(socket: ServerConnection) -> str:
+    if isinstance(socket, StationSocket) and socket.arrival is not None:
+        return socket.arrival.address
     address = socket.remote_address
     return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
 

@@ -11,8 +11,10 @@ So `pyproject.toml` declares the releases that it was tried with, and `test_edge
 other, and where one of the names is gone.
 """
 
+import asyncio
+import logging
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final, Protocol, cast
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -23,6 +25,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
+
+from chargebus_edge.tls.arrival import Arrival
 
 MAX_FRAGMENTS: Final = 16 * 1024
 HEAD_BYTES: Final = 16 * 1024
@@ -56,6 +60,19 @@ class Owner(Protocol):
 
     def lost(self) -> None:
         """Learn that nothing more comes, and nothing more can be written; called once, last."""
+
+
+class Listener(Protocol):
+    """What `websockets` asks of what listens for it."""
+
+    def is_serving(self) -> bool:
+        """Tell whether connections are accepted."""
+
+    def close(self) -> None:
+        """Accept no more."""
+
+    async def wait_closed(self) -> None:
+        """Wait for the end of what was accepted and has no socket yet."""
 
 
 class _BoundedReader(StreamReader):
@@ -101,6 +118,8 @@ class StationSocket(ServerConnection):
     """
 
     owner: Owner | None = None  # until it is told that the socket is lost
+    arrival: Arrival | None = None  # during the handshake, of one that a listener of ours took
+    answered: Callable[[], None] | None = None  # so long, too: is to be told when that is over
     _message: bytearray | None = None  # the fragments of a message that has no end yet
     _fragments = 0
     _size = 0
@@ -166,6 +185,8 @@ class StationSocket(ServerConnection):
         """Let go of the request and response, a kilobyte each, that nobody asks for any more."""
         self.request = None
         self.response = None
+        self.arrival = None
+        self._answered()
 
     # What websockets tells
 
@@ -202,7 +223,13 @@ class StationSocket(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner, if it does not know yet."""
         super().connection_lost(exc)
+        self._answered()
         self._let_go()
+
+    def _answered(self) -> None:
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered()
 
     def _end(self) -> None:
         if self.owner is not None:
@@ -254,3 +281,28 @@ class StationSocket(ServerConnection):
         owner.refused(reason)
         self.shut(code, reason)
         self._let_go()
+
+
+def listen_by(
+    server: Server, open_listener: Callable[[Callable[[Arrival], StationSocket]], Listener], max_size: int
+) -> Server:
+    """Have a server that is not awaited yet take its sockets from a listener of ours in the place of the loop's.
+
+    Args:
+        server: as `websockets` made it.
+        open_listener: begins to listen; it gets what makes a socket of who arrived.
+        max_size: how large a message may be.
+    """
+    logger = cast(logging.Logger, server.logger)
+
+    def make(arrival: Arrival) -> StationSocket:
+        protocol = ServerProtocol(max_size=max_size, logger=logger)
+        socket = StationSocket(protocol, server, ping_interval=None, close_timeout=CLOSE_TIMEOUT_S)
+        socket.arrival, socket.answered = arrival, arrival.answered
+        return socket
+
+    async def create_server() -> asyncio.Server:
+        return cast(asyncio.Server, open_listener(make))
+
+    server.create_server = create_server
+    return server

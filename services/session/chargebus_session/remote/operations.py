@@ -10,7 +10,7 @@ from chargebus_session.remote import store
 from chargebus_session.remote.domain import START, STOP, ProfileOfStart, RemoteStart, Start, Stop
 from chargebus_session.remote.errors import NoSessionError, SessionEndedError, TokenInUseError, TokenRefusedError
 from chargebus_session.remote.routes import start_forms, stop_forms
-from chargebus_session.tokens.domain import Status, Token, id_token, judge
+from chargebus_session.tokens.domain import EMAID, Status, Token, id_token, judge, meant, token_key
 from chargebus_session.transactions.domain.state import Known
 from chargebus_session.transactions.store import batch, sessions
 
@@ -69,14 +69,16 @@ class RemoteControl:
         async with self._database.transaction() as tx:
             asked = await self._commanding.asked_before(tx, station_id, patience.idempotency_key, START, content)
             if asked is None:
-                known = await batch.load(tx.connection, {key}, ())
+                ways = {id_token(wanted.id_token), id_token(wanted.id_token, EMAID)}
+                known = await batch.load(tx.connection, ways, ())
                 token = _usable(known, wanted.id_token, (station_id, evse_id), tx)
                 remote_start_id = await store.next_id(tx.connection)
                 forms = start_forms(Start(evse_id, token, remote_start_id, wanted.profile))
                 ask = Ask(station_id, START, forms, subject=str(remote_start_id), content=content)
                 asked = await self._commanding.ask(tx, patience.applied_to(ask))
                 if not asked.again:
-                    await store.add(tx.connection, RemoteStart(remote_start_id, station_id, evse_id, key, tx.now))
+                    asked_key = token_key(token.id_token)  # as it is sent: stations of OCPP 1.6 tell it so, and no type
+                    await store.add(tx.connection, RemoteStart(remote_start_id, station_id, evse_id, asked_key, tx.now))
         return asked, await self._outcome(asked, patience)
 
     async def stop(self, session_id: str | None, patience: Patience) -> tuple[Asked, Outcome | None]:
@@ -113,13 +115,14 @@ def _usable(known: Known, text: str, place: tuple[str, int], tx: Transaction) ->
     Raises:
         TokenRefusedError, TokenInUseError: it may not.
     """
-    presented = id_token(text)
-    token = known.tokens.get(presented.key)
+    token = meant(text, known.tokens)
+    presented = id_token(text) if token is None else token.itself
     status = judge(presented, token, tx.now).status
     if token is None or status != "Accepted":
         advice = _ADVICE.get(status, "")
         raise TokenRefusedError(status, f"The token {text} may not charge: {status}. {advice}".strip())
-    elsewhere = [use for use in known.uses.get(presented.key, ()) if (use.station_id, use.evse_id) != place]
+    uses = known.uses.get(presented.key, ())
+    elsewhere = [use for use in uses if (use.station_id, use.evse_id) != place]
     if elsewhere:
         raise TokenInUseError(
             f"The token {text} may be in one transaction at a time, and charges at {elsewhere[0].station_id}."

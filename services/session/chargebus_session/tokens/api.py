@@ -59,8 +59,8 @@ def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
     async def register_token(wanted: TokenIn, response: Response) -> TokenOut:
         async with database.transaction() as tx:
             stored = operations.new_token(wanted, tx.now)
-            if not await store.add(tx.connection, [stored]):
-                detail = f"There is a token {wanted.id_token} already; change it with PATCH."
+            if not await operations.register(tx.connection, [stored]):
+                detail = f"There is a token {wanted.id_token} already, however it is written; change it with PATCH."
                 raise Problem(409, "token exists", detail)
         response.headers["Location"] = f"/v1/tokens/{quote(stored.id_token, safe='')}"
         return TokenOut.model_validate(stored)
@@ -69,14 +69,15 @@ def _token_lists(database: Database, bulk_tokens: int) -> APIRouter:
     async def register_tokens(wanted: TokensIn) -> BulkOut:
         """A token that exists is left as it is, so the call can be repeated; nothing is created if the call fails.
 
-        Of two tokens that differ in case only, the first is registered, and then the second exists.
+        Of two tokens that differ in case only, or are one eMAID in two spellings, the first is registered, and then the
+        second exists.
         """
         if len(wanted.tokens) > bulk_tokens:
             detail = f"One call may register {bulk_tokens} tokens; send them in several."
             raise Problem(413, "too many tokens", detail)
         async with database.transaction() as tx:
             stored = operations.new_tokens(wanted, tx.now)
-            created = await store.add(tx.connection, stored)
+            created = await operations.register(tx.connection, stored)
         return _bulk(wanted, created)
 
     return routes

@@ -1,9 +1,13 @@
 """Tokens as operators register and change them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
+import asyncpg
+
 from chargebus_session.tables import TokenRow
-from chargebus_session.tokens.domain import token_key
+from chargebus_session.tokens import store
+from chargebus_session.tokens.domain import id_token, token_key
 from chargebus_session.tokens.resources import TokenChangeIn, TokenIn, TokensIn
 
 
@@ -19,11 +23,29 @@ def new_token(wanted: TokenIn, now: datetime) -> TokenRow:
 
 
 def new_tokens(wanted: TokensIn, now: datetime) -> list[TokenRow]:
-    """Return tokens as they are to be stored: of those with the same key the first."""
+    """Return tokens as they are to be stored: of those with the same key, or of the same contract, the first."""
     stored: dict[str, TokenRow] = {}
+    contracts: set[str] = set()
     for each in wanted.tokens:
-        stored.setdefault(token_key(each.id_token), new_token(each, now))
+        itself, key = id_token(each.id_token, each.type), token_key(each.id_token)
+        if key in stored or (itself.is_contract and itself.key in contracts):
+            continue
+        stored[key] = new_token(each, now)
+        if itself.is_contract:
+            contracts.add(itself.key)
     return list(stored.values())
+
+
+async def register(connection: asyncpg.Connection, tokens: Collection[TokenRow]) -> set[str]:
+    """Add those of the tokens that are not registered yet, nor their contracts otherwise written; return their keys."""
+    ways = {each.token_key: id_token(each.id_token, each.type) for each in tokens}
+    contracts = {key: way.keys for key, way in ways.items() if way.is_contract}
+    if contracts:
+        await store.hold_contracts(connection)
+        known = await store.load(connection, {key for keys in contracts.values() for key in keys})
+        there = {key for key, token in known.items() if token.itself.is_contract}
+        tokens = [each for each in tokens if there.isdisjoint(contracts.get(each.token_key, ()))]
+    return await store.add(connection, tokens) if tokens else set()
 
 
 def change_token(stored: TokenRow, change: TokenChangeIn, now: datetime) -> None:

@@ -21,6 +21,7 @@ _LOAD: Final = f"SELECT token_key, {', '.join(_TOKEN)} FROM token WHERE token_ke
 _ADD: Final = f"{_ROWS.insert_new()} RETURNING token_key"
 _CHANGE: Final = _CHANGED.update()
 _DELETE: Final = "DELETE FROM token WHERE token_key = $1 RETURNING token_key"
+_HOLD_CONTRACTS: Final = "SELECT pg_advisory_xact_lock(hashtext('chargebus_session.token.contract'))"
 
 
 class TokenFilter(msgspec.Struct, frozen=True):
@@ -62,6 +63,11 @@ async def lock(connection: asyncpg.Connection, token_key: str) -> TokenRow | Non
     """Return a token and keep others from changing it until the transaction ends."""
     row = await connection.fetchrow(_LOCK, token_key)
     return None if row is None else _ROWS.read(row)
+
+
+async def hold_contracts(connection: asyncpg.Connection) -> None:
+    """Keep others from registering contracts until the transaction ends: two spellings have no key in common."""
+    await connection.execute(_HOLD_CONTRACTS)
 
 
 async def add(connection: asyncpg.Connection, tokens: Collection[TokenRow]) -> set[str]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from chargebus_events.frames import Frame
+from chargebus_events.frames import ContractCheck, Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_session import payload
@@ -46,21 +46,23 @@ class _Authorized(AnswerPayload, frozen=True):
 
 
 _read_authorize = reader(_Authorize)
+_read_check = reader(ContractCheck)
 
 
 def authorize(frame: Frame) -> Authorize:
     """Read an Authorize request."""
     request = _read_authorize(frame.payload)
     certified = bool(request.certificate or bytes(request.iso15118_certificate_hash_data))
-    return Authorize(read_token(request.id_token), frame.received_at, certified)
+    contract = _read_check(frame.contract) if frame.contract else None
+    return Authorize(read_token(request.id_token), frame.received_at, certified, contract)
 
 
-def authorized(request: Authorize, judgement: Judgement) -> bytes:
-    """Answer an Authorize request; a contract certificate counts as one that cannot be verified.
+def authorized(_request: Authorize, judgement: Judgement) -> bytes:
+    """Answer an Authorize request.
 
-    Spec: OCPP 2.0.1 C01.FR.06, C01.FR.07, C07.FR.17
+    Spec: OCPP 2.0.1 C01.FR.06, C01.FR.07, C07.FR.04
     """
-    return payload.encode(_Authorized(id_token_info(judgement), "CertChainError" if request.certified else None))
+    return payload.encode(_Authorized(id_token_info(judgement), judgement.certificate_status or None))
 
 
 def read_token(token: IdTokenType) -> IdToken:

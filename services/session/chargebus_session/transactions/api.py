@@ -10,7 +10,7 @@ from chargebus_runtime.database import Database
 from chargebus_runtime.http import Caller, Listing, Page, PageQuery, Problem, Role, UtcDatetime, raises, require
 from fastapi import APIRouter, Depends, Query
 
-from chargebus_session.tokens.domain import token_key
+from chargebus_session.tokens.domain import keys_meant
 from chargebus_session.transactions.domain.settling import Values
 from chargebus_session.transactions.errors import (
     DecisionError,
@@ -55,7 +55,7 @@ class SessionQuery:
 
     station_id: Annotated[str | None, Query(description="of this station")] = None
     state: Annotated[Literal["active", "ended"] | None, Query(description="going on, or over")] = None
-    id_token: Annotated[str | None, Query(description="of this token")] = None
+    id_token: Annotated[str | None, Query(description="of this token; an eMAID in any spelling")] = None
     begun_from: Annotated[UtcDatetime | None, Query(alias="from", description="begun then or later")] = None
     begun_to: Annotated[UtcDatetime | None, Query(alias="to", description="begun before then")] = None
     billable: Annotated[bool | None, Query(description="with a valid token, or not")] = None
@@ -68,7 +68,7 @@ class SessionQuery:
         return SessionFilter(
             station_id=self.station_id,
             state=self.state,
-            token_key=None if self.id_token is None else token_key(self.id_token),
+            token_keys=None if self.id_token is None else keys_meant(self.id_token),
             begun_from=self.begun_from,
             begun_to=self.begun_to,
             billable=self.billable,

@@ -56,8 +56,7 @@ class Transactions(Block[Report, Reported]):
         """Return the sessions and tokens that the reports are about."""
         reports = [call.request for call in calls]
         named = await remote_starts.named_tokens(batch.connection, reports)
-        tokens = {report.event.token.key for report in reports if report.event.token}
-        tokens.update(token.key for token in named.values())
+        tokens = {report.event.token for report in reports if report.event.token} | set(named.values())
         known = msgspec.structs.replace(await store.load(batch.connection, tokens, reports), named=named)
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)

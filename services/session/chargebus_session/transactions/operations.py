@@ -14,7 +14,7 @@ from chargebus_runtime.tasks import DueWork
 
 from chargebus_session.names import SERVICE
 from chargebus_session.tokens import store as tokens
-from chargebus_session.tokens.domain import Token, token_key
+from chargebus_session.tokens.domain import Token, keys_meant, meant
 from chargebus_session.transactions.domain import settling
 from chargebus_session.transactions.domain.announcements import decided
 from chargebus_session.transactions.domain.endings import Doubt, asking, next_step, place_is_idle, waiting
@@ -164,8 +164,7 @@ async def hold(tx: Transaction) -> None:
 
 
 async def _token(tx: Transaction, text: str) -> Token:
-    key = token_key(text)
-    found = await tokens.load(tx.connection, [key])
-    if key not in found:
+    found = meant(text, await tokens.load(tx.connection, keys_meant(text)))
+    if found is None:
         raise UnknownTokenError(f"The token {text} is not registered. Register it with POST /v1/tokens first.")
-    return found[key]
+    return found

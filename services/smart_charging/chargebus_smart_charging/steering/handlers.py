@@ -26,7 +26,6 @@ WAIT_S: Final = 0.3
 _SOON: Final = timedelta(seconds=1)
 _ACCEPTED: Final = "accepted"
 _AVAILABLE: Final = "Available"
-_ANYTHING: Final = msgspec.json.Decoder(dict[str, Any])
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     STATION_BOOTED: msgspec.json.Decoder(StationBooted),
     STATION_CONNECTION: msgspec.json.Decoder(StationConnection),
@@ -36,7 +35,8 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 
 async def hear_stations(batch: Batch, records: Sequence[Received]) -> None:
     """Follow the stations, under a site or not; the sites of those that boot, come or go are planned soon."""
-    told = [_DECODERS.get(record.type, _ANYTHING).decode(record.value or b"") for record in records]
+    read = [record for record in records if record.type in _DECODERS]
+    told = [_DECODERS[record.type].decode(record.value or b"") for record in read]
     states = [_state(each) for each in told if isinstance(each, ConnectorStatus) and each.evse_id > 0]
     await stations.keep_states(batch.connection, states)
     news = [each for each in told if isinstance(each, StationBooted | StationConnection)]

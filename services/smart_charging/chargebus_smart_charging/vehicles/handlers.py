@@ -1,7 +1,7 @@
 """Kafka in, beside frames: sessions begin, change and end; EVSEs are measured."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from chargebus_runtime.batch import Batch
 from chargebus_smart_charging.sites.domain.site import EvseKey
 from chargebus_smart_charging.sites.store import due, evses
 from chargebus_smart_charging.vehicles.domain.samples import Reading, Sample, samples
-from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, told
+from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle, measured, teaches, told
 from chargebus_smart_charging.vehicles.store import vehicles
 
 SOON: Final = timedelta(seconds=1)
@@ -38,7 +38,7 @@ async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
     Every EVSE is followed, under a site or not: a site may be described while vehicles are charging. Of one that is
     not, only the begin and the end of a session are read: most stations of most operators are under none.
     """
-    under_site = await evses.sites_of(batch.connection, {r.key for r in records if r.type == SESSION_UPDATED})
+    under_site = await evses.sites_of(batch.connection, {record.key for record in records})
     read = [record for record in records if record.type != SESSION_UPDATED or record.key in under_site]
     events = [event for event in (_session(record.value or b"") for record in read) if event.evse_id > 0]
     keys = {(event.station_id, event.evse_id) for event in events}
@@ -49,7 +49,7 @@ async def hear_sessions(batch: Batch, records: Sequence[Received]) -> None:
         after[key] = told(after.get(key) or Vehicle(*key), event)
     changed = {key: vehicle for key, vehicle in after.items() if vehicle != before.get(key)}
     await vehicles.keep(batch.connection, changed.values(), batch.now)
-    await plan_soon(batch, changed)
+    await _plan_soon(batch, under_site, changed)
 
 
 async def hear_meters(batch: Batch, records: Sequence[Received]) -> None:
@@ -69,7 +69,8 @@ async def hear_meters(batch: Batch, records: Sequence[Received]) -> None:
         after[key] = vehicle
     changed = [vehicle for key, vehicle in after.items() if vehicle != before.get(key)]
     await vehicles.keep(batch.connection, changed, batch.now)
-    await plan_soon(batch, [key for key, vehicle in after.items() if _teaches(before.get(key), vehicle)])
+    taught = [key for key, vehicle in after.items() if teaches(before.get(key), vehicle)]
+    await _plan_soon(batch, under_site, taught)
 
 
 async def _samples(batch: Batch, messages: Sequence[_MeterReadings]) -> dict[EvseKey, list[Sample]]:
@@ -84,15 +85,12 @@ async def _samples(batch: Batch, messages: Sequence[_MeterReadings]) -> dict[Evs
     return by_evse
 
 
-def _teaches(before: Vehicle | None, after: Vehicle) -> bool:
-    known = before.learned if before is not None else None
-    learned = after.learned
-    taught = (learned.phases, learned.most_a, learned.least_a)
-    return known is None or (known.phases, known.most_a, known.least_a) != taught
+async def _plan_soon(batch: Batch, under_site: Mapping[str, str], keys: Iterable[EvseKey]) -> None:
+    """Have the sites of EVSEs planned soon, by what is known of the sites of their stations.
 
-
-async def plan_soon(batch: Batch, keys: Collection[EvseKey]) -> None:
-    """Have the sites of EVSEs planned soon."""
-    if keys:
-        sites = await evses.sites_of(batch.connection, {station_id for station_id, _ in keys})
-        await due.mark_by(batch, set(sites.values()), batch.now + SOON)
+    Those under none are looked up again: a site that was described since then did not see what is written here.
+    """
+    stations = {station_id for station_id, _ in keys}
+    unplaced = stations - under_site.keys()
+    known = {**under_site, **(await evses.sites_of(batch.connection, unplaced) if unplaced else {})}
+    await due.mark_by(batch, {known[each] for each in stations if each in known}, batch.now + SOON)

@@ -9,7 +9,8 @@ from chargebus_events.registry import Rating, RegisteredStation
 
 FIELDS = (
     "station_id, registration, password_hash, newer_password_hashes, security_profile, versions::text[] AS versions,"
-    " updated_at, strict, vendor, model, firmware_version, ratings::text, reported_ratings::text"
+    " updated_at, strict, vendor, model, firmware_version, ratings::text, reported_ratings::text,"
+    " certificate_identity, certificate_pins"
 )
 
 _VERSIONS = "SELECT station_id, updated_at FROM station"
@@ -34,6 +35,8 @@ def registered(row: asyncpg.Record) -> RegisteredStation:
         newer_password_hashes=tuple(row["newer_password_hashes"]),
         ratings=read_ratings(row["ratings"]),
         reported_ratings=read_ratings(row["reported_ratings"]),
+        certificate_identity=row["certificate_identity"],
+        certificate_pins=tuple(row["certificate_pins"]),
     )
 
 

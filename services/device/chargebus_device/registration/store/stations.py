@@ -12,6 +12,7 @@ from chargebus_runtime.rows import Rows
 from chargebus_device.deviations.domain import Make
 from chargebus_device.deviations.store import deviations
 from chargebus_device.registration.domain import Change, NewStation
+from chargebus_device.registration.store.descriptions import NEVER
 from chargebus_device.registration.store.registry import FIELDS, registered
 from chargebus_device.tables import StationRow
 
@@ -25,6 +26,9 @@ class _RegisteredNow(NamedTuple):
     password_used_at: datetime | None = None
     older_passwords_until: datetime | None = None
     reported_ratings: tuple[Rating, ...] = ()
+    described_at: datetime = NEVER
+    service_password_hashes: tuple[str, ...] = ()
+    credentials_changed_at: datetime | None = None
 
     @property
     def updated_at(self) -> datetime:
@@ -43,6 +47,8 @@ _CHANGE = f"""
 UPDATE station SET
     registration = COALESCE($2, registration), versions = COALESCE($3, versions), name = COALESCE($4, name),
     labels = COALESCE($5, labels), strict = COALESCE($7, strict), ratings = COALESCE($8, ratings),
+    time_zone = COALESCE($9, time_zone), security_profile = COALESCE($10, security_profile),
+    certificate_identity = COALESCE($11, certificate_identity), certificate_pins = COALESCE($12, certificate_pins),
     updated_at = GREATEST($6, updated_at + interval '1 microsecond')
 WHERE station_id = $1 RETURNING {FIELDS}
 """  # noqa: S608 - no input
@@ -61,13 +67,14 @@ WITH said AS (
 SELECT {FIELDS} FROM changed
 """  # noqa: S608 - no input
 _REMOVE = """
-WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING station_id),
+WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING described_at),
      boots AS (DELETE FROM boot WHERE station_id = $1),
      statuses AS (DELETE FROM connector_status WHERE station_id = $1)
-SELECT station_id FROM gone
+SELECT GREATEST($2, described_at + interval '1 microsecond') FROM gone
 """
 _SELECT = """
-SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels, s.strict,
+SELECT s.station_id, s.registration, s.security_profile, s.versions, s.name, s.labels::text AS labels,
+       s.strict, s.time_zone, s.certificate_identity, s.certificate_pins,
        s.ratings::text AS ratings, s.reported_ratings::text AS reported_ratings,
        s.created_at, s.updated_at, s.password_changed_at, s.password_used_at, s.older_passwords_until,
        cardinality(s.newer_password_hashes) AS unused_passwords,
@@ -141,6 +148,10 @@ async def change(
         now,
         wanted.strict,
         None if wanted.ratings is None else msgspec.json.encode(wanted.ratings).decode(),
+        wanted.time_zone,
+        wanted.security_profile,
+        wanted.certificate_identity,
+        None if wanted.certificate_pins is None else list(wanted.certificate_pins),
     )
     return None if row is None else registered(row)
 
@@ -153,13 +164,16 @@ async def set_makes(
     return [registered(row) for row in await connection.fetch(_SET_MAKES, list(makes), *columns, now)]
 
 
-async def remove(connection: asyncpg.Connection, station_id: str) -> bool:
-    """Remove a station with its boot, statuses and deviations; tell whether there was one.
+async def remove(connection: asyncpg.Connection, station_id: str, now: datetime) -> datetime | None:
+    """Remove a station with its boot, statuses and deviations; return when, None if there was none.
+
+    That is after all that was told of it before, whatever the clocks of two copies say.
 
     Its connection stays: the edge that holds the socket will say when it ended.
     """
     await deviations.remove(connection, station_id)
-    return await connection.fetchval(_REMOVE, station_id) is not None
+    removed_at: datetime | None = await connection.fetchval(_REMOVE, station_id, now)
+    return removed_at
 
 
 async def get(connection: asyncpg.Connection, station_id: str) -> asyncpg.Record | None:

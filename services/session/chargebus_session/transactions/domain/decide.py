@@ -43,6 +43,7 @@ def record(state: TransactionState, report: Report) -> Recorded | bytes:
 
     Spec: OCPP 1.6 4.8, 4.10 (never left unanswered), errata 3.18 (transactionId -1); OCPP 2.0.1 E01.FR.11, E13
     """
+    report = _by_contract(state, report)
     event = report.event
     named = state.sessions(report.station_id, report.reference)
     for known in named:
@@ -56,6 +57,16 @@ def record(state: TransactionState, report: Report) -> Recorded | bytes:
     if session is None:
         return _begin(state, report, named)
     return _add(state, report, session)
+
+
+def _by_contract(state: TransactionState, report: Report) -> Report:
+    """Have a token whose station does not tell that it is an eMAID be the same as with those that do."""
+    presented = report.event.token
+    token = None if presented is None or presented.type else state.token(presented)
+    if presented is None or token is None or not token.itself.is_contract:
+        return report
+    same = msgspec.structs.replace(presented, key=token.itself.key)
+    return msgspec.structs.replace(report, event=msgspec.structs.replace(report.event, token=same))
 
 
 def _guessed(state: TransactionState, report: Report) -> Session | None:
@@ -176,7 +187,7 @@ def _judge(state: TransactionState, session: Session | None, report: Report, pre
 
     Spec: OCPP 2.0.1 AuthorizationStatusEnumType.ConcurrentTx; OCPP 1.6 7.2
     """
-    token = state.token(presented.key)
+    token = state.token(presented)
     judgement = judge(presented, token, report.event.happened_at)
     if token is None or token.concurrent or judgement.status != "Accepted" or not report.event.starts:
         return judgement

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chargebus_session.tokens.domain import Token, token_key
+from chargebus_session.tokens.domain import Token
 from chargebus_session.transactions.domain.energy import Energy
 from chargebus_session.transactions.domain.fold import Closing, Correction, Fold, TokenMark, flagged
 from chargebus_session.transactions.domain.sessions import NOTHING_SAID, Session, Summary, summarize
@@ -141,5 +141,6 @@ def _measured(known: Summary) -> Energy | None:
 
 
 def _payer(token: Token) -> TokenMark:
-    key = token_key(token.id_token)
-    return TokenMark(0, 0, 0, token.id_token, token.type, key, "Accepted", billable=True, group_id=token.group_id)
+    return TokenMark(
+        0, 0, 0, token.id_token, token.type, token.itself.key, "Accepted", billable=True, group_id=token.group_id
+    )

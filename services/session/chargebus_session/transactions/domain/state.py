@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from chargebus_session.tokens.domain import IdToken, Judgement, Token
+from chargebus_session.tokens.domain import IdToken, Judgement, Token, registered, token_key
 from chargebus_session.transactions.domain.endings import StationSign
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
@@ -140,9 +140,9 @@ class TransactionState:
         for session in known.sessions:
             self._remember(session)
 
-    def token(self, key: str) -> Token | None:
-        """Return the token registered under a key."""
-        return self._tokens.get(key)
+    def token(self, presented: IdToken) -> Token | None:
+        """Return what is registered for a token."""
+        return registered(presented, self._tokens)
 
     def uses(self, key: str) -> Iterable[Use]:
         """Return the unfinished sessions that took a token."""
@@ -277,4 +277,4 @@ def _may_cause(start: RemoteStart, report: Report) -> bool:
     if event.token is None or event.happened_at < start.requested_at - CLOCKS_APART:
         return False
     asked = (start.station_id, start.evse_id, start.token_key)
-    return asked == (report.station_id, event.evse_id, event.token.key)
+    return asked == (report.station_id, event.evse_id, token_key(event.token.text))

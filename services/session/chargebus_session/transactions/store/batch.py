@@ -14,7 +14,7 @@ from chargebus_runtime.columns import columns
 from chargebus_runtime.rows import Rows
 
 from chargebus_session.tables import EventRow, SessionRow
-from chargebus_session.tokens.domain import Token
+from chargebus_session.tokens.domain import IdToken, Token
 from chargebus_session.transactions.domain.events import Event, corrected
 from chargebus_session.transactions.domain.fold import Fold
 from chargebus_session.transactions.domain.power import Place
@@ -37,14 +37,15 @@ _BLOCK: Final = 100  # the sequence's increment
 
 # A token that may charge once at a time is in use, if at all, in one of the newest sessions that took it.
 _TOKENS: Final = """
-SELECT t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
+SELECT r.used_key, t.token_key, t.id_token, t.type, t.group_id, t.blocked, t.expires_at, t.concurrent,
        u.session_id::text, u.station_id, u.evse_id, u.begun_at, u.created_at, u.flags
-FROM token AS t LEFT JOIN LATERAL (
+FROM unnest($1::text[], $2::text[]) AS r (token_key, used_key)
+CROSS JOIN LATERAL (SELECT * FROM token WHERE token_key = r.token_key LIMIT 1) AS t
+LEFT JOIN LATERAL (
     SELECT session_id, station_id, evse_id, begun_at, created_at, flags, state FROM charging_session
-    WHERE token_key = t.token_key AND token_key <> '' AND billable AND NOT t.concurrent
+    WHERE token_key = r.used_key AND token_key <> '' AND billable AND NOT t.concurrent
     ORDER BY session_id DESC LIMIT 20
 ) AS u ON u.state = 'active'
-WHERE t.token_key = ANY($1::text[])
 """
 # LATERAL with a LIMIT: an index probe for each, whatever the planner believes of the tables' sizes. Of open remote
 # starts there are some, as a transaction that waited in a queue may be older than the newest.
@@ -181,11 +182,12 @@ class _KeptEvent(NamedTuple):
         return self.recorded.payload
 
 
-async def load(connection: asyncpg.Connection, tokens: Collection[str], reports: Sequence[Report]) -> Known:
-    """Read what is known of a batch's tokens (by key), of the transactions that it reports, and of their places."""
+async def load(connection: asyncpg.Connection, tokens: Collection[IdToken], reports: Sequence[Report]) -> Known:
+    """Read what is known of a batch's tokens, of the transactions that it reports, and of their places."""
     known = Known(tokens={}, uses={}, answers={}, aliases={}, power_limits={})
     if tokens:
-        _add_tokens(known, await connection.fetch(_TOKENS, list(tokens)))
+        keys = sorted({(key, used) for token in tokens for key in token.keys for used in token.used_keys})
+        _add_tokens(known, await connection.fetch(_TOKENS, *columns(keys)))
     if not reports:
         return known
     placing = sorted({report.station_id for report in reports if report.event.evse_id is not None})
@@ -313,7 +315,7 @@ def _add_tokens(known: Known, rows: Iterable[asyncpg.Record]) -> None:
         if row["session_id"] is not None:
             begun_at = corrected(row["begun_at"], row["created_at"], row["flags"])
             use = Use(row["session_id"], row["station_id"], row["evse_id"], begun_at)
-            known.uses.setdefault(key, []).append(use)
+            known.uses.setdefault(row["used_key"], []).append(use)
 
 
 def _add_limits(known: Known, rows: Iterable[asyncpg.Record]) -> None:

@@ -1,12 +1,12 @@
 """Whether a problem needs no thought: everybody may have all that he can take, and nothing is gained by waiting."""
 
 from chargebus_smart_charging.allocation.domain.flows import through
-from chargebus_smart_charging.allocation.domain.problem import Problem, on_phases
+from chargebus_smart_charging.allocation.domain.problem import PlanProblem, on_phases
 from chargebus_smart_charging.sites.domain.bound import Bound, PlanNode
 from chargebus_smart_charging.sites.domain.site import PerPhase
 
 
-def is_easy(problem: Problem) -> bool:
+def is_easy(problem: PlanProblem) -> bool:
     """Tell whether all vehicles can charge at their most all the time, and what that costs does not count."""
     if problem.costs is not None:
         return False

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from chargebus_smart_charging.allocation.domain.flows import through
-from chargebus_smart_charging.allocation.domain.problem import Demand, Plan, Problem, on_phases
+from chargebus_smart_charging.allocation.domain.problem import Demand, Plan, PlanProblem, on_phases
 from chargebus_smart_charging.sites.domain.bound import Bound, PlanNode
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 _NEAR_A: Final = 0.01
 
 
-def fits(problem: Problem, plan: Plan) -> bool:
+def fits(problem: PlanProblem, plan: Plan) -> bool:
     """Tell whether a plan gives each vehicle what it may be given, and keeps every bound in the first interval."""
     given = {each.key: each.limits_a for each in plan.allocations}
     if given.keys() != {demand.key for demand in problem.demands}:
@@ -27,7 +27,7 @@ def _is_possible(demand: Demand, amperes: float) -> bool:
     return demand.min_a - _NEAR_A <= amperes <= demand.max_a + _NEAR_A
 
 
-def _keeps(problem: Problem, given: Mapping[EvseKey, tuple[float, ...]]) -> bool:
+def _keeps(problem: PlanProblem, given: Mapping[EvseKey, tuple[float, ...]]) -> bool:
     drawn = [(demand.node, on_phases(demand, given[demand.key][0])) for demand in problem.demands]
     drawn += [(fixed.node, fixed.phase_a) for fixed in problem.fixed]
     return all(

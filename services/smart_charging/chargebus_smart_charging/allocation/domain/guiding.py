@@ -1,24 +1,30 @@
 """A plan of the optimiser that is followed for a while, as time goes on."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import isclose
 
 import msgspec
 
 from chargebus_smart_charging.allocation.domain.ahead import starts
-from chargebus_smart_charging.allocation.domain.problem import Horizon, Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Costs, Horizon, Plan, PlanProblem
 
 
 class Guide(msgspec.Struct, frozen=True):
-    """A plan, when it was made, and the time that it was made for."""
+    """A plan, when it was made, the time that it was made for, and what a kilowatt hour was said to cost then."""
 
     plan: Plan
     at: datetime
     horizon: Horizon
+    costs: Costs | None = None
 
-    def shifted(self, problem: Problem) -> Plan | None:
-        """Return what is left of the plan in the intervals of a problem; None: it does not reach so far."""
+    def shifted(self, problem: PlanProblem) -> Plan | None:
+        """Return what is left of the plan in the intervals of a problem.
+
+        None: it does not reach so far, or what a kilowatt hour costs is not what it was made with.
+        """
         places = _places(self.horizon, problem.horizon)
-        if places is None:
+        if places is None or not _are_same(self.costs, problem.costs, places):
             return None
         allocations = tuple(
             msgspec.structs.replace(each, limits_a=tuple(each.limits_a[place] for place in places))
@@ -39,3 +45,14 @@ def _places(before: Horizon, now: Horizon) -> list[int] | None:
             place += 1
         places.append(place)
     return places
+
+
+def _are_same(before: Costs | None, now: Costs | None, places: Sequence[int]) -> bool:
+    if before is None or now is None:
+        return before is now
+    said = (before.per_kwh[place] for place in places)
+    return before.name == now.name and all(map(_is_same, said, now.per_kwh))
+
+
+def _is_same(one: float | None, other: float | None) -> bool:
+    return one is other if one is None or other is None else isclose(one, other, abs_tol=1e-9)

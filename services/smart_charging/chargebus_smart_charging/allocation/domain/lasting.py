@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
-from chargebus_smart_charging.allocation.domain.problem import HOUR_S, Demand, Fixed, Problem, on_phases
+from chargebus_smart_charging.allocation.domain.problem import HOUR_S, Demand, Fixed, PlanProblem, on_phases
 from chargebus_smart_charging.allocation.domain.stays import Stays
 from chargebus_smart_charging.allocation.domain.tree import Floats, Tree
 
@@ -17,7 +17,7 @@ def base_a(tree: Tree, stays: Stays, allocated: Floats) -> Floats:
     return np.where(must & fits, tree.minimum, 0.0)
 
 
-def on_top(problem: Problem, tree: Tree, base: Floats) -> Problem:
+def on_top(problem: PlanProblem, tree: Tree, base: Floats) -> PlanProblem:
     """Return the problem of what is planned on top of what they draw at least; the vehicles keep their order.
 
     Who finds no room gets nothing.
@@ -35,7 +35,7 @@ def on_top(problem: Problem, tree: Tree, base: Floats) -> Problem:
     )
 
 
-def _rest(problem: Problem, demand: Demand, intervals: int) -> Demand:
+def _rest(problem: PlanProblem, demand: Demand, intervals: int) -> Demand:
     """Return what is planned of a vehicle that draws at least its least for so many intervals."""
     if not demand.must_charge:
         return demand

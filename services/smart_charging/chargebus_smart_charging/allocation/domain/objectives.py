@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from chargebus_smart_charging.allocation.domain.blocks import Blocks, scaled
-from chargebus_smart_charging.allocation.domain.problem import Problem
+from chargebus_smart_charging.allocation.domain.problem import PlanProblem
 from chargebus_smart_charging.allocation.domain.stays import Stays
 from chargebus_smart_charging.allocation.domain.tree import VA, Floats, Tree, fixed_loads
 
@@ -52,7 +52,7 @@ def needs_kwh(tree: Tree, stays: Stays) -> Floats:
     return needs
 
 
-def peak_room_kva(tree: Tree, problem: Problem) -> float | None:
+def peak_room_kva(tree: Tree, problem: PlanProblem) -> float | None:
     """Return what vehicles may draw at the root before that is more than ever, if that costs."""
     if problem.peak_va is None:
         return None
@@ -65,7 +65,7 @@ def dearness(blocks: Blocks) -> Floats:
     return (WEIGHTS.cost * blocks.cost + WEIGHTS.late * late)[:, None] + WEIGHTS.reserve * blocks.reserve
 
 
-def burden(tree: Tree, stays: Stays, problem: Problem, amperes: Floats) -> float:
+def burden(tree: Tree, stays: Stays, problem: PlanProblem, amperes: Floats) -> float:
     """Return how far amperes (intervals x vehicles) are from all that is wanted: less is better."""
     kwh = amperes * stays.seconds * tree.wh_per_ampere_s / KILO
     need = needs_kwh(tree, stays)

@@ -6,6 +6,10 @@ can take; where the fast allocator's plan is as good, that one is given, as it s
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from itertools import takewhile
 from typing import Final
 
 import highspy
@@ -17,10 +21,11 @@ from chargebus_smart_charging.allocation.domain.arrays import Arrays
 from chargebus_smart_charging.allocation.domain.lasting import base_a, on_top
 from chargebus_smart_charging.allocation.domain.objectives import KILO, burden, needs_kwh
 from chargebus_smart_charging.allocation.domain.plans import planned
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 from chargebus_smart_charging.allocation.domain.program import Program, program
 from chargebus_smart_charging.allocation.domain.rounding import polished, rounded
 from chargebus_smart_charging.allocation.domain.tree import Floats
+from chargebus_smart_charging.allocation.domain.trying import tried_now
 
 _EXACT: Final = 400
 """Up to so many amperes to be found, 0 or at least the least is part of what is solved."""
@@ -28,15 +33,18 @@ _REFINED: Final = 6_000
 """Up to so many, what is rounded is solved once more where it charges."""
 _SHARE: Final = 0.6
 """Of the time that is left, for the solver; the rest is for making what vehicles can take of its answer."""
+_SHARE_OF_EXACT: Final = 0.4
+"""The same for what seldom comes to its end: where processes wait for a core, it gets little done in its time."""
 _GAP: Final = 1e-4
 _WORTH_IT: Final = 1e-6
+_LATE: Final = "not ready in time"
 
 
 class SolverError(Exception):
     """The solver was late, or has no answer."""
 
 
-def optimise(problem: Problem, within_s: float) -> Plan:
+def optimise(problem: PlanProblem, within_s: float) -> Plan:
     """Return the best plan that is found.
 
     It keeps every bound on every phase in every interval, as the allocator's does, and is never further from what is
@@ -44,10 +52,11 @@ def optimise(problem: Problem, within_s: float) -> Plan:
 
     Args:
         problem: what is to be planned.
-        within_s: seconds of real time from now; the answer comes within them, or an error at about their end.
+        within_s: seconds of real time from now; at about their end comes the best that was found within them, or an
+            error.
 
     Raises:
-        SolverError: it is late, or the solver failed.
+        SolverError: nothing was found in time, or the solver failed.
     """
     ends = time.perf_counter() + within_s
     arrays = Arrays.of(problem)
@@ -56,11 +65,20 @@ def optimise(problem: Problem, within_s: float) -> Plan:
     if not _nothing_better(arrays, best):
         base = base_a(tree, stays, best)
         rest = Arrays.of(on_top(problem, tree, base)) if base.any() else arrays
-        better = (_whole(rest, each) + base for each in _better(rest, np.maximum(best - base, 0.0), ends))
-        best = min((best, *better), key=lambda amperes: burden(tree, stays, problem, amperes))
-    if time.perf_counter() > ends:
-        raise SolverError(f"not ready within {within_s:g} s")
+        rest = replace(rest, tried=tried_now(tree, stays, best))
+        found = _in_time(_better(rest, np.maximum(best - base, 0.0), ends), ends)
+        best = min((best, *(_whole(rest, each) + base for each in found)), key=partial(burden, tree, stays, problem))
+    elif time.perf_counter() > ends:
+        raise SolverError(_LATE)
     return planned(problem, tree, stays, best, "optimiser")
+
+
+def _in_time(plans: Iterator[Floats], ends: float) -> list[Floats]:
+    """Return the plans that are ready in time; what comes after the first that is late is not begun."""
+    found = list(takewhile(lambda _: time.perf_counter() <= ends, plans))
+    if not found:
+        raise SolverError(_LATE)
+    return found
 
 
 def _better(arrays: Arrays, allocated: Floats, ends: float) -> Iterator[Floats]:
@@ -71,11 +89,12 @@ def _better(arrays: Arrays, allocated: Floats, ends: float) -> Iterator[Floats]:
     prices = made.prices(np.array(solution.col_dual), np.array(solution.row_dual), arrays.blocks)
     found = rounded(arrays, wanted, prices)
     yield found
-    if len(made.block) <= _REFINED:
-        yield rounded(arrays, _where_it_charges(arrays, made, found, ends), prices)
-    if len(made.block) <= _EXACT:
-        yield rounded(arrays, made.amperes(_exactly(made, ends), arrays.blocks), prices)
     yield polished(arrays, np.minimum.reduceat(allocated, arrays.blocks.first, axis=0))
+    with suppress(SolverError):  # there is a plan already, which is only made better
+        if len(made.block) <= _REFINED:
+            yield rounded(arrays, _where_it_charges(arrays, made, found, ends), prices)
+        if len(made.block) <= _EXACT:
+            yield rounded(arrays, made.amperes(_exactly(made, ends), arrays.blocks), prices)
 
 
 def _where_it_charges(arrays: Arrays, made: Program, found: Floats, ends: float) -> Floats:
@@ -112,6 +131,7 @@ def _exactly(made: Program, ends: float) -> Floats:
     rows = made.rows
     scaled = msgspec.structs.replace(
         made,
+        low=made.low / made.unit,
         least=made.least / made.unit,
         cost=made.cost * scale,
         high=made.high / scale,
@@ -119,18 +139,29 @@ def _exactly(made: Program, ends: float) -> Floats:
     )
     model = _model(scaled, least=scaled.least)
     kinds = {True: highspy.HighsVarType.kSemiInteger, False: highspy.HighsVarType.kSemiContinuous}
-    found = [kinds[whole] for whole in made.whole.tolist()]
+    tried = {True: highspy.HighsVarType.kInteger, False: highspy.HighsVarType.kContinuous}
+    found = [
+        (tried if low > 0 else kinds)[whole] for whole, low in zip(made.whole.tolist(), made.low.tolist(), strict=True)
+    ]
     model.integrality_ = found + [highspy.HighsVarType.kContinuous] * (len(made.cost) - len(found))
-    solution = _solved(model, ends, status_if_late=highspy.HighsModelStatus.kTimeLimit)
+    solution = _solved(model, ends, _SHARE_OF_EXACT, status_if_late=highspy.HighsModelStatus.kTimeLimit)
     return np.array(solution.col_value) * scale
 
 
 def _solved(
-    model: highspy.HighsLp, ends: float, status_if_late: highspy.HighsModelStatus | None = None
+    model: highspy.HighsLp,
+    ends: float,
+    share: float = _SHARE,
+    status_if_late: highspy.HighsModelStatus | None = None,
 ) -> highspy.HighsSolution:
-    """Return the best solution of a model; a late one will do if one with that status is asked for."""
+    """Return the best solution of a model, for which there is a share of the time that is left.
+
+    A late one will do if one with that status is asked for. No time is no limit to the solver: it is not asked then.
+    """
+    within_s = (ends - time.perf_counter()) * share
+    if within_s <= 0.0:
+        raise SolverError(_LATE)
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    within_s = (ends - time.perf_counter()) * _SHARE
     for option, value in (("output_flag", False), ("threads", 1), ("time_limit", within_s), ("mip_rel_gap", _GAP)):
         solver.setOptionValue(option, value)
     solver.passModel(model)
@@ -146,8 +177,7 @@ def _model(made: Program, least: Floats | None = None) -> highspy.HighsLp:
     model = highspy.HighsLp()
     rows, columns = len(made.rows.low), len(made.cost)
     low = np.zeros(columns)
-    if least is not None:
-        low[: len(least)] = least
+    low[: len(made.low)] = made.low if least is None else np.maximum(least, made.low)
     model.num_col_, model.num_row_ = columns, rows
     model.col_cost_, model.col_lower_, model.col_upper_ = made.cost, low, made.high
     model.row_lower_, model.row_upper_ = made.rows.low, made.rows.high

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from chargebus_smart_charging.allocation.domain.flows import through
-from chargebus_smart_charging.allocation.domain.problem import PHASES, Allocation, Method, Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Allocation, Method, Plan, PlanProblem
 from chargebus_smart_charging.allocation.domain.reasons import Reasons
 from chargebus_smart_charging.allocation.domain.stays import Stays
 from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, Tree
@@ -13,8 +13,15 @@ from chargebus_smart_charging.allocation.domain.tree import TOLERANCE, Floats, T
 DECIMALS: Final = 9
 """What amperes are rounded to: far below any bound's tolerance, so that 7 A are 7 A."""
 
+_SCALE: Final = 10.0**DECIMALS
 
-def planned(problem: Problem, tree: Tree, stays: Stays, amperes: Floats, method: Method) -> Plan:
+
+def rounded(amperes: float) -> float:
+    """Return amperes as a plan has them: to the last digit as arrays are rounded."""
+    return round(amperes * _SCALE) / _SCALE
+
+
+def planned(problem: PlanProblem, tree: Tree, stays: Stays, amperes: Floats, method: Method) -> Plan:
     """Return the plan that gives so many amperes: intervals x vehicles, in the tree's order."""
     given = np.where(stays.seconds > 0, np.round(amperes, DECIMALS), 0.0)
     served_wh = (given * stays.seconds).sum(axis=0) * tree.wh_per_ampere_s
@@ -30,7 +37,7 @@ def planned(problem: Problem, tree: Tree, stays: Stays, amperes: Floats, method:
     return Plan(method, tuple(each for each in allocations if each is not None), overload_a=overloads(problem))
 
 
-def overloads(problem: Problem) -> tuple[tuple[str, float], ...]:
+def overloads(problem: PlanProblem) -> tuple[tuple[str, float], ...]:
     """Return by how many amperes nodes are over their bounds on their worst phase now, by what is fixed alone."""
     flows = through(problem.nodes, [(each.node, each.phase_a) for each in problem.fixed])
     found = []

@@ -12,6 +12,7 @@ from chargebus_smart_charging.sites.domain.bound import Bound, Horizon, PlanNode
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 __all__ = [
+    "ENOUGH_WH",
     "HOUR_S",
     "PHASES",
     "Allocation",
@@ -23,12 +24,15 @@ __all__ = [
     "Method",
     "Plan",
     "PlanNode",
-    "Problem",
+    "PlanProblem",
     "on_phases",
 ]
 
 PHASES: Final = 3
 HOUR_S: Final = 3600.0
+
+ENOUGH_WH: Final = 1e-6
+"""Who needs no more has all that was needed."""
 
 Method: TypeAlias = Literal["optimiser", "allocator"]
 
@@ -51,7 +55,9 @@ class Demand(msgspec.Struct, frozen=True):
     Attributes:
         key: its EVSE.
         node: under which it hangs, as a place among the problem's nodes.
-        phases: the site's phases that it really uses, from 0 to 2.
+        phases: the site's phases that it really uses, from 0 to 2; all that it may use, while that is not known.
+        sure_phases: how many of these it uses surely; 0: all.
+        untried: it has not charged yet, and how it does is to be learned.
         voltage_v: of one phase.
         min_a, max_a, step_a: it gets 0, or from `min_a` to `max_a` in steps (0: any).
         must_charge: it cannot be given 0: its station does not take that.
@@ -85,6 +91,8 @@ class Demand(msgspec.Struct, frozen=True):
     served_wh: float = 0.0
     cap_reason: str = ""
     reserve_s: float = 0.0
+    sure_phases: int = 0
+    untried: bool = False
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -94,7 +102,7 @@ class Costs(msgspec.Struct, frozen=True):
     name: str = "price"
 
 
-class Problem(msgspec.Struct, frozen=True):
+class PlanProblem(msgspec.Struct, frozen=True):
     """A site to be planned. `peak_va` is what the root has drawn at most in the billing period, if that costs."""
 
     horizon: Horizon

@@ -49,7 +49,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """The columns begin with the amperes of `vehicle` in `block`, 0 or from `least` to `high`.
+    """The columns begin with the amperes of `vehicle` in `block`, 0 or from `least` to `high`, and never below `low`.
 
     Where `whole`, they are whole multiples of `unit`; one ampere gives so many `kwh`. The rows begin with what each
     vehicle needs.
@@ -57,6 +57,7 @@ class Program(msgspec.Struct, frozen=True):
 
     block: Integers
     vehicle: Integers
+    low: Floats
     least: Floats
     unit: Floats
     whole: Mask
@@ -100,6 +101,7 @@ class _Program:
         self._column[self._block, self._vehicle] = np.arange(self._size)
         self._room_kva = peak_room_kva(tree, arrays.problem)
         self._balance = arrays.balance
+        self._tried = arrays.tried
         self._present = np.array([demand.present_a for demand in tree.demands], dtype=np.float64)
 
     @property
@@ -117,6 +119,7 @@ class _Program:
         return Program(
             block=self._block,
             vehicle=self._vehicle,
+            low=np.where((self._block == 0) & self._tried[self._vehicle], tree.minimum[self._vehicle], 0.0),
             least=tree.minimum[self._vehicle],
             unit=np.where(whole, tree.step[self._vehicle], 1.0),
             whole=whole,

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chargebus_smart_charging.allocation.domain.problem import PHASES, Bound, Costs, Demand, Problem
+from chargebus_smart_charging.allocation.domain.problem import PHASES, Bound, Costs, Demand, PlanProblem
 from chargebus_smart_charging.allocation.domain.tree import PAIRS, TOLERANCE, VA, Floats, Tree
 
 _PHASE_NAMES = ("L1", "L2", "L3")
@@ -17,7 +17,7 @@ _FIRST_PAIR = VA + 1
 class Reasons:
     """What bounds the first interval of a plan: `amperes` are intervals x vehicles, `capacity` what they may share."""
 
-    def __init__(self, problem: Problem, tree: Tree, capacity: Floats, amperes: Floats) -> None:
+    def __init__(self, problem: PlanProblem, tree: Tree, capacity: Floats, amperes: Floats) -> None:
         self._problem = problem
         self._tree = tree
         self._amperes = amperes

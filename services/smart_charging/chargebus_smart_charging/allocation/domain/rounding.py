@@ -73,7 +73,8 @@ def _carried_on(arrays: Arrays, wanted: Floats) -> Floats:
         due_as = due_as + wanted[block] * seconds
         want = np.where(seconds > 0, np.minimum(due_as / np.maximum(seconds, 1.0), tree.maximum), 0.0)
         want = np.where(want >= tree.minimum / 2, np.clip(want, np.minimum(tree.minimum, tree.maximum), None), 0.0)
-        turn = _Turn(arrays, want, np.argsort(-due_as, kind="stable"))
+        tried = arrays.tried & (block == 0) & (want > 0)
+        turn = _Turn(arrays, want, np.lexsort((-due_as, ~tried)))
         found[block] = arrays.balance.kept(blocks.capacity[block], turn.share)
         due_as = due_as - found[block] * seconds
     return found
@@ -104,6 +105,7 @@ class _Schedules:
         self.amperes = amperes
         self._tree = arrays.tree
         self._balance = arrays.balance
+        self._tried = arrays.tried
         capacity = arrays.blocks.capacity
         self._room = capacity + near(capacity) - np.array([arrays.tree.loads(each) for each in amperes])
         self._ahead = np.array([arrays.tree.loads(each)[_FIRST_PAIR:] for each in amperes])
@@ -130,7 +132,9 @@ class _Schedules:
         has = self.amperes[:, vehicle].copy()
         could = np.maximum(self._could(vehicle, has), has)
         # Where phases have to keep together, what one has may be what allows another one to have more.
-        base = has if self._balance.bounded else np.zeros(len(has))
+        base = has.copy() if self._balance.bounded else np.zeros(len(has))
+        if self._tried[vehicle]:
+            base[0] = max(base[0], min(float(self._tree.minimum[vehicle]), float(has[0])))
         best = self._best(vehicle, base, could)
         if self._burden(vehicle, best) >= self._burden(vehicle, has) - _WORTH_IT:
             return False

@@ -8,8 +8,9 @@ import numpy as np
 
 from chargebus_smart_charging.allocation.domain.tree import Floats, Integers, Mask, Tree, near
 
-_MUST, _BEGUN, _URGENT, _IN_TURN, _PAUSED = range(5)
+_MUST, _BEGUN, _UNTRIED, _URGENT, _IN_TURN, _PAUSED = range(6)
 _BETWEEN: Final = 1e-6
+_NOTHING_WH: Final = 1.0
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -41,8 +42,11 @@ class Turns:
     """Who comes before whom.
 
     First who cannot be given 0, then who has begun to charge a short while ago, then who would miss what was promised
-    (the least slack first), then in turn: who waits before who charges, the longest first. Who was put on pause a
-    short while ago comes last.
+    (untried ones, then the least slack first), then in turn: who waits before who charges, the longest first. Who was
+    put on pause a short while ago comes last.
+
+    An untried vehicle takes room on all phases that it may use, and lets others have the rest once it has shown which
+    these are: tried at once for a short while, it is soon served beside them rather than after them.
 
     Where only those who have begun a short while ago stand in the way of whose turn it is, nobody else begins in its
     room: they will have charged for long enough, and it needs room for all of its least at once.
@@ -51,6 +55,7 @@ class Turns:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._must = np.array([demand.must_charge for demand in tree.demands], dtype=bool)
+        self._untried = np.array([demand.untried for demand in tree.demands], dtype=bool)
         self._least_charge = np.array([demand.least_charge_s for demand in tree.demands])
         self._least_pause = np.array([demand.least_pause_s for demand in tree.demands])
 
@@ -68,6 +73,7 @@ class Turns:
         charges = waiting.charged_s > 0
         rank = np.full(self._tree.size, _IN_TURN)
         rank[waiting.least_slack_s < 0] = _URGENT
+        rank[self._untried & (waiting.served_wh < _NOTHING_WH) & (waiting.least_slack_s < 0)] = _UNTRIED
         rank[(waiting.paused_s > 0) & (waiting.paused_s + _BETWEEN < self._least_pause)] = _PAUSED
         rank[charges & (waiting.charged_s + _BETWEEN < self._least_charge)] = _BEGUN
         rank[self._must] = _MUST
@@ -83,7 +89,7 @@ class Turns:
         urgent = ranks == _URGENT
         counted = np.where(wants > 0, np.where(urgent & ~waiting.late, wants, self._tree.least), 0.0)
         begins = waiting.charged_s <= 0
-        queue = Queue(begins, begins & (urgent | (ranks == _IN_TURN)), ranks == _BEGUN)
+        queue = Queue(begins, begins & (urgent | (ranks == _UNTRIED) | (ranks == _IN_TURN)), ranks == _BEGUN)
         return admitted(self._tree, capacity, counted, lambda: self.order(waiting), queue)
 
 

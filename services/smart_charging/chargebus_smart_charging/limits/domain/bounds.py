@@ -6,6 +6,7 @@ The strictest counts, everywhere and at all times. Each bound says in words what
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ import msgspec
 
 from chargebus_smart_charging.limits.domain.calendars import windows
 from chargebus_smart_charging.limits.domain.limit import CURTAILMENT, KnownLimit
-from chargebus_smart_charging.limits.domain.meters import Meters, OtherLoads, intervals, other_loads
+from chargebus_smart_charging.limits.domain.meters import OtherLoads, intervals
 from chargebus_smart_charging.sites.domain.bound import Bound, Horizon, PlanNode
 from chargebus_smart_charging.sites.domain.site import NOTHING, Capacity, Evse, EvseKey, Node, PerPhase, Site
 from chargebus_smart_charging.sites.domain.tree import downwards, label
@@ -27,7 +28,7 @@ Place: TypeAlias = tuple[str, str, int]
 
 
 def bounded(
-    site: Site, limits: Sequence[KnownLimit], meters: Meters, now: datetime, horizon: Horizon
+    site: Site, limits: Sequence[KnownLimit], loads: Mapping[str, OtherLoads], now: datetime, horizon: Horizon
 ) -> tuple[PlanNode, ...]:
     """Return the nodes of a site, each after its parent, with what may flow there in each interval.
 
@@ -37,12 +38,11 @@ def bounded(
     Args:
         site: one whose parts fit together.
         limits: what others say of it; what stands on a part that is not there counts nowhere.
-        meters: what is measured.
+        loads: what others draw at each of its nodes (`other_loads`).
         now: decides who is silent.
         horizon: the time ahead.
     """
-    ahead = _Ahead(now, intervals(horizon), ZoneInfo(site.time_zone), _voltage(site))
-    loads = other_loads(site, meters, now, horizon)
+    ahead = _Ahead(now, horizon, ZoneInfo(site.time_zone), _voltage(site))
     on = _by_place(limits)
     nodes: list[PlanNode] = []
     at: dict[str, int] = {}
@@ -88,9 +88,13 @@ class _Ahead(msgspec.Struct, frozen=True):
     """The time ahead at a site."""
 
     now: datetime
-    intervals: tuple[tuple[datetime, datetime], ...]
+    horizon: Horizon
     zone: ZoneInfo
     voltage_v: float
+
+    @property
+    def intervals(self) -> tuple[tuple[datetime, datetime], ...]:
+        return intervals(self.horizon)
 
     def holding(self, spans: Iterable[tuple[datetime, datetime]]) -> list[bool]:
         """Return for each interval whether it touches one of the spans of time."""
@@ -100,51 +104,67 @@ class _Ahead(msgspec.Struct, frozen=True):
         ]
 
     def always(self) -> list[bool]:
-        return [True] * len(self.intervals)
+        return [True] * len(self.horizon.lengths_s)
 
 
 class _Limited(msgspec.Struct, frozen=True):
-    """What may flow at some place, what is taken off it, and what is left of it at least."""
+    """What may flow at some place, whether what is taken off it is assumed, and what is left of it at least."""
 
     head: str
     capacity: Capacity
     margin: float = 0.0
-    loads: OtherLoads | None = None
+    is_assumed: bool = False
     floor: Capacity = Capacity()
 
 
 def _of_node(node: Node, loads: OtherLoads, ahead: _Ahead) -> Iterator[Bound]:
     """Yield what a node's capacity leaves, and each entry of its calendar."""
-    yield from _bounds(_Limited(label(node), node.capacity, node.margin, loads), ahead.always(), ahead)
-    first, last = ahead.intervals[0][0], ahead.intervals[-1][1]
+    limited = _Limited(label(node), node.capacity, node.margin, loads.is_assumed)
+    yield from _bounds(limited, loads, ahead.always(), ahead)
     for entry in node.calendar:
-        limited = _Limited(f"{label(node)} by its calendar", entry.capacity, node.margin, loads)
-        yield from _bounds(limited, ahead.holding(windows(entry, ahead.zone, first, last)), ahead)
+        limited = _Limited(f"{label(node)} by its calendar", entry.capacity, node.margin, loads.is_assumed)
+        first, last = ahead.intervals[0][0], ahead.intervals[-1][1]
+        yield from _bounds(limited, loads, ahead.holding(windows(entry, ahead.zone, first, last)), ahead)
 
 
 def _of_limits(limits: Iterable[KnownLimit], where: str, loads: OtherLoads | None, ahead: _Ahead) -> Iterator[Bound]:
     for limit in limits:
         taken = loads if limit.covers == "everything" else None
         for period in limit.holds(ahead.now):
-            limited = _Limited(_head(limit, where, ahead.now), period.capacity, 0.0, taken, limit.floor)
+            is_assumed = taken is not None and taken.is_assumed
+            limited = _Limited(_head(limit, where, ahead.now), period.capacity, 0.0, is_assumed, limit.floor)
             timed = period.valid_from is not None or period.valid_until is not None
             holding = [period.overlaps(*interval) for interval in ahead.intervals] if timed else ahead.always()
-            yield from _bounds(limited, holding, ahead)
+            yield from _bounds(limited, taken, holding, ahead)
 
 
-def _bounds(limited: _Limited, holding: Sequence[bool], ahead: _Ahead) -> Iterator[Bound]:
+def _bounds(limited: _Limited, loads: OtherLoads | None, holding: Sequence[bool], ahead: _Ahead) -> Iterator[Bound]:
     """Yield a bound for each run of intervals in which nothing changes: of amperes, and of volt-amperes."""
-    count = len(ahead.intervals)
-    loads = limited.loads.by_interval if limited.loads is not None else (NOTHING,) * count
+    count = len(holding)
+    drawn = loads.by_interval if loads is not None else (NOTHING,) * count
     first = 0
-    for holds, load_a, last in _runs(holding, loads):
-        end = None if last == count else last
-        if holds and limited.capacity.phase_a is not None:
-            phase_a, reason = _phases(limited, limited.capacity.phase_a, load_a)
-            yield Bound(reason, phase_a, None, first, end)
-        if holds and (total := _total(limited, load_a, ahead.voltage_v)) is not None:
-            yield Bound(total[1], None, total[0], first, end)
+    for holds, load_a, last in _runs(holding, drawn):
+        for bound in _left(limited, load_a, ahead.voltage_v) if holds else ():
+            is_whole = not first and last == count
+            yield (
+                bound
+                if is_whole
+                else Bound(bound.reason, bound.phase_a, bound.total_va, first, None if last == count else last)
+            )
         first = last
+
+
+@lru_cache(maxsize=8192)
+def _left(limited: _Limited, load_a: PerPhase, voltage_v: float) -> tuple[Bound, ...]:
+    """Return what other loads leave, all the time; the same is asked again and again."""
+    found = []
+    if limited.capacity.phase_a is not None:
+        phase_a, reason = _phases(limited, limited.capacity.phase_a, load_a)
+        found.append(Bound(reason, phase_a))
+    total = _total(limited, load_a, voltage_v)
+    if total is not None:
+        found.append(Bound(total[1], None, total[0]))
+    return tuple(found)
 
 
 def _runs(holding: Sequence[bool], loads: Sequence[PerPhase]) -> Iterator[tuple[bool, PerPhase, int]]:
@@ -187,8 +207,7 @@ def _margin(limited: _Limited) -> str:
 
 
 def _loads_called(limited: _Limited) -> str:
-    is_assumed = limited.loads is not None and limited.loads.is_assumed
-    return "other loads (the worst case: a meter is silent)" if is_assumed else "other loads"
+    return "other loads (the worst case: a meter is silent)" if limited.is_assumed else "other loads"
 
 
 def _head(limit: KnownLimit, where: str, now: datetime) -> str:

@@ -103,6 +103,8 @@ def other_loads(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> 
     """
     nothing = OtherLoads((NOTHING,) * len(horizon.lengths_s))
     below = dict.fromkeys((node.node_id for node in site.nodes), nothing)
+    if all(node.meter is None for node in site.nodes):
+        return below
     newest = drawn_by_others(site, meters, now)
     usual, zone = {each.node_id: each for each in meters.usual}, ZoneInfo(site.time_zone)
     for node in reversed(downwards(site.nodes)):
@@ -173,7 +175,7 @@ def _own(node: Node, known: _Metered, horizon: Horizon) -> OtherLoads | None:
     reading, newest = known.reading, known.newest
     if reading is None or newest is None:
         return OtherLoads((node.meter.worst_case_a,) * len(horizon.lengths_s), is_assumed=True)
-    if reading.forecast is None and known.usual is None:
+    if reading.forecast is None and (known.usual is None or not known.usual.tells):
         return OtherLoads((newest,) * len(horizon.lengths_s))
     values = []
     for number, expected in enumerate(intervals(horizon)):

@@ -7,6 +7,7 @@ quarter of an hour of the two kinds of days.
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
+from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,9 @@ MARGIN: Final = 0.1
 """So much more than the average is reckoned with."""
 SOON: Final = timedelta(hours=1)
 """So far ahead no less is reckoned with than what is drawn now."""
+
+
+_days: Final = attrgetter("days")
 
 
 class Slot(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -50,6 +54,11 @@ class Usual(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime | None = None
     sum_a: PerPhase = NOTHING
     count: int = 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether anything is known of any time: before, what is drawn now is reckoned with."""
+        return max(map(_days, self.slots), default=0) >= ENOUGH_DAYS
 
     def heard(self, phase_a: PerPhase, now: datetime, zone: ZoneInfo) -> "Usual":
         """Return it after so much was drawn at a moment."""

@@ -3,31 +3,48 @@
 `decide` is all that the service does about a site at a time, and all that the simulator does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 
 from chargebus_smart_charging.allocation.domain.ahead import horizon_of, starts
-from chargebus_smart_charging.allocation.domain.allocator import allocate
+from chargebus_smart_charging.allocation.domain.allocator import Allocated
 from chargebus_smart_charging.allocation.domain.fitting import fits
-from chargebus_smart_charging.allocation.domain.problem import Allocation, Costs, Horizon, Plan, Problem
-from chargebus_smart_charging.allocation.domain.release import release
-from chargebus_smart_charging.allocation.domain.tree import Tree
+from chargebus_smart_charging.allocation.domain.plans import overloads
+from chargebus_smart_charging.allocation.domain.problem import (
+    Costs,
+    Demand,
+    Fixed,
+    Horizon,
+    Plan,
+    PlanProblem,
+    on_phases,
+)
+from chargebus_smart_charging.allocation.domain.release import released
+from chargebus_smart_charging.allocation.domain.tree import Tree, planted
 from chargebus_smart_charging.limits.domain.bounds import bounded, hanging
-from chargebus_smart_charging.limits.domain.meters import Meters, drawn_by_others, remainders
+from chargebus_smart_charging.limits.domain.meters import Meters, drawn_by_others, other_loads, remainders
 from chargebus_smart_charging.limits.domain.usual import learned
+from chargebus_smart_charging.planning.domain.decision import Decision, Given, Outlook, Picture
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
-from chargebus_smart_charging.planning.domain.demands import needs_of
-from chargebus_smart_charging.planning.domain.evses import Found, drawn_at, find, held, measured_at
+from chargebus_smart_charging.planning.domain.evses import (
+    Found,
+    Hanging,
+    drawn_at,
+    find,
+    held,
+    measured_at,
+    present_needs,
+)
 from chargebus_smart_charging.planning.domain.grouping import group_steps
-from chargebus_smart_charging.planning.domain.known import Decision, SiteKnown
+from chargebus_smart_charging.planning.domain.known import SiteKnown
 from chargebus_smart_charging.planning.domain.peaks import loads_va, risen
 from chargebus_smart_charging.planning.domain.remembering import is_news, notices_of, passed_s, remembered, tally
-from chargebus_smart_charging.planning.domain.showing import evse_state
-from chargebus_smart_charging.planning.domain.watching import node_states, overloads, vehicles_va
+from chargebus_smart_charging.planning.domain.watching import overloaded, vehicles_va
 from chargebus_smart_charging.series.domain.timeline import per_kwh
-from chargebus_smart_charging.sites.domain.site import EvseKey
+from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
+from chargebus_smart_charging.steering.domain.held import Level
 from chargebus_smart_charging.steering.domain.stepping import step
 
 
@@ -36,7 +53,7 @@ class Sighted(msgspec.Struct, frozen=True):
 
     known: SiteKnown
     at: datetime
-    problem: Problem
+    problem: PlanProblem
     found: tuple[Found, ...]
     meters: Meters
     loads_va: float
@@ -45,13 +62,15 @@ class Sighted(msgspec.Struct, frozen=True):
 def sight(known: SiteKnown, now: datetime) -> Sighted:
     """Return what is to be planned of a site now."""
     site = known.site
-    horizon = horizon_of(now, _departures(known))
+    needs = present_needs(known)
+    horizon = horizon_of(now, (each.departs_at for each in needs.values()))
     drawn = drawn_at(known, now)
     meters = Meters(known.readings, drawn, measured_at(known, drawn), known.memory.remainders, known.memory.usual)
-    nodes = bounded(site, known.limits, meters, now, horizon)
-    present_va, most_va = loads_va(site, meters, now, horizon)
-    found = find(known, hanging(site, nodes), defaults_of(site), now)
-    problem = Problem(
+    loads = other_loads(site, meters, now, horizon)
+    nodes = bounded(site, known.limits, loads, now, horizon)
+    present_va, most_va = loads_va(site, loads)
+    found = find(known, Hanging(hanging(site, nodes), defaults_of(site), needs), now)
+    problem = PlanProblem(
         horizon,
         nodes,
         tuple(each.demand for each in found if each.demand is not None),
@@ -94,25 +113,19 @@ def decide(known: SiteKnown, now: datetime, given: Plan | None = None, fallback:
 def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> Decision:
     """Return what is to be done about a site as it was found."""
     known, now, problem, found = sighted.known, sighted.at, sighted.problem, sighted.found
-    tree = Tree(problem) if problem.demands else None
-    if given is not None and fits(problem, given):
-        plan = given
-    else:
-        why = fallback or ("" if given is None else "what it was planned for has changed")
-        plan = msgspec.structs.replace(allocate(problem, tree), fallback=why)
-    released = release(problem, plan, {each.key: each.counted for each in found}, tree)
-    allocations = {each.key: each for each in plan.allocations}
-    over = {node_id for node_id, _ in plan.overload_a}
-    told = {each.key: _told(each, released, problem, over) for each in found}
-    ahead = starts(problem.horizon)
+    tree = planted(problem)
+    outlook = _outlook(problem, tree, given, fallback)
+    released_a = _released(problem, outlook.first_a, {each.key: each.counted for each in found}, tree)
+    over = {node_id for node_id, _ in overloads(problem)}
+    told = {each.key: _told(each, released_a, problem, over) for each in found}
     steps = {
-        each.key: step(each.steered, told[each.key], each.steerable, now, _ahead(allocations.get(each.key), ahead))
+        each.key: step(each.steered, told[each.key], each.steerable, now, _Ahead(outlook, each.key, problem.horizon))
         for each in found
     }
     groups = group_steps(known, problem, now)
     steps |= {key: done for key, (_, done) in groups.items()}
     steerables = {each.key: each.steerable for each in found} | {key: each for key, (each, _) in groups.items()}
-    over_now = overloads(problem, found, known.memory.overloads, now)
+    over_now = overloaded(problem, found, known.memory.overloads, now)
     notices = tuple(notices_of(known, sighted.meters, over_now, now))
     memory = remembered(known, found, told, over_now, notices, now)
     lasted_s = passed_s(known, now)
@@ -124,13 +137,10 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
     )
     return Decision(
         at=now,
-        problem=problem,
-        plan=plan,
+        picture=Picture(now, problem, outlook, found, told, over_now),
         steps=steps,
         steerables=steerables,
         held={each.key: amperes for each in found if (amperes := held(each, now)) is not None},
-        nodes=node_states(problem, plan, found, over_now, now),
-        evses=tuple(evse_state(each, told[each.key], allocations.get(each.key), problem) for each in found),
         notices=notices,
         memory=memory,
         tally=tally(known, found, over_now, steps.values(), now),
@@ -138,13 +148,42 @@ def decided(sighted: Sighted, given: Plan | None = None, fallback: str = "") -> 
     )
 
 
-def _departures(known: SiteKnown) -> Iterator[datetime]:
-    for vehicle in known.vehicles.values():
-        if vehicle.present is not None:
-            yield needs_of(vehicle, vehicle.present, known.classes, known.site.policy).departs_at
+def _outlook(problem: PlanProblem, tree: Callable[[], Tree], given: Plan | None, fallback: str) -> Outlook:
+    """Return the plan that is followed: the one that is given if it fits, or else the allocator's."""
+    if given is not None and fits(problem, given):
+        return Given(given)
+    return Allocated(problem, tree, fallback or ("" if given is None else "what it was planned for has changed"))
 
 
-def _told(found: Found, released: Mapping[EvseKey, float], problem: Problem, over: set[str]) -> float | None:
+def _released(
+    problem: PlanProblem,
+    first_a: Mapping[EvseKey, float],
+    counted: Mapping[EvseKey, PerPhase],
+    tree: Callable[[], Tree],
+) -> dict[EvseKey, float]:
+    """Return what each vehicle may be told now.
+
+    Whose station takes no 0 goes on at its least where that does not fit: the others are lowered for it.
+    """
+    stuck = [each for each in problem.demands if each.must_charge and first_a.get(each.key, 0.0) < each.min_a]
+    if not stuck:
+        return released(problem, first_a, counted, tree)
+    rest = msgspec.structs.replace(
+        problem,
+        demands=tuple(each for each in problem.demands if each not in stuck),
+        fixed=(*problem.fixed, *(_staying(each, counted[each.key]) for each in stuck)),
+    )
+    told = _released(rest, Allocated(rest).first_a, counted, planted(rest))
+    return told | {each.key: each.min_a for each in stuck}
+
+
+def _staying(demand: Demand, counted: PerPhase) -> Fixed:
+    """Return what a vehicle draws at most that goes on at its least: until that is seen, what it is counted at."""
+    first, second, third = map(max, on_phases(demand, demand.min_a), counted)
+    return Fixed(demand.node, (first, second, third))
+
+
+def _told(found: Found, released: Mapping[EvseKey, float], problem: PlanProblem, over: set[str]) -> float | None:
     """Return what an EVSE is to draw at most now; None: nothing charges there, and its default is enough.
 
     One that is not planned, as it does not obey, keeps its limit, or loses it where its node is over its bound.
@@ -161,7 +200,7 @@ def _told(found: Found, released: Mapping[EvseKey, float], problem: Problem, ove
     return newest.amperes_at(problem.horizon.starts_at)
 
 
-def _is_under(problem: Problem, place: int, over: set[str]) -> bool:
+def _is_under(problem: PlanProblem, place: int, over: set[str]) -> bool:
     at: int | None = place
     while at is not None:
         if problem.nodes[at].node_id in over:
@@ -170,7 +209,18 @@ def _is_under(problem: Problem, place: int, over: set[str]) -> bool:
     return False
 
 
-def _ahead(allocation: Allocation | None, at: Sequence[datetime]) -> tuple[tuple[datetime, float], ...]:
-    if allocation is None:
-        return ()
-    return tuple(zip(at[1:], allocation.limits_a[1:], strict=True))
+class _Ahead:
+    """How a plan goes on for an EVSE after its first interval: reckoned as far as something is told by it."""
+
+    def __init__(self, outlook: Outlook, key: EvseKey, horizon: Horizon) -> None:
+        self._outlook = outlook
+        self._key = key
+        self._horizon = horizon
+
+    def __iter__(self) -> Iterator[Level]:
+        """Yield from when on it gets how many amperes, interval by interval."""
+        for interval, at in enumerate(starts(self._horizon)[1:], 1):
+            limit_a = self._outlook.limit_a(self._key, interval)
+            if limit_a is None:
+                return
+            yield at, limit_a

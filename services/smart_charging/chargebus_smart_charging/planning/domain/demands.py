@@ -8,7 +8,7 @@ import msgspec
 
 from chargebus_smart_charging.allocation.domain.problem import Demand
 from chargebus_smart_charging.sites.domain.site import Evse, Policy
-from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V, used_phases
+from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V, site_phases, used_phases
 from chargebus_smart_charging.vehicles.domain.needs import OVERSTAYS_S, Classes, EvNeeds, Told, Wanted, wanted
 from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle
 
@@ -50,6 +50,7 @@ class Place(msgspec.Struct, frozen=True):
         turn: since when it has charged, or waited.
         cap_a, cap_reason: a limit of an operator, or of others by the word of its station.
         classes, policy: what drivers need of whom nothing is told.
+        needs: what its session needs, where that is known already.
     """
 
     evse: Evse
@@ -62,6 +63,7 @@ class Place(msgspec.Struct, frozen=True):
     cap_reason: str = ""
     classes: Classes = {}
     policy: Policy = Policy()
+    needs: Wanted | None = None
 
 
 def needs_of(vehicle: Vehicle, session: SessionTold, classes: Classes, policy: Policy) -> Wanted:
@@ -86,12 +88,13 @@ def reserve_s(stay_s: float) -> float:
 def demand_of(vehicle: Vehicle, session: SessionTold, place: Place, now: datetime) -> Demand | None:
     """Return what a vehicle may be given and needs in its session; None: it is allowed nothing."""
     policy = place.policy
-    needs = needs_of(vehicle, session, place.classes, policy)
+    needs = place.needs or needs_of(vehicle, session, place.classes, policy)
     least_a, most_a, reason = _currents(vehicle, place)
     if most_a < least_a:
         return None
     charged_s, paused_s = _turn(place.turn, now)
     left_wh, weight = _energy(needs, vehicle.energy_wh, policy)
+    sure_phases = _sure_phases(vehicle, session, place.evse)
     return Demand(
         key=place.evse.key,
         node=place.node,
@@ -112,6 +115,8 @@ def demand_of(vehicle: Vehicle, session: SessionTold, place: Place, now: datetim
         served_wh=vehicle.energy_wh,
         cap_reason=reason,
         reserve_s=reserve_s((needs.departs_at - session.began_at).total_seconds()),
+        sure_phases=sure_phases,
+        untried=sure_phases > 0 and _is_untried(vehicle),
     )
 
 
@@ -122,6 +127,23 @@ def _phases(vehicle: Vehicle, evse: Evse) -> tuple[int, ...]:
     if vehicle.learned.phases or said is None or evse.current == "DC":
         return used
     return used[:said]
+
+
+def _sure_phases(vehicle: Vehicle, session: SessionTold, evse: Evse) -> int:
+    """Return on how many phases a vehicle charges at least; 0: on all that it is taken to use.
+
+    One may turn out to use a single one as soon as it charges, where its station's readings tell phases apart.
+    """
+    if evse.current == "DC" or vehicle.learned.phases or (vehicle.ev is not None and vehicle.ev.phases is not None):
+        return 0
+    is_told = vehicle.tells_phases and vehicle.measured_at is not None and vehicle.measured_at >= session.began_at
+    return 1 if is_told and len(site_phases(evse)) > 1 else 0
+
+
+def _is_untried(vehicle: Vehicle) -> bool:
+    """Tell whether a vehicle has drawn nothing yet, and not since it was allowed nothing that it takes."""
+    learned = vehicle.learned
+    return vehicle.energy_wh < _NONE_WH and learned.most_a is None and not learned.least_a
 
 
 def _currents(vehicle: Vehicle, place: Place) -> tuple[float, float, str]:

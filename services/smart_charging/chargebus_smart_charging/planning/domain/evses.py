@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from chargebus_smart_charging.allocation.domain.problem import Demand, Fixed
-from chargebus_smart_charging.planning.domain.demands import Place, Turn, demand_of
+from chargebus_smart_charging.allocation.domain.problem import Demand, Fixed, on_phases
+from chargebus_smart_charging.planning.domain.demands import Place, Turn, demand_of, needs_of
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.memory import Charged
 from chargebus_smart_charging.planning.domain.overrides import in_words, strictest
@@ -15,8 +15,10 @@ from chargebus_smart_charging.steering.domain.habits import LADDER
 from chargebus_smart_charging.steering.domain.steered import (
     Steerable,
     Steered,
+    beyond_a,
     by_others_a,
     counted,
+    fresh_for,
     measured,
     transaction_began,
     transaction_ended,
@@ -24,6 +26,7 @@ from chargebus_smart_charging.steering.domain.steered import (
 from chargebus_smart_charging.steering.domain.stepping import takes_zero
 from chargebus_smart_charging.vehicles.domain.drawing import drawn, used_phases
 from chargebus_smart_charging.vehicles.domain.learning import Learned
+from chargebus_smart_charging.vehicles.domain.needs import Wanted
 from chargebus_smart_charging.vehicles.domain.vehicle import SessionTold, Vehicle
 
 ON_OFF = LADDER[-2]
@@ -38,6 +41,7 @@ class Found(msgspec.Struct, frozen=True):
         session: the session that goes on there, or that waits to be started again.
         steered: how it is steered, with what was measured and which transaction there is.
         counted: what it is reckoned with, on each phase of the site.
+        needs: what its session needs.
         demand: what its vehicle may be given; None: it is not planned.
         barred: why it is to get nothing, for people; empty: nobody bars it.
     """
@@ -50,6 +54,7 @@ class Found(msgspec.Struct, frozen=True):
     steered: Steered
     counted: PerPhase
     measured: PerPhase | None
+    needs: Wanted | None = None
     demand: Demand | None = None
     barred: str = ""
 
@@ -60,8 +65,15 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def fixed(self) -> Fixed | None:
-        """What it draws whatever is planned; None: nothing, or it is planned."""
-        if self.demand is not None or self.counted == NOTHING:
+        """What it draws whatever is planned; None: nothing.
+
+        One that is planned may draw a little more than it is given, by so little that it is not taken to disobey.
+        """
+        if self.demand is not None:
+            more_a = 0.0 if self.measured is None else beyond_a(self.steered, self.steerable)
+            why = f"{self.evse.station_id}/{self.evse.evse_id} draws more than its limit"
+            return Fixed(self.node, on_phases(self.demand, more_a), why) if more_a else None
+        if self.counted == NOTHING:
             return None
         return Fixed(self.node, self.counted, self.why)
 
@@ -73,6 +85,8 @@ class Found(msgspec.Struct, frozen=True):
         name = f"{self.evse.station_id}/{self.evse.evse_id}"
         if not self.steered.online:
             return f"{name} is offline and counted by what it may hold"
+        if _is_deaf(self.steered):
+            return f"{name} has not answered and is counted by what it may hold"
         if self.steered.disobeys_since is not None:
             return f"{name} draws more than it may and is counted by that"
         if self.steered.rung == COUNTED_FULL:
@@ -80,12 +94,42 @@ class Found(msgspec.Struct, frozen=True):
         return f"{name} may still draw so much"
 
 
+class Hanging(msgspec.Struct, frozen=True):
+    """What was found of a site's EVSEs before.
+
+    Attributes:
+        places: under which node of the problem each hangs.
+        defaults: what each allows by itself.
+        needs: what the session at each needs that goes on.
+    """
+
+    places: Mapping[EvseKey, int]
+    defaults: Mapping[EvseKey, float]
+    needs: Mapping[EvseKey, Wanted]
+
+
+def present_needs(known: SiteKnown) -> dict[EvseKey, Wanted]:
+    """Return what the vehicles need that are there, with those that were stopped and are to be started again."""
+    there = ((key, vehicle, _there(vehicle, known.steered.get(key))) for key, vehicle in known.vehicles.items())
+    return {key: _needs(known, vehicle, session) for key, vehicle, session in there if session is not None}
+
+
+def _there(vehicle: Vehicle, steered: Steered | None) -> SessionTold | None:
+    """Return the session of a vehicle that is there: also one that was stopped, as its EVSE takes no limits."""
+    stopped = steered is not None and steered.contained_by == "suspend" and steered.rung == ON_OFF
+    return vehicle.session if stopped and vehicle.present is None else vehicle.present
+
+
+def _needs(known: SiteKnown, vehicle: Vehicle, session: SessionTold) -> Wanted:
+    return needs_of(vehicle, session, known.classes, known.site.policy)
+
+
 def drawn_at(known: SiteKnown, now: datetime) -> dict[EvseKey, PerPhase]:
     """Return what each EVSE of a site was seen to draw a short while ago."""
     found: dict[EvseKey, PerPhase] = {}
+    fresh = fresh_for(known.site.policy)
     for evse in known.site.evses:
         vehicle = known.vehicles.get(evse.key)
-        fresh = Steerable(evse, known.site.policy).fresh
         if vehicle is not None and vehicle.measured_at is not None and now <= vehicle.measured_at + fresh:
             drawn_a = _drawn(vehicle, evse)
             if drawn_a is not None:
@@ -99,32 +143,19 @@ def measured_at(known: SiteKnown, keys: Iterable[EvseKey]) -> dict[EvseKey, date
     return {key: at for key, at in found if at is not None}
 
 
-def find(
-    known: SiteKnown, places: Mapping[EvseKey, int], defaults: Mapping[EvseKey, float], now: datetime
-) -> list[Found]:
-    """Return the EVSEs of a site.
-
-    Args:
-        known: what is known of it.
-        places: under which node of the problem each hangs.
-        defaults: what each allows by itself.
-        now: the time.
-    """
+def find(known: SiteKnown, hanging: Hanging, now: datetime) -> list[Found]:
+    """Return the EVSEs of a site."""
     counts: dict[str, int] = {}
     for evse in known.site.evses:
         counts[evse.station_id] = counts.get(evse.station_id, 0) + 1
     charged = {(each.station_id, each.evse_id): each for each in known.memory.charged}
-    return [
-        _found(known, evse, places[evse.key], defaults[evse.key], counts[evse.station_id] == 1, charged, now)
-        for evse in known.site.evses
-    ]
+    return [_found(known, evse, hanging, counts[evse.station_id] == 1, charged, now) for evse in known.site.evses]
 
 
 def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
     known: SiteKnown,
     evse: Evse,
-    node: int,
-    default_a: float,
+    hanging: Hanging,
     alone: bool,  # noqa: FBT001 - a fact, not a mode
     charged: Mapping[EvseKey, Charged],
     now: datetime,
@@ -138,7 +169,7 @@ def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
         known.site.policy,
         station.habits,
         station.version,
-        default_a=default_a,
+        default_a=hanging.defaults[key],
         alone=alone,
         limit_key=station.limit_key,
         id_token="" if vehicle.session is None else vehicle.session.id_token,
@@ -148,12 +179,18 @@ def _found(  # noqa: PLR0913, PLR0917 - what is known of one EVSE, by its parts
     )
     drawn_a = _drawn(vehicle, evse)
     steered = _up_to_date(known.steered.get(key) or Steered(), vehicle, steerable, drawn_a)
-    session = vehicle.present
-    if session is None and steered.contained_by == "suspend" and steered.rung == ON_OFF:
-        session = vehicle.session
+    session = _there(vehicle, steered)
     fresh = vehicle.measured_at is not None and now <= vehicle.measured_at + steerable.fresh
     found = Found(
-        evse, node, vehicle, session, steerable, steered, counted(steered, steerable, now), drawn_a if fresh else None
+        evse,
+        hanging.places[key],
+        vehicle,
+        session,
+        steerable,
+        steered,
+        counted(steered, steerable, now),
+        drawn_a if fresh else None,
+        hanging.needs.get(key) or (None if session is None else _needs(known, vehicle, session)),
     )
     if session is None or not _is_steered(steered):
         return found
@@ -182,7 +219,13 @@ def _up_to_date(steered: Steered, vehicle: Vehicle, steerable: Steerable, drawn_
 
 
 def _is_steered(steered: Steered) -> bool:
-    return steered.online and steered.disobeys_since is None and steered.rung != COUNTED_FULL
+    obeys = steered.disobeys_since is None and steered.rung != COUNTED_FULL
+    return steered.online and obeys and not _is_deaf(steered)
+
+
+def _is_deaf(steered: Steered) -> bool:
+    """Tell whether its station has not answered what it was told last: what it may hold is not to be planned with."""
+    return bool(steered.limit.unsure) and steered.retry.strikes > 0
 
 
 def _planned(known: SiteKnown, found: Found, session: SessionTold, charged: Charged | None, now: datetime) -> Found:
@@ -200,6 +243,7 @@ def _planned(known: SiteKnown, found: Found, session: SessionTold, charged: Char
         cap_reason=cap_reason,
         classes=known.classes,
         policy=known.site.policy,
+        needs=found.needs,
     )
     demand = demand_of(found.vehicle, session, place, now)
     return msgspec.structs.replace(found, demand=demand, barred="" if demand is not None else place.cap_reason)

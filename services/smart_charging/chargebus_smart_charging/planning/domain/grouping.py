@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chargebus_smart_charging.allocation.domain.ahead import starts
-from chargebus_smart_charging.allocation.domain.problem import PlanNode, Problem
+from chargebus_smart_charging.allocation.domain.problem import PlanNode, PlanProblem
 from chargebus_smart_charging.planning.domain.known import SiteKnown, StationKnown
 from chargebus_smart_charging.planning.domain.watching import bound_a
 from chargebus_smart_charging.sites.domain.site import EvseKey
@@ -15,8 +15,10 @@ from chargebus_smart_charging.steering.domain.steered import Steerable, Steered
 from chargebus_smart_charging.steering.domain.stepping import Step, step
 
 
-def group_steps(known: SiteKnown, problem: Problem, now: datetime) -> dict[EvseKey, tuple[Steerable, Step]]:
+def group_steps(known: SiteKnown, problem: PlanProblem, now: datetime) -> dict[EvseKey, tuple[Steerable, Step]]:
     """Return what is done about the local controllers of a site: each gets the least of its node's phases."""
+    if not any(node.controller_station_id for node in known.site.nodes):
+        return {}
     nodes = {node.node_id: node for node in problem.nodes}
     at = starts(problem.horizon)
     done: dict[EvseKey, tuple[Steerable, Step]] = {}

@@ -1,4 +1,4 @@
-"""All that is known of a site when it is planned, and what is decided by it."""
+"""All that is known of a site when it is planned, and what people see of it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
 from chargebus_smart_charging.limits.domain.limit import KnownLimit
 from chargebus_smart_charging.limits.domain.meters import Reading
 from chargebus_smart_charging.planning.domain.memory import Memory, OpenAlert
@@ -15,8 +14,7 @@ from chargebus_smart_charging.planning.domain.peaks import Peak
 from chargebus_smart_charging.series.domain.timeline import Span
 from chargebus_smart_charging.sites.domain.site import NOTHING, EvseKey, PerPhase, Site
 from chargebus_smart_charging.steering.domain.habits import Habits
-from chargebus_smart_charging.steering.domain.steered import Steerable, Steered
-from chargebus_smart_charging.steering.domain.stepping import Step
+from chargebus_smart_charging.steering.domain.steered import Steered
 from chargebus_smart_charging.vehicles.domain.needs import Classes
 from chargebus_smart_charging.vehicles.domain.vehicle import Vehicle
 
@@ -136,34 +134,6 @@ class Tally(msgspec.Struct, frozen=True):
     commands: int = 0
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """What is decided about a site.
-
-    Attributes:
-        problem, plan: what was to be planned, and the plan.
-        steps: what is done about each EVSE, and `steerables` as what.
-        held: the limit that each EVSE holds for sure, in amperes, by which its vehicle is learned.
-        nodes, evses: what people see of it.
-        notices: alerts about the site that change.
-        memory: what is to be remembered.
-        tally: what is counted.
-        is_news: what an EVSE may draw is another than before.
-    """
-
-    at: datetime
-    problem: Problem
-    plan: Plan
-    steps: Mapping[EvseKey, Step]
-    steerables: Mapping[EvseKey, Steerable]
-    held: Mapping[EvseKey, float]
-    nodes: tuple[NodeState, ...]
-    evses: tuple[EvseState, ...]
-    notices: tuple[SiteNotice, ...]
-    memory: Memory
-    tally: Tally
-    is_news: bool
-
-
 class Shown(msgspec.Struct, frozen=True):
     """What people see of a plan."""
 
@@ -174,9 +144,3 @@ class Shown(msgspec.Struct, frozen=True):
     nodes: tuple[NodeState, ...]
     evses: tuple[EvseState, ...]
     peak: Peak | None = None
-
-
-def shown(decision: Decision, plan_id: str) -> Shown:
-    """Return what people see of a decision."""
-    plan = decision.plan
-    return Shown(plan_id, decision.at, plan.method, plan.fallback, decision.nodes, decision.evses, decision.memory.peak)

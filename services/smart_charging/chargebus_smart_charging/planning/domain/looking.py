@@ -6,11 +6,10 @@ from typing import Final
 
 import msgspec
 
-from chargebus_smart_charging.allocation.domain.problem import Allocation, Plan
 from chargebus_smart_charging.planning.domain.controller import sight
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import EvseState, Shown, SiteKnown
-from chargebus_smart_charging.planning.domain.watching import node_states, overloads
+from chargebus_smart_charging.planning.domain.watching import node_states, overloaded
 from chargebus_smart_charging.sites.domain.site import Capacity, EvseKey, Node, Site
 from chargebus_smart_charging.steering.domain.steered import Steered, connected, transaction_ended
 from chargebus_smart_charging.vehicles.domain.needs import Needs, Wanted
@@ -24,19 +23,14 @@ def look(known: SiteKnown, now: datetime, last: Shown | None) -> Shown:
     """Return a site as it is now: measured, counted and limited as of this moment, planned as of its last plan."""
     sighted = sight(known, now)
     planned = {} if last is None else {(each.station_id, each.evse_id): each for each in last.evses}
-    given = [
-        Allocation(each.key, (planned[each.key].planned_a,))
-        for each in sighted.found
-        if each.key in planned and each.demand is not None
-    ]
-    plan = Plan("allocator", tuple(given))
-    over = overloads(sighted.problem, sighted.found, known.memory.overloads, now)
+    given = {key: planned[key].planned_a for key in (each.key for each in sighted.found) if key in planned}
+    over = overloaded(sighted.problem, sighted.found, known.memory.overloads, now)
     return Shown(
         "" if last is None else last.plan_id,
         now if last is None else last.at,
         "" if last is None else last.method,
         "" if last is None else last.fallback,
-        node_states(sighted.problem, plan, sighted.found, over, now),
+        node_states(sighted.problem, given, sighted.found, over, now),
         tuple(_now(each, planned.get(each.key), known.site) for each in sighted.found),
         known.memory.peak,
     )

@@ -1,14 +1,15 @@
 """The peak of a site: the most that its root has drawn on average of a quarter of an hour, in a billing period."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chargebus_smart_charging.limits.domain.meters import Meters, other_loads
-from chargebus_smart_charging.sites.domain.bound import Horizon
+from chargebus_smart_charging.limits.domain.meters import OtherLoads
 from chargebus_smart_charging.sites.domain.site import PeakPeriod, Site
+from chargebus_smart_charging.sites.domain.tree import root
 from chargebus_smart_charging.vehicles.domain.drawing import USUAL_V
 
 QUARTER: Final = timedelta(minutes=15)
@@ -75,12 +76,11 @@ def begin_of(period: PeakPeriod, now: datetime, zone: ZoneInfo) -> datetime:
     return day.astimezone(now.tzinfo)
 
 
-def loads_va(site: Site, meters: Meters, now: datetime, horizon: Horizon) -> tuple[float, float]:
+def loads_va(site: Site, loads: Mapping[str, OtherLoads]) -> tuple[float, float]:
     """Return what other loads draw through the root now, and at most in the time ahead, in volt-amperes."""
     if all(node.meter is None for node in site.nodes):
         return 0.0, 0.0
-    root = next(node.node_id for node in site.nodes if node.parent_id is None)
-    sums = [sum(each) * USUAL_V for each in other_loads(site, meters, now, horizon)[root].by_interval]
+    sums = [sum(each) * USUAL_V for each in loads[root(site).node_id].by_interval]
     return sums[0], max(sums)
 
 

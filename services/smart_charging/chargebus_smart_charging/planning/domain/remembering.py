@@ -7,7 +7,6 @@ from typing import Final
 from chargebus_smart_charging.limits.domain.limit import silent as silent_limits
 from chargebus_smart_charging.limits.domain.meters import Meters
 from chargebus_smart_charging.limits.domain.meters import silent as silent_meters
-from chargebus_smart_charging.planning.domain.demands import needs_of
 from chargebus_smart_charging.planning.domain.evses import Found, turned
 from chargebus_smart_charging.planning.domain.known import SiteKnown, SiteNotice, Tally
 from chargebus_smart_charging.planning.domain.memory import Charged, Memory, OpenAlert, Overload
@@ -60,7 +59,7 @@ def remembered(  # noqa: PLR0913, PLR0917 - what was decided, by its parts
     opened = tuple(each.alert for each in notices if each.is_open)
     return Memory(
         planned_at=now,
-        charged=tuple(_charged(known, each, told[each.key] or 0.0, before.get(each.key), now) for each in _used(found)),
+        charged=tuple(_charged(each, told[each.key] or 0.0, before.get(each.key), now) for each in _used(found)),
         overloads=present,
         alerts=(*(alert for alert in known.memory.alerts if alert not in over), *opened),
     )
@@ -70,11 +69,10 @@ def _used(found: Sequence[Found]) -> Iterator[Found]:
     return (each for each in found if each.session is not None)
 
 
-def _charged(known: SiteKnown, found: Found, limit_a: float, before: Charged | None, now: datetime) -> Charged:
-    session = found.session
-    if session is None:
+def _charged(found: Found, limit_a: float, before: Charged | None, now: datetime) -> Charged:
+    session, needs = found.session, found.needs
+    if session is None or needs is None:
         raise ValueError(f"nothing charges at {found.key}")
-    needs = needs_of(found.vehicle, session, known.classes, known.site.policy)
     same = before is not None and before.session_id == session.session_id
     return Charged(
         found.evse.station_id,

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Final
 
 from chargebus_smart_charging.allocation.domain.ahead import starts
-from chargebus_smart_charging.allocation.domain.problem import Allocation, Problem
+from chargebus_smart_charging.allocation.domain.problem import Allocation, PlanProblem
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import EvseState, Levels
 
 _SAME_A: Final = 0.05
 
 
-def evse_state(found: Found, told_a: float | None, allocation: Allocation | None, problem: Problem) -> EvseState:
+def evse_state(found: Found, told_a: float | None, allocation: Allocation | None, problem: PlanProblem) -> EvseState:
     """Return an EVSE as it is now; `told_a` is what it is told, `allocation` what the plan gives it."""
     return EvseState(
         station_id=found.evse.station_id,
@@ -46,7 +46,7 @@ def _reasons(found: Found, told_a: float | None, allocation: Allocation | None) 
     )
 
 
-def _changes(allocation: Allocation | None, problem: Problem) -> Levels:
+def _changes(allocation: Allocation | None, problem: PlanProblem) -> Levels:
     """Return a schedule as the times at which it changes."""
     changes: list[tuple[datetime, float]] = []
     for since, amperes in zip(starts(problem.horizon), allocation.limits_a if allocation else (), strict=False):

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from chargebus_smart_charging.allocation.domain.flows import through
-from chargebus_smart_charging.allocation.domain.problem import Bound, Plan, PlanNode, Problem, on_phases
+from chargebus_smart_charging.allocation.domain.problem import Bound, PlanNode, PlanProblem, on_phases
 from chargebus_smart_charging.planning.domain.evses import Found
 from chargebus_smart_charging.planning.domain.known import NodeState
 from chargebus_smart_charging.planning.domain.memory import Overload
@@ -20,12 +20,18 @@ TOLERANCE: Final = 0.02
 
 
 def node_states(
-    problem: Problem, plan: Plan, found: Sequence[Found], over: Sequence[Overload], now: datetime
+    problem: PlanProblem,
+    first_a: Mapping[EvseKey, float],
+    found: Sequence[Found],
+    over: Sequence[Overload],
+    now: datetime,
 ) -> tuple[NodeState, ...]:
-    """Return the nodes as they are now, in the order of the problem; `over` are those above their bounds."""
+    """Return the nodes as they are now, in the order of the problem.
+
+    `first_a` is what is planned for each EVSE now, `over` are the nodes above their bounds.
+    """
     over_s = {each.node_id: since_s(each, now) for each in over}
-    given = {each.key: each.limits_a[0] for each in plan.allocations if each.limits_a}
-    planned = through(problem.nodes, [(each.node, _planned(each, given)) for each in found])
+    planned = through(problem.nodes, [(each.node, _planned(each, first_a)) for each in found])
     counted = through(problem.nodes, [(each.node, each.counted) for each in found])
     measured = through(problem.nodes, [(each.node, each.measured or NOTHING) for each in found])
     silent = _silent(problem.nodes, found)
@@ -95,8 +101,8 @@ def _minus(limit: PerPhase, counted: PerPhase) -> PerPhase:
     return first, second, third
 
 
-def overloads(
-    problem: Problem, found: Sequence[Found], before: Sequence[Overload], now: datetime
+def overloaded(
+    problem: PlanProblem, found: Sequence[Found], before: Sequence[Overload], now: datetime
 ) -> tuple[Overload, ...]:
     """Return the nodes that are measured above their bounds now, each since when."""
     since = {each.node_id: each.since for each in before}

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 
 LENGTH: Final = struct.Struct(">I")
 
@@ -13,7 +13,7 @@ LENGTH: Final = struct.Struct(">I")
 class SolverTask(msgspec.Struct, frozen=True):
     """A problem, and how long it may take."""
 
-    problem: Problem
+    problem: PlanProblem
     within_s: float
 
 

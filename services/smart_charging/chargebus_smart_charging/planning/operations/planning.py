@@ -21,11 +21,13 @@ from chargebus_runtime.database import Database, Transaction
 from chargebus_smart_charging.allocation.domain.ease import is_easy
 from chargebus_smart_charging.allocation.domain.fitting import fits
 from chargebus_smart_charging.allocation.domain.guiding import Guide
+from chargebus_smart_charging.allocation.domain.problem import Plan
 from chargebus_smart_charging.metrics import Metrics
 from chargebus_smart_charging.names import SOURCE
 from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
+from chargebus_smart_charging.planning.domain.decision import Decision, shown
 from chargebus_smart_charging.planning.domain.due import next_due
-from chargebus_smart_charging.planning.domain.known import Decision, Tally, shown
+from chargebus_smart_charging.planning.domain.known import Shown, Tally
 from chargebus_smart_charging.planning.operations.solver import NoPlanError, Solvers
 from chargebus_smart_charging.planning.payload import evse_alert, plan_of, site_alert
 from chargebus_smart_charging.planning.store import known as known_store
@@ -50,11 +52,22 @@ _SKIPPED_AT_MOST: Final = 2
 
 
 class Solved(msgspec.Struct, frozen=True):
-    """A site as it was found, and the plan that the optimiser made for it, or why it made none where it should."""
+    """A site as it was found, and the plan that is followed: the optimiser's, or why it made none where it should.
+
+    `guide` is what the optimiser made of it, and `plan` what that gives from now on.
+    """
 
     sighted: Sighted
     guide: Guide | None = None
+    plan: Plan | None = None
     fallback: str = ""
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """What is decided about a site, and what people see of it."""
+
+    decision: Decision
+    shown: Shown
 
 
 class Planning:
@@ -108,16 +121,19 @@ class Planning:
         if guide is not None and sighted.at < guide.at + _GUIDED_FOR:
             plan = guide.shifted(problem)
             if plan is not None and fits(problem, plan):
-                return Solved(sighted, guide)
+                return Solved(sighted, guide, plan)
         try:
             plan = await self._solvers.solve(problem)
         except NoPlanError as error:
             self._metrics.fell_back()
             return Solved(sighted, fallback=str(error))
-        return Solved(sighted, Guide(plan, sighted.at, problem.horizon))
+        return Solved(sighted, Guide(plan, sighted.at, problem.horizon, problem.costs), plan)
 
     async def _carry_out(
-        self, claimed: Mapping[str, tuple[Due, Loaded]], solved: Mapping[str, Solved], decisions: Mapping[str, Decision]
+        self,
+        claimed: Mapping[str, tuple[Due, Loaded]],
+        solved: Mapping[str, Solved],
+        decisions: Mapping[str, _Decided],
     ) -> None:
         """Write what was decided, and have it told, where nothing has changed meanwhile; all else is due again."""
         async with self._database.transaction() as tx:
@@ -176,7 +192,12 @@ class _Done(msgspec.Struct, frozen=True):
     due: Due
     loaded: Loaded
     solved: Solved
-    decision: Decision
+    decided: _Decided
+
+    @property
+    def decision(self) -> Decision:
+        """What is decided about it."""
+        return self.decided.decision
 
     @property
     def site_id(self) -> str:
@@ -189,7 +210,8 @@ class _Done(msgspec.Struct, frozen=True):
         turn = self.loaded.last.turn + 1
         plan_id = f"{self.decision.at:%Y%m%dT%H%M%S}-{turn:08d}"
         guide = self.solved.guide or self.loaded.last.guide
-        return Planned(self.site_id, turn, self.decision.memory, shown(self.decision, plan_id), guide)
+        named = msgspec.structs.replace(self.decided.shown, plan_id=plan_id)
+        return Planned(self.site_id, turn, self.decision.memory, named, guide)
 
 
 def _amounts(tally: Tally) -> dict[str, float]:
@@ -206,14 +228,14 @@ def _sight(loaded: Mapping[str, Loaded], now: datetime) -> dict[str, Sighted]:
     return {site_id: sight(each.known, now) for site_id, each in loaded.items()}
 
 
-def _decide(solved: Mapping[str, Solved]) -> dict[str, Decision]:
+def _decide(solved: Mapping[str, Solved]) -> dict[str, _Decided]:
     return {site_id: _decided(each) for site_id, each in solved.items()}
 
 
-def _decided(solved: Solved) -> Decision:
-    guide = solved.guide
-    plan = None if guide is None else guide.shifted(solved.sighted.problem)
-    return decided(solved.sighted, plan, solved.fallback)
+def _decided(solved: Solved) -> _Decided:
+    """Return what is decided about a site, and what people see of it: both take time, which is not the loop's."""
+    decision = decided(solved.sighted, solved.plan, solved.fallback)
+    return _Decided(decision, shown(decision, ""))
 
 
 def _told(done: _Done) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 from chargebus_smart_charging.planning.operations.framing import (
     LENGTH,
     SolverAnswer,
@@ -18,7 +18,7 @@ from chargebus_smart_charging.planning.operations.framing import (
 
 _READY: Final = b""
 
-Solve = Callable[[Problem, float], Plan]
+Solve = Callable[[PlanProblem, float], Plan]
 
 
 def serve(solve: Solve = optimise) -> None:

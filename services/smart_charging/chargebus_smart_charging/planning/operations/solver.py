@@ -8,7 +8,7 @@ from typing import Final
 
 from chargebus_runtime.retry import until_done
 
-from chargebus_smart_charging.allocation.domain.problem import Plan, Problem
+from chargebus_smart_charging.allocation.domain.problem import Plan, PlanProblem
 from chargebus_smart_charging.planning.operations.framing import (
     LENGTH,
     SolverTask,
@@ -38,7 +38,7 @@ class Solvers:
         self._all = [_Solver(command) for _ in range(count)]
         self._starting: set[asyncio.Task[None]] = set()
 
-    async def solve(self, problem: Problem) -> Plan:
+    async def solve(self, problem: PlanProblem) -> Plan:
         """Return the optimiser's plan.
 
         Raises:
@@ -114,7 +114,7 @@ class _Solver:
             process.kill()
             await process.wait()
 
-    async def solve(self, problem: Problem, within_s: float) -> Plan:
+    async def solve(self, problem: PlanProblem, within_s: float) -> Plan:
         """Return the plan of the process, which is killed if it takes longer than `within_s` and a moment.
 
         Raises:

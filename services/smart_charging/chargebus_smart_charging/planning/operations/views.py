@@ -8,9 +8,11 @@ from chargebus_runtime.clock import Clock
 from chargebus_runtime.database import Database
 
 from chargebus_smart_charging.allocation.domain.ease import is_easy
-from chargebus_smart_charging.planning.domain.controller import decided, sight
+from chargebus_smart_charging.allocation.domain.problem import Plan
+from chargebus_smart_charging.planning.domain.controller import Sighted, decided, sight
+from chargebus_smart_charging.planning.domain.decision import shown
 from chargebus_smart_charging.planning.domain.demands import needs_of
-from chargebus_smart_charging.planning.domain.known import Shown, shown
+from chargebus_smart_charging.planning.domain.known import Shown
 from chargebus_smart_charging.planning.domain.looking import SessionCharging, Supposition, look, supposed
 from chargebus_smart_charging.planning.domain.overrides import Override
 from chargebus_smart_charging.planning.errors import UnfitError, UnknownOverrideError
@@ -24,6 +26,11 @@ from chargebus_smart_charging.sites.errors import Objection, UnknownSiteError
 from chargebus_smart_charging.sites.store import due, evses
 from chargebus_smart_charging.vehicles.errors import UnknownSessionError
 from chargebus_smart_charging.vehicles.store import driver_needs, vehicles
+
+
+def _shown(sighted: Sighted, plan: Plan | None, fallback: str) -> Shown:
+    """Return what people would see of what is decided."""
+    return shown(decided(sighted, plan, fallback), "")
 
 
 class Views:
@@ -41,7 +48,10 @@ class Views:
             UnknownSiteError: there is none.
         """
         now = self._clock()
-        loaded = await self._load(site_id, now)
+        return await self._as_it_is(await self._load(site_id, now), now)
+
+    async def _as_it_is(self, loaded: Loaded, now: datetime) -> Shown:
+        site_id = loaded.known.site.site_id
         async with self._database.pool.acquire() as connection:  # after the other one: nobody waits holding one
             last = await plans.shown(connection, site_id)
         return await asyncio.to_thread(look, loaded.known, now, last)
@@ -75,7 +85,7 @@ class Views:
                 plan = await self._solvers.solve(sighted.problem)
             except NoPlanError as error:
                 fallback = str(error)
-        return shown(await asyncio.to_thread(decided, sighted, plan, fallback), "")
+        return await asyncio.to_thread(_shown, sighted, plan, fallback)
 
     async def session(self, session_id: str) -> SessionCharging:
         """Return how a session is charged.
@@ -93,8 +103,9 @@ class Views:
             classes = await driver_needs.of(connection, session.classes)
         if not site_id:
             return SessionCharging(vehicle, needs_of(vehicle, session, classes, Policy()))
-        loaded = await self._load(site_id, self._clock())
-        state = await self.state(site_id)
+        now = self._clock()
+        loaded = await self._load(site_id, now)
+        state = await self._as_it_is(loaded, now)
         mine = next((each for each in state.evses if (each.station_id, each.evse_id) == vehicle.key), None)
         needs = needs_of(vehicle, session, loaded.known.classes, loaded.known.site.policy)
         return SessionCharging(vehicle, needs, site_id, mine)

@@ -1,6 +1,5 @@
 """What a station may hold of what it was told: the limits that it may draw by, told, accepted, or never answered."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
@@ -69,8 +68,12 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the level that it means to hold at a time; `UNLIMITED` where it holds none any more."""
         if self.until is not None and at >= self.until:
             return UNLIMITED
-        begun = [amperes for since, amperes in self.levels if since <= at]
-        return begun[-1] if begun else self.limit_a
+        holds_a = self.limit_a
+        for since, amperes in self.levels:
+            if since > at:
+                break
+            holds_a = amperes
+        return holds_a
 
 
 class Pulled(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -119,7 +122,9 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def newest(self) -> Order | None:
         """What was told last of what may hold."""
-        return max(self._possible, key=lambda order: order.number, default=None)
+        if not self.pending and not self.unsure:
+            return self.accepted
+        return max(self._possible, key=lambda order: order.number)
 
     @property
     def is_dynamic(self) -> bool:
@@ -129,13 +134,17 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def phases(self) -> int:
         """The most phases over which one of those that may hold was told in watts."""
-        return max((order.phases for order in self._possible), default=0)
+        if not self.pending and not self.unsure:
+            return 0 if self.accepted is None else self.accepted.phases
+        return max(order.phases for order in self._possible)
 
     def most_a(self, below_a: float, now: datetime) -> float:
         """Return the most amperes that it may allow now; `below_a` holds where it holds nothing."""
-        most = [below_a] if self.accepted is None else []
-        most += (amperes for order in self._possible for amperes in _possible(order, below_a, now))
-        return max(most)
+        most = below_a if self.accepted is None else _most(self.accepted, below_a, now)
+        for orders in (self.pending, self.unsure):
+            for order in orders:
+                most = max(most, _most(order, below_a, now))
+        return most
 
     def tell(self, order: Order) -> "Slot":
         """Return it after an order was sent."""
@@ -167,19 +176,25 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def pruned(self, now: datetime) -> "Slot":
         """Return it without what nobody knew of and has run out."""
+        if not any(_is_over(order, now) for order in self.unsure):
+            return self
         return msgspec.structs.replace(self, unsure=tuple(order for order in self.unsure if not _is_over(order, now)))
 
 
-def _possible(order: Order, below_a: float, now: datetime) -> Iterable[float]:
-    """Return what an order may allow now, by a clock that is off by no more than `CLOCK_S`."""
+def _most(order: Order, below_a: float, now: datetime) -> float:
+    """Return the most that an order may allow now, by a clock that is off by no more than `CLOCK_S`."""
     if not order.levels:
-        yield below_a
-        return
-    if not _is_over(order, now):
-        started = [amperes for since, amperes in order.levels if since <= now - _CLOCK]
-        yield started[-1] if started else order.limit_a
-    if order.until is not None and now >= order.until - _CLOCK:
-        yield below_a
+        return below_a
+    until = order.until
+    if until is not None and now > until + _CLOCK:
+        return below_a
+    begun = now - _CLOCK
+    most = order.levels[0][1]
+    for since, amperes in order.levels:
+        if since > begun:
+            break
+        most = amperes
+    return max(most, below_a) if until is not None and now >= until - _CLOCK else most
 
 
 def _is_over(order: Order, now: datetime) -> bool:

@@ -219,9 +219,11 @@ def folded(  # noqa: PLR0913, PLR0917 - what became known of one EVSE, by its pa
     after = steered
     for answered in answers:
         after = steering.default_checked(after, answered.number, answered.answer, answered.amperes)
+        verified_at = after.verified_at
         after = steering.answered(after, answered.number, answered.answer, answered.at)
         if answered.amperes is not None:
-            after = steering.reported(after, answered.amperes, answered.at)
+            after = msgspec.structs.replace(after, verified_at=verified_at)  # its word decides whether that was it
+            after = steering.reported(after, answered.amperes, answered.at, answered.number)
     after = after if pulled is None else steering.pulled(after, pulled)
     booted_at = station.booted_at
     if booted_at is not None and (after.booted_at is None or booted_at > after.booted_at):

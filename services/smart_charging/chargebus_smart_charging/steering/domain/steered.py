@@ -5,6 +5,7 @@ the limits that it may hold. All amperes are per phase, on the site's side.
 """
 
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -43,12 +44,23 @@ _UNREACHED: Final = timedelta(seconds=1)
 _MOST_UNREACHED: Final = timedelta(minutes=2)
 _LONG_OFFLINE: Final = timedelta(seconds=MOST_OFFLINE_S - 2 * CLOCK_S)
 _LIMITED: Final = timedelta(minutes=1)
-_CHECKED_WITHIN: Final = timedelta(seconds=30)
+CHECKED_WITHIN: Final = timedelta(seconds=30)
 _RESUMES_WITHIN: Final = timedelta(minutes=2)
 _RESUMED_SOON: Final = timedelta(seconds=5)
+_BEYOND_STEP_A: Final = 0.5
+_BEYOND_LASTS: Final = timedelta(minutes=15)
+"""What is drawn beyond a limit is known in such steps, and falls after such a time: meters are never quite still."""
+_ROUNDING_A: Final = 0.05
+_IN_A_ROW: Final = 16
+"""So many reductions in a row are known each by itself: more than come within the time that one is given."""
 
 CEILING_LASTS: Final = timedelta(minutes=30)
 """For how long what others allow is planned with: below it a station cannot say that it is over."""
+
+
+def fresh_for(policy: Policy) -> timedelta:
+    """Return for how long a reading tells what is drawn."""
+    return timedelta(seconds=2 * max(policy.interval_s, policy.grace_s))
 
 
 class Steerable(msgspec.Struct, frozen=True):
@@ -97,7 +109,7 @@ class Steerable(msgspec.Struct, frozen=True):
     @property
     def fresh(self) -> timedelta:
         """For how long a reading tells what is drawn."""
-        return timedelta(seconds=max(2 * self.policy.interval_s, 2 * self.policy.grace_s))
+        return fresh_for(self.policy)
 
     @property
     def watt_phases(self) -> int:
@@ -120,12 +132,19 @@ class Settling(msgspec.Struct, frozen=True):
         to_a: what is to be drawn at most.
         since: when it was accepted.
         before_a: what was seen to be drawn last before that.
+        lowered: of several in a row, of which none was seen, when each was accepted, and what might be drawn before.
     """
 
     from_a: float
     to_a: float
     since: datetime
     before_a: float | None = None
+    lowered: tuple[tuple[datetime, float], ...] = ()
+
+    @property
+    def each(self) -> tuple[tuple[datetime, float], ...]:
+        """Of each in a row when it was accepted, and what might be drawn, or was, before that."""
+        return self.lowered or ((self.since, max(self.from_a, self.before_a or 0.0)),)
 
 
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -161,6 +180,13 @@ class Seen(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Beyond(msgspec.Struct, frozen=True):
+    """By how much an EVSE draws more than it may, in whole steps, and when it was last seen to draw so much more."""
+
+    amperes: float
+    at: datetime
+
+
 class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of the steering of an EVSE; as it stands here, of one of which nothing was ever heard.
 
@@ -173,6 +199,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         use: whether there is a transaction, `use_at` since when that is known.
         transaction_id, began_at: of the transaction.
         seen: the last reading.
+        beyond: the most that it was seen to draw beyond its limit lately, by too little to say that it disobeys.
         reported_a: what the station said last that it allows, where that is more than it was told.
         ceiling_a: what it said that others allow, where that is less, and `ceiling_at` when.
         report_at: when it was asked for the report of its profiles that was taken last; `drifted`: the default that it
@@ -181,7 +208,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         retry, default_retry, acting_retry: how often a limit, the default, or what else it was asked, was not taken.
         unreached: how often in a row nothing reached the station though it counts as connected: that is no strike.
         refused: the ways that it did not take, or took and did not obey, since it booted.
-        zero_refused: it does not take 0.
+        zero_refused: it does not take 0; `zero_in_doubt`: a default was refused that is 0, perhaps as it is a default.
         default_kept: whether its default has outlived the last boot, where its station said so.
         dynamic_refused: it has refused a dynamic profile, or does not know of one that it was given.
         pulled: what it was answered last when it asked for the limit of a dynamic profile.
@@ -205,6 +232,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     began_at: datetime | None = None
     booted_at: datetime | None = None
     seen: Seen | None = None
+    beyond: Beyond | None = None
     reported_a: float | None = None
     ceiling_a: float | None = None
     ceiling_at: datetime | None = None
@@ -217,6 +245,7 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     unreached: Retry = Retry()
     refused: tuple[Rung, ...] = ()
     zero_refused: bool = False
+    zero_in_doubt: bool = False
     default_kept: bool | None = None
     dynamic_refused: bool = False
     pulled: Pulled | None = None
@@ -257,6 +286,8 @@ def _spread(steered: Steered, steerable: Steerable) -> float:
 def _allowed_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
     """Return what it is to be reckoned with by what its station may hold, and by how it behaves."""
     if not steered.online or _is_back(steered, steerable, now):
+        if steered.rung == "none" or steered.disobeys_since is not None:
+            return UNLIMITED
         return max(_by_limits_a(steered, steerable, now), _by_default_a(steered, now), steerable.min_a)
     if steered.use == "idle":
         return 0.0
@@ -328,10 +359,8 @@ def allowed_when_seen_a(steered: Steered, steerable: Steerable) -> float:
         return UNLIMITED
     at = steered.seen.at
     held_a = max(_most_a(steered, at), _most_a(steered, at - steerable.grace))
-    settling = steered.settling
-    if settling is not None and at < settling.since + steerable.grace:
-        return max(held_a, settling.from_a, settling.before_a or 0.0)
-    return held_a
+    lowered = () if steered.settling is None else steered.settling.each
+    return max((held_a, *(from_a for since, from_a in lowered if at < since + steerable.grace)))
 
 
 # What happens to it
@@ -402,13 +431,17 @@ def _acted(steered: Steered, order: Order, answer: Answer, at: datetime) -> Stee
     return msgspec.structs.replace(after, contained_by=None, contained_at=None)
 
 
-def reported(steered: Steered, amperes: float, at: datetime) -> Steered:
-    """Return it after its station said, asked to verify, how much it allows now.
+def reported(steered: Steered, amperes: float, at: datetime, number: int | None = None) -> Steered:
+    """Return it after its station said, asked to verify by an order, how much it allows now.
 
     More than it was told is a drift: that is counted, and it is told again. Less is what others allow; where
     it was told no more than that, its word says nothing new of them. Of an EVSE without a transaction only a default
-    that is kept is believed: many stations tell of none then.
+    that is kept is believed: many stations tell of none then. What was asked before its limit was told says nothing
+    of that: it is asked once more.
     """
+    told_last = steered.limit.newest
+    if number is not None and told_last is not None and told_last.number > number:
+        return msgspec.structs.replace(steered, verifying=None)
     ceiling_a, ceiling_at = steered.ceiling_a, steered.ceiling_at
     after = msgspec.structs.replace(
         steered, verifying=None, verified_at=at, reported_a=None, ceiling_a=None, ceiling_at=None
@@ -459,7 +492,7 @@ def may_keep_default(steered: Steered, steerable: Steerable, now: datetime) -> b
         return False
     unknown = steerable.habits.keeps_default is None and steered.default_kept is None and steered.use == "idle"
     tells = before.at < booted_at and before.limit_a < steerable.max_a
-    return unknown and tells and now < booted_at + _CHECKED_WITHIN
+    return unknown and tells and now < booted_at + CHECKED_WITHIN
 
 
 def by_others_a(steered: Steered, now: datetime) -> float | None:
@@ -501,9 +534,11 @@ def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: 
     if otherwise is not None:
         return otherwise
     after = msgspec.structs.replace(steered, **{retry: before.again(at)})
+    if order.asking == "default" and answer == "refused" and after.zero_in_doubt:
+        after = msgspec.structs.replace(after, zero_refused=False, zero_in_doubt=False)
     struck_out = answer in ("refused", "absent") and before.strikes + 1 >= STRIKES
-    if name == "limit" and (answer == "unsupported" or struck_out):
-        return fallen(after, order.rung)
+    if name == "limit" and (answer == "unsupported" or struck_out):  # a way that takes nothing tells nothing of 0
+        return msgspec.structs.replace(fallen(after, order.rung), zero_refused=False, zero_in_doubt=False)
     return after
 
 
@@ -523,9 +558,17 @@ def _otherwise(steered: Steered, order: Order, answer: Answer) -> Steered | None
     if order.dynamic and answer in ("refused", "unsupported"):
         limit = steered.limit if order.set_at is None else steered.limit.forget()
         return msgspec.structs.replace(steered, dynamic_refused=True, limit=limit)
-    if answer == "refused" and not steered.zero_refused and _holds_zero(order) and not _takes_zero(steered):
-        return msgspec.structs.replace(steered, zero_refused=True)
-    return None
+    is_default = order.asking == "default"
+    if (
+        answer != "refused"
+        or not _holds_zero(order)
+        or _takes_zero(steered)
+        or (is_default and steered.default_retry.strikes)
+    ):
+        return None
+    if steered.zero_refused and (is_default or not steered.zero_in_doubt):
+        return None
+    return msgspec.structs.replace(steered, zero_refused=True, zero_in_doubt=is_default)
 
 
 def fallen(steered: Steered, rung: Rung) -> Steered:
@@ -593,7 +636,7 @@ def _is_stale(steered: Steered, order: Order, at: datetime) -> bool:
 
 def _accepted(steered: Steered, name: str, slot: Slot, at: datetime) -> Steered:
     """Return it after an order was accepted; where that lowers what may be drawn, it is awaited to be seen."""
-    before_a = _most_a(steered, at)
+    before_a = held_a = _most_a(steered, at)
     after = msgspec.structs.replace(steered, **{name: slot})
     if after.pulled is not None and _is_overtaken(after.pulled, after.limit.accepted):
         after = msgspec.structs.replace(after, pulled=None)
@@ -608,7 +651,8 @@ def _accepted(steered: Steered, name: str, slot: Slot, at: datetime) -> Steered:
     seen_a = None if steered.seen is None else steered.seen.amperes
     if settling is not None and after_a >= settling.to_a:
         return msgspec.structs.replace(after, settling=msgspec.structs.replace(settling, to_a=after_a))
-    return msgspec.structs.replace(after, settling=Settling(before_a, after_a, at, seen_a))
+    lowered = () if settling is None else (*settling.each, (at, held_a))[-_IN_A_ROW:]
+    return msgspec.structs.replace(after, settling=Settling(before_a, after_a, at, seen_a, lowered))
 
 
 def _most_a(steered: Steered, now: datetime) -> float:
@@ -624,7 +668,29 @@ def measured(steered: Steered, phase_a: PerPhase, at: datetime, steerable: Steer
     after = msgspec.structs.replace(steered, seen=Seen(max(phase_a), at))
     if after.settling is not None and _is_settled(after, steerable, at):
         after = msgspec.structs.replace(after, settling=None)
-    return after
+    return msgspec.structs.replace(after, beyond=_beyond(after, steerable))
+
+
+def _beyond(steered: Steered, steerable: Steerable) -> Beyond | None:
+    """Return what an EVSE is known to draw beyond its limit after its last reading: at once more, less only later."""
+    seen, known = steered.seen, steered.beyond
+    allowed_a = min(allowed_when_seen_a(steered, steerable), steerable.max_a)
+    if seen is None or not is_within(seen.amperes, allowed_a):
+        return known
+    amperes = max(0.0, ceil((seen.amperes - allowed_a - _ROUNDING_A) / _BEYOND_STEP_A) * _BEYOND_STEP_A)
+    if known is None or amperes >= known.amperes or seen.at >= known.at + _BEYOND_LASTS:
+        return Beyond(amperes, seen.at) if amperes else None
+    return known
+
+
+def beyond_a(steered: Steered, steerable: Steerable) -> float:
+    """Return by how much an EVSE draws more than it may; what would be disobedience as it was seen."""
+    if steered.seen is None:
+        return 0.0
+    allowed_a = min(allowed_when_seen_a(steered, steerable), steerable.max_a)
+    if not is_within(steered.seen.amperes, allowed_a):
+        return steered.seen.amperes - allowed_a
+    return 0.0 if steered.beyond is None else steered.beyond.amperes
 
 
 def connected(steered: Steered, at: datetime) -> Steered:
@@ -655,6 +721,7 @@ def booted(steered: Steered, at: datetime, steerable: Steerable) -> Steered:
         default_retry=Retry(),
         refused=(),
         zero_refused=False,
+        zero_in_doubt=False,
         dynamic_refused=False,
         default_kept=None,
     )
@@ -664,14 +731,17 @@ def transaction_began(steered: Steered, transaction_id: str, at: datetime) -> St
     """Return it after a transaction began: no limit of another is its own."""
     if transaction_id == steered.transaction_id:
         return msgspec.structs.replace(steered, use="busy", use_at=at)
-    gone = msgspec.structs.replace(steered, limit=steered.limit.without("TxProfile"), pulled=None)
+    gone = msgspec.structs.replace(steered, limit=steered.limit.without("TxProfile"), pulled=None, beyond=None)
     return msgspec.structs.replace(
         gone, use="busy", use_at=at, transaction_id=transaction_id, began_at=at, retry=Retry(), contained_by=None
     )
 
 
 def transaction_ended(steered: Steered, at: datetime) -> Steered:
-    """Return it after its transaction ended, or after its station said that it is free."""
+    """Return it after its transaction ended, or after its station said that it is free.
+
+    What it drew too much is over with it; which ways have failed stays known.
+    """
     gone = steered.limit.without("TxProfile")
     return msgspec.structs.replace(
         steered,
@@ -685,4 +755,6 @@ def transaction_ended(steered: Steered, at: datetime) -> Steered:
         reported_a=None,
         ceiling_a=None,
         ceiling_at=None,
+        disobeys_since=None,
+        beyond=None,
     )

@@ -1,7 +1,7 @@
 """What is to be done next about an EVSE, and what its operator is told."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
@@ -12,6 +12,7 @@ from chargebus_smart_charging.steering.domain.held import Asking, Level, Order
 from chargebus_smart_charging.steering.domain.profiles import unit_per_a
 from chargebus_smart_charging.steering.domain.steered import (
     ALL_PHASES,
+    CHECKED_WITHIN,
     STRIKES,
     Retry,
     Steerable,
@@ -60,13 +61,13 @@ class _Wanted(msgspec.Struct, frozen=True):
     """What is wanted of an EVSE now."""
 
     limit_a: float | None
-    ahead: Sequence[Level]
+    ahead: Iterable[Level]
     steerable: Steerable
     now: datetime
 
 
 def step(
-    steered: Steered, wanted_a: float | None, steerable: Steerable, now: datetime, ahead: Sequence[Level] = ()
+    steered: Steered, wanted_a: float | None, steerable: Steerable, now: datetime, ahead: Iterable[Level] = ()
 ) -> Step:
     """Return what is to be done about an EVSE now.
 
@@ -80,7 +81,9 @@ def step(
     orders: list[Order] = []
     wanted = _Wanted(wanted_a, ahead, steerable, now)
     after = _judged(steered, steerable, now)
-    after = msgspec.structs.replace(after, rung=rung_of(after, steerable), limit=after.limit.pruned(now))
+    rung, limit = rung_of(after, steerable), after.limit.pruned(now)
+    if rung != after.rung or limit is not after.limit:
+        after = msgspec.structs.replace(after, rung=rung, limit=limit)
     reached = after.online and after.unreached.is_due(now)
     for part in (_default, _limit, _containment, _verification) if reached else ():
         order = part(after, wanted)
@@ -88,6 +91,8 @@ def step(
             after = told(after, order, steerable)
             orders.append(order)
     notices = tuple(_notices(after))
+    if not notices:
+        return Step(after, tuple(orders))
     changed = {notice.rule for notice in notices}
     opened = (notice.rule for notice in notices if notice.is_open)
     alerts = (*(rule for rule in after.alerts if rule not in changed), *opened)
@@ -99,8 +104,10 @@ def step(
 
 def rung_of(steered: Steered, steerable: Steerable) -> Rung:
     """Return the way in which an EVSE is steered: the first that is open and was not refused."""
-    refused = {*steered.refused, *steerable.habits.refused}
-    return next(rung for rung in LADDER if rung == "none" or (rung not in refused and _is_open(rung, steerable)))
+    for rung in LADDER[:-1]:
+        if rung not in steered.refused and rung not in steerable.habits.refused and _is_open(rung, steerable):
+            return rung
+    return LADDER[-1]
 
 
 def _is_open(rung: Rung, steerable: Steerable) -> bool:
@@ -139,14 +146,16 @@ def _judged(steered: Steered, steerable: Steerable, now: datetime) -> Steered:
     began = steered.began_at
     if began is not None and seen.at < began + steerable.grace:
         return steered
-    obeys = is_within(seen.amperes, min(allowed_when_seen_a(steered, steerable), steerable.max_a))
+    allowed_a = allowed_when_seen_a(steered, steerable)
+    obeys = is_within(seen.amperes, min(allowed_a, steerable.max_a))
     since = steered.disobeys_since
     if since is None:
         fresh = now <= seen.at + steerable.fresh
         return steered if obeys or not fresh else msgspec.structs.replace(steered, disobeys_since=seen.at)
     if obeys and seen.at >= since + steerable.grace:
         return msgspec.structs.replace(steered, disobeys_since=None, retry=Retry())
-    if not obeys and steered.retry.strikes >= STRIKES and steered.rung != "none":
+    is_limited = allowed_a < steerable.max_a  # one that may draw its most does not show whether it takes less
+    if not obeys and is_limited and steered.retry.strikes >= STRIKES and steered.rung != "none":
         return fallen(steered, steered.rung)
     return steered
 
@@ -269,8 +278,10 @@ def _levels(steered: Steered, limit_a: float, wanted: _Wanted, until: datetime |
     steerable, now = wanted.steerable, wanted.now
     levels = [(now, limit_a)]
     for at, amperes in wanted.ahead:
+        if until is not None and at >= until:
+            break
         level_a = _said_a(steered, steerable, amperes)
-        if now < at and (until is None or at < until) and level_a < levels[-1][1] - _SMALLEST_CHANGE_A:
+        if now < at and level_a < levels[-1][1] - _SMALLEST_CHANGE_A:
             levels.append((at, level_a))
     if ends_in_default(steered, steerable) and until is not None:
         default_a = _said_a(steered, steerable, steerable.default_a)
@@ -371,6 +382,14 @@ def _verification(steered: Steered, wanted: _Wanted) -> Order | None:
     return _order(steered, "verify", now)
 
 
+def asked_at(steered: Steered) -> Iterator[datetime]:
+    """Yield when an EVSE at which nobody charges is given its default, or its station is asked what it holds."""
+    if steered.booted_at is not None:
+        yield steered.booted_at + CHECKED_WITHIN
+    if steered.verified_at is not None:
+        yield steered.verified_at + _VERIFY_EVERY
+
+
 def _order(steered: Steered, asking: Asking, now: datetime, rung: Rung = "TxProfile") -> Order:
     return Order(steered.last_number + 1, asking, now, rung, transaction_id=steered.transaction_id)
 
@@ -380,26 +399,39 @@ def _order(steered: Steered, asking: Asking, now: datetime, rung: Rung = "TxProf
 
 def _notices(steered: Steered) -> Iterator[Notice]:
     """Return the alerts that are to be opened, and those that are over."""
-    for rule, detail in _causes(steered).items():
+    for rule, detail in (
+        ("limit_disobeyed", _disobeyed(steered)),
+        (UNSTEERABLE, _unsteerable(steered)),
+        ("profile_drift", _drifted(steered)),
+    ):
         if bool(detail) != (rule in steered.alerts):
-            yield Notice(rule, bool(detail), detail)
+            yield Notice(rule, bool(detail), detail)  # type: ignore[arg-type]
 
 
-def _causes(steered: Steered) -> dict[Rule, str]:
-    """Return why each rule's alert is to be open; empty where it is not."""
+def _disobeyed(steered: Steered) -> str:
+    """Return how it draws more than it may; empty where it does not."""
+    if steered.disobeys_since is None or steered.use == "idle":
+        return ""
     drawn = "" if steered.seen is None else f"It draws {steered.seen.amperes:g} A"
-    limit = steered.limit.newest
-    told_a = "its limit" if limit is None or not limit.levels else f"its limit of {limit.limit_a:g} A"
-    unsteerable = ""
+    return f"{drawn}, more than {_called(steered)}."
+
+
+def _unsteerable(steered: Steered) -> str:
+    """Return why it cannot be steered; empty where it can."""
     if steered.rung == "none":
-        unsteerable = "It has refused or ignored every way to steer it, and is counted at its full power."
-    elif steered.retry.strikes >= _UNSTEERABLE_AFTER or steered.default_retry.strikes >= _UNSTEERABLE_AFTER:
-        unsteerable = "It does not take what it is told, and is counted by what it may hold."
-    disobeys = steered.disobeys_since is not None and steered.use != "idle"
-    drifted = "" if steered.reported_a is None else f"It says that it allows {steered.reported_a:g} A, not {told_a}."
-    drifted = drifted or ("It has lost the default that it was given." if steered.drifted else "")
-    return {
-        "limit_disobeyed": f"{drawn}, more than {told_a}." if disobeys else "",
-        UNSTEERABLE: unsteerable,
-        "profile_drift": drifted,
-    }
+        return "It has refused or ignored every way to steer it, and is counted at its full power."
+    if max(steered.retry.strikes, steered.default_retry.strikes) >= _UNSTEERABLE_AFTER:
+        return "It does not take what it is told, and is counted by what it may hold."
+    return ""
+
+
+def _drifted(steered: Steered) -> str:
+    """Return what its station holds that it was not told; empty where it holds that."""
+    if steered.reported_a is not None:
+        return f"It says that it allows {steered.reported_a:g} A, not {_called(steered)}."
+    return "It has lost the default that it was given." if steered.drifted else ""
+
+
+def _called(steered: Steered) -> str:
+    limit = steered.limit.newest
+    return "its limit" if limit is None or not limit.levels else f"its limit of {limit.limit_a:g} A"

@@ -77,6 +77,8 @@ def _phases(known: Learned, sample: Sample) -> Learned:
         every = tuple(sorted({*seen, *known.phases}))
         return msgspec.structs.replace(known, phases=every, fewer=0, fewer_seen=())
     if seen == known.phases:
+        if not known.fewer and not known.fewer_seen:
+            return known
         return msgspec.structs.replace(known, fewer=0, fewer_seen=())
     times = known.fewer + 1 if seen == known.fewer_seen else 1
     if times < ENOUGH:
@@ -91,7 +93,8 @@ def _most(known: Learned, drawn_a: float, at: datetime, allowed: Allowed) -> Lea
         return msgspec.structs.replace(known, most_a=None, smaller=0, smaller_a=0.0)
     ceiling = allowed.limit_a if known.most_a is None else min(allowed.limit_a, known.most_a)
     if drawn_a > ceiling - max(_CLEARLY_A, _CLEARLY * ceiling):
-        return msgspec.structs.replace(known, smaller=0, smaller_a=0.0)
+        is_new = known.smaller or known.smaller_a
+        return msgspec.structs.replace(known, smaller=0, smaller_a=0.0) if is_new else known
     if at < allowed.since + _SETTLES:
         return known
     times, most = known.smaller + 1, max(known.smaller_a, drawn_a)

@@ -1,7 +1,7 @@
 """What is known of the vehicle at an EVSE: its session, what it drew, what it taught, what it needs."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -135,33 +135,44 @@ def _is_older(event: SessionTold, known: SessionTold) -> bool:
 
 def measured(vehicle: Vehicle, sample: Sample, allowed: Allowed | None) -> Vehicle:
     """Return what is known after a sample, taken while the EVSE was allowed so much; one that comes late is no news."""
-    return _drawn(_registered(vehicle, sample), sample, allowed)
+    changes = _registered(vehicle, sample) | _drawn(vehicle, sample, allowed)
+    return msgspec.structs.replace(vehicle, **changes) if changes else vehicle
 
 
-def _registered(vehicle: Vehicle, sample: Sample) -> Vehicle:
+def teaches(before: Vehicle | None, after: Vehicle) -> bool:
+    """Tell whether a vehicle is to be planned otherwise by what it has shown of itself meanwhile."""
+    known = before.learned if before is not None else None
+    learned = after.learned
+    taught = (learned.phases, learned.most_a, learned.least_a)
+    return known is None or (known.phases, known.most_a, known.least_a) != taught
+
+
+def _registered(vehicle: Vehicle, sample: Sample) -> dict[str, Any]:
+    """Return what a sample changes of the register."""
     if sample.register_wh is None or (vehicle.register_at is not None and sample.at <= vehicle.register_at):
-        return vehicle
+        return {}
     first_wh = vehicle.first_wh
     if first_wh is None and vehicle.session is not None and sample.at >= vehicle.session.began_at:
         first_wh = sample.register_wh
-    return msgspec.structs.replace(vehicle, register_at=sample.at, register_wh=sample.register_wh, first_wh=first_wh)
+    return {"register_at": sample.at, "register_wh": sample.register_wh, "first_wh": first_wh}
 
 
-def _drawn(vehicle: Vehicle, sample: Sample, allowed: Allowed | None) -> Vehicle:
+def _drawn(vehicle: Vehicle, sample: Sample, allowed: Allowed | None) -> dict[str, Any]:
+    """Return what a sample changes of what is known to be drawn."""
     if sample.phase_a is None and sample.power_w is None:
-        return vehicle
+        return {}
     if vehicle.measured_at is not None and sample.at <= vehicle.measured_at:
-        return vehicle
-    of_session = vehicle.present is not None and sample.at >= vehicle.present.began_at
-    return msgspec.structs.replace(
-        vehicle,
-        measured_at=sample.at,
-        phase_a=sample.phase_a,
-        tells_phases=sample.tells_phases,
-        power_w=sample.power_w,
-        reckoned_wh=vehicle.reckoned_wh + (_reckoned(vehicle, sample) if of_session else 0.0),
-        learned=learn(vehicle.learned, sample, allowed) if of_session else vehicle.learned,
-    )
+        return {}
+    changes: dict[str, Any] = {
+        "measured_at": sample.at,
+        "phase_a": sample.phase_a,
+        "tells_phases": sample.tells_phases,
+        "power_w": sample.power_w,
+    }
+    if vehicle.present is not None and sample.at >= vehicle.present.began_at:
+        changes["reckoned_wh"] = vehicle.reckoned_wh + _reckoned(vehicle, sample)
+        changes["learned"] = learn(vehicle.learned, sample, allowed)
+    return changes
 
 
 def _reckoned(vehicle: Vehicle, sample: Sample) -> float:

@@ -1,0 +1,1 @@
+"""How certificates are named and read, and what proves whether one was revoked: no input or output, no clock."""

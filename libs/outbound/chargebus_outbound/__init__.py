@@ -1,0 +1,1 @@
+"""How services reach addresses that others name: URLs taken apart, addresses checked, connections bounded."""

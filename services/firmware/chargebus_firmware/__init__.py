@@ -1,0 +1,1 @@
+"""Images, campaigns, logs."""

@@ -1,0 +1,1 @@
+"""Campaigns, their stations and when they are looked at, in sets."""

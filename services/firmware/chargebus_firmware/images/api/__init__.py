@@ -1,0 +1,1 @@
+"""HTTP in: images, their contents, and uploads that may be interrupted."""

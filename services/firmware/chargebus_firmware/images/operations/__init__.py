@@ -1,0 +1,1 @@
+"""What is done with images, their contents and their uploads."""

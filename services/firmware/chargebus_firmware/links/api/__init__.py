@@ -1,0 +1,1 @@
+"""Links over HTTP, on a listener of their own."""

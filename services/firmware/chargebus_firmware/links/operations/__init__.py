@@ -1,0 +1,1 @@
+"""What links are for, and what is done with them."""

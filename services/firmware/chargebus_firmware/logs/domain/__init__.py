@@ -1,0 +1,1 @@
+"""What a request for a log is, and what becomes of it; pure."""

@@ -1,0 +1,1 @@
+"""What is done about logs over HTTP, by uploads and by time."""

@@ -1,0 +1,1 @@
+"""Firmware that local controllers publish to the stations behind them."""

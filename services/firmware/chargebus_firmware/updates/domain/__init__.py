@@ -1,0 +1,1 @@
+"""One firmware update: what is known of it, what is told of it, and what time does with it. Pure."""

@@ -1,0 +1,1 @@
+"""Alerts, subscriptions, display messages."""

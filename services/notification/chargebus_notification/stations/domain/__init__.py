@@ -1,0 +1,1 @@
+"""What is known of stations, and how what is told adds up to it; pure."""

@@ -1,0 +1,23 @@
+"""The migrations make the tables that the code declares."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chargebus_notification.alerts.store import tables as _alerts  # noqa: F401 - declares its tables
+from chargebus_notification.customer_information.store import tables as _customer_information  # noqa: F401 - declares its tables
+from chargebus_notification.delivery.store import tables as _delivery  # noqa: F401 - declares its tables
+from chargebus_notification.displays.store import tables as _displays  # noqa: F401 - declares its tables
+from chargebus_notification.events.store import tables as _events  # noqa: F401 - declares its tables
+from chargebus_notification.stations.store import tables as _stations  # noqa: F401 - declares its tables
+from chargebus_notification.tables import Tables
+from chargebus_runtime.migrations import migrate
+from chargebus_testkit.tables import table_differences
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+async def test_tables_and_migrations_agree(make_database):
+    url = await make_database("notification")
+    await migrate(url, urlsplit(url).path.removeprefix("/"), MIGRATIONS)
+
+    assert await table_differences(url, Tables.metadata) == []

@@ -1,0 +1,1 @@
+"""Pools asked, contracts checked, and calls answered with what came of it."""

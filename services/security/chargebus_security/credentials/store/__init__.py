@@ -1,0 +1,1 @@
+"""Campaigns, their stations, and what the registry says of stations."""

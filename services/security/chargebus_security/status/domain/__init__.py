@@ -1,0 +1,1 @@
+"""What is asked of responders, and what their answers are worth. Pure."""

@@ -1,0 +1,1 @@
+"""What is asked of responders, and calls answered with it."""

@@ -1,0 +1,1 @@
+"""What is done about roots on stations: what is wanted, asked, answered, looked at."""
