@@ -4,13 +4,15 @@ They come in a wheel. Where that lies in a folder that the account may not enter
 the copy is kept for the next start.
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from chargebus_embedded.account import INSTEAD, OURSELVES, Account
@@ -42,7 +44,8 @@ def find_programs(account: Account, places: Sequence[Path] = _PLACES) -> Path:
     refused = []
     for place in places:
         try:
-            copy = _kept_copy(installed, place / name)
+            with _locked(place):
+                copy = _kept_copy(installed, place / name)
         except OSError as error:
             refused.append(f"{place}: {error.strerror}")
             continue
@@ -74,6 +77,17 @@ def _runs(installation: Path, account: Account) -> bool:
         return all(account.run((str(programs / name), "--version"), Path("/")).returncode == 0 for name in _RUN_FIRST)
     except OSError:
         return False
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Let one process at a time look after the copy in a folder: who finds none makes it, and others wait for that."""
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _kept_copy(installed: Path, copy: Path) -> Path:

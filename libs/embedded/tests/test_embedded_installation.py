@@ -1,6 +1,8 @@
 """PostgreSQL's programs where its account can run them: as installed, or as a copy that only we can have made."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from chargebus_embedded import EmbeddedError, installation
@@ -35,6 +37,20 @@ def test_an_account_that_cannot_enter_the_installation_runs_a_copy_that_is_kept(
     assert copied(tmp_path) == programs
     assert programs.stat().st_ctime_ns == made_at
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.long
+def test_of_those_that_start_at_once_one_makes_the_copy_and_nobody_takes_it_away_again(tmp_path):
+    together = Barrier(3)
+
+    def start(_number: int) -> int:
+        together.wait()
+        return (copied(tmp_path) / "postgres").stat().st_ino
+
+    with ThreadPoolExecutor(3) as starters:
+        found = set(starters.map(start, range(3)))
+
+    assert found == {(copied(tmp_path) / "postgres").stat().st_ino}
 
 
 @pytest.mark.long
