@@ -9,6 +9,8 @@ from chargebus_station.plug_and_charge import ISO2, ISO20, exi_of
 from chargebus_station.rpc import Answer
 from chargebus_station.transaction import IdToken
 from chargebus_testkit.pki import DAY, pem, pki_server
+from chargebus_testkit.raw import v201
+from chargebus_testkit.raw.times import ago
 from chargebus_testkit.v2g_pki import V2gPki
 
 from .conftest import VEHICLE
@@ -91,6 +93,18 @@ async def test_TC_C_51_what_is_revoked_expired_unknown_or_of_another_root_is_ref
         for asked, status, certificate in cases:
             answer = await station.call("Authorize", asked)
             assert (answer["idTokenInfo"]["status"], answer["certificateStatus"]) == (status, certificate)
+
+
+@V2
+async def test_TC_C_51_a_transaction_that_a_station_begins_all_the_same_is_refused(raw_station, contract, pki, version):
+    emaid, good = await contract()
+    stranger = V2gPki.make(pki.v2g.server).contract(emaid)
+    token = {"idToken": v201.id_token(emaid, "eMAID")}
+    async with raw_station(version) as station:
+        for number, (leaf, status) in enumerate(((good, "Accepted"), (stranger, "Invalid"), (good, "Accepted"))):
+            answer = await station.call("Authorize", asks(emaid, leaf, root=True))
+            begun = await station.call("TransactionEvent", v201.started(f"tx-{number}", 0, ago(1), 100) | token)
+            assert (answer["idTokenInfo"]["status"], begun["idTokenInfo"]["status"]) == (status, status)
 
 
 async def test_TC_C_51_a_station_gives_no_energy_for_a_contract_that_is_revoked(virtual_station, contract, pki):

@@ -48,6 +48,20 @@ class TokenRow(Tables, table=True):
     updated_at: datetime = Field(sa_type=_TIME)
 
 
+class ContractRefusalRow(Tables, table=True):
+    """That a station was told at its last Authorize that a contract's certificate is worth nothing, and in which word.
+
+    `token_key` is the contract's, whatever spelling the token is registered under.
+    """
+
+    __tablename__ = "contract_refusal"
+
+    token_key: str = Field(primary_key=True, sa_type=_KEY)
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    status: str
+    refused_at: datetime = Field(sa_type=_TIME)
+
+
 class SessionRow(Tables, table=True):
     """A charging session; its id begins with the time when it was made, so that pages follow the key.
 

@@ -86,6 +86,20 @@ async def test_a_contract_is_registered_once_and_meant_in_any_spelling_of_its_em
     assert problem(in_use) == (409, "token in use")
 
 
+async def test_a_contract_is_shown_changed_and_deleted_in_any_spelling_and_a_card_as_it_is_written(http):
+    card = {"id_token": "DE8AAC12345678", "type": "ISO14443"}
+    for wanted in ({"id_token": "DE-8AA-C12345678-D", "type": "eMAID"}, card):
+        assert (await http.post("/v1/tokens", json=wanted)).status_code == 201
+
+    blocked = await http.patch("/v1/tokens/de8aac12345678d", json={"blocked": True})
+    assert (blocked.status_code, blocked.json()["id_token"]) == (200, "DE-8AA-C12345678-D")
+    assert (await http.get("/v1/tokens/DE-8AA-C12345678")).json()["blocked"] is True
+    assert (await http.get("/v1/tokens/de8aac12345678")).json()["type"] == "ISO14443"
+    assert (await http.delete("/v1/tokens/de8aac12345678")).status_code == 204
+    assert (await http.delete("/v1/tokens/de8aac12345678")).status_code == 204
+    assert problem(await http.get("/v1/tokens/DE-8AA-C12345678-D")) == (404, "no such token")
+
+
 async def test_a_token_with_a_slash_is_reached(http):
     await http.post("/v1/tokens", json={"id_token": "DE*8/15"})
 

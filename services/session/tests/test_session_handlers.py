@@ -1,5 +1,6 @@
 """What the service makes of batches, on a real database."""
 
+import itertools
 import json
 from datetime import timedelta
 from unittest.mock import ANY
@@ -612,3 +613,49 @@ async def test_a_contract_that_charges_once_at_a_time_is_in_use_however_its_emai
         told += (await service.apply(service.frame("TransactionEvent", started, "2.0.1", station_id))).answers
 
     assert [each["idTokenInfo"]["status"] for each in told] == ["Accepted", "ConcurrentTx", "ConcurrentTx"]
+
+
+async def test_C07_FR_16_a_transaction_is_refused_where_the_certificate_of_its_contract_was(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    await service.database.pool.execute("UPDATE token SET concurrent = true")
+    transactions = itertools.count(1)
+
+    def frame(action, payload, version="2.0.1", station_id="CS1"):
+        return service.frame(action, payload, version, station_id)
+
+    async def shown(status, emaid="DE8AAC12345678"):
+        asked = Frame.read(frame("Authorize", {"idToken": {"idToken": emaid, "type": "eMAID"}, "certificate": "chain"}))
+        check = json.dumps({"status": status}).encode()
+        back = service.received(asked.record(frames_topic("session"), (CONTRACT_HEADER, check)))
+        [answer] = (await service.apply(back)).answers
+        return answer["idTokenInfo"]["status"]
+
+    async def begun(station_id="CS1", **changes):
+        token = {"idToken": {"idToken": "DE8AAC12345678D", "type": "eMAID"}}
+        info = {"transactionInfo": {"transactionId": f"tx-{next(transactions)}"}}
+        started = event(0, "Started", **token | info | changes)
+        [answer] = (await service.apply(frame("TransactionEvent", started, station_id=station_id))).answers
+        return answer["idTokenInfo"]["status"]
+
+    assert (await shown("CertificateRevoked"), await begun()) == ("Invalid", "Invalid")
+    assert await service.rows("SELECT token_status, billable FROM charging_session") == [("Invalid", False)]
+    assert await begun("CS2") == "Accepted"
+    assert await begun(timestamp="2025-06-01T11:00:00Z", offline=True) == "Accepted"  # it was before
+    by_idtag = frame("StartTransaction", start(idTag="DE8AAC12345678"), "1.6")
+    assert (await service.apply(by_idtag)).answers[0]["idTagInfo"]["status"] == "Invalid"
+    assert (await shown("CertificateExpired"), await begun()) == ("Expired", "Expired")
+    assert (await shown("Accepted", "DE-8AA-C12345678"), await begun()) == ("Accepted", "Accepted")
+    assert await service.rows("SELECT count(*) FROM contract_refusal") == [(0,)]
+
+
+async def test_C07_a_contract_that_charges_goes_on_though_another_certificate_with_its_name_is_refused(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    token = {"idToken": {"idToken": "DE8AAC12345678", "type": "eMAID"}}
+    asked = Frame.read(service.frame("Authorize", token | {"certificate": "chain"}, "2.0.1"))
+    back = service.received(asked.record(frames_topic("session"), (CONTRACT_HEADER, b'{"status":"SignatureError"}')))
+    told = []
+    for number, kind in enumerate(("Started", "Updated")):
+        told += (await service.apply(service.frame("TransactionEvent", event(number, kind, **token), "2.0.1"))).answers
+        await service.apply(back)
+
+    assert [each["idTokenInfo"]["status"] for each in told] == ["Accepted", "Accepted"]

@@ -18,7 +18,9 @@ OPERATOR: Final = Depends(require(Role.OPERATOR))
 
 TOKENS: Final = Listing("tokens", str)
 
-IdToken = Annotated[str, Path(description="The token's text; the case of A to Z does not matter")]
+IdToken = Annotated[
+    str, Path(description="The token's text; neither the case of A to Z nor, of an eMAID, its spelling matters")
+]
 Paging = Annotated[PageQuery, Depends()]
 
 
@@ -88,7 +90,8 @@ def _token_routes(database: Database) -> APIRouter:
 
     @routes.get("", summary="A token", dependencies=[VIEWER], responses=raises(404))
     async def get_token(id_token: IdToken) -> TokenOut:
-        stored = await store.get(database.pool, token_key(id_token))
+        key = await operations.find_key(database.pool, id_token)
+        stored = None if key is None else await store.get(database.pool, key)
         if stored is None:
             raise _no_token(id_token)
         return TokenOut.model_validate(stored)
@@ -101,7 +104,8 @@ def _token_routes(database: Database) -> APIRouter:
     )
     async def change_token(id_token: IdToken, wanted: TokenChangeIn) -> TokenOut:
         async with database.transaction() as tx:
-            stored = await store.lock(tx.connection, token_key(id_token))
+            key = await operations.find_key(tx.connection, id_token)
+            stored = None if key is None else await store.lock(tx.connection, key)
             if stored is None:
                 raise _no_token(id_token)
             operations.change_token(stored, wanted, tx.now)
@@ -117,7 +121,8 @@ def _token_routes(database: Database) -> APIRouter:
     )
     async def delete_token(id_token: IdToken) -> None:
         async with database.transaction() as tx:
-            if not await store.delete(tx.connection, token_key(id_token)):
+            key = await operations.find_key(tx.connection, id_token)
+            if key is None or not await operations.delete(tx.connection, key):
                 raise _no_token(id_token)
 
     return routes

@@ -185,6 +185,15 @@ class Authorize(msgspec.Struct, frozen=True):
         return self.contract is None and (self.certified or self.token.is_contract)
 
 
+class ContractRefusal(msgspec.Struct, frozen=True, gc=False):
+    """What a station was told of a contract whose certificate is worth nothing, and when it was shown there."""
+
+    station_id: str
+    token_key: str
+    status: Status
+    refused_at: datetime
+
+
 _NOT_ACCEPTED: Final = ("Blocked", "Expired", "Invalid", "Unknown")
 _OF_CERTIFICATES: Final[dict[str, Status]] = {"CertificateExpired": "Expired"}
 
@@ -206,6 +215,16 @@ def authorize(request: Authorize, token: Token | None) -> Judgement:
         return Judgement(_OF_CERTIFICATES.get(status, "Invalid"), certificate_status=status)
     is_over = judgement.status in _NOT_ACCEPTED
     return msgspec.structs.replace(judgement, certificate_status="ContractCancelled" if is_over else "Accepted")
+
+
+def refusal_of(request: Authorize, token: Token, judgement: Judgement, station_id: str) -> ContractRefusal | None:
+    """Return what has to be remembered of an Authorize for the transactions that follow; None: nothing is refused.
+
+    What the token says by itself is judged anew at each transaction.
+    """
+    if request.contract is None or request.contract.status == "Accepted":
+        return None
+    return ContractRefusal(station_id, token.itself.key, judgement.status, request.at)
 
 
 def registered(token: IdToken, tokens: Mapping[str, Token]) -> Token | None:

@@ -7,7 +7,7 @@ import asyncpg
 
 from chargebus_session.tables import TokenRow
 from chargebus_session.tokens import store
-from chargebus_session.tokens.domain import id_token, token_key
+from chargebus_session.tokens.domain import id_token, keys_meant, meant, token_key
 from chargebus_session.tokens.resources import TokenChangeIn, TokenIn, TokensIn
 
 
@@ -46,6 +46,25 @@ async def register(connection: asyncpg.Connection, tokens: Collection[TokenRow])
         there = {key for key, token in known.items() if token.itself.is_contract}
         tokens = [each for each in tokens if there.isdisjoint(contracts.get(each.token_key, ()))]
     return await store.add(connection, tokens) if tokens else set()
+
+
+async def find_key(connection: asyncpg.Connection | asyncpg.Pool, text: str) -> str | None:
+    """Return the key of the token that an operator means; an eMAID may be written as on no token, a token as it is."""
+    known = await store.load(connection, keys_meant(text))
+    exact = known.get(token_key(text))
+    token = exact if exact is not None else meant(text, known)
+    return None if token is None else token_key(token.id_token)
+
+
+async def delete(connection: asyncpg.Connection, key: str) -> bool:
+    """Delete a token, and what is remembered of its contract; tell whether there was one."""
+    deleted = await store.delete(connection, key)
+    if deleted is None:
+        return False
+    way = id_token(deleted.id_token, deleted.type)
+    if way.is_contract:
+        await store.forget_refusals(connection, way.key)
+    return True
 
 
 def change_token(stored: TokenRow, change: TokenChangeIn, now: datetime) -> None:

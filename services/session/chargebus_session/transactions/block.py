@@ -21,7 +21,7 @@ from chargebus_session.transactions.domain.outside import LatelyEnded, Readings
 from chargebus_session.transactions.domain.sessions import Report, Session, energy_of, settled_anew, summarize
 from chargebus_session.transactions.domain.state import Change, Contradiction, Issue, TransactionState
 from chargebus_session.transactions.store import batch as store
-from chargebus_session.transactions.store import endings, identities, remote_starts
+from chargebus_session.transactions.store import endings, identities, refusals, remote_starts
 from chargebus_session.transactions.store import outside as outside_store
 from chargebus_session.transactions.store.outside import Found
 
@@ -58,6 +58,8 @@ class Transactions(Block[Report, Reported]):
         named = await remote_starts.named_tokens(batch.connection, reports)
         tokens = {report.event.token for report in reports if report.event.token} | set(named.values())
         known = msgspec.structs.replace(await store.load(batch.connection, tokens, reports), named=named)
+        refused = await refusals.of_reports(batch.connection, reports, known)
+        known = msgspec.structs.replace(known, refusals=refused)
         starts = sum(1 for report in reports if report.reference.start)
         await store.reserve(batch.connection, self._transaction_ids, starts)
         issue = Issue(partial(identities.session_id, batch.now), self._transaction_ids.take)

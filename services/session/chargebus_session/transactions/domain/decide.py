@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chargebus_session.tokens.domain import IdToken, Judgement, judge
+from chargebus_session.tokens.domain import ContractRefusal, IdToken, Judgement, Token, judge
 from chargebus_session.transactions.domain import registers
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event
 from chargebus_session.transactions.domain.fold import Fold, flagged, merge
@@ -182,18 +182,40 @@ def _with_remote_start(state: TransactionState, report: Report) -> Event:
 def _judge(state: TransactionState, session: Session | None, report: Report, presented: IdToken) -> Judgement:
     """Judge the token of an event: by what is known of it now, but for its expiry, as the event may have waited long.
 
+    A contract whose certificate was refused at this station is refused with the word that it was told there.
+
     ConcurrentTx is told at whatever event brings the token to charge, not only at Started: else plugging in first
     would be a way round it. Across stations it is best effort: two starts at the same moment may not see each other.
 
-    Spec: OCPP 2.0.1 AuthorizationStatusEnumType.ConcurrentTx; OCPP 1.6 7.2
+    Spec: OCPP 2.0.1 AuthorizationStatusEnumType.ConcurrentTx, C07.FR.16, C07.FR.17; OCPP 1.6 7.2
     """
     token = state.token(presented)
     judgement = judge(presented, token, report.event.happened_at)
-    if token is None or token.concurrent or judgement.status != "Accepted" or not report.event.starts:
+    if token is None or judgement.status != "Accepted" or not report.event.starts:
+        return judgement
+    refusal = _refusal(state, session, report, presented, token)
+    if refusal is not None:
+        return msgspec.structs.replace(judgement, status=refusal.status, billable=False)
+    if token.concurrent:
         return judgement
     if any(_is_elsewhere(use, session, report) for use in state.uses(presented.key)):
         return msgspec.structs.replace(judgement, status="ConcurrentTx", billable=False)
     return judgement
+
+
+def _refusal(
+    state: TransactionState, session: Session | None, report: Report, presented: IdToken, token: Token
+) -> ContractRefusal | None:
+    """Return why a contract may not charge though its token may.
+
+    Not what its station was told after the contract had begun to charge: somebody else may have shown another
+    certificate with the contract's name. What waited in the station's queue may be from before that, too.
+    """
+    refusal = state.refusal(report.station_id, token.itself.key)
+    if refusal is None or (session is not None and session.fold.is_charged_to(presented.key)):
+        return None
+    at = report.event.happened_at if report.event.offline else report.event.received_at
+    return refusal if at >= refusal.refused_at else None
 
 
 def _is_elsewhere(use: Use, session: Session | None, report: Report) -> bool:

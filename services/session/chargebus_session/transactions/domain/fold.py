@@ -124,6 +124,11 @@ class Fold(msgspec.Struct, frozen=True, omit_defaults=True):
         """EVSE and connector, 0 for what is not told yet."""
         return self.evse.value if self.evse else 0, self.connector.value if self.connector else 0
 
+    def is_charged_to(self, key: str) -> bool:
+        """Whether a token was accepted here, of those that pay or would pay."""
+        marks = (mark for mark in (self.token, self.second) if mark is not None)
+        return any(mark.key == key and mark.tier < _REFUSED for mark in marks)
+
 
 def merge(fold: Fold | None, event: Event, judgement: Judgement | None) -> Fold:
     """Return the fold with one more event; the caller sees to it that no event is merged twice.

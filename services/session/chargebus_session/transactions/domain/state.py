@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from chargebus_session.tokens.domain import IdToken, Judgement, Token, registered, token_key
+from chargebus_session.tokens.domain import ContractRefusal, IdToken, Judgement, Token, registered, token_key
 from chargebus_session.transactions.domain.endings import StationSign
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
@@ -60,7 +60,8 @@ class Known(msgspec.Struct, frozen=True):
     of a station that named none. `aliases` are names by which a station named a session that has another one.
     `answers` are by the contents of the events. `remote_starts` are open ones of stations whose version does not name
     them. `named` are the tokens of those that stations name, by station and remote start. `power_limits` are those of
-    the stations that tell where a transaction is.
+    the stations that tell where a transaction is. `refusals` are of contracts whose certificates were refused, by
+    station and key.
     """
 
     tokens: dict[str, Token] = {}
@@ -71,6 +72,7 @@ class Known(msgspec.Struct, frozen=True):
     remote_starts: tuple[RemoteStart, ...] = ()
     named: dict[tuple[str, int], IdToken] = {}
     power_limits: dict[Place, float] = {}
+    refusals: dict[tuple[str, str], ContractRefusal] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -132,6 +134,7 @@ class TransactionState:
         self._remote_starts = list(known.remote_starts)
         self._named = known.named
         self._power_limits = known.power_limits
+        self._refusals = known.refusals
         self._aliases = dict(known.aliases)
         self._by_id: dict[str, Session] = {}
         self._by_name: dict[tuple[str, str], Session] = {}
@@ -143,6 +146,10 @@ class TransactionState:
     def token(self, presented: IdToken) -> Token | None:
         """Return what is registered for a token."""
         return registered(presented, self._tokens)
+
+    def refusal(self, station_id: str, key: str) -> ContractRefusal | None:
+        """Return what a station was last told of a contract, if its certificate was refused."""
+        return self._refusals.get((station_id, key))
 
     def uses(self, key: str) -> Iterable[Use]:
         """Return the unfinished sessions that took a token."""
