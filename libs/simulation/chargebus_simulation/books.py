@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Final
 from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Visit
+from chargebus_simulation.sockets import SLACK_A, Socket
 
 if TYPE_CHECKING:
     from chargebus_simulation.places import Place
-    from chargebus_simulation.world import Decided, Socket, World
-
-SLACK_A: Final = 0.05
-"""What is over a limit by less is a matter of rounding."""
-
-_LEAST_A: Final = 6.0
+    from chargebus_simulation.world import Decided, World
 
 _TRIED_WITHIN_S: Final = HOUR
-"""So long a vehicle may wait until it is tried on which phases it charges: some readings of what it draws tell."""
+"""So long a vehicle may wait, while it could be tried, until it is: some readings tell on which phases it charges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,8 @@ class Books:
     _spare_a: dict[EvseKey, float] = field(default_factory=dict)
     _spare_wh: dict[int, float] = field(default_factory=dict)
     _spare_since_s: float = 0.0
+    _triable: set[EvseKey] = field(default_factory=set)
+    _triable_s: dict[int, float] = field(default_factory=dict)
     _counted_a: dict[str, list[float]] = field(default_factory=dict)
     _flows_at_s: float = 0.0
 
@@ -157,7 +155,7 @@ class Books:
             if node_id not in self._paths[socket.evse.node_id]:
                 continue
             below = (node_id, key)
-            if not (set(over) & set(socket.used) and could_be_lowered(socket, now_s)):
+            if not (set(over) & set(socket.used) and socket.could_be_lowered(now_s)):
                 self._relievable.pop(below, None)
                 continue
             lasts_s = now_s - self._relievable.setdefault(below, now_s)
@@ -186,7 +184,33 @@ class Books:
                 if now_a > max(bound[phase], before_a) + SLACK_A:
                     what = f"{now_a:.2f} A counted, {before_a:.2f} A before, of {bound[phase]:.2f} A"
                     self._breach("promised twice", world.now_s, f"{node_id} L{phase + 1}: {what}")
+        self._triable = self._could_be_tried(world, decided)
         self._spare_a = self._spare(world, decided, counted)
+
+    def _could_be_tried(self, world: "World", decided: "Decided") -> set[EvseKey]:
+        """Return the EVSEs that could be let draw their least on all their phases, were all others lowered for them.
+
+        What those are counted at that cannot be lowered is not free: who finds no room beside them cannot be tried,
+        and nobody can know on which phases its vehicle charges.
+        """
+        if not decided.bounds_a:
+            return set()
+        stay = {node_id: [0.0, 0.0, 0.0] for node_id in self._paths}
+        for key, phase_a in decided.counted_a.items():
+            socket = world.sockets[key]
+            falls_to_a = socket.falls_to_a(world.now_s)
+            first, second, third = (min(amperes, falls_to_a) for amperes in phase_a)
+            self._add(stay, socket.evse.node_id, (first, second, third))
+        return {
+            key
+            for key, socket in world.sockets.items()
+            if socket.visit is not None
+            and all(
+                decided.bounds_a[node_id][phase] - stay[node_id][phase] >= socket.least_a
+                for node_id in self._paths[socket.evse.node_id]
+                for phase in socket.phases
+            )
+        }
 
     def _spare(self, world: "World", decided: "Decided", counted: dict[str, list[float]]) -> dict[EvseKey, float]:
         """Return what each vehicle could have beyond its limit of what nobody is promised.
@@ -199,7 +223,7 @@ class Books:
         for key, socket in world.sockets.items():
             if socket.visit is None or not decided.bounds_a or key not in decided.counted_a:
                 continue
-            waits = world.now_s < socket.visit.arrives_s + _TRIED_WITHIN_S
+            waits = self._triable_s.get(socket.session, 0.0) < _TRIED_WITHIN_S
             phases = decided.phases.get(key) or (socket.phases if waits else socket.used)
             room = min(
                 decided.bounds_a[node_id][phase] - counted[node_id][phase]
@@ -207,7 +231,7 @@ class Books:
                 for phase in phases
             )
             has_a = max(decided.counted_a[key])
-            least_a = max(_LEAST_A, socket.visit.car.min_a, socket.evse.min_a or 0.0) + 1.0
+            least_a = socket.least_a + 1.0
             if room > max(2 * dead_a, least_a if has_a < least_a else 0.0):
                 spare[key] = room
         return spare
@@ -215,6 +239,9 @@ class Books:
     def _integrate_spare(self, world: "World") -> None:
         since_s, self._spare_since_s = self._spare_since_s, world.now_s
         lasts_s = world.now_s - since_s
+        for key in self._triable:
+            session = world.sockets[key].session
+            self._triable_s[session] = self._triable_s.get(session, 0.0) + lasts_s
         for key, room in self._spare_a.items():
             socket = world.sockets[key]
             if socket.visit is None:
@@ -227,7 +254,7 @@ class Books:
 
     # Vehicles.
 
-    def left(self, socket: "Socket") -> None:
+    def left(self, socket: Socket) -> None:
         """Write down what a vehicle has got, that leaves."""
         if socket.visit is None:
             return
@@ -254,12 +281,3 @@ class Books:
     def days(self) -> float:
         """How many days were simulated."""
         return max(self.place.days * DAY, 1.0) / DAY
-
-
-def could_be_lowered(socket: "Socket", now_s: float) -> bool:
-    """Tell whether a CSMS could let a vehicle draw less, and would if it asked the station now."""
-    temper = socket.station.temper
-    if temper.ignores or temper.is_away(now_s) or temper.is_mute(now_s) or not socket.station.takes_some:
-        return False
-    least_a = 0.0 if temper.takes_zero else _LEAST_A
-    return socket.draws_a > least_a + SLACK_A

@@ -19,7 +19,8 @@ from chargebus_simulation.cars import HOUR, VOLTAGE_V
 from chargebus_simulation.facts import Ask, Began, Ended, Fact
 from chargebus_simulation.places import BEGINS_AT, Place
 from chargebus_simulation.policies import Policy
-from chargebus_simulation.world import Decided, Socket, World
+from chargebus_simulation.sockets import Socket
+from chargebus_simulation.world import Decided, World
 
 QUARTER_S: Final = 900.0
 _MOST_INTERVALS: Final = 96

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Protocol
 
-from chargebus_smart_charging.sites.domain.site import Evse, EvseKey, PerPhase
+from chargebus_smart_charging.sites.domain.site import EvseKey, PerPhase
 
 from chargebus_simulation.books import Books
 from chargebus_simulation.cars import DAY, HOUR, VOLTAGE_V, Visit
@@ -24,6 +24,7 @@ from chargebus_simulation.facts import (
     Measured,
 )
 from chargebus_simulation.places import Place
+from chargebus_simulation.sockets import Socket
 from chargebus_simulation.stations import NEVER, Outcome, SimStation
 
 TIMEOUT_S: Final = 30.0
@@ -67,40 +68,6 @@ class Csms(Protocol):
     def decide(self, now_s: float, /) -> Decided:
         """Decide what to ask of the stations."""
         ...
-
-
-@dataclass(slots=True)
-class Socket:
-    """An EVSE as it is: who is there, and what flows. `applied_a` is what the hardware lets flow at present."""
-
-    evse: Evse
-    station: SimStation
-    phases: tuple[int, ...]
-    applied_a: float
-    visit: Visit | None = None
-    session: int = 0
-    held_wh: float = 0.0
-    energy_wh: float = 0.0
-    draws_a: float = 0.0
-    wakes_at_s: float = 0.0
-    stopped: bool = False
-
-    @property
-    def used(self) -> tuple[int, ...]:
-        """The site's phases, from 0, that the vehicle draws on."""
-        return () if self.visit is None else self.phases[: self.visit.car.phases]
-
-    def draw(self, now_s: float) -> bool:
-        """Let flow what the vehicle takes; says whether that is something else than before."""
-        before_a = self.draws_a
-        if self.visit is None or self.stopped:
-            self.draws_a = 0.0
-            return before_a > 0.0
-        takes = self.visit.car.takes_a(self.held_wh, self.applied_a)
-        if takes and not before_a and now_s < self.wakes_at_s:
-            takes = 0.0
-        self.draws_a = takes
-        return takes != before_a
 
 
 class World:

@@ -8,6 +8,7 @@ from chargebus_simulation.stations import Temper
 from chargebus_simulation.world import Decided, World
 
 KEY = ("S000", 1)
+OTHER = ("S001", 1)
 CAR = Car(50_000.0, 3, 16.0)
 
 
@@ -119,32 +120,38 @@ def test_a_station_that_is_offline_tells_later_of_what_began_and_ended_meanwhile
 
 
 class Withholding(Scripted):
-    """Lets nobody draw, though the first phase is free; knows on which phases vehicles charge, or never learns it."""
+    """Lets one vehicle not draw, though the first phase is free; knows its phases, or never learns them."""
 
     def __init__(self, phases: dict[tuple[str, int], tuple[int, ...]]) -> None:
         super().__init__((0.0, Ask.of(KEY, "TxDefaultProfile", 0.0)))
         self.phases = phases
 
     def decide(self, now_s: float, /) -> Decided:
-        bounds_a = {node.node_id: (32.0, 0.0, 0.0) for node in fleet(1, "depot", 1, 32.0).site.nodes}
-        decided = super().decide(now_s)
         return replace(
-            decided, again_s=now_s + 60.0, counted_a={KEY: (0.0,) * 3}, bounds_a=bounds_a, phases=self.phases
+            super().decide(now_s),
+            again_s=now_s + 60.0,
+            counted_a={KEY: (0.0,) * 3, OTHER: (0.0, 32.0, 32.0)},
+            bounds_a={"grid": (32.0,) * 3},
+            phases=self.phases,
         )
 
 
 @pytest.mark.parametrize(
-    ("stays_s", "phases", "starves"),
+    ("stays_s", "phases", "other", "starves"),
     [
-        (0.9 * HOUR, {}, False),
-        (0.9 * HOUR, {KEY: (0,)}, True),
-        (0.9 * HOUR, {KEY: (0, 1, 2)}, False),
-        (3 * HOUR, {}, True),
+        (0.9 * HOUR, {}, Temper(), False),
+        (0.9 * HOUR, {KEY: (0,)}, Temper(), True),
+        (0.9 * HOUR, {KEY: (0, 1, 2)}, Temper(), False),
+        (3 * HOUR, {}, Temper(), True),
+        (3 * HOUR, {}, Temper(takes_zero=False), True),
+        (3 * HOUR, {}, Temper(ignores=True), False),
+        (3 * HOUR, {KEY: (0,)}, Temper(ignores=True), True),
     ],
 )
-def test_who_is_never_let_draw_starves_for_what_is_free_on_its_phases(stays_s, phases, starves) -> None:
+def test_who_is_never_let_draw_starves_for_what_is_free_on_its_phases(stays_s, phases, other, starves) -> None:
+    """Unless nobody can know them: beside what cannot be lowered there is no room to try."""
     visit = Visit(0, 1000.0, 1000.0 + stays_s, replace(CAR, phases=1), 10_000.0, 5_000.0)
-    place = replace(fleet(1, "depot", 1, 32.0), visits=(visit,), tempers={"S000": Temper()})
+    place = replace(fleet(1, "depot", 2, 32.0), visits=(visit,), tempers={"S000": Temper(), "S001": other})
 
     books = World(place, Withholding(phases)).run()
 

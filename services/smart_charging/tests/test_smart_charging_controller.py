@@ -713,7 +713,8 @@ def test_a_reading_that_comes_too_soon_to_tell_whether_a_station_obeys_is_not_th
     depot.draw(1, 32.0, at=at + 55)
     decision = depot.decide(at + 63.5)
 
-    assert next_due(depot.known, decision) == later(at + 3 + 2 * POLICY.grace_s)
+    assert next_due(depot.known, decision) == later(at + 3 + 1.5 * POLICY.grace_s)
+    assert next_due(depot.known, depot.decide(at + 93.5)) == later(at + 3 + 2 * POLICY.grace_s)
     depot.draw(1, 32.0, at=at + 115)
     depot.decide(at + 123)
     assert depot.decision.steps["CS1", 1].steered.disobeys_since is not None
@@ -730,6 +731,23 @@ def test_what_is_drawn_beyond_a_limit_by_too_little_to_be_disobedience_is_taken_
     limits = depot.limits()
     assert limits[1] + limits[2] <= 31.5
     assert depot.decision.steps["CS1", 1].steered.disobeys_since is None
+
+
+def test_whether_a_limit_is_kept_to_the_ampere_is_looked_at_as_soon_as_readings_can_tell():
+    depot = Depot(policy=msgspec.structs.replace(POLICY, interval_s=900))
+    depot.plug_in(1)
+    at = settled(depot)
+    depot.draw(1, 16.4, at=at)
+    depot.decide(at + 1)
+    depot.plug_in(2, at=at + 2)
+    depot.decide(at + 3)
+    assert depot.limits()[1] == 16.0
+    depot.draw(1, 16.4, at=at + 55)
+
+    assert next_due(depot.known, depot.decide(at + 63.5)) == later(at + 3 + 1.5 * POLICY.grace_s)
+    depot.draw(1, 16.4, at=at + 85)
+    depot.decide(at + 93.5)
+    assert sum(depot.limits().values()) <= 31.5, "what it draws beyond is taken off what both share"
 
 
 def test_meters_that_are_not_quite_still_do_not_double_what_stations_are_told():

@@ -11,7 +11,7 @@ from typing import Final
 from chargebus_smart_charging.planning.domain.decision import Decision
 from chargebus_smart_charging.planning.domain.known import SiteKnown
 from chargebus_smart_charging.steering.domain.held import CLOCK_S, Order
-from chargebus_smart_charging.steering.domain.steered import Steered, is_within
+from chargebus_smart_charging.steering.domain.steered import ROUNDING_A, Steered
 from chargebus_smart_charging.steering.domain.stepping import asked_at
 
 _CLOCK: Final = timedelta(seconds=CLOCK_S)
@@ -73,8 +73,9 @@ def _coming(known: SiteKnown, decision: Decision) -> Iterator[datetime]:
         if steered.limit.accepted is not None:
             for since, _ in steered.limit.accepted.levels:  # what falls by itself is seen to have fallen a moment later
                 yield from (since, since + max(grace, _CLOCK))
-            if _draws_more(steered, steered.limit.accepted, now):  # by a reading after its time, it will be judged
-                yield from (since + 2 * grace for since, _ in steered.limit.accepted.levels)
+            if _draws_more(steered, steered.limit.accepted, now):  # by the next readings after its time, it is judged
+                for since, _ in steered.limit.accepted.levels:
+                    yield from (since + 1.5 * grace, since + 2 * grace)
     yield from (override.ends_at for override in known.overrides)
     for limit in known.limits:
         yield from _given(limit.silent_from)
@@ -83,11 +84,12 @@ def _coming(known: SiteKnown, decision: Decision) -> Iterator[datetime]:
 
 
 def _draws_more(steered: Steered, limit: Order, now: datetime) -> bool:
-    """Tell whether it was last seen to draw more than its limit, for which it has had too little time so far."""
+    """Tell whether it was last seen to draw more than its limit, for which it has had too little time so far.
+
+    Be it by ever so little: where that is too much for its node, it is lowered, or the others are.
+    """
     return (
-        steered.use == "busy"
-        and steered.seen is not None
-        and not is_within(steered.seen.amperes, limit.amperes_at(now))
+        steered.use == "busy" and steered.seen is not None and steered.seen.amperes > limit.amperes_at(now) + ROUNDING_A
     )
 
 

@@ -50,7 +50,8 @@ _RESUMED_SOON: Final = timedelta(seconds=5)
 _BEYOND_STEP_A: Final = 0.5
 _BEYOND_LASTS: Final = timedelta(minutes=15)
 """What is drawn beyond a limit is known in such steps, and falls after such a time: meters are never quite still."""
-_ROUNDING_A: Final = 0.05
+ROUNDING_A: Final = 0.05
+"""What is above a limit by less is a matter of rounding."""
 _IN_A_ROW: Final = 16
 """So many reductions in a row are known each by itself: more than come within the time that one is given."""
 
@@ -677,7 +678,7 @@ def _beyond(steered: Steered, steerable: Steerable) -> Beyond | None:
     allowed_a = min(allowed_when_seen_a(steered, steerable), steerable.max_a)
     if seen is None or not is_within(seen.amperes, allowed_a):
         return known
-    amperes = max(0.0, ceil((seen.amperes - allowed_a - _ROUNDING_A) / _BEYOND_STEP_A) * _BEYOND_STEP_A)
+    amperes = max(0.0, ceil((seen.amperes - allowed_a - ROUNDING_A) / _BEYOND_STEP_A) * _BEYOND_STEP_A)
     if known is None or amperes >= known.amperes or seen.at >= known.at + _BEYOND_LASTS:
         return Beyond(amperes, seen.at) if amperes else None
     return known
