@@ -509,13 +509,13 @@ def test_a_plan_of_the_optimiser_is_taken_as_long_as_it_fits():
     plan = msgspec.structs.replace(made.plan, method="optimiser")
     guide = Guide(plan, made.at, made.problem.horizon)
 
-    same = depot.decide(at, given=guide.shifted(decide(depot.known, later(at)).problem))
+    same = depot.decide(at, given=guide.shifted(decide(depot.known, later(at)).problem, ()))
     depot.change(limits=(KnownLimit("S", "ems", "1", later(at), periods=(Period(Capacity(14.0)),)),))
     other = decide(depot.known, later(at)).problem
-    less = depot.decide(at, given=guide.shifted(other))
+    less = depot.decide(at, given=guide.shifted(other, ()))
 
     assert same.plan.method == "optimiser"
-    assert not fits(other, guide.shifted(other))
+    assert not fits(other, guide.shifted(other, ()))
     assert (less.plan.method, bool(less.plan.fallback), depot.limits()) == ("allocator", True, {1: 7.0, 2: 7.0})
 
 
@@ -528,14 +528,39 @@ def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_something_else_is_s
     made = depot.decide(0)
     guide = Guide(made.plan, made.at, made.problem.horizon, made.problem.costs)
 
-    same = guide.shifted(decide(depot.known, later(200)).problem)
+    same = guide.shifted(decide(depot.known, later(200)).problem, ())
     told = [*hours[:2], *([] if cost is None else [msgspec.structs.replace(hours[2], per_kwh=cost)]), *hours[3:]]
     depot.change(spans={"S": told})
-    other = guide.shifted(decide(depot.known, later(200)).problem)
+    other = guide.shifted(decide(depot.known, later(200)).problem, ())
 
     assert made.problem.costs is not None
     assert same is not None
     assert other is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [Needs(energy_wh=30_000.0), Needs(departs_at=later(1800)), Needs(priority=2.0), None],
+    ids=["energy", "departure", "priority", "class"],
+)
+def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_drivers_are_said_to_need_something_else(asked):
+    depot = Depot()
+    depot.plug_in(1, 2, token_group="vans")
+    at = settled(depot)
+    before = sight(depot.known, later(at))
+    guide = Guide(depot.decision.plan, later(at), before.problem.horizon, needs=before.needs)
+    depot.draw(1, 16.0, at=at + 20)
+    as_before = sight(depot.known, later(at + 30))
+
+    if asked is None:
+        depot.change(classes={("group", "vans"): ClassNeeds("group", "vans", stay_s=7200.0)})
+    else:
+        vehicle = depot.known.vehicles["CS1", 1]
+        depot.change(vehicles=depot.known.vehicles | {("CS1", 1): msgspec.structs.replace(vehicle, asked=asked)})
+    after = sight(depot.known, later(at + 30))
+
+    assert guide.shifted(as_before.problem, as_before.needs) is not None
+    assert guide.shifted(after.problem, after.needs) is None
 
 
 def test_all_defaults_together_fit_every_node():

@@ -149,11 +149,11 @@ class Depot:
         found = [[limit for each in told if (limit := self.limit_of(each)) is not None] for told in self.told.values()]
         return [each[-1] if each else None for each in found]
 
-    async def until_told(self, expected: list[float | None], *, within_s: float = 40) -> None:
-        async def look():
-            return self.limits()
+    async def limits_now(self) -> list[float | None]:
+        return self.limits()
 
-        await eventually(look, lambda seen: seen == expected, within_s, what=f"stations are told {expected}")
+    async def until_told(self, expected: list[float | None], *, within_s: float = 40) -> None:
+        await eventually(self.limits_now, lambda seen: seen == expected, within_s, what=f"stations are told {expected}")
 
     async def state(self) -> dict:
         return (await self._client.get(f"/sites/{self.site_id}/state")).json()
@@ -295,7 +295,9 @@ async def test_needs_overrides_and_what_if_of_a_site(make_bed, kafka):
             json={"limits": [{"node_id": "x"}], "vehicles": [{"station_id": depot.stations[0]}]},
         )
         unchanged = depot.limits()
-        needs = await client.put(path, json={"energy_wh": 9000, "departs_at": leaves, "priority": 3})
+        soon = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
+        needs = await client.put(path, json={"energy_wh": 20000, "departs_at": soon, "priority": 3})
+        await eventually(depot.limits_now, lambda told: told[0] > 16.0, what="who leaves soon is given more")
         past = await client.put(path, json={"departs_at": "2020-01-01T00:00:00Z"})
         shown = await client.get(path)
         override = {"limit_a": 8, "ends_at": leaves, "station_id": depot.stations[0], "evse_id": 1, "reason": "hot"}

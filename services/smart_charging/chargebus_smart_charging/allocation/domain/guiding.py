@@ -8,23 +8,35 @@ import msgspec
 
 from chargebus_smart_charging.allocation.domain.ahead import starts
 from chargebus_smart_charging.allocation.domain.problem import Costs, Horizon, Plan, PlanProblem
+from chargebus_smart_charging.sites.domain.site import EvseKey
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What the vehicle at an EVSE needs in its whole session, by when, and the weight of its share."""
+
+    key: EvseKey
+    energy_wh: float
+    departs_at: datetime
+    weight: float
 
 
 class Guide(msgspec.Struct, frozen=True):
-    """A plan, when it was made, the time that it was made for, and what a kilowatt hour was said to cost then."""
+    """A plan, when it was made and for which time, and what was said then: costs, and what vehicles need."""
 
     plan: Plan
     at: datetime
     horizon: Horizon
     costs: Costs | None = None
+    needs: tuple[Need, ...] = ()
 
-    def shifted(self, problem: PlanProblem) -> Plan | None:
+    def shifted(self, problem: PlanProblem, needs: tuple[Need, ...]) -> Plan | None:
         """Return what is left of the plan in the intervals of a problem.
 
-        None: it does not reach so far, or what a kilowatt hour costs is not what it was made with.
+        None: it does not reach so far, or a kilowatt hour costs, or a vehicle needs, something else than it was made
+        with.
         """
         places = _places(self.horizon, problem.horizon)
-        if places is None or not _are_same(self.costs, problem.costs, places):
+        if places is None or needs != self.needs or not _are_same(self.costs, problem.costs, places):
             return None
         allocations = tuple(
             msgspec.structs.replace(each, limits_a=tuple(each.limits_a[place] for place in places))

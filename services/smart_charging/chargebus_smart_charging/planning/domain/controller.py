@@ -11,6 +11,7 @@ import msgspec
 from chargebus_smart_charging.allocation.domain.ahead import horizon_of, starts
 from chargebus_smart_charging.allocation.domain.allocator import Allocated
 from chargebus_smart_charging.allocation.domain.fitting import fits
+from chargebus_smart_charging.allocation.domain.guiding import Need
 from chargebus_smart_charging.allocation.domain.plans import overloads
 from chargebus_smart_charging.allocation.domain.problem import (
     Costs,
@@ -28,6 +29,7 @@ from chargebus_smart_charging.limits.domain.meters import Meters, drawn_by_other
 from chargebus_smart_charging.limits.domain.usual import learned
 from chargebus_smart_charging.planning.domain.decision import Decision, Given, Outlook, Picture
 from chargebus_smart_charging.planning.domain.defaults import defaults_of
+from chargebus_smart_charging.planning.domain.demands import weight_of
 from chargebus_smart_charging.planning.domain.evses import (
     Found,
     Hanging,
@@ -57,6 +59,15 @@ class Sighted(msgspec.Struct, frozen=True):
     found: tuple[Found, ...]
     meters: Meters
     loads_va: float
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the vehicles need that are planned."""
+        return tuple(
+            Need(each.key, each.needs.energy_wh, each.needs.departs_at, weight_of(each.needs))
+            for each in self.found
+            if each.demand is not None and each.needs is not None
+        )
 
 
 def sight(known: SiteKnown, now: datetime) -> Sighted:

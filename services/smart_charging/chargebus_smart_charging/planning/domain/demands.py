@@ -80,6 +80,11 @@ def needs_of(vehicle: Vehicle, session: SessionTold, classes: Classes, policy: P
     return wanted(told, classes, policy)
 
 
+def weight_of(needs: Wanted) -> float:
+    """Return the weight of a vehicle's share by what its driver is told to need."""
+    return needs.priority * (PREFERRED if needs.preferred else 1.0)
+
+
 def reserve_s(stay_s: float) -> float:
     """Return how long before it leaves a vehicle had better have what it needs."""
     return max(0.0, min(RESERVE * stay_s, RESERVE_S))
@@ -198,7 +203,7 @@ def _energy(needs: Wanted, served_wh: float, policy: Policy) -> tuple[float | No
     One that has what it needs goes on with what others leave, unless what it draws is to cost little: then what was
     needed is all that it gets. Whose needs nobody told is taken to need more once it has had what the site says.
     """
-    weight = needs.priority * (PREFERRED if needs.preferred else 1.0)
+    weight = weight_of(needs)
     left_wh = needs.energy_wh - served_wh
     if left_wh > _NONE_WH:
         return left_wh, weight

@@ -47,7 +47,8 @@ CLAIM: Final = timedelta(seconds=15)
 """For how long sites are a copy's to plan; longer than all that it does with them."""
 
 _GUIDED_FOR: Final = timedelta(minutes=5)
-"""For how long a plan of the optimiser is followed, as long as it fits, before the site is thought over again."""
+"""For how long a plan of the optimiser is followed, before the site is thought over again: as long as it fits, and
+nobody says that drivers need, or a kilowatt hour costs, something else."""
 _SKIPPED_AT_MOST: Final = 2
 
 
@@ -119,7 +120,7 @@ class Planning:
         if not problem.demands or is_easy(problem):
             return Solved(sighted)
         if guide is not None and sighted.at < guide.at + _GUIDED_FOR:
-            plan = guide.shifted(problem)
+            plan = guide.shifted(problem, sighted.needs)
             if plan is not None and fits(problem, plan):
                 return Solved(sighted, guide, plan)
         try:
@@ -127,7 +128,7 @@ class Planning:
         except NoPlanError as error:
             self._metrics.fell_back()
             return Solved(sighted, fallback=str(error))
-        return Solved(sighted, Guide(plan, sighted.at, problem.horizon, problem.costs), plan)
+        return Solved(sighted, Guide(plan, sighted.at, problem.horizon, problem.costs, sighted.needs), plan)
 
     async def _carry_out(
         self,
