@@ -12,6 +12,7 @@ to the methods `cut`, `drop`, `switch_socket`, `open_socket` and `send_garbage`.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -28,7 +29,7 @@ from chargebus_station.device_model import Setting
 from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.dynamic_schedules import DynamicSchedules
 from chargebus_station.effect_runner import EffectRunner
-from chargebus_station.effects import Message
+from chargebus_station.effects import Effect, Message
 from chargebus_station.external_control import ExternalControl
 from chargebus_station.external_limits import ExternalLimit
 from chargebus_station.faults import GARBAGE, Faults
@@ -43,6 +44,10 @@ from chargebus_station.state import StationState
 from chargebus_station.transaction import StopCause, StopReason, Trigger
 
 T = TypeVar("T")
+
+
+class SwitchedOffError(RuntimeError):
+    """The station is being switched off, and begins nothing any more."""
 
 
 class Station:
@@ -61,7 +66,7 @@ class Station:
         self._effect_runner = EffectRunner(
             core, self._reporter, self._visits, self._connection, self._sender, self._spawn
         )
-        self._answering = Answering(core, self._effect_runner.run, self._connection.drop)
+        self._answering = Answering(core, self._run_effect, self._connection.drop)
 
     @property
     def config(self) -> StationConfig:
@@ -267,9 +272,14 @@ class Station:
             if not retuned and self.online and not self._core.messages.holds("Heartbeat"):
                 self._core.messages.put(Message("Heartbeat", {}))
 
+    def _run_effect(self, effect: Effect) -> None:
+        """Do what follows from an answer; of a station that is switched off while it answers, that is left undone."""
+        with suppress(SwitchedOffError):
+            self._effect_runner.run(effect)
+
     def _spawn(self, activity: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         try:
             return self._tasks.create_task(activity)
-        except RuntimeError:  # the station is being switched off
+        except RuntimeError as error:
             activity.close()
-            raise
+            raise SwitchedOffError(self.config.station_id) from error

@@ -1,5 +1,6 @@
 """Every action that a CSMS may start, in every version: answered, and as its schema wants it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from chargebus_station.config import EnergyUnit
 from chargebus_station.dialects import DIALECTS
 from chargebus_station.driver_visit import DriverVisit
 from chargebus_station.transaction import IdToken
+from websockets.asyncio.client import ClientConnection
 
 CSMS_ACTIONS = [
     (version, action.name) for action in ACTIONS if action.initiator == "csms" for version in action.versions
@@ -82,3 +84,21 @@ async def test_a_connector_is_broken_and_repaired_on_request(csms, start, versio
             "Rejected",
         ]
         assert (await csms.call("DataTransfer", {"vendorId": "other"}))["status"] == "UnknownVendorId"
+
+
+async def test_what_follows_from_an_answer_is_left_undone_where_the_station_is_switched_off_meanwhile(
+    csms, start, monkeypatch
+):
+    answering = asyncio.Event()
+
+    async def never(_socket, _text):
+        answering.set()
+        await asyncio.Event().wait()
+
+    async with start("2.0.1") as station:
+        monkeypatch.setattr(ClientConnection, "send", never)
+        reset = asyncio.create_task(csms.call("Reset", {"type": "Immediate"}))
+        await answering.wait()
+    reset.cancel()
+
+    assert [entry.action for entry in station.history.commands] == ["Reset"]
