@@ -433,6 +433,15 @@ def test_messages_wait_a_minute_for_what_a_display_takes():
     assert (waiting.status, waiting.due_at, waiting.is_under_way) == ("waiting", NOW + ASKED_FOR, False)
 
 
+def test_a_station_of_which_nothing_is_heard_yet_is_asked_what_its_display_takes():
+    displays = _Displays({}, {})
+
+    assert displays.waits_until("CS-1", "", NOW) is not None
+    assert displays.waits_until("CS-2", "2.1", NOW) is not None
+    assert displays.waits_until("CS-3", "1.6", NOW) is None
+    assert [each.station_id for each in displays.asked] == ["CS-1", "CS-2"]
+
+
 def test_what_is_over_is_on_no_display_any_more_also_where_it_got_lost():
     lost = new(status="telling", asking="a", told="b", ends_at=SOON)
     over, order = shown.due(lost, SOON)

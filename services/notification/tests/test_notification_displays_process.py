@@ -110,6 +110,7 @@ async def test_a_message_is_told_compared_repaired_and_cleared(make_bed, station
             "/display-messages", json=body | {"content": "other"}, headers={"Idempotency-Key": station_id}
         )
         message_id = made.json()["message_id"]
+        await asked.answer("GetVariables", NOTHING)
         told = await asked.answer("SetDisplayMessage", {"status": "Accepted"})
         await until_status(client, message_id, shown=1)
 
@@ -171,6 +172,7 @@ async def test_a_message_by_labels_follows_the_stations_that_have_them(make_bed,
         await until_status(client, message_id, unsupported=1)
         await process.producer.publish([described(second, 0, site=station_id)])
         asked = Asked(bed, second)
+        await asked.answer("GetVariables", NOTHING)
         await asked.answer("SetDisplayMessage", {"status": "NotSupportedPriority"})
         await until_status(client, message_id, unsupported=1, refused=1)
         page = (await client.get(f"/display-messages/{message_id}/stations")).json()["items"]
@@ -302,6 +304,7 @@ async def test_a_message_for_a_transaction_ends_with_it(make_bed, station_id):
     async with bed.running() as process, bed.client() as client:
         body = {"station_ids": [station_id], "content": "You are charging", "transaction_id": "T-1"}
         message_id = (await client.post("/display-messages", json=body)).json()["message_id"]
+        await asked.answer("GetVariables", NOTHING)
         told = await asked.answer("SetDisplayMessage", {"status": "Accepted"})
         await until_status(client, message_id, shown=1)
         await process.producer.publish([ended("T-1", of=f"{station_id}-other"), ended("T-2"), ended("T-1")])

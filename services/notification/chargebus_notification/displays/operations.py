@@ -357,8 +357,11 @@ class _Displays:
         self.asked: list[DisplayLimits] = []
 
     def waits_until(self, station_id: str, version: str, now: datetime) -> datetime | None:
-        """Return until when what is told waits for what the station says that it takes; None: it does not."""
-        if station_id not in self._known and version in routes.WORDS:
+        """Return until when what is told waits for what the station says that it takes; None: it does not.
+
+        A station of which nothing is heard yet is asked in the words of each version.
+        """
+        if station_id not in self._known and (not version or version in routes.WORDS):
             self._known[station_id] = DisplayLimits(station_id, now)
             self.asked.append(self._known[station_id])
         known = self._known.get(station_id)
