@@ -68,11 +68,13 @@ def running(data: Path, fleet: int = FLEET, depot: int = DEPOT) -> Iterator[Run]
 
 def until_printed(process: subprocess.Popen[str], text: str) -> Iterator[str]:
     assert process.stdout is not None
+    said = ""
     for line in process.stdout:
+        said += line
         yield line
         if text in line:
             return
-    pytest.fail(f"it ended with code {process.wait()} before it said {text!r}")
+    pytest.fail(f"it ended with code {process.wait()} before it said {text!r}; it said:\n{said}")
 
 
 def ctrl_c(run: Run) -> int:
