@@ -56,8 +56,9 @@ contract: $(READY) ## write the schemas of public events and docs/asyncapi.json 
 	@$(BIN)/python -m chargebus_events.schemas
 	@$(BIN)/python -m chargebus_cli.asyncapi
 
-generate: $(READY) ## write the lists of services that other files need anew, after a change of the declaration
+generate: $(READY) ## write anew: the lists of services, after a change of the declaration; the table of conformance
 	@$(BIN)/python -m chargebus_cli.generate
+	@$(BIN)/python -m chargebus_cli.conformance
 
 service: $(READY) ## make a new service that starts: make service NAME=roaming
 	@$(BIN)/python -m chargebus_cli.new_service $(NAME)

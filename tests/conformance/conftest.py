@@ -1,6 +1,7 @@
 """One process with all services, and stations over real sockets: virtual ones, and raw ones that say what a test says.
 
-A test is named after the case of the Open Charge Alliance's list that it plays, from the side of the CSMS.
+A test plays cases of the Open Charge Alliance's list (`cases.csv`) from the side of the CSMS, and is marked with them:
+`docs/conformance.md` is made of the marks.
 """
 
 import itertools

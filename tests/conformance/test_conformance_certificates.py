@@ -68,6 +68,9 @@ def known(api, told):
     return known
 
 
+@pytest.mark.case(
+    "TC_075_1", "TC_075_2", "TC_M_01", "TC_M_02", "TC_M_03", "TC_M_04", "TC_M_12", "TC_M_13", "TC_M_14", "TC_M_16"
+)
 @EACH
 async def test_TC_075_TC_M_01_to_M_04_TC_M_12_to_M_16_a_root_is_installed_and_told(
     virtual_station, known, version, kind
@@ -80,6 +83,7 @@ async def test_TC_075_TC_M_01_to_M_04_TC_M_12_to_M_16_a_root_is_installed_and_to
         assert [held for each in station.state.certificates.values() for held in each] == [root.certificate]
 
 
+@pytest.mark.case("TC_M_05")
 @ALL
 async def test_TC_M_05_a_station_that_fails_or_has_no_room_says_so(virtual_station, known, version):
     async with virtual_station(version) as station:
@@ -91,6 +95,7 @@ async def test_TC_M_05_a_station_that_fails_or_has_no_room_says_so(virtual_stati
         assert await on.install(CSMS, Authority.root("no room")) == "Rejected"
 
 
+@pytest.mark.case("TC_M_17", "TC_M_18", "TC_M_19")
 @ALL
 async def test_TC_M_17_M_18_M_19_several_types_all_of_them_and_none(virtual_station, known, version):
     async with virtual_station(version) as station:
@@ -104,6 +109,7 @@ async def test_TC_M_17_M_18_M_19_several_types_all_of_them_and_none(virtual_stat
         assert await on.has() == {(kind, root.certificate.subject.rfc4514_string()) for kind, root in roots.items()}
 
 
+@pytest.mark.case("TC_076", "TC_M_20", "TC_M_21")
 @ALL
 async def test_TC_076_TC_M_20_M_21_a_certificate_is_deleted_but_never_the_last_root_that_works(
     virtual_station, known, version
@@ -154,6 +160,7 @@ async def test_roots_that_are_wanted_are_installed_and_again_where_they_go_missi
         await api.call("DELETE", f"/v1/trust/policies/{policy['policy_id']}")
 
 
+@pytest.mark.case("TC_M_24")
 @V2
 async def test_TC_M_24_a_station_is_told_the_status_of_its_certificate(raw_station, version):
     with pki_server() as server:

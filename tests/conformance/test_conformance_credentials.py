@@ -113,12 +113,14 @@ async def is_upgraded(api, station, begin, **more):
 # OCPP 1.6
 
 
+@pytest.mark.case("TC_073")
 async def test_TC_073_update_charge_point_password_for_http_basic_authentication(changing, begin):
     async with changing("1.6") as station:
         await is_rotated(station, begin)
         assert len(bytes.fromhex(password_of(station))) in range(16, 21)
 
 
+@pytest.mark.case("TC_083")
 async def test_TC_083_upgrade_charge_point_security_profile_accepted(api, changing, begin):
     async with changing("1.6") as station:
         states = await is_upgraded(api, station, begin)
@@ -137,6 +139,7 @@ async def test_a_station_of_1_6_that_refuses_a_profile_stays_as_it_is(api, chang
 # OCPP 2.0.1 and 2.1
 
 
+@pytest.mark.case("TC_A_09")
 @V2
 async def test_TC_A_09_update_charging_station_password_for_http_basic_authentication_accepted(
     changing, begin, version
@@ -146,6 +149,7 @@ async def test_TC_A_09_update_charging_station_password_for_http_basic_authentic
         assert 16 <= len(password_of(station)) <= 40
 
 
+@pytest.mark.case("TC_A_10")
 @V2
 async def test_TC_A_10_update_charging_station_password_for_http_basic_authentication_rejected(
     told, changing, begin, version
@@ -159,6 +163,7 @@ async def test_TC_A_10_update_charging_station_password_for_http_basic_authentic
         await told(path, lambda shown: not shown["password_change"]["unused"], what="the new one is taken back")
 
 
+@pytest.mark.case("TC_A_19")
 @V2
 async def test_TC_A_19_upgrade_charging_station_security_profile_accepted(api, tls, changing, begin, version):
     async with changing(version) as station:

@@ -29,6 +29,7 @@ async def known(ask, station, token):
     assert (await ask(station, "SendLocalList", local_list))["reply"] == {"status": "Accepted"}
 
 
+@pytest.mark.case("TC_N_27", "TC_N_30")
 @V2
 @pytest.mark.parametrize(("case", "clear"), [("TC_N_27", False), ("TC_N_30", True)])
 async def test_what_a_station_knows_is_told(virtual_station, ask, request_of, version, case, clear):  # noqa: PLR0913, PLR0917
@@ -39,6 +40,7 @@ async def test_what_a_station_knows_is_told(virtual_station, ask, request_of, ve
         assert said["parts"] > 1
 
 
+@pytest.mark.case("TC_N_28", "TC_N_31", "TC_N_62", "TC_N_63")
 @V2
 @pytest.mark.parametrize(
     ("case", "who", "clear"),
@@ -55,6 +57,7 @@ async def test_a_station_that_knows_nothing_says_so(virtual_station, request_of,
         assert said["text"] == "no data", case
 
 
+@pytest.mark.case("TC_N_29")
 @V2
 @pytest.mark.parametrize("word", ["Rejected", "Invalid"])
 async def test_TC_N_29_a_request_is_not_accepted(raw_station, request_of, version, word):
@@ -63,6 +66,7 @@ async def test_TC_N_29_a_request_is_not_accepted(raw_station, request_of, versio
         assert (said["reason"], said["text"]) == (word, "")
 
 
+@pytest.mark.case("TC_N_32")
 @V2
 async def test_TC_N_32_clear_and_no_report(virtual_station, request_of, version):
     async with virtual_station(version) as station:
@@ -71,6 +75,7 @@ async def test_TC_N_32_clear_and_no_report(virtual_station, request_of, version)
         assert (said["parts"], "TC_N_32" in station.state.cache) == (0, False)
 
 
+@pytest.mark.case("TC_N_46")
 @V2
 async def test_TC_N_46_a_customer_is_cleared_and_taken_off_the_local_list(virtual_station, ask, request_of, version):
     async with virtual_station(version) as station:

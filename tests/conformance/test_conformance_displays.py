@@ -59,6 +59,7 @@ def verdicts(said):
     return [each["verdict"] for each in said["messages"]]
 
 
+@pytest.mark.case("TC_O_01")
 @V2
 async def test_TC_O_01_set_display_message(virtual_station, want, became, version):
     async with virtual_station(version) as station:
@@ -68,6 +69,7 @@ async def test_TC_O_01_set_display_message(virtual_station, want, became, versio
         assert (message["priority"], message["message"]["content"]) == ("NormalCycle", "Free on Sundays")
 
 
+@pytest.mark.case("TC_O_02", "TC_O_05")
 @V2
 async def test_TC_O_02_TC_O_05_messages_are_reported_in_parts_and_an_unknown_one_cleared(  # noqa: PLR0913, PLR0917
     virtual_station, want, became, compared, api, version
@@ -84,6 +86,7 @@ async def test_TC_O_02_TC_O_05_messages_are_reported_in_parts_and_an_unknown_one
         await became(wanted[0], "gone")
 
 
+@pytest.mark.case("TC_O_03")
 @V2
 async def test_TC_O_03_no_messages_configured(virtual_station, compared, version):
     async with virtual_station(version) as station:
@@ -91,6 +94,7 @@ async def test_TC_O_03_no_messages_configured(virtual_station, compared, version
         assert said["messages"] == []
 
 
+@pytest.mark.case("TC_O_04")
 @V2
 async def test_TC_O_04_clear_display_message(virtual_station, want, became, api, version):
     async with virtual_station(version) as station:
@@ -101,6 +105,7 @@ async def test_TC_O_04_clear_display_message(virtual_station, want, became, api,
         assert station.state.displays == {}
 
 
+@pytest.mark.case("TC_O_06", "TC_O_27", "TC_O_28")
 @V2
 async def test_TC_O_06_TC_O_27_TC_O_28_a_message_for_a_transaction(virtual_station, charge, want, became, version):
     async with virtual_station(version) as station:
@@ -119,6 +124,7 @@ async def test_TC_O_06_TC_O_27_TC_O_28_a_message_for_a_transaction(virtual_stati
         )
 
 
+@pytest.mark.case("TC_O_07", "TC_O_08", "TC_O_09", "TC_O_11")
 @V2
 @pytest.mark.parametrize(
     ("case", "criteria", "status"),
@@ -138,6 +144,7 @@ async def test_get_specific_messages(virtual_station, ask, version, case, criter
         assert answer["reply"] == {"status": status}
 
 
+@pytest.mark.case("TC_O_10")
 @V2
 async def test_TC_O_10_unknown_transaction(virtual_station, want, became, version):
     async with virtual_station(version) as station:
@@ -145,6 +152,7 @@ async def test_TC_O_10_unknown_transaction(virtual_station, want, became, versio
         assert on_station["reason"] == "UnknownTransaction"
 
 
+@pytest.mark.case("TC_O_12")
 @V2
 async def test_TC_O_12_replace_display_message(virtual_station, want, became, api, version):
     async with virtual_station(version) as station:
@@ -157,6 +165,7 @@ async def test_TC_O_12_replace_display_message(virtual_station, want, became, ap
         assert list(station.state.displays) == [number]
 
 
+@pytest.mark.case("TC_O_13", "TC_O_14")
 @V2
 async def test_TC_O_13_TC_O_14_a_message_has_a_begin_and_is_over_at_its_end(
     raw_station, want, became, compared, version
@@ -170,6 +179,7 @@ async def test_TC_O_13_TC_O_14_a_message_has_a_begin_and_is_over_at_its_end(
         await became(message_id, "over")
 
 
+@pytest.mark.case("TC_O_17", "TC_O_18", "TC_O_19", "TC_O_26")
 @V2
 @pytest.mark.parametrize(
     ("case", "word"),
@@ -218,6 +228,7 @@ async def test_what_a_display_does_not_take_its_station_is_not_told(  # noqa: PL
         assert (await station.asked("SetDisplayMessage"))["message"]["message"]["content"] == "Welcome"
 
 
+@pytest.mark.case("TC_O_25")
 @V2
 @pytest.mark.parametrize("state", ["Charging", "Faulted", "Idle", "Unavailable"])
 async def test_TC_O_25_a_message_for_a_state(virtual_station, want, became, version, state):

@@ -51,6 +51,7 @@ def events(listed):
     return wait
 
 
+@pytest.mark.case("TC_N_21")
 @V2
 async def test_TC_N_21_alert_event_HardWiredMonitor(raw_station, events, version):
     async with raw_station(version) as station:
@@ -59,6 +60,7 @@ async def test_TC_N_21_alert_event_HardWiredMonitor(raw_station, events, version
         assert (event["component"], event["kind"], event["trigger"]) == ("ConnectedEV", "HardWiredMonitor", "Alerting")
 
 
+@pytest.mark.case("TC_N_24", "TC_N_50")
 @V2
 async def test_TC_N_24_TC_N_50_periodic_events(raw_station, events, version):
     async with raw_station(version) as station:
@@ -71,6 +73,7 @@ async def test_TC_N_24_TC_N_50_periodic_events(raw_station, events, version):
         ]
 
 
+@pytest.mark.case("TC_N_48")
 @V2
 async def test_TC_N_48_an_event_of_a_write_only_variable_has_no_value(raw_station, events, version):
     async with raw_station(version) as station:
@@ -80,6 +83,7 @@ async def test_TC_N_48_an_event_of_a_write_only_variable_has_no_value(raw_statio
         assert event["value"] in {"", "***"}
 
 
+@pytest.mark.case("TC_N_49")
 @V2
 async def test_TC_N_49_a_threshold_is_crossed_and_cleared_after_a_reboot(raw_station, events, version):
     async with raw_station(version) as station:
@@ -97,6 +101,7 @@ async def test_2_1_tells_how_severe_an_event_is(raw_station, events):
         assert event["severity"] == 2
 
 
+@pytest.mark.case("TC_077", "TC_078")
 @EVERY
 @pytest.mark.parametrize(
     ("case", "kind"),

@@ -27,6 +27,7 @@ def of_the_ems(found):
     return [each for each in found["items"] if each["source"] == "EMS"]
 
 
+@pytest.mark.case("TC_K_48")
 @V2
 async def test_TC_K_48_set_external_charging_limit_not_on_a_transaction(virtual_station, site, told, version):
     async with virtual_station(version) as station:
@@ -40,6 +41,7 @@ async def test_TC_K_48_set_external_charging_limit_not_on_a_transaction(virtual_
         assert limit["is_critical"]
 
 
+@pytest.mark.case("TC_K_50")
 @V2
 async def test_TC_K_50_release_external_charging_limit_without_ongoing_transaction(
     virtual_station, site, told, version
@@ -52,6 +54,7 @@ async def test_TC_K_50_release_external_charging_limit_without_ongoing_transacti
         await told(f"{path}/limits", lambda found: not of_the_ems(found))
 
 
+@pytest.mark.case("TC_K_51")
 @V2
 async def test_TC_K_51_release_external_charging_limit_with_ongoing_transaction(
     virtual_station, site, told, charge, version
@@ -68,6 +71,7 @@ async def test_TC_K_51_release_external_charging_limit_with_ongoing_transaction(
         assert not any(message.refusals for message in transaction.messages)
 
 
+@pytest.mark.case("TC_K_52")
 @V2
 async def test_TC_K_52_external_charging_limit_ChargingStationExternalConstraints_in_report(
     virtual_station, ask, told, version

@@ -84,6 +84,7 @@ def came(status):
     return lambda update: status in said(update)
 
 
+@pytest.mark.case("TC_044_1")
 async def test_TC_044_1_firmware_update_download_and_install(virtual_station, updates):
     async with virtual_station("1.6") as station:
         begun = await updates.begin(station, signed=False)
@@ -92,6 +93,7 @@ async def test_TC_044_1_firmware_update_download_and_install(virtual_station, up
         assert {"Downloading", "Downloaded", "Installing", "Installed"} <= set(said(found))
 
 
+@pytest.mark.case("TC_044_2")
 async def test_TC_044_2_firmware_update_download_failed(virtual_station, updates):
     async with virtual_station("1.6") as station:
         station.faults.arm(Fault.FAIL_DOWNLOAD, "UpdateFirmware", LONG)
@@ -99,6 +101,7 @@ async def test_TC_044_2_firmware_update_download_failed(virtual_station, updates
         assert await updates.outcome(begun) == ("failed", "download_failed")
 
 
+@pytest.mark.case("TC_044_3")
 async def test_TC_044_3_firmware_update_installation_failed(virtual_station, updates):
     async with virtual_station("1.6") as station:
         station.faults.arm(Fault.FAIL_INSTALLATION, "UpdateFirmware")
@@ -106,6 +109,7 @@ async def test_TC_044_3_firmware_update_installation_failed(virtual_station, upd
         assert await updates.outcome(begun) == ("failed", "installation_failed")
 
 
+@pytest.mark.case("TC_080", "TC_L_01")
 @SIGNED
 async def test_TC_080_TC_L_01_secure_firmware_update(virtual_station, updates, version):
     async with virtual_station(version) as station:
@@ -115,6 +119,7 @@ async def test_TC_080_TC_L_01_secure_firmware_update(virtual_station, updates, v
         assert {"Downloading", "Downloaded", "SignatureVerified", "Installing", "InstallRebooting"} <= set(said(found))
 
 
+@pytest.mark.case("TC_081", "TC_L_06")
 @SIGNED
 async def test_TC_081_TC_L_06_secure_firmware_update_invalid_signature(virtual_station, updates, version):
     async with virtual_station(version) as station:
@@ -124,6 +129,7 @@ async def test_TC_081_TC_L_06_secure_firmware_update_invalid_signature(virtual_s
         assert station.state.firmware.version == OLD
 
 
+@pytest.mark.case("TC_L_02")
 @V2
 async def test_TC_L_02_secure_firmware_update_install_scheduled(virtual_station, updates, version):
     async with virtual_station(version) as station:
@@ -133,6 +139,7 @@ async def test_TC_L_02_secure_firmware_update_install_scheduled(virtual_station,
         assert (found["state"], "InstallScheduled" in said(found)) == ("succeeded", True)
 
 
+@pytest.mark.case("TC_L_03")
 @V2
 async def test_TC_L_03_secure_firmware_update_download_scheduled(virtual_station, updates, version):
     async with virtual_station(version) as station:
@@ -145,6 +152,7 @@ async def test_TC_L_03_secure_firmware_update_download_scheduled(virtual_station
         )
 
 
+@pytest.mark.case("TC_L_04", "TC_L_05")
 @V2
 @pytest.mark.parametrize(
     "answer", [("RevokedCertificate", "revoked_certificate"), ("InvalidCertificate", "invalid_certificate")]
@@ -157,6 +165,7 @@ async def test_TC_L_04_TC_L_05_a_certificate_is_refused(raw_station, updates, ve
         assert await updates.outcome(begun) == ("failed", reason)
 
 
+@pytest.mark.case("TC_L_07", "TC_L_08", "TC_L_09")
 @V2
 @pytest.mark.parametrize(
     "failure",
@@ -184,6 +193,7 @@ async def status(station, word, request_id):
     await station.call("FirmwareStatusNotification", {"status": word, "requestId": request_id})
 
 
+@pytest.mark.case("TC_L_10")
 @V2
 async def test_TC_L_10_secure_firmware_update_accepted_canceled(raw_station, updates, ask, version):
     async with raw_station(version, {"UpdateFirmware": {"status": "Accepted"}}) as station:
@@ -199,6 +209,7 @@ async def test_TC_L_10_secure_firmware_update_accepted_canceled(raw_station, upd
         assert await updates.outcome(begun) == ("failed", "download_failed")
 
 
+@pytest.mark.case("TC_L_11")
 @V2
 async def test_TC_L_11_secure_firmware_update_unable_to_cancel(raw_station, updates, api, version):
     async with raw_station(version, {"UpdateFirmware": {"status": "Accepted"}}) as station:
@@ -215,6 +226,7 @@ async def test_TC_L_11_secure_firmware_update_unable_to_cancel(raw_station, upda
         assert (await updates.once(begun, ended))["state"] == "succeeded"
 
 
+@pytest.mark.case("TC_L_13")
 @V2
 async def test_TC_L_13_an_update_waits_for_the_end_of_a_transaction(virtual_station, updates, charge, version):
     async with virtual_station(version) as station:
@@ -271,6 +283,7 @@ async def publications(api, files):
     return Publications(api, files)
 
 
+@pytest.mark.case("TC_L_17", "TC_L_21")
 @V2
 async def test_TC_L_17_TC_L_21_firmware_is_published_and_taken_back(virtual_station, publications, version):
     async with virtual_station(version) as station:
@@ -283,6 +296,7 @@ async def test_TC_L_17_TC_L_21_firmware_is_published_and_taken_back(virtual_stat
         assert station.state.published == {}
 
 
+@pytest.mark.case("TC_L_19")
 @V2
 async def test_TC_L_19_publish_firmware_invalid_checksum(virtual_station, publications, version):
     async with virtual_station(version) as station:
@@ -290,6 +304,7 @@ async def test_TC_L_19_publish_firmware_invalid_checksum(virtual_station, public
         assert failed["reason"] == "invalid_checksum"
 
 
+@pytest.mark.case("TC_L_24")
 @V2
 async def test_TC_L_24_publish_firmware_download_failed(virtual_station, publications, version):
     async with virtual_station(version) as station:
@@ -302,6 +317,7 @@ async def publishes(station, begun, word, **more):
     await station.call("PublishFirmwareStatusNotification", payload)
 
 
+@pytest.mark.case("TC_L_20")
 @V2
 async def test_TC_L_20_publish_firmware_publish_failed(raw_station, publications, version):
     async with raw_station(version, {"PublishFirmware": {"status": "Accepted"}}) as station:
@@ -312,6 +328,7 @@ async def test_TC_L_20_publish_firmware_publish_failed(raw_station, publications
         assert (await publications.once(begun, "failed"))["reason"] == "publish_failed"
 
 
+@pytest.mark.case("TC_L_22", "TC_L_23")
 @V2
 @pytest.mark.parametrize(
     "answer", [pytest.param("NoFirmware", id="TC_L_22"), pytest.param("DownloadOngoing", id="TC_L_23")]

@@ -38,6 +38,7 @@ def text(api):
     return read
 
 
+@pytest.mark.case("TC_045_1")
 async def test_TC_045_1_get_diagnostics(virtual_station, log, text):
     async with virtual_station("1.6") as station:
         found = await log(station, state("received"), kind="diagnostics")
@@ -45,6 +46,7 @@ async def test_TC_045_1_get_diagnostics(virtual_station, log, text):
         assert found["file"]["name"] == f"{station.config.station_id}-diagnostics.log"
 
 
+@pytest.mark.case("TC_045_2")
 async def test_TC_045_2_get_diagnostics_upload_failed(virtual_station, log):
     async with virtual_station("1.6") as station:
         station.faults.arm(Fault.FAIL_UPLOAD, "GetDiagnostics")
@@ -52,6 +54,7 @@ async def test_TC_045_2_get_diagnostics_upload_failed(virtual_station, log):
         assert found["reason"] == "upload_failed"
 
 
+@pytest.mark.case("TC_079", "TC_N_35")
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 async def test_TC_079_TC_N_35_get_security_log(virtual_station, log, text, version):
     async with virtual_station(version) as station:
@@ -59,6 +62,7 @@ async def test_TC_079_TC_N_35_get_security_log(virtual_station, log, text, versi
         assert f"SecurityLog of {station.config.station_id}" in await text(found)
 
 
+@pytest.mark.case("TC_N_25")
 @V2
 async def test_TC_N_25_diagnostics_log(virtual_station, log, text, version):
     async with virtual_station(version) as station:
@@ -66,6 +70,7 @@ async def test_TC_N_25_diagnostics_log(virtual_station, log, text, version):
         assert f"DiagnosticsLog of {station.config.station_id}" in await text(found)
 
 
+@pytest.mark.case("TC_N_34")
 @V2
 async def test_TC_N_34_a_log_is_refused(raw_station, log, version):
     async with raw_station(version, {"GetLog": {"status": "Rejected"}}) as station:
@@ -73,6 +78,7 @@ async def test_TC_N_34_a_log_is_refused(raw_station, log, version):
         assert found["reason"] == "rejected"
 
 
+@pytest.mark.case("TC_N_36")
 @V2
 async def test_TC_N_36_a_second_request_takes_the_place_of_the_first(raw_station, log, version):
     async with raw_station(version, {"GetLog": {"status": "Accepted"}}) as station:
@@ -84,12 +90,14 @@ async def test_TC_N_36_a_second_request_takes_the_place_of_the_first(raw_station
         assert (await log.found(second, state("accepted")))["ended_at"] is None
 
 
+@pytest.mark.case("TC_N_100")
 async def test_TC_N_100_data_collector_log(virtual_station, log, text):
     async with virtual_station("2.1") as station:
         found = await log(station, state("received"), kind="data_collector")
         assert f"DataCollectorLog of {station.config.station_id}" in await text(found)
 
 
+@pytest.mark.case("TC_N_102")
 async def test_TC_N_102_who_sends_a_log_is_known_by_its_link(raw_station, log):
     """What else it says of itself (Basic authentication) is passed over. Over HTTPS (TC_N_102_2): firmware's tests."""
     async with raw_station("2.1", {"GetLog": {"status": "Accepted"}}) as station:

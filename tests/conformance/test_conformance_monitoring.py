@@ -55,6 +55,9 @@ async def reports(station, request_id, *parts):
         assert await station.call("NotifyMonitoringReport", said) == {}
 
 
+@pytest.mark.case(
+    "TC_N_01", "TC_N_02", "TC_N_03", "TC_N_47", "TC_N_60", lacks="what is reported is answered, and not kept"
+)
 @V2
 @pytest.mark.parametrize(
     ("case", "wanted"),
@@ -73,6 +76,7 @@ async def test_TC_N_monitors_are_reported_in_parts(raw_station, passes, version,
         await reports(station, request_id, *(wanted.get("componentVariable") or [POWER, PROBLEM, PHASES]))
 
 
+@pytest.mark.case("TC_N_05")
 @V2
 async def test_TC_N_05_set_monitoring_base(raw_station, passes, version):
     async with raw_station(version) as station:
@@ -80,6 +84,7 @@ async def test_TC_N_05_set_monitoring_base(raw_station, passes, version):
             await passes(station, "SetMonitoringBase", {"monitoringBase": base}, {"status": "Accepted"})
 
 
+@pytest.mark.case("TC_N_08", "TC_N_09")
 @V2
 async def test_TC_N_08_TC_N_09_one_monitor_or_several_are_set(raw_station, passes, version):
     one = monitor(POWER)
@@ -92,6 +97,7 @@ async def test_TC_N_08_TC_N_09_one_monitor_or_several_are_set(raw_station, passe
             )
 
 
+@pytest.mark.case("TC_N_16", "TC_N_17")
 @V2
 async def test_TC_N_16_TC_N_17_set_monitoring_level(raw_station, passes, version):
     async with raw_station(version) as station:
@@ -104,6 +110,7 @@ def cleared(*statuses):
     return {"clearMonitoringResult": found}
 
 
+@pytest.mark.case("TC_N_18")
 @V2
 async def test_TC_N_18_too_many_to_clear_at_once_are_refused_and_pass_in_parts(raw_station, ask, passes, version):
     async with raw_station(version) as station:
@@ -114,12 +121,14 @@ async def test_TC_N_18_too_many_to_clear_at_once_are_refused_and_pass_in_parts(r
         await passes(station, "ClearVariableMonitoring", {"id": [1, 2]}, cleared("Accepted", "Accepted"))
 
 
+@pytest.mark.case("TC_N_44")
 @V2
 async def test_TC_N_44_a_monitor_that_cannot_be_cleared(raw_station, passes, version):
     async with raw_station(version) as station:
         await passes(station, "ClearVariableMonitoring", {"id": [1, 2]}, cleared("Rejected", "NotFound"))
 
 
+@pytest.mark.case("TC_N_105", lacks="streams are refused")
 async def test_TC_N_105_a_stream_is_refused_and_what_it_would_tell_comes_as_events(raw_station, passes, told):
     wanted = monitor(POWER, type="Periodic", value=2, periodicEventStream={"interval": 5, "values": 3})
     stream = {"id": 1, "variableMonitoringId": 7, "params": {"interval": 5, "values": 3}}
@@ -136,6 +145,7 @@ async def test_TC_N_105_a_stream_is_refused_and_what_it_would_tell_comes_as_even
         assert [(each["value"], each["variable_monitoring_id"]) for each in found["items"]] == [("11", 7)]
 
 
+@pytest.mark.case("TC_N_107")
 async def test_TC_N_107_get_periodic_event_streams(raw_station, passes):
     stream = {"id": 1, "variableMonitoringId": 7, "params": {"interval": 5, "values": 3}}
     async with raw_station("2.1") as station:

@@ -53,6 +53,7 @@ async def charged(station, emaid, contract):
     return await station.visit(DriverVisit(1, VEHICLE, token, stay_s=1800, departure=Departure.UNPLUGS))
 
 
+@pytest.mark.case("TC_C_50", "TC_C_52")
 @V2
 async def test_TC_C_50_TC_C_52_a_vehicle_charges_by_its_contract_validated_by_its_station_or_by_the_csms(
     virtual_station, contract, told, version
@@ -69,6 +70,7 @@ async def test_TC_C_50_TC_C_52_a_vehicle_charges_by_its_contract_validated_by_it
             )
 
 
+@pytest.mark.case("TC_C_51")
 @V2
 async def test_TC_C_51_what_is_revoked_expired_unknown_or_of_another_root_is_refused(
     raw_station, contract, pki, version
@@ -95,6 +97,7 @@ async def test_TC_C_51_what_is_revoked_expired_unknown_or_of_another_root_is_ref
             assert (answer["idTokenInfo"]["status"], answer["certificateStatus"]) == (status, certificate)
 
 
+@pytest.mark.case("TC_C_51")
 @V2
 async def test_TC_C_51_a_transaction_that_a_station_begins_all_the_same_is_refused(raw_station, contract, pki, version):
     emaid, good = await contract()
@@ -107,6 +110,7 @@ async def test_TC_C_51_a_transaction_that_a_station_begins_all_the_same_is_refus
             assert (answer["idTokenInfo"]["status"], begun["idTokenInfo"]["status"]) == (status, status)
 
 
+@pytest.mark.case("TC_C_51")
 async def test_TC_C_51_a_station_gives_no_energy_for_a_contract_that_is_revoked(virtual_station, contract, pki):
     emaid, leaf = await contract()
     pki.mobility_root.revoke(pki.mobility.parent)
@@ -116,6 +120,7 @@ async def test_TC_C_51_a_station_gives_no_energy_for_a_contract_that_is_revoked(
     assert entry is None or entry.meter_stop_wh == entry.meter_start_wh
 
 
+@pytest.mark.case("TC_M_26", "TC_M_28")
 @V2
 async def test_TC_M_26_TC_M_28_a_vehicle_gets_a_contract_and_a_new_one(virtual_station, pool, version):
     for action, exi in (("Install", "a" * 7500), ("Update", "b")):
@@ -129,6 +134,7 @@ async def test_TC_M_26_TC_M_28_a_vehicle_gets_a_contract_and_a_new_one(virtual_s
         assert {"certificateInstallationReq": exi_of(pcid), "xsdMsgDefNamespace": ISO2} in pool.asked
 
 
+@pytest.mark.case("TC_M_100")
 async def test_TC_M_100_a_vehicle_of_iso_15118_20_gets_several_contracts(virtual_station, pool):
     pcid = f"WMI{next(NUMBERS)}"
     pool.contracts[exi_of(pcid)] = [("x" * 17_000, "DE8AAC123456780"), ("y", "DE8AAC999999990")]

@@ -84,11 +84,13 @@ async def refusal(url, station_id, version, credentials=None, tls=None):
 # OCPP 1.6
 
 
+@pytest.mark.case("TC_085")
 async def test_TC_085_basic_authentication_valid_username_and_password(api, secure_station):
     async with secure_station("1.6", 2) as station:
         assert await used_profile(api, station.config.station_id) == 2
 
 
+@pytest.mark.case("TC_086")
 async def test_TC_086_tls_server_side_certificate_valid_certificate(api, tls, secure_station):
     async with secure_station("1.6", 2) as station:
         assert await used_profile(api, station.config.station_id) == 2
@@ -104,11 +106,13 @@ async def test_TC_086_tls_server_side_certificate_valid_certificate(api, tls, se
         )
 
 
+@pytest.mark.case("TC_087")
 async def test_TC_087_tls_client_side_certificate_valid_certificate(api, secure_station):
     async with secure_station("1.6", 3) as station:
         assert await used_profile(api, station.config.station_id) == 3
 
 
+@pytest.mark.case("TC_088")
 async def test_TC_088_websocket_subprotocol_negotiation(tls, registered):
     station_id, password = await registered(2)
     target = ConnectTarget(f"{tls.url}/{station_id}", station_id, password, "ocpp1.6", tls.trusting())
@@ -125,12 +129,14 @@ async def test_TC_088_websocket_subprotocol_negotiation(tls, registered):
 # OCPP 2.0.1 and 2.1
 
 
+@pytest.mark.case("TC_A_01")
 @V2
 async def test_TC_A_01_basic_authentication_valid_username_password_combination(api, secure_station, version):
     async with secure_station(version, 2) as station:
         assert await used_profile(api, station.config.station_id) == 2
 
 
+@pytest.mark.case("TC_A_02")
 @V2
 async def test_TC_A_02_basic_authentication_username_does_not_equal_charging_station_id(tls, registered, version):
     station_id, password = await registered(2)
@@ -138,6 +144,7 @@ async def test_TC_A_02_basic_authentication_username_does_not_equal_charging_sta
     assert await refusal(tls.url, station_id, version, basic("SOMEBODY-ELSE", password), context) == 401
 
 
+@pytest.mark.case("TC_A_03")
 @V2
 async def test_TC_A_03_basic_authentication_invalid_password(tls, registered, version):
     station_id, _ = await registered(2)
@@ -147,6 +154,7 @@ async def test_TC_A_03_basic_authentication_invalid_password(tls, registered, ve
     )
 
 
+@pytest.mark.case("TC_A_04")
 @V2
 async def test_TC_A_04_tls_server_side_certificate_valid_certificate(api, tls, secure_station, system, version):
     async with secure_station(version, 2) as station:
@@ -157,6 +165,7 @@ async def test_TC_A_04_tls_server_side_certificate_valid_certificate(api, tls, s
         )  # not without TLS
 
 
+@pytest.mark.case("TC_A_06")
 @V2
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 async def test_TC_A_06_tls_server_side_certificate_tls_version_too_low(tls, registered, version):
@@ -167,12 +176,14 @@ async def test_TC_A_06_tls_server_side_certificate_tls_version_too_low(tls, regi
     assert await refusal(tls.url, station_id, version, basic(station_id, password), context) is None
 
 
+@pytest.mark.case("TC_A_07")
 @V2
 async def test_TC_A_07_tls_client_side_certificate_valid_certificate(api, secure_station, version):
     async with secure_station(version, 3) as station:
         assert await used_profile(api, station.config.station_id) == 3
 
 
+@pytest.mark.case("TC_A_08")
 @V2
 async def test_TC_A_08_tls_client_side_certificate_invalid_certificate(api, tls, registered, version):
     station_id, password = await registered(3)

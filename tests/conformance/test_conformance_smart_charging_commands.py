@@ -34,6 +34,7 @@ async def accepted(ask, station, evse_id, wanted):
 # 1.6
 
 
+@pytest.mark.case("TC_056")
 async def test_TC_056_central_smart_charging_TxDefaultProfile(virtual_station, ask, charge):
     async with virtual_station("1.6") as station:
         await accepted(ask, station, 1, profile("1.6", 1, 10, 6))
@@ -42,6 +43,7 @@ async def test_TC_056_central_smart_charging_TxDefaultProfile(virtual_station, a
         assert allowed_a(station) == 10
 
 
+@pytest.mark.case("TC_057")
 async def test_TC_057_central_smart_charging_TxProfile(virtual_station, ask, charge):
     async with virtual_station("1.6") as station:
         transaction_id = int(await charge(station))
@@ -76,11 +78,13 @@ async def sessions(api, station):
     return [each async for each in api.items("/v1/sessions", station_id=station.config.station_id)]
 
 
+@pytest.mark.case("TC_059")
 async def test_TC_059_remote_start_transaction_with_charging_profile(virtual_station, api):
     async with virtual_station("1.6") as station:
         await starts_under_its_profile(api, station)
 
 
+@pytest.mark.case("TC_066")
 async def test_TC_066_get_composite_schedule(virtual_station, ask, charge):
     async with virtual_station("1.6") as station:
         await accepted(ask, station, 0, profile("1.6", 1, 12, purpose="ChargePointMaxProfile", **now()))
@@ -103,6 +107,7 @@ def now(**more):
     return {"chargingProfileKind": "Absolute"} | more
 
 
+@pytest.mark.case("TC_067")
 async def test_TC_067_clear_charging_profile(virtual_station, ask):
     async with virtual_station("1.6") as station:
         await accepted(ask, station, 1, profile("1.6", 1, 10))
@@ -119,6 +124,7 @@ async def test_TC_067_clear_charging_profile(virtual_station, ask):
 # 2.0.1, which 2.1 has as well
 
 
+@pytest.mark.case("TC_K_01")
 @V2
 async def test_TC_K_01_set_charging_profile_TxDefaultProfile_specific_EVSE(virtual_station, ask, charge, version):
     async with virtual_station(version) as station:
@@ -128,6 +134,7 @@ async def test_TC_K_01_set_charging_profile_TxDefaultProfile_specific_EVSE(virtu
         assert allowed_a(station) == 10
 
 
+@pytest.mark.case("TC_K_02")
 @V2
 async def test_TC_K_02_set_charging_profile_TxProfile_without_ongoing_transaction(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -138,6 +145,7 @@ async def test_TC_K_02_set_charging_profile_TxProfile_without_ongoing_transactio
         assert held(station) == []
 
 
+@pytest.mark.case("TC_K_03")
 @V2
 async def test_TC_K_03_set_charging_profile_ChargingStationMaxProfile(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -154,6 +162,7 @@ def at_once(station, *limits, **more):
     return {"chargingProfileKind": "Absolute", "chargingSchedule": [wanted]}
 
 
+@pytest.mark.case("TC_K_04")
 @V2
 async def test_TC_K_04_replace_charging_profile_with_chargingProfileId(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -164,6 +173,7 @@ async def test_TC_K_04_replace_charging_profile_with_chargingProfileId(virtual_s
         assert same_place["reply"]["statusInfo"]["reasonCode"] == "DuplicateProfile"
 
 
+@pytest.mark.case("TC_K_05")
 @V2
 async def test_TC_K_05_clear_charging_profile_with_chargingProfileId(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -173,6 +183,7 @@ async def test_TC_K_05_clear_charging_profile_with_chargingProfileId(virtual_sta
         assert [each[0] for each in held(station)] == [2]
 
 
+@pytest.mark.case("TC_K_06")
 @V2
 async def test_TC_K_06_clear_charging_profile_with_stackLevel_purpose_combination(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -183,6 +194,7 @@ async def test_TC_K_06_clear_charging_profile_with_stackLevel_purpose_combinatio
         assert (answer["reply"], [each[0] for each in held(station)]) == (ACCEPTED, [1])
 
 
+@pytest.mark.case("TC_K_08")
 @V2
 async def test_TC_K_08_clear_charging_profile_without_previous_charging_profile(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -190,6 +202,7 @@ async def test_TC_K_08_clear_charging_profile_without_previous_charging_profile(
         assert (answer["outcome"], answer["reply"]) == ("answered", {"status": "Unknown"})
 
 
+@pytest.mark.case("TC_K_10")
 @V2
 async def test_TC_K_10_set_charging_profile_TxDefaultProfile_all_EVSE(virtual_station, ask, charge, version):
     async with virtual_station(version) as station:
@@ -199,6 +212,7 @@ async def test_TC_K_10_set_charging_profile_TxDefaultProfile_all_EVSE(virtual_st
         assert allowed_a(station) == 11
 
 
+@pytest.mark.case("TC_K_15")
 @V2
 async def test_TC_K_15_set_charging_profile_not_supported(raw_station, ask, version):
     async with raw_station(version) as station:
@@ -206,6 +220,7 @@ async def test_TC_K_15_set_charging_profile_not_supported(raw_station, ask, vers
         assert (answer["outcome"], answer["error"]["code"]) == ("refused", "NotImplemented")
 
 
+@pytest.mark.case("TC_K_19")
 @V2
 async def test_TC_K_19_set_charging_profile_ChargingProfileKind_is_recurring(virtual_station, ask, charge, version):
     async with virtual_station(version) as station:
@@ -233,6 +248,7 @@ GET = {
 """What is asked for, and which of three profiles are reported."""
 
 
+@pytest.mark.case("TC_K_29", "TC_K_30", "TC_K_31", "TC_K_32", "TC_K_33", "TC_K_34", "TC_K_35", "TC_K_36")
 @V2
 @pytest.mark.parametrize("case", GET.values(), ids=GET)
 async def test_TC_K_29_to_36_get_charging_profile(virtual_station, ask, told, version, case):
@@ -260,6 +276,7 @@ def ids(found):
     return sorted(each["profile_id"] for each in found["items"])
 
 
+@pytest.mark.case("TC_K_37")
 @V2
 async def test_TC_K_37_remote_start_transaction_with_charging_profile(virtual_station, api, version):
     async with virtual_station(version) as station:
@@ -268,6 +285,7 @@ async def test_TC_K_37_remote_start_transaction_with_charging_profile(virtual_st
         assert "transactionId" not in asked.payload["chargingProfile"]
 
 
+@pytest.mark.case("TC_K_43")
 @V2
 async def test_TC_K_43_get_composite_schedule_specific_EVSE(live_station, ask, charge, version):
     async with live_station(version) as station:
@@ -280,6 +298,7 @@ async def test_TC_K_43_get_composite_schedule_specific_EVSE(live_station, ask, c
         assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == [10.0, 6.0]
 
 
+@pytest.mark.case("TC_K_44")
 @V2
 async def test_TC_K_44_get_composite_schedule_charging_station(virtual_station, ask, version):
     async with virtual_station(version) as station:
@@ -289,6 +308,7 @@ async def test_TC_K_44_get_composite_schedule_charging_station(virtual_station, 
         assert answer["reply"]["schedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 18.0}]
 
 
+@pytest.mark.case("TC_K_60")
 @V2
 async def test_TC_K_60_set_charging_profile_TxProfile_with_ongoing_transaction(virtual_station, ask, charge, version):
     async with virtual_station(version) as station:
@@ -299,6 +319,7 @@ async def test_TC_K_60_set_charging_profile_TxProfile_with_ongoing_transaction(v
         assert allowed_a(station) == 9
 
 
+@pytest.mark.case("TC_K_70")
 @V2
 async def test_TC_K_70_set_charging_profile_multiple_profiles(virtual_station, ask, charge, version):
     async with virtual_station(version) as station:
@@ -317,6 +338,7 @@ async def test_TC_K_70_set_charging_profile_multiple_profiles(virtual_station, a
 # 2.1
 
 
+@pytest.mark.case("TC_K_100")
 async def test_TC_K_100_set_charging_profile_maxOfflineDuration(virtual_station, ask, charge):
     async with virtual_station("2.1") as station:
         await accepted(ask, station, 1, profile("2.1", 1, 8, maxOfflineDuration=1))
@@ -331,6 +353,7 @@ async def test_TC_K_100_set_charging_profile_maxOfflineDuration(virtual_station,
         assert allowed_a(station) == 8
 
 
+@pytest.mark.case("TC_K_101")
 async def test_TC_K_101_set_charging_profile_change_operation_mode(virtual_station, ask, charge):
     async with virtual_station("2.1") as station:
         await charge(station)
@@ -341,6 +364,7 @@ async def test_TC_K_101_set_charging_profile_change_operation_mode(virtual_stati
             assert allowed_a(station) == expected
 
 
+@pytest.mark.case("TC_K_102")
 async def test_TC_K_102_set_charging_profile_limitAtSoC(virtual_station, ask):
     async with virtual_station("2.1") as station:
         limit = {"soc": 80, "limit": 6}
@@ -350,6 +374,7 @@ async def test_TC_K_102_set_charging_profile_limitAtSoC(virtual_station, ask):
         assert (known.at_soc.soc_percent, known.at_soc.limit) == (80, 6)
 
 
+@pytest.mark.case("TC_K_104")
 async def test_TC_K_104_set_charging_profile_PriorityCharging(virtual_station, ask, charge):
     async with virtual_station("2.1") as station:
         await charge(station)
@@ -361,6 +386,7 @@ async def test_TC_K_104_set_charging_profile_PriorityCharging(virtual_station, a
         await station.until(lambda: station.history.tally("NotifyPriorityCharging").answered == 1)
 
 
+@pytest.mark.case("TC_K_106")
 async def test_TC_K_106_set_charging_profile_randomizedDelay(virtual_station, ask):
     async with virtual_station("2.1") as station:
         wanted = {"id": 1, **schedule(16, 8), "randomizedDelay": 300}
@@ -368,6 +394,7 @@ async def test_TC_K_106_set_charging_profile_randomizedDelay(virtual_station, as
         assert 0 < station.state.profiles.held[0].delay_s <= 300
 
 
+@pytest.mark.case("TC_K_118")
 async def test_TC_K_118_priority_charging_requesting_priority_charging_remotely(virtual_station, ask, charge):
     async with virtual_station("2.1") as station:
         transaction_id = await charge(station)

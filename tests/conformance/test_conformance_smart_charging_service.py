@@ -45,6 +45,7 @@ async def once(condition):
     await until(condition, what="the station holds it")
 
 
+@pytest.mark.case("TC_056", "TC_K_01")
 @ALL
 async def test_TC_056_TC_K_01_a_station_of_a_site_is_given_a_default(live_station, site, version):
     async with live_station(version) as station:
@@ -55,6 +56,7 @@ async def test_TC_056_TC_K_01_a_station_of_a_site_is_given_a_default(live_statio
         assert max(period.limit for period in default.periods) <= GRID_A
 
 
+@pytest.mark.case("TC_057", "TC_K_60")
 @ALL
 async def test_TC_057_TC_K_60_a_transaction_is_given_its_profile(live_station, site, charge, version):
     async with live_station(version) as station:
@@ -67,6 +69,7 @@ async def test_TC_057_TC_K_60_a_transaction_is_given_its_profile(live_station, s
         await once(lambda: 6 <= allowed_a(station) <= GRID_A)
 
 
+@pytest.mark.case("TC_K_109")
 async def test_TC_K_109_ids_of_profiles_are_none_of_those_of_external_constraints(live_station, site):
     settings = {"SmartChargingCtrlr.MaxExternalConstraintsId": "1000"}
     async with live_station("2.1", settings=settings) as station:
@@ -130,6 +133,7 @@ async def profile_of(station, transaction_id):
             return profile
 
 
+@pytest.mark.case("TC_K_121")
 async def test_TC_K_121_dynamic_charging_profiles_from_CSMS_pull(charging_raw, site):
     async with charging_raw("TX-K-121") as (station, profile):
         assert (profile["chargingProfileKind"], profile["dynUpdateInterval"] >= 60) == ("Dynamic", True)
@@ -161,6 +165,7 @@ async def resumes(station, transaction_id):
     return await profile_of(station, transaction_id)
 
 
+@pytest.mark.case("TC_E_117")
 async def test_TC_E_117_set_charging_profile_resuming_transaction_after_interruption(charging_raw):
     async with charging_raw("TX-E-117") as (station, profile):
         await station.cut()
@@ -168,6 +173,7 @@ async def test_TC_E_117_set_charging_profile_resuming_transaction_after_interrup
         assert resumed["id"] == profile["id"]
 
 
+@pytest.mark.case("TC_B_116")
 async def test_TC_B_116_reset_ImmediateAndResume_with_ongoing_transaction_and_smart_charging(charging_raw, ask):
     async with charging_raw("TX-B-116") as (station, profile):
         asking = asyncio.create_task(ask(station, "Reset", {"type": "ImmediateAndResume"}))

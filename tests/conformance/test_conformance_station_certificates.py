@@ -83,11 +83,13 @@ async def is_refused(station, certificates, ask, event, **more):
     await certificates.told(station, event)
 
 
+@pytest.mark.case("TC_074")
 async def test_TC_074_update_charge_point_certificate_by_request_of_central_system(virtual_station, certificates):
     async with virtual_station("1.6") as station:
         await is_certified(station, certificates, STATION)
 
 
+@pytest.mark.case("TC_077")
 async def test_TC_077_invalid_charge_point_certificate_security_event(virtual_station, certificates, ask):
     async with virtual_station("1.6") as station:
         await is_certified(station, certificates, STATION)
@@ -96,6 +98,7 @@ async def test_TC_077_invalid_charge_point_certificate_security_event(virtual_st
         assert station.state.own_certificates.chains[STATION] == before
 
 
+@pytest.mark.case("TC_A_11", "TC_A_12", "TC_A_13")
 @V2
 async def test_TC_A_11_TC_A_12_TC_A_13_update_certificate_by_request_of_csms(virtual_station, certificates, version):
     async with virtual_station(version) as station:
@@ -103,6 +106,7 @@ async def test_TC_A_11_TC_A_12_TC_A_13_update_certificate_by_request_of_csms(vir
             await is_certified(station, certificates, certificate_type)
 
 
+@pytest.mark.case("TC_A_14")
 @V2
 async def test_TC_A_14_update_charging_station_certificate_invalid_certificate(
     virtual_station, certificates, ask, version

@@ -45,6 +45,9 @@ MakeBed = Callable[[Build], Bed]
 
 REAL_BROKER = "real_broker"
 ROAD: Final = "road"
+CASE: Final = "case"
+"""`case("TC_B_06", …, lacks="…")`: the cases of the Open Charge Alliance that a test plays; `docs/conformance.md`."""
+
 QUICK: Final = "quick"
 """The profile of Hypothesis that `make test-quick` takes."""
 
@@ -86,6 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{SERVER}: needs a server; set by itself where a fixture says so")
     config.addinivalue_line("markers", f"{ROAD}: the one road through a service that `make test-quick` takes")
     config.addinivalue_line("markers", f"{LONG}: needs no server, but long; `make test-quick` leaves it out")
+    config.addinivalue_line("markers", f"{CASE}(*names, lacks=''): plays these cases, but for what it lacks")
     config.pluginmanager.register(Untested(), "chargebus-untested")
     os.environ.setdefault("FIRMWARE_FILES_PORT", "0")  # many copies run beside each other
     _make_profiles()

@@ -350,6 +350,7 @@ async def test_more_transfers_than_may_run_are_told_to_come_again(options, tmp_p
     assert served.status_code == 200
 
 
+@pytest.mark.case("TC_N_102_2", lacks="a station that sends its log over HTTPS: the links alone are tested")
 async def test_TC_N_102_2_with_a_certificate_links_are_https_and_who_has_one_may_send(options, tmp_path):
     certificate, key = self_signed(tmp_path)
     async with serving(options, tmp_path, tls_certificate=certificate, tls_key=key) as files:
