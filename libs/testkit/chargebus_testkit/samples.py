@@ -90,7 +90,15 @@ def sample_frame(topic: str, station_id: str, number: int = 1) -> Frame:
 
 def smallest(version: Version, action: str) -> dict[str, Any]:
     """Return a request with what its schema requires, and nothing else."""
-    schema = read_schema(version, action, "request")
+    return _of_schema(read_schema(version, action, "request"))
+
+
+def smallest_reply(version: Version, action: str) -> dict[str, Any]:
+    """Return a response with what its schema requires, and nothing else."""
+    return _of_schema(read_schema(version, action, "response"))
+
+
+def _of_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     payload: dict[str, Any] = _smallest(schema, schema.get("definitions", {}))
     return payload
 
@@ -100,6 +108,8 @@ def _smallest(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
         return _smallest(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if schema.get("format") == "date-time":
         return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if schema.get("format") == "uri":
+        return "ftp://localhost/1"
     match schema["type"]:
         case "object":
             members = schema.get("properties", {})
