@@ -177,13 +177,13 @@ def _lines(cases: Sequence[Case], playing: Mapping[str, Sequence[Played]]) -> It
         counted = Counter(standing(playing[case.case]) for case in group)
         yield f"| {version} | {len(group)} | {' | '.join(str(counted[each]) for each in STANDINGS)} |"
     for version, of_version in versions:
-        for block, group in groupby(of_version, lambda case: case.block):
+        for block, of_block in groupby(of_version, lambda case: case.block):
             yield ""
             yield f"## {version}{f' {block}: {_BLOCKS[block]}' if block else ''}"
             yield ""
             yield "| case | title | stands | tests, or what is missing |"
             yield "|---|---|---|---|"
-            for case in group:
+            for case in of_block:
                 played = playing[case.case]
                 yield f"| {case.case} | {case.title} | {standing(played)} | {_about(case, played)} |"
 

@@ -20,6 +20,7 @@ class Counts:
         self.events: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.commands: Counter[str] = Counter()
+        self.compressed: Counter[tuple[str, str]] = Counter()
         self.handshakes_refused: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.tls_reloads: Counter[str] = Counter()

@@ -151,7 +151,15 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
         connections=connections,
         server=StationServer(
             ServerParts(
-                listeners, listen.max_frame_bytes, admission, connect, opened, counts, refusing.request, forwarding
+                listeners,
+                listen.max_frame_bytes,
+                admission,
+                connect,
+                opened,
+                counts,
+                refusing.request,
+                forwarding,
+                listen.compression,
             )
         ),
         timer=ConnectionTimer(connections, health, FrozenHeap(), monotonic),

@@ -11,6 +11,7 @@
 | chargebus.edge.events | {event} | what else happened, by `event`: unreadable, forgotten, late_answer, near_miss, … |
 | chargebus.edge.answers | {answer} | answers to calls, by `source`: edge or service |
 | chargebus.edge.commands | {command} | commands that ended, by `result` |
+| chargebus.edge.compressed | By | compressed messages, by `direction` (received, sent) and `form` (wire, plain) |
 | chargebus.edge.handshakes.refused | {handshake} | refused handshakes, of TLS or of WebSocket, by `reason` |
 | chargebus.edge.tls.handshakes | {handshake} | TLS handshakes under way |
 | chargebus.edge.tls.expiry | s | until the first certificate expires that is used, by `use`: server, clients |
@@ -28,7 +29,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation, get_m
 
 from chargebus_edge.counts import Counts
 
-K = TypeVar("K", str, tuple[str, str, str], tuple[str, str, str, str])
+K = TypeVar("K", str, tuple[str, str], tuple[str, str, str], tuple[str, str, str, str])
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Metrics:
         self._counter("events", "{event}", counts.events, ("event",))
         self._counter("answers", "{answer}", counts.answers, ("source",))
         self._counter("commands", "{command}", counts.commands, ("result",))
+        self._counter("compressed", "By", counts.compressed, ("direction", "form"))
         self._counter("handshakes.refused", "{handshake}", counts.handshakes_refused, ("reason",))
         self._counter("drops", "{connection}", counts.drops, ("reason",))
         self._meter.create_observable_counter(

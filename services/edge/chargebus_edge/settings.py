@@ -41,7 +41,7 @@ class ListenSettings(ServiceSettings):
     `allow_plain_ws` switches plain `ws://` on; without it there is TLS only (`TlsSettings`). `allow_no_credentials`
     lets in stations that are registered with security profile 0 without a password. Who is turned away for a while is
     told to come again after `retry_after_s` to twice that. A message of more than `max_frame_bytes` is refused by its
-    id, and the connection goes on.
+    id, and the connection goes on. With `compression`, messages are compressed for stations that offer it.
     """
 
     model_config = _ENVIRONMENT
@@ -53,6 +53,7 @@ class ListenSettings(ServiceSettings):
     max_connections: int = Field(default=50_000, ge=1)
     max_frame_bytes: int = Field(default=1024 * 1024, ge=1024, le=MAX_RECORD_BYTES // 2)
     retry_after_s: float = Field(default=10.0, gt=0)
+    compression: bool = True
 
 
 class TlsSettings(ServiceSettings):

@@ -157,13 +157,8 @@ class EdgeUnderTest:
 
     def connect(self, station_id, *, password=PASSWORD, user=None, path=None, **options):
         headers = options.pop("additional_headers", None) or basic(user or station_id, password)
-        options.setdefault("subprotocols", ["ocpp1.6"])
-        return connect(
-            self.url(path or f"/ocpp/{station_id}"),
-            additional_headers=headers,
-            compression=None,
-            **options,
-        )
+        options = {"subprotocols": ["ocpp1.6"], "compression": None, **options}
+        return connect(self.url(path or f"/ocpp/{station_id}"), additional_headers=headers, **options)
 
     async def published(self, service, count):
         return (await self.kafka.until(f"ocpp.frames.{service}", count))[:count]

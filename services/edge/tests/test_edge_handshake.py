@@ -361,12 +361,6 @@ async def test_a_full_url_as_request_target_is_understood(edge):
     assert response.startswith(b"HTTP/1.1 101")
 
 
-async def test_compression_is_never_agreed_on(edge):
-    headers = "Connection: Upgrade\r\nSec-WebSocket-Protocol: ocpp1.6\r\n"
-    response = await raw_handshake(edge, headers + "Sec-WebSocket-Extensions: permessage-deflate\r\n")
-    assert b"sec-websocket-extensions" not in response.lower()
-
-
 async def test_plain_http_gets_an_answer_too(edge):
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.edge.server.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

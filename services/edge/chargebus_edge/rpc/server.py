@@ -6,6 +6,7 @@ import resource
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -23,6 +24,7 @@ from chargebus_edge.door.forwarded import Forwarding
 from chargebus_edge.door.handshake import Speech
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.stations import Station
+from chargebus_edge.rpc.compression import is_offer
 from chargebus_edge.rpc.connection import OcppConnection
 from chargebus_edge.rpc.sockets import Socket
 from chargebus_edge.rpc.websocket import CLOSE_TIMEOUT_S, StationSocket, listen_by
@@ -59,7 +61,10 @@ class Listen:
 
 @dataclass(frozen=True)
 class ServerParts:
-    """What a server needs; `connect` makes the connection of a station and its socket, `opened` begins it."""
+    """What a server needs; `connect` makes the connection of a station and its socket, `opened` begins it.
+
+    `compress`: messages are compressed with stations that offer it.
+    """
 
     listen: Sequence[Listen]
     max_frame_bytes: int
@@ -69,6 +74,7 @@ class ServerParts:
     counts: Counts
     refused: Refused
     forwarding: Forwarding = field(default_factory=Forwarding)
+    compress: bool = False
 
 
 class StationServer:
@@ -124,20 +130,22 @@ class StationServer:
 
     async def _serve(self, listen: Listen) -> Server:
         listening, accepted, most = _bind(listen.host, listen.port), listen.accepted, self._parts.max_frame_bytes
+        compressed = self._parts.counts.compressed if self._parts.compress else None
         if accepted is None:
-            return await self._server(sock=listening, backlog=BACKLOG, create_connection=StationSocket)
+            make_socket = cast(type[ServerConnection], partial(StationSocket, compressed=compressed))
+            return await self._server(sock=listening, backlog=BACKLOG, create_connection=make_socket)
 
         def open_listener(make: Make) -> Acceptor:
             return Acceptor(listening, BACKLOG, accepted, make)
 
-        return await listen_by(self._server(), open_listener, most)
+        return await listen_by(self._server(), open_listener, most, compressed)
 
     def _server(self, **options: Any) -> Server:  # noqa: ANN401 - those of websockets
         return serve(
             self._handle,
             process_request=self._process_request,
             process_response=self._process_response,
-            compression=None,  # frames are small, and its memory would be most of a connection's
+            compression=None,  # the sockets' own has no context takeover, whose memory would be most of a connection's
             server_header=None,
             open_timeout=HANDSHAKE_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
@@ -154,6 +162,8 @@ class StationServer:
         protocols = headers.get_all("Sec-WebSocket-Protocol")
         if protocols:  # read here, and leniently: an empty one is none
             del headers["Sec-WebSocket-Protocol"]
+        if not all(map(is_offer, headers.get_all("Sec-WebSocket-Extensions"))):
+            del headers["Sec-WebSocket-Extensions"]
         certificate = self._certificate(socket, headers)
         admitted = await self._parts.admission.admit(
             OpeningRequest(request.path, headers.get_all("Authorization"), protocols, _encrypted(socket), certificate)

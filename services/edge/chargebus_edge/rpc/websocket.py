@@ -26,12 +26,10 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
+from chargebus_edge.rpc.compression import HEAD_BYTES, DeflateOffer, Tally
 from chargebus_edge.tls.arrival import Arrival
 
 MAX_FRAGMENTS: Final = 16 * 1024
-HEAD_BYTES: Final = 16 * 1024
-"""What is kept of a message that is larger than is taken."""
-
 ENDLESS_BYTES: Final = 64 * 1024 * 1024
 """A message so large that not even its end is waited for."""
 
@@ -114,7 +112,8 @@ class _BoundedReader(StreamReader):
 class StationSocket(ServerConnection):
     """The server's side of one WebSocket; `owner` is set during the handshake, before any message.
 
-    `max_size`, as it is given to the server, is how large a message may be that is taken.
+    `max_size`, as it is given to the server, is how large a message may be that is taken. Where there is a tally of
+    compressed messages, compression is agreed on with stations that offer it.
     """
 
     owner: Owner | None = None  # until it is told that the socket is lost
@@ -124,7 +123,14 @@ class StationSocket(ServerConnection):
     _fragments = 0
     _size = 0
 
-    def __init__(self, protocol: ServerProtocol, server: Server, **options: Any) -> None:  # noqa: ANN401 - those of websockets
+    def __init__(
+        self,
+        protocol: ServerProtocol,
+        server: Server,
+        *,
+        compressed: Tally | None = None,
+        **options: Any,  # noqa: ANN401 - those of websockets
+    ) -> None:
         super().__init__(protocol, server, **options)
         # The parser holds methods of its reader already, so the reader must stay the same object.
         reader = protocol.reader
@@ -134,6 +140,8 @@ class StationSocket(ServerConnection):
         self._reader.sizes = deque()
         self._most = cast(int, protocol.max_message_size)
         protocol.max_message_size = None
+        if compressed is not None:
+            protocol.available_extensions = (DeflateOffer(self._most, self._reader.sizes, compressed),)
 
     # What the owner does with it
 
@@ -186,6 +194,7 @@ class StationSocket(ServerConnection):
         self.request = None
         self.response = None
         self.arrival = None
+        self.protocol.available_extensions = None
         self._answered()
 
     # What websockets tells
@@ -284,7 +293,10 @@ class StationSocket(ServerConnection):
 
 
 def listen_by(
-    server: Server, open_listener: Callable[[Callable[[Arrival], StationSocket]], Listener], max_size: int
+    server: Server,
+    open_listener: Callable[[Callable[[Arrival], StationSocket]], Listener],
+    max_size: int,
+    compressed: Tally | None = None,
 ) -> Server:
     """Have a server that is not awaited yet take its sockets from a listener of ours in the place of the loop's.
 
@@ -292,12 +304,15 @@ def listen_by(
         server: as `websockets` made it.
         open_listener: begins to listen; it gets what makes a socket of who arrived.
         max_size: how large a message may be.
+        compressed: where compressed messages are counted; None: there are none.
     """
     logger = cast(logging.Logger, server.logger)
 
     def make(arrival: Arrival) -> StationSocket:
         protocol = ServerProtocol(max_size=max_size, logger=logger)
-        socket = StationSocket(protocol, server, ping_interval=None, close_timeout=CLOSE_TIMEOUT_S)
+        socket = StationSocket(
+            protocol, server, compressed=compressed, ping_interval=None, close_timeout=CLOSE_TIMEOUT_S
+        )
         socket.arrival, socket.answered = arrival, arrival.answered
         return socket
 
