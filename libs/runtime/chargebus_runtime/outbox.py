@@ -293,6 +293,11 @@ class Outbox:
         for row in await self._pool.fetch(_RECORDS, forgotten) if forgotten else ():
             self._defer(row["id"], [(record, Refused("nobody knew of it")) for record in unpack(row["records"])])
 
+    @property
+    def empty(self) -> bool:
+        """Whether Kafka has all that was committed here; of what other copies left nothing is known."""
+        return not (self._tasks or self._late or self._backlog)
+
     async def settle(self) -> None:
         """Wait until all that is being sent is sent, or waits in its rows."""
         while self._tasks:

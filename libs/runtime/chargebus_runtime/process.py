@@ -155,6 +155,8 @@ class Process:
     async def idle(self) -> None:
         """Wait until the newest poll of each consumer found nothing and all is sent; for tests."""
         await asyncio.gather(*(consumer.idle.wait() for consumer, _ in self._consumers))
+        while not all(database.outbox.empty for database in self._databases()):  # noqa: ASYNC110 - nobody else waits
+            await asyncio.sleep(0.05)
 
     def _databases(self) -> list[Database]:
         return [service.database for service in self._services if service.database is not None]
