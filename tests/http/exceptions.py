@@ -17,6 +17,7 @@ _REJECTED: Final = "ST202"  # data that the schema allows was refused
 _ALLOW: Final = "ST205"  # `Allow` differs from the path's methods
 _OUTLIVES: Final = "ST301"  # something of a deleted resource is still there
 _ASKING: Final = ("/commands", "/start", "/stop")  # routes that ask a station
+_WAITING: Final = ("/variables", "/variables/read")  # routes that may wait for one
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ REFUSALS: Final = (
     Refusal("from where stations fetch files is said in words, not by a pattern", "invalid request", "body.url"),
     Refusal("which times have passed, and when a window opens, no schema knows", "it never holds", "body"),
     Refusal("which time zones there are, no schema says", "invalid request", "body.weekly.time_zone"),
+    Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9]"),
+    Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9][0-9]"),
+    Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9][0-9][0-9]"),
+    Refusal("which variables a station has, and takes, no schema knows", "it does not fit the station", "body.*"),
 )
 UPLOADS: Final = {
     412: "what a server says to another version of tus, tus says",
@@ -107,6 +112,8 @@ def before_call(_context: object, case: schemathesis.Case, _kwargs: object) -> N
     is_valid = case.meta is None or case.meta.generation.mode.is_positive
     if is_valid and isinstance(case.body, dict) and case.path.endswith(_ASKING):
         case.body |= {"timeout_s": 1, "ttl_s": 1}
+    if is_valid and isinstance(case.body, dict) and case.path.endswith(_WAITING):
+        case.body |= {"ttl_s": 1}
 
 
 @schemathesis.hook

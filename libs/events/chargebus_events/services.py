@@ -89,10 +89,11 @@ SERVICES = (
     ),
     DeclaredService(
         name="device",
-        about="stations: registration, boots, connections, status, deviations",
+        about="stations: registration, boots, connections, status, variables, deviations",
         frames=True,
         parks=True,
-        paths=("/v1/stations", "/v1/onboarding", "/v1/deviations", "/v1/deviation-rules"),
+        asks=True,
+        paths=("/v1/stations", "/v1/onboarding", "/v1/variable-names", "/v1/deviations", "/v1/deviation-rules"),
     ),
     DeclaredService(
         name="edge",

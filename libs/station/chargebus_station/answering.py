@@ -9,7 +9,7 @@ from chargebus_ocppj.schemas import encode_result
 from chargebus_station.commands import CommandDecider
 from chargebus_station.core import Core
 from chargebus_station.csms_socket import Response
-from chargebus_station.effects import Effect, Reply, status
+from chargebus_station.effects import Effect, Reply, TooMuchError, status
 from chargebus_station.faults import Fault
 from chargebus_station.history import CommandEntry, Payload
 from chargebus_station.registration import Status
@@ -53,7 +53,11 @@ class Answering:
         if core.faults.take(Fault.FAIL_COMMAND, call.action):
             reply = status("Failed")
         else:
-            reply = core.dialect.commands[call.action](self._decider(), dict(payload))
+            try:
+                reply = core.dialect.commands[call.action](self._decider(), dict(payload))
+            except TooMuchError as error:
+                entry.refused = error_code(core.config.version, "occurrence")
+                return Response(CallError(call.message_id, entry.refused, str(error)), core.changed)
         entry.answered = reply.payload
         body = encode_result(core.config.version, call.action, reply.payload)
         if core.faults.take(Fault.INVALID_ANSWER, call.action):

@@ -157,6 +157,10 @@ class Reply:
     effects: tuple[Effect, ...] = ()
 
 
+class TooMuchError(Exception):
+    """A call has more items than the station takes at once; the message says of what."""
+
+
 def status(word: str, *effects: Effect) -> Reply:
     """Return the commonest answer."""
     return Reply({"status": word}, effects)

@@ -21,6 +21,7 @@ from chargebus_station.effects import (
     Reply,
     Subject,
     Tell,
+    TooMuchError,
     status,
 )
 from chargebus_station.profile_rules import Capabilities
@@ -66,6 +67,9 @@ def change_configuration(decider: CommandDecider, payload: Payload) -> Reply:
 
 def get_configuration(decider: CommandDecider, payload: Payload) -> Reply:
     """Spec: OCPP 1.6 5.8; keys that only the central system may write are not shown."""
+    most = decider.state.device.value(VariableAddress("", "GetConfigurationMaxKeys"))
+    if len(payload.get("key", ())) > int(most):
+        raise TooMuchError(f"GetConfiguration may have {most} keys")
     wanted = payload.get("key") or [address.variable for address, _ in decider.state.device.items()]
     shown, unknown = [], []
     for key in wanted:

@@ -10,8 +10,8 @@ from chargebus_station import networks
 from chargebus_station.commands import CommandDecider
 from chargebus_station.device_model import DataType, Mutability, Setting, Variable, VariableAddress, VariableStatus
 from chargebus_station.dialect import Handler
-from chargebus_station.effects import Message, Reconnect, Reply, Tell, status
-from chargebus_station.v201_variables import ADDRESSES
+from chargebus_station.effects import Message, Reconnect, Reply, Tell, TooMuchError, status
+from chargebus_station.v201_variables import ADDRESSES, most_items
 
 Payload = dict[str, Any]
 
@@ -59,8 +59,15 @@ def variable_of(address: VariableAddress) -> Payload:
 
 
 def get_variables(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 B06."""
+    """Spec: OCPP 2.0.1 B06; B06.FR.16 (more items than it takes)."""
+    _check(decider, "GetVariables", payload["getVariableData"])
     return Reply({"getVariableResult": [_read(decider, wanted) for wanted in payload["getVariableData"]]})
+
+
+def _check(decider: CommandDecider, action: str, items: Sequence[Payload]) -> None:
+    most = decider.state.device.value(most_items(action))
+    if len(items) > int(most):
+        raise TooMuchError(f"{action} may have {most} items")
 
 
 def _read(decider: CommandDecider, wanted: Payload) -> Payload:
@@ -85,7 +92,11 @@ def _bound(decider: CommandDecider, wanted: Payload) -> str | None:
 
 
 def set_variables(decider: CommandDecider, payload: Payload) -> Reply:
-    """Spec: OCPP 2.0.1 B05; a new password makes the station connect again with it (A01.FR.10)."""
+    """Spec: OCPP 2.0.1 B05; a new password makes the station connect again with it (A01.FR.10).
+
+    B05.FR.11: more items than it takes.
+    """
+    _check(decider, "SetVariables", payload["setVariableData"])
     settings = decider.state.settings
     password = settings.text(Setting.PASSWORD)
     results = [_write(decider, wanted) for wanted in payload["setVariableData"]]

@@ -89,7 +89,7 @@ def station_variables(config: StationConfig) -> dict[VariableAddress, Variable]:
         **table("LocalAuthListCtrlr", (("Enabled", flag("true")), ("Entries", fixed("0", DataType.INTEGER)))),
         **table("SecurityCtrlr", _security(config)),
         **table("ClockCtrlr", (("DateTime", fixed("", DataType.STRING)), ("TimeSource", Variable("Heartbeat")))),
-        **table("DeviceDataCtrlr", _device_data()),
+        **_device_data(),
         **table(displays.CONTROLLER, _display()),
         **table("SmartChargingCtrlr", _smart_charging(config)),
         ADDRESSES[Setting.MAX_PROFILES]: Variable(
@@ -188,9 +188,24 @@ def display_messages() -> Variable:
     return Variable("0", DataType.INTEGER, Mutability.READ_ONLY, minimum=0, maximum=displays.MOST)
 
 
-def _device_data() -> Iterable[tuple[str, Variable]]:
-    yield "ItemsPerMessage", fixed("50", DataType.INTEGER)
-    yield "BytesPerMessage", fixed("65000", DataType.INTEGER)
+MOST_ITEMS: Final[Mapping[str, int]] = {"GetReport": 20, "GetVariables": 30, "SetVariables": 20}
+"""How many items one request of each action may have."""
+
+
+def most_items(action: str) -> VariableAddress:
+    """Return where the device model says how many items one request of an action may have."""
+    return VariableAddress("DeviceDataCtrlr", "ItemsPerMessage", variable_instance=action)
+
+
+def _device_data() -> dict[VariableAddress, Variable]:
+    """Spec: OCPP 2.0.1 Part 2, appendix 3 (DeviceDataCtrlr)."""
+    items = {most_items(action): fixed(str(most), DataType.INTEGER) for action, most in MOST_ITEMS.items()}
+    return items | {
+        VariableAddress("DeviceDataCtrlr", "BytesPerMessage", variable_instance=action): fixed(
+            "65000", DataType.INTEGER
+        )
+        for action in MOST_ITEMS
+    }
 
 
 def _outlets(outlets: tuple[Outlet, ...]) -> Iterator[tuple[VariableAddress, Variable]]:

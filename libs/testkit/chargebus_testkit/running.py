@@ -15,8 +15,11 @@ from chargebus_testkit.servers import MORTAL
 from chargebus_testkit.system import System
 from chargebus_testkit.untested import Untested
 
-NOBODY_IS_ASKED: Final[dict[str, str]] = {"SESSION_END_GRACE_S": "86400"}
-"""No station that a test left in a transaction is asked, minutes later, whether that goes on."""
+NOBODY_IS_ASKED: Final[dict[str, str]] = {"SESSION_END_GRACE_S": "86400", "DEVICE_VARIABLES_IN_FLIGHT": "0"}
+"""No station that a test left in a transaction is asked, minutes later, whether that goes on.
+
+Nor is any asked, after its boot, what it is set to.
+"""
 
 
 @asynccontextmanager

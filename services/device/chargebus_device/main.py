@@ -1,11 +1,14 @@
 """Owns wiring the device service: the only place where its settings are read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
-from chargebus_calls import Frames, Topic, consumer, tell_nobody
+from chargebus_calls import Block, Frames, Topic, consumer, tell_nobody
+from chargebus_commanding import Commanding
+from chargebus_commanding.outcomes import Apply
 from chargebus_events.record import Received
 from chargebus_events.topics import CREDENTIALS, DEVIATIONS, PRESENCE
 from chargebus_runtime.batch import Batch
@@ -13,7 +16,9 @@ from chargebus_runtime.caught_up import CaughtUp
 from chargebus_runtime.clock import Clock
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database
+from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.process import Process, Service
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.tasks import every
 from fastapi import APIRouter
 
@@ -32,8 +37,15 @@ from chargebus_device.registration.handlers import note_used_passwords, take_cha
 from chargebus_device.registration.operations import BulkLimits, Registrar
 from chargebus_device.registration.tasks import Census, Descriptions, PasswordExpiry, RegistryKeeper, RegistryLog
 from chargebus_device.routes import ROUTES
-from chargebus_device.settings import DeviceSettings
+from chargebus_device.settings import DeviceSettings, VariableSettings
 from chargebus_device.statuses.block import Statuses
+from chargebus_device.variables import api as variables_api
+from chargebus_device.variables import tasks as variables_tasks
+from chargebus_device.variables.block import Reports
+from chargebus_device.variables.handlers import Booted
+from chargebus_device.variables.operations.looking import Variables
+from chargebus_device.variables.operations.reading import Pace, Reading
+from chargebus_device.variables.operations.requests import INTENT, Requests
 
 SIGN_OF_LIFE_S: Final = 0.25
 PRESENCE_S: Final = 0.03
@@ -43,6 +55,24 @@ EXPIRY_EVERY_S: Final = 5.0
 DESCRIBE_EVERY_S: Final = 1.0
 DESCRIBED_AT_ONCE: Final = 500
 DESCRIBED_AGAIN_AFTER: Final = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class CommandSide:
+    """What asking for commands needs of the process: Kafka's time, and what secrets are sealed with."""
+
+    kafka_clock: KafkaClock
+    sealing: Sealing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asks stations about their variables, and takes what they tell."""
+
+    commanding: Commanding
+    requests: Requests
+    reading: Reading
+    reports: Reports
 
 
 def build(process: Process) -> Service:
@@ -56,14 +86,18 @@ def build(process: Process) -> Service:
     rules = Rules("refuse", settings.boots.heartbeat_interval_s, settings.boots.boot_retry_s)
     news = CaughtUp((PRESENCE,), database, process.kafka, process.producer)
     descriptions = Descriptions(database, DESCRIBED_AGAIN_AFTER, DESCRIBED_AT_ONCE)
+    commands = CommandSide(process.edges.kafka_clock, process.sealing)
+    asked = asking(database, commands, metrics, settings.variables)
     limits = BulkLimits(settings.bulk.bulk_stations, settings.bulk.bulk_chosen_passwords)
     return Service(
         SERVICE,
         database=database,
-        consumer=consumed(PresenceLog(life), Boots(rules, metrics), Statuses(metrics), process.clock),
+        consumer=consumed(PresenceLog(life), Boots(rules, metrics), Statuses(metrics), asked, process.clock),
         views=(process.edges.view, registry_log.view),
-        routers={"/v1": routes(database, Registrar(database, limits, news))},
+        routers={"/v1": routes(database, Registrar(database, limits, news), asked)},
         tasks=(
+            *asked.commanding.tasks,
+            *variables_tasks.tasks(asked.requests, asked.reading),
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
             news.run,
@@ -79,12 +113,24 @@ def build(process: Process) -> Service:
     )
 
 
-def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clock) -> ConsumerSpec:
-    """Return what the service consumes: presence, then boots, which may register stations, then statuses.
+def asking(database: Database, commands: CommandSide, metrics: Metrics, settings: VariableSettings) -> Asked:
+    """Return what asks stations about their variables."""
+    intents: dict[str, Apply] = {}
+    commanding = Commanding(SERVICE, database, intents, commands.kafka_clock, commands.sealing)
+    requests = Requests(database, commanding, metrics)
+    intents[INTENT] = requests.answered  # which asks for the next piece
+    pace = Pace(settings.variables_in_flight, timedelta(seconds=settings.variables_settle_s))
+    reading = Reading(database, requests, pace, timedelta(days=settings.variables_keep_days))
+    return Asked(commanding, requests, reading, Reports(metrics, Ratings(), requests.changed))
+
+
+def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, asked: Asked, clock: Clock) -> ConsumerSpec:
+    """Return what the service consumes: presence, then boots, which may register stations, then statuses and reports.
 
     Deviations come last: they are counted by the make that a boot beside them tells.
     """
     deviations = DeviationLog()
+    booted = Booted(asked.reading)
 
     async def forget(connection: asyncpg.Connection) -> None:
         await presence.forget(connection)
@@ -94,18 +140,25 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, clock: Clo
         await presence.handle(batch, records)
         await note_used_passwords(batch, records)
 
+    async def hear_frames(batch: Batch, frames: Sequence[Received]) -> None:
+        await hear(batch, frames)
+        await booted.hear(batch, frames)
+
+    blocks: Sequence[Block[Any, Any]] = (boots, statuses, asked.reports)
     return consumer(
         Topic(PRESENCE, hear_presence, tell_nobody, PRESENCE_S),
         Topic(CREDENTIALS, take_changes, tell_nobody),
-        Frames(SERVICE, ROUTES, [boots, statuses, Ratings()], clock, heard=hear, unread_wait_s=SIGN_OF_LIFE_S),
+        asked.commanding,
+        Frames(SERVICE, ROUTES, blocks, clock, heard=hear_frames, unread_wait_s=SIGN_OF_LIFE_S),
         Topic(DEVIATIONS, deviations.handle, tell_nobody, DEVIATIONS_S),
         on_new_cluster=forget,
     )
 
 
-def routes(database: Database, registrar: Registrar) -> APIRouter:
+def routes(database: Database, registrar: Registrar, asked: Asked) -> APIRouter:
     """Return what the service answers over HTTP."""
     served = APIRouter()
+    served.include_router(variables_api.router(Variables(database, asked.requests)))
     served.include_router(router(database, registrar))
     served.include_router(deviation_routes(database))
     return served

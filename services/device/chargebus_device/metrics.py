@@ -6,6 +6,10 @@
 | chargebus.device.status.changes | {change} | changes of status, by `version` and new `status` |
 | chargebus.device.status.outdated | {report} | status reports dropped, as older than what was known, by `version` |
 | chargebus.device.registry.repairs | {record} | records that the registry topic lacked or had wrong |
+| chargebus.device.variables.requests | {request} | what was asked about variables, at its end, by `kind` and `result` |
+| chargebus.device.variables.set | {variable} | variables that stations were to set, by what became of it (`status`) |
+| chargebus.device.variables.parts | {part} | parts of reports, by whether they were waited for (`asked`) |
+| chargebus.device.variables.unread | {variable} | variables of reports that could not be read |
 | chargebus.device.stations | {station} | registered stations, by `registration`; every copy reports all of them |
 | chargebus.device.connected | {station} | connected stations, by `version`; every copy reports all of them |
 """
@@ -24,6 +28,10 @@ class Metrics:
         self.status_changes = meter.create_counter("chargebus.device.status.changes", "{change}")
         self.status_outdated = meter.create_counter("chargebus.device.status.outdated", "{report}")
         self.registry_repairs = meter.create_counter("chargebus.device.registry.repairs", "{record}")
+        self.variable_requests = meter.create_counter("chargebus.device.variables.requests", "{request}")
+        self.variables_set = meter.create_counter("chargebus.device.variables.set", "{variable}")
+        self.report_parts = meter.create_counter("chargebus.device.variables.parts", "{part}")
+        self.unread_variables = meter.create_counter("chargebus.device.variables.unread", "{variable}")
         self._stations: Mapping[str, int] = {}
         self._connected: Mapping[str, int] = {}
         meter.create_observable_gauge("chargebus.device.stations", [self._observe_stations], "{station}")

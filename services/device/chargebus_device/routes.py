@@ -7,15 +7,15 @@ from chargebus_calls import Fixed, Routes
 from chargebus_device import v21
 from chargebus_device.boots import routes as boots
 from chargebus_device.payload import unknown_vendor
-from chargebus_device.ratings import routes as ratings
 from chargebus_device.statuses import routes as statuses
+from chargebus_device.variables import routes as variables
 
 _NO_VENDOR: Final = Fixed(unknown_vendor())
 
 ROUTES: Final[Routes] = {
     **boots.ROUTES,
     **statuses.ROUTES,
-    **ratings.ROUTES,
+    **variables.ROUTES,
     ("1.6", "DataTransfer"): _NO_VENDOR,
     ("2.0.1", "DataTransfer"): _NO_VENDOR,
     ("2.1", "DataTransfer"): _NO_VENDOR,

@@ -37,6 +37,20 @@ class BulkSettings(ServiceSettings):
     bulk_chosen_passwords: int = Field(default=500, ge=0)
 
 
+class VariableSettings(ServiceSettings):
+    """All variables of a new station are read, and of one with other firmware, `variables_settle_s` after its boot.
+
+    `variables_in_flight` stations are asked at a time; 0: none is without somebody wanting it. What stations were
+    asked is kept for `variables_keep_days`.
+    """
+
+    model_config = _ENVIRONMENT
+
+    variables_in_flight: int = Field(default=20, ge=0, le=1000)
+    variables_settle_s: float = Field(default=30.0, ge=0)
+    variables_keep_days: int = Field(default=7, ge=1)
+
+
 class DeviceSettings(ServiceSettings):
     """What an operator may change, each by the environment variable `DEVICE_<NAME>`, whatever its group.
 
@@ -50,4 +64,5 @@ class DeviceSettings(ServiceSettings):
     keep_deviations_days: int = Field(default=90, ge=1)
     boots: BootSettings = Field(default_factory=BootSettings)
     edges: EdgeLifeSettings = Field(default_factory=EdgeLifeSettings)
+    variables: VariableSettings = Field(default_factory=VariableSettings)
     bulk: BulkSettings = Field(default_factory=BulkSettings)

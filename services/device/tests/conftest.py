@@ -13,9 +13,10 @@ from chargebus_device.boots.block import Boots
 from chargebus_device.boots.domain import Rules
 from chargebus_device.connections.handlers import PresenceLog
 from chargebus_device.connections.tasks import EdgeLife, LifeRules
-from chargebus_device.main import consumed, routes
+from chargebus_device.main import Asked, CommandSide, asking, consumed, routes
 from chargebus_device.metrics import Metrics
 from chargebus_device.registration.operations import BulkLimits, Registrar
+from chargebus_device.settings import VariableSettings
 from chargebus_device.statuses.block import Statuses
 from chargebus_events.access import ApiKey
 from chargebus_events.frames import Frame
@@ -27,7 +28,9 @@ from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.edge_liveness import EdgeLiveness
+from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.keys import KeyRing, format_key
+from chargebus_runtime.sealing import Sealing
 from chargebus_runtime.telemetry import Trace, Tracing
 from chargebus_testkit.databases import migrated_database
 from chargebus_testkit.http import http_client
@@ -78,6 +81,7 @@ class Device:
     life: EdgeLife
     registrar: Registrar
     news: PlayedNews
+    asked: Asked
     offset: int = 0
     statements: list[object] = field(default_factory=list)
 
@@ -147,20 +151,24 @@ async def device(device_database) -> AsyncIterator[Device]:
     heard.view.ready.set()
     life = EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01), time)
     news = PlayedNews()
+    commands = CommandSide(KafkaClock(time, lambda: 0.0), Sealing([b"k" * 32]))
+    asked = asking(database, commands, metrics, VariableSettings(variables_settle_s=30))
     yield Device(
         database,
         sent,
         time,
-        consumed(PresenceLog(life), Boots(RULES, metrics), Statuses(metrics), time),
+        consumed(PresenceLog(life), Boots(RULES, metrics), Statuses(metrics), asked, time),
         heard,
         life,
         Registrar(database, BulkLimits(stations=50, chosen_passwords=2), news),
         news,
+        asked,
     )
     await database.outbox.settle()
     await database.pool.execute(
         "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset,"
-        " deviation, deviation_sum, deviation_rule, deviation_rules"
+        " deviation, deviation_sum, deviation_rule, deviation_rules, asked_command,"
+        " variable, variable_station, variable_request"
     )
     await database.stop()
 
@@ -174,7 +182,7 @@ async def api(device) -> AsyncIterator[httpx.AsyncClient]:
         ring.view.apply(received(key.record(), 0))
     ring.view.ready.set()
 
-    served = routes(device.database, device.registrar)
+    served = routes(device.database, device.registrar, device.asked)
     async with http_client({"/v1": served}, ring, "/v1", **as_role("operator")) as client:
         yield client
 

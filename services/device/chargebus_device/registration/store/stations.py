@@ -69,7 +69,10 @@ SELECT {FIELDS} FROM changed
 _REMOVE = """
 WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING described_at),
      boots AS (DELETE FROM boot WHERE station_id = $1),
-     statuses AS (DELETE FROM connector_status WHERE station_id = $1)
+     statuses AS (DELETE FROM connector_status WHERE station_id = $1),
+     variables AS (DELETE FROM variable WHERE station_id = $1),
+     readings AS (DELETE FROM variable_station WHERE station_id = $1),
+     requests AS (DELETE FROM variable_request WHERE station_id = $1)
 SELECT GREATEST($2, described_at + interval '1 microsecond') FROM gone
 """
 _SELECT = """

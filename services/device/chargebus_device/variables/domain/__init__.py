@@ -1,0 +1,1 @@
+"""Variables, their names, values and how they are read and changed; pure."""

@@ -1,0 +1,1 @@
+"""What HTTP, outcomes and time do with variables, each in one transaction."""

@@ -1,0 +1,1 @@
+"""Variables of stations and what is asked of them, in sets."""
