@@ -71,6 +71,7 @@ from chargebus_security.stations.operations import Stations
 from chargebus_security.status import tasks as status_tasks
 from chargebus_security.status.block import StatusCalls
 from chargebus_security.status.operations.answering import Answering
+from chargebus_security.status.operations.keeping import Keeping
 from chargebus_security.status.operations.lookups import Lookups
 from chargebus_security.trust import api as trust_api
 from chargebus_security.trust import tasks as trust_tasks
@@ -115,7 +116,7 @@ def build(process: Process) -> Service:
     requests = Requests(database, commanding, signing, inventory, metrics)
     trust = Trust(database, commanding)
     repairing = Repairing(database, commanding, metrics, pace)
-    lookups = _lookups(process, inventory, metrics, settings.status)
+    lookups = _lookups(process, database, inventory, metrics, settings.status)
     answering = Answering(database, lookups, metrics)
     requests_per_hour, has_pool = settings.contracts.contracts_per_hour, bool(settings.contracts.contracts_pool)
     blocks = (
@@ -170,13 +171,16 @@ def _pace(settings: TrustSettings) -> Pace:
     )
 
 
-def _lookups(process: Process, inventory: Inventory, metrics: Metrics, settings: StatusSettings) -> Lookups:
+def _lookups(
+    process: Process, database: Database, inventory: Inventory, metrics: Metrics, settings: StatusSettings
+) -> Lookups:
     """Return how responders are asked, as it is set."""
     network = CheckedNetwork(system_resolver(), settings.status_allowed_networks, "SECURITY_STATUS_ALLOWED_NETWORKS")
     client = Client(network, ssl.create_default_context(), within_s=settings.status_within_s, most_bytes=_MOST_BYTES)
     return Lookups(
         client,
         inventory.issuers,
+        Keeping(database),
         metrics,
         process.clock,
         keep=timedelta(seconds=settings.status_keep_s),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from chargebus_security.contracts.domain.chain import Authorities
-from chargebus_security.contracts.domain.checks import Policy, Shown, to_ask, verdict
+from chargebus_security.contracts.domain.checks import Policy, Shown, is_told, to_ask, verdict
 from chargebus_security.contracts.errors import RefusedContractError
 from chargebus_security.inventory.domain.hashes import HashData, hash_data
 from chargebus_security.status.domain.asked import Found, Question
@@ -134,6 +134,15 @@ def test_a_list_counts_where_the_responder_says_nothing():
         known |= {link.ways[1]: found(answer) for link in links}
         assert verdict(links, known, Policy()).status == status
     assert verdict(links, known, Policy()).why == "no answer"
+
+
+def test_who_is_not_known_is_not_asked_about_again_where_all_have_said_so():
+    link = to_ask(Shown(EMAID, "eMAID", PKI.contract(EMAID).chain()), TRUSTED, Policy(), NOW)[0]
+    by_ocsp, by_list = link.ways
+    assert not is_told(link, {by_ocsp: found("Unknown")})
+    assert is_told(link, {by_ocsp: found("Unknown"), by_list: found("Unknown")})
+    assert is_told(link, {by_ocsp: found("Unknown"), by_list: found("Good")})
+    assert not is_told(link, {})
 
 
 def test_a_certificate_whose_state_nobody_can_tell_is_not_taken_unless_an_operator_says_so():

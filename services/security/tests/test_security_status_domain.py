@@ -62,7 +62,8 @@ def test_M06_what_is_revoked_or_unknown_is_told_so():
     responder.root.revoke(responder.leaf)
     assert responder.proves().status == "Revoked"
     stranger = msgspec.structs.replace(responder.named(), serial_number="ABC")
-    assert responder.proves(responder.answer(stranger), stranger).status == "Unknown"
+    unknown = responder.proves(responder.answer(stranger), stranger)
+    assert (unknown.status, unknown.next_update) == ("Unknown", NOW + timedelta(minutes=5))
 
 
 def test_an_answer_that_another_signed_is_worth_nothing():

@@ -38,12 +38,25 @@ class Bench:
         self.now = datetime.now(UTC)
         self.responders = Responders()
 
+        self.kept = {}
+
         async def issuers(_named):
             return [ROOT.certificate]
 
         self.lookups = Lookups(
-            self.responders, issuers, Metrics(), lambda: self.now, keep=timedelta(hours=1), at_once=at_once, **more
+            self.responders,
+            issuers,
+            self.keep,
+            Metrics(),
+            lambda: self.now,
+            keep=timedelta(hours=1),
+            at_once=at_once,
+            **more,
         )
+
+    async def keep(self, question, found):
+        await asyncio.sleep(0)
+        self.kept[question.urls[0]] = found.status
 
     async def ask(self, station_id, number, url, source="OCSP"):
         return await self.lookups.find(Question(NAMED[number], source, (url,)), station_id)
@@ -120,7 +133,9 @@ async def test_what_failed_as_its_issuer_was_not_known_is_asked_again_by_who_kno
     async def nobody(_named):
         return []
 
-    unknowing = Lookups(bench.responders, nobody, Metrics(), lambda: bench.now, keep=timedelta(hours=1), at_once=4)
+    unknowing = Lookups(
+        bench.responders, nobody, bench.keep, Metrics(), lambda: bench.now, keep=timedelta(hours=1), at_once=4
+    )
     before = await unknowing.find(question, "CS-1")
     after = await unknowing.find(question, "CS-1", [ROOT.certificate])
     assert (before.status, after.status) == ("Failed", "Good")
@@ -138,6 +153,19 @@ async def test_a_question_for_which_nobody_waits_is_dropped_unless_it_is_being_a
     bench.responders.go.set()
     await bench.until_nothing_moves()
     assert (len(bench.lookups._under_way), len(bench.responders.asked)) == (0, 1)
+
+
+async def test_what_is_said_after_all_have_gone_is_kept():
+    bench = Bench()
+    url = "http://slow.example/root.crl"
+    asking = asyncio.create_task(bench.ask("CS-1", 0, url, "CRL"))
+    await bench.until_nothing_moves()
+    asking.cancel()
+    await bench.until_nothing_moves()
+    bench.responders.go.set()
+    [lookup] = bench.lookups._under_way.values()
+    await lookup.task
+    assert bench.kept == {url: "Good"}
 
 
 async def test_a_station_whose_questions_are_given_up_keeps_no_others_room_and_has_no_more_than_its_own():

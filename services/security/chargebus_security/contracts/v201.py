@@ -7,7 +7,7 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, clean, reader
 
 from chargebus_security.contracts.domain.checks import Shown
-from chargebus_security.contracts.domain.provisioning import CertificateRequest, Provided, fitting
+from chargebus_security.contracts.domain.provisioning import CertificateRequest, Provided
 from chargebus_security.status.domain.asked import Question
 from chargebus_security.status.v201 import CertificateHashData
 
@@ -55,11 +55,6 @@ def given(_request: CertificateRequest, found: Provided) -> dict[str, object]:
 
     Spec: OCPP 2.0.1 M01.FR.01, M02.FR.01
     """
-    return told(fitting(found, LONGEST))
-
-
-def told(found: Provided) -> dict[str, object]:
-    """Return the answer to Get15118EVCertificate."""
     if found.exi:
         return {"status": "Accepted", "exiResponse": found.exi}
     info = {"reasonCode": found.reason, "additionalInfo": found.why[:_LONGEST_REASON]}

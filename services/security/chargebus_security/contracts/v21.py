@@ -7,7 +7,7 @@ from chargebus_events.frames import Frame
 from chargebus_ocppj.payloads import Payload, reader
 
 from chargebus_security.contracts import v201
-from chargebus_security.contracts.domain.provisioning import CertificateRequest, Provided, fitting
+from chargebus_security.contracts.domain.provisioning import CertificateRequest, Provided
 
 LONGEST: Final = 17_000
 
@@ -28,7 +28,7 @@ def wanted(frame: Frame) -> CertificateRequest:
     )
 
 
-def given(_request: CertificateRequest, found: Provided) -> dict[str, object]:
+def given(request: CertificateRequest, found: Provided) -> dict[str, object]:
     """Return what the pool says to the vehicle, unread, and how many contracts it has left; or Failed, with why."""
-    fits = fitting(found, LONGEST)
-    return v201.told(fits) | ({} if fits.remaining is None else {"remainingContracts": fits.remaining})
+    left = {} if found.remaining is None else {"remainingContracts": found.remaining}
+    return v201.given(request, found) | left

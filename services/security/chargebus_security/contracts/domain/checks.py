@@ -100,8 +100,9 @@ def verdict(asked: Sequence[Link], found: Mapping[Question, Found], policy: Poli
 
 
 def is_told(link: Link, found: Mapping[Question, Found]) -> bool:
-    """Tell whether the state of a certificate is known."""
-    return _state(link, found) not in ("Failed", "Unknown")
+    """Tell whether the state of a certificate is known, or all are known to know nothing of it who could say it."""
+    states = [found[each].status if each in found else "Failed" for each in link.ways]
+    return "Revoked" in states or "Good" in states or (bool(states) and set(states) == {"Unknown"})
 
 
 def _state(link: Link, found: Mapping[Question, Found]) -> str:

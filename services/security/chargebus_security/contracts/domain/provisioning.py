@@ -60,34 +60,33 @@ class Provided(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def provided(request: CertificateRequest, contracts: Sequence[Contract], before: int) -> Provided:
+def provided(request: CertificateRequest, contracts: Sequence[Contract], before: int, longest: int) -> Provided:
     """Return which contract a vehicle gets, and how many are left.
 
-    One message carries one contract. A vehicle that wants more sends the same request again.
+    One message carries one contract. A vehicle that wants more sends the same request again. What no message can carry
+    is none of them.
 
     Args:
         request: what it asks.
         contracts: what the pool has for it.
         before: how many it got by the same request lately.
+        longest: how many characters of a contract a message carries.
 
     Spec: OCPP 2.1 Get15118EVCertificateResponse.remainingContracts; ISO 15118-20 V2G20-1579
     """
     if not contracts:
         return Provided(reason=NOT_PROVIDED, why="the pool has no contract for this vehicle")
+    fitting = [each for each in contracts if len(each.exi) <= longest]
+    if not fitting:
+        shortest = min(len(each.exi) for each in contracts)
+        why = f"the pool's answer has {shortest} characters, and OCPP allows {longest}"
+        return Provided(reason=TOO_LONG, why=why)
     if request.most is None:
-        return Provided(contracts[0].exi)
+        return Provided(fitting[0].exi)
     preferred = [contract_of(emaid) for emaid in request.preferred]
-    ordered = sorted(contracts, key=lambda each: _rank(each, preferred))[: max(1, request.most)]
+    ordered = sorted(fitting, key=lambda each: _rank(each, preferred))[: max(1, request.most)]
     index = before % len(ordered)
     return Provided(ordered[index].exi, remaining=len(ordered) - index - 1)
-
-
-def fitting(found: Provided, longest: int) -> Provided:
-    """Return it, or why it cannot be told: OCPP allows so many characters."""
-    if len(found.exi) <= longest:
-        return found
-    why = f"the pool's answer has {len(found.exi)} characters, and OCPP allows {longest}"
-    return Provided(reason=TOO_LONG, why=why)
 
 
 def _rank(contract: Contract, preferred: Sequence[str]) -> int:

@@ -51,13 +51,13 @@ class Checking:
         try:
             asked = await until_done("looking for authorities", partial(self._to_ask, shown, found), is_away)
         except RefusedContractError as error:
-            return partial(self._finish, call, error.check, {})
+            return partial(self._finish, call, error.check)
         try:
             async with asyncio.timeout(self._within_s):
                 await asyncio.gather(*(self._ask(each, call.frame.station_id, found) for each in asked))
         except TimeoutError:
             pass
-        return partial(self._finish, call, verdict(asked, found, self._policy), found)
+        return partial(self._finish, call, verdict(asked, found, self._policy))
 
     async def _to_ask(self, shown: Shown, found: dict[Question, Found]) -> Sequence[Link]:
         now = self._clock()
@@ -73,15 +73,14 @@ class Checking:
         for question in link.ways:
             if is_told(link, found):
                 return
+            if question in found:
+                continue
             try:
                 async with asyncio.timeout(self._within_s / len(link.ways)):  # each way has its part of the time
                     found[question] = await self._lookups.find(question, station_id, issuers)
             except TimeoutError:
                 continue
 
-    async def _finish(
-        self, call: WaitingCall, check: ContractCheck, found: dict[Question, Found], tx: Transaction
-    ) -> Ended:
-        await status.keep(tx.connection, {each: what for each, what in found.items() if what.is_fresh(tx.now)})
+    async def _finish(self, call: WaitingCall, check: ContractCheck, _tx: Transaction) -> Ended:
         self._metrics.contract_checked(check.status, "asked")
         return Ended(check.status, checked(call.frame, check))

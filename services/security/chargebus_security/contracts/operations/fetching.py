@@ -23,7 +23,7 @@ from chargebus_security.contracts.domain.provisioning import (
 from chargebus_security.contracts.errors import PoolAwayError, ProvisioningError
 from chargebus_security.contracts.operations.answering import Ended, Finish
 from chargebus_security.contracts.operations.provisioning import Provisioning
-from chargebus_security.contracts.routes import request_row
+from chargebus_security.contracts.routes import longest_contract, request_row
 from chargebus_security.contracts.store import WaitingCall
 from chargebus_security.metrics import Metrics
 from chargebus_security.names import SOURCE
@@ -89,7 +89,7 @@ class Fetching:
         if not isinstance(found, Provided):
             since = tx.now - _SAME_VEHICLE
             before = await store.given(tx.connection, request.station_id, call.content, since)
-            found = provided(request, found, before)
+            found = provided(request, found, before, longest_contract(call.frame.version))
         frame = call.frame
         answer = request_row(frame.version).answer
         if answer is None:

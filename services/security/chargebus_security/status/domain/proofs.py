@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from chargebus_certificates import responses
 from chargebus_certificates.lists import RevocationList
@@ -11,6 +12,9 @@ from cryptography import x509
 
 from chargebus_security.inventory.domain.hashes import HashData
 from chargebus_security.status.domain.asked import Found, Question
+
+UNKNOWN_FOR: Final = timedelta(minutes=5)
+"""How long it counts at most that a responder does not know a certificate: it may have been issued just now."""
 
 
 def request(named: HashData) -> bytes:
@@ -34,7 +38,8 @@ def of_response(
         proof = responses.read(der, _name(named), known, now, keep)
     except UnknownIssuerError as error:
         raise _unknown(error) from error
-    return Found(proof.state, now, proof.until, der)
+    until = min(proof.until, now + UNKNOWN_FOR) if proof.state == "Unknown" else proof.until
+    return Found(proof.state, now, until, der)
 
 
 def of_list(

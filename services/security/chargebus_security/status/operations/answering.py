@@ -79,7 +79,6 @@ class Answering:
         if answer is None:
             raise TypeError(f"the edge answers {frame.action} of OCPP {frame.version}")
         async with self._database.transaction() as tx:
-            await store.keep(tx.connection, {each: what for each, what in found.items() if what.is_fresh(tx.now)})
             if not await store.end(tx.connection, call):
                 return
             payload = answer(call.questions, [found[each] for each in call.questions])

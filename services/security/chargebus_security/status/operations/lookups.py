@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from chargebus_certificates import lists
 from chargebus_certificates.lists import RevocationList
@@ -25,6 +25,9 @@ from chargebus_security.status.domain.asked import Found, Question
 
 Issuers = Callable[[HashData], Awaitable[Sequence[x509.Certificate]]]
 """Returns the authorities that a certificate's name may mean by its issuer."""
+
+Remember = Callable[[Question, Found], Awaitable[None]]
+"""Keeps what was found, for whoever asks next."""
 
 AGAIN: Final = timedelta(minutes=1)
 """When one may ask again what nobody could say."""
@@ -54,6 +57,8 @@ _OF_A_STATION: Final = 4
 
 _MOST_WHY: Final = 400
 
+T = TypeVar("T")
+
 _Key = tuple[str, bool]
 
 
@@ -68,7 +73,7 @@ class _Kept(NamedTuple):
 class _Lookup:
     """A question that is looked into, for those who wait for it.
 
-    Where nobody does any more it is given up, unless a responder is being asked: that is seen to its end.
+    Where nobody does any more it is given up, unless a responder is being asked: that is seen to its end, and kept.
     """
 
     task: asyncio.Task[Found]
@@ -86,10 +91,10 @@ class _Lookup:
             self._waiting -= 1
             self._end_if_idle()
 
-    async def ask(self, responder: Awaitable[Found]) -> Found:
+    async def see_through(self, step: Awaitable[T]) -> T:
         self._asks = True
         try:
-            return await responder
+            return await step
         finally:
             self._asks = False
 
@@ -120,6 +125,7 @@ class Lookups:
     Args:
         client: how responders are asked.
         issuers: who may have signed.
+        remember: keeps what was found, also where nobody waits for it any more.
         metrics: of the service.
         clock: tells whether answers count.
         keep: how long an answer counts that does not say how long.
@@ -131,6 +137,7 @@ class Lookups:
         self,
         client: Client,
         issuers: Issuers,
+        remember: Remember,
         metrics: Metrics,
         clock: Clock,
         *,
@@ -140,6 +147,7 @@ class Lookups:
     ) -> None:
         self._client = client
         self._issuers = issuers
+        self._remember = remember
         self._metrics = metrics
         self._clock = clock
         self._counts_for = keep
@@ -219,6 +227,7 @@ class Lookups:
             found = None
             objections.append(f"nothing was found within {self._deadline_s:.3g} s")
         if found is not None:
+            await lookup.see_through(self._remember(question, found))
             return found
         now = self._clock()
         failed = Found("Failed", now, now + AGAIN, why="; ".join(objections)[:_MOST_WHY])
@@ -239,7 +248,7 @@ class Lookups:
             begun = time.monotonic()
             try:
                 async with self._hosts.of(_host(url)), self._free:
-                    found = await lookup.ask(look(url, question, known))
+                    found = await lookup.see_through(look(url, question, known))
             except (OutboundError, NoProofError) as error:
                 objections.append(f"{url[:200]}: {error}")
                 self._metrics.status_asked(question.source, "Failed", time.monotonic() - begun)
