@@ -202,6 +202,7 @@ class Applying:
                     await handle(batch)
                 new = {tp: max(end, stored[tp]) for tp, end in ends.items()}
                 ids = await offsets.advance(connection, new, Outgoing(batch.outgoing, sent), batch.now)
+        batch.committed()
         self._positions.advanced(new)
         for tp in [tp for tp, stuck in self._stuck.items() if new.get(tp, 0) > stuck.offset]:
             log.warning("%s goes on with %s[%d]", self._parts.service, tp.topic, tp.partition)

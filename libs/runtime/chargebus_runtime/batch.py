@@ -1,6 +1,6 @@
 """What a handler gets: a micro-batch of records inside one open transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar, cast
 
@@ -37,6 +37,7 @@ class Batch:
         self.outgoing: dict[Source, list[Record]] = {}
         self._trace = trace
         self._lasts: dict[type[Last], Last] = {}
+        self._after: list[Callable[[], None]] = []
 
     def last(self, kind: type[L]) -> L:
         """Return what is done last in this batch, one of each kind: made where it is asked for first."""
@@ -46,6 +47,15 @@ class Batch:
         """Do what is done last; who puts a handler together out of parts calls it after these."""
         for last in self._lasts.values():
             await last.finish(self)
+
+    def after_commit(self, tell: Callable[[], None]) -> None:
+        """Have somebody in this process told once what the batch wrote is there; one that dies tells nobody."""
+        self._after.append(tell)
+
+    def committed(self) -> None:
+        """Tell those who wait for the commit; who has applied the batch calls it after that."""
+        for tell in self._after:
+            tell()
 
     def send(self, record: Record, because: Received) -> None:
         """Send a record after the commit; `because` is the record of this batch that caused it.

@@ -3,12 +3,13 @@
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from chargebus_calls.waiting.schema import WAITING_TABLES
 from chargebus_commanding.schema import COMMANDING_TABLES
 from chargebus_runtime.schema import RUNTIME_TABLES
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-_NOT_DECLARED = (*RUNTIME_TABLES, *COMMANDING_TABLES, "alembic_version")
+_NOT_DECLARED = (*RUNTIME_TABLES, *COMMANDING_TABLES, *WAITING_TABLES, "alembic_version")
 
 
 async def table_differences(url: str, declared: sa.MetaData) -> list[object]:

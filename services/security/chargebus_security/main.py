@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from chargebus_calls import Frames, Topic, consumer, tell_nobody
+from chargebus_calls.waiting import Kind, WaitingCalls
 from chargebus_commanding import Commanding
 from chargebus_events.topics import REGISTRY, STATION_EVENTS
 from chargebus_outbound.client import Client
@@ -25,13 +26,10 @@ from chargebus_security.authorities.operations.files import AuthorityFiles
 from chargebus_security.authorities.operations.hsm import Hsm, HsmOptions
 from chargebus_security.authorities.operations.issued import Issued
 from chargebus_security.authorities.operations.signing import Authority
-from chargebus_security.contracts import tasks as contracts_tasks
 from chargebus_security.contracts.block import ACTION as EV_CERTIFICATE
 from chargebus_security.contracts.block import CHECKED as AUTHORIZE
 from chargebus_security.contracts.block import CertificateRequests, ContractChecks
 from chargebus_security.contracts.domain.checks import Policy as ContractPolicy
-from chargebus_security.contracts.operations.answering import Answering as ContractAnswering
-from chargebus_security.contracts.operations.answering import Kind
 from chargebus_security.contracts.operations.built_in import BuiltInPool
 from chargebus_security.contracts.operations.checking import Checking
 from chargebus_security.contracts.operations.fetching import Fetching
@@ -73,6 +71,7 @@ from chargebus_security.status.block import StatusCalls
 from chargebus_security.status.operations.answering import Answering
 from chargebus_security.status.operations.keeping import Keeping
 from chargebus_security.status.operations.lookups import Lookups
+from chargebus_security.status.routes import ACTIONS as STATUS_ACTIONS
 from chargebus_security.trust import api as trust_api
 from chargebus_security.trust import tasks as trust_tasks
 from chargebus_security.trust.handlers import Heard
@@ -84,6 +83,10 @@ _ANSWER_S: Final = 60.0
 _CLAIM_GRACE_S: Final = 30.0
 _CHECK_GRACE_S: Final = 10.0
 """How much later than it should be done another copy takes a call: a driver waits for a check."""
+
+_STATUS_LEASE_S: Final = 60.0
+_OF_A_STATION: Final = 4
+"""How many calls about contracts of a station are under way at the same time."""
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 """How long a list of revoked certificates may be."""
@@ -116,16 +119,17 @@ def build(process: Process) -> Service:
     requests = Requests(database, commanding, signing, inventory, metrics)
     trust = Trust(database, commanding)
     repairing = Repairing(database, commanding, metrics, pace)
-    lookups = _lookups(process, database, inventory, metrics, settings.status)
-    answering = Answering(database, lookups, metrics)
+    keeping = Keeping(database)
+    lookups = _lookups(process, keeping, inventory, metrics, settings.status)
+    kinds = _kinds(process, database, lookups, metrics, settings.contracts)
+    waiting = WaitingCalls(SERVICE, database, kinds, metrics.gave_up)
     requests_per_hour, has_pool = settings.contracts.contracts_per_hour, bool(settings.contracts.contracts_pool)
     blocks = (
-        StatusCalls(metrics),
+        StatusCalls(waiting, metrics),
         SignCertificates(policy, metrics),
-        CertificateRequests(requests_per_hour, metrics, has_pool=has_pool),
-        ContractChecks(_contract_policy(settings.contracts), metrics),
+        CertificateRequests(waiting, requests_per_hour, metrics, has_pool=has_pool),
+        ContractChecks(waiting, _contract_policy(settings.contracts), metrics),
     )
-    contracts = _contracts(process, database, lookups, metrics, settings.contracts)
     routes = APIRouter()
     routes.include_router(inventory_api.router(inventory))
     routes.include_router(trust_api.router(trust))
@@ -152,8 +156,8 @@ def build(process: Process) -> Service:
             *commanding.tasks,
             *stations_tasks.tasks(stations, settings.forget_every_s),
             *inventory_tasks.tasks(inventory),
-            *status_tasks.tasks(answering),
-            *contracts_tasks.tasks(contracts),
+            *waiting.tasks,
+            *status_tasks.tasks(keeping, lookups),
             *trust_tasks.tasks(repairing),
             *credentials_tasks.tasks(working, credentials),
             *signing_tasks.tasks(requests, settings.signing.sign_every_s, _RENEW_EVERY_S),
@@ -172,7 +176,7 @@ def _pace(settings: TrustSettings) -> Pace:
 
 
 def _lookups(
-    process: Process, database: Database, inventory: Inventory, metrics: Metrics, settings: StatusSettings
+    process: Process, keeping: Keeping, inventory: Inventory, metrics: Metrics, settings: StatusSettings
 ) -> Lookups:
     """Return how responders are asked, as it is set."""
     network = CheckedNetwork(system_resolver(), settings.status_allowed_networks, "SECURITY_STATUS_ALLOWED_NETWORKS")
@@ -180,7 +184,7 @@ def _lookups(
     return Lookups(
         client,
         inventory.issuers,
-        Keeping(database),
+        keeping,
         metrics,
         process.clock,
         keep=timedelta(seconds=settings.status_keep_s),
@@ -192,10 +196,10 @@ def _contract_policy(settings: ContractSettings) -> ContractPolicy:
     return ContractPolicy(settings.contracts_local, settings.contracts_away, settings.contracts_uncertified)
 
 
-def _contracts(
+def _kinds(
     process: Process, database: Database, lookups: Lookups, metrics: Metrics, settings: ContractSettings
-) -> ContractAnswering:
-    """Return what answers calls about contracts, as it is set."""
+) -> Mapping[str, Kind]:
+    """Return what answers calls that wait, as it is set."""
     within_s, policy = settings.contracts_within_s, _contract_policy(settings)
     check_within_s = settings.contracts_check_within_s
     if settings.contracts_pool == "http":
@@ -213,11 +217,12 @@ def _contracts(
         pool = BuiltInPool(settings.contracts_test_vehicles)
     fetching = Fetching(pool, metrics, within_s=within_s, at_once=settings.contracts_at_once)
     checking = Checking(database, lookups, metrics, process.clock, policy, within_s=check_within_s)
-    kinds = {
-        EV_CERTIFICATE: Kind(fetching, timedelta(seconds=within_s + _CLAIM_GRACE_S)),
-        AUTHORIZE: Kind(checking, timedelta(seconds=check_within_s + _CHECK_GRACE_S)),
+    status = Kind(Answering(lookups, metrics), timedelta(seconds=_STATUS_LEASE_S))
+    return {
+        **dict.fromkeys(STATUS_ACTIONS, status),
+        EV_CERTIFICATE: Kind(fetching, timedelta(seconds=within_s + _CLAIM_GRACE_S), _OF_A_STATION),
+        AUTHORIZE: Kind(checking, timedelta(seconds=check_within_s + _CHECK_GRACE_S), _OF_A_STATION),
     }
-    return ContractAnswering(database, metrics, kinds)
 
 
 def _authorities(

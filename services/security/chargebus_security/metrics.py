@@ -49,9 +49,14 @@ class Metrics:
         """Count a vehicle's request for a contract that is over."""
         self._contracts.add(1, {"outcome": outcome})
 
-    def contract_ended(self, action: str, outcome: str) -> None:
-        """Count a call about contracts that nobody waits for any more (expired), or that our code failed at (error)."""
-        (self._checks if action == "Authorize" else self._contracts).add(1, {"outcome": outcome})
+    def gave_up(self, action: str, outcome: str) -> None:
+        """Count a call that waited, and nobody waits for any more (expired), or that our code failed at (error)."""
+        if action == "Authorize":
+            self._checks.add(1, {"outcome": outcome})
+        elif action == "Get15118EVCertificate":
+            self._contracts.add(1, {"outcome": outcome})
+        else:
+            self._status_calls.add(1, {"action": action, "how": outcome})
 
     def contract_checked(self, status: str, how: str) -> None:
         """Count a contract certificate that was shown: its state was known, or was asked for."""
@@ -80,11 +85,6 @@ class Metrics:
     def status_answered(self, action: str, how: str) -> None:
         """Count a call for the status of certificates that was answered: of what was known, or was asked for it."""
         self._status_calls.add(1, {"action": action, "how": how})
-
-    def status_expired(self, calls: int) -> None:
-        """Count calls that nobody waits for any more."""
-        if calls:
-            self._status_calls.add(calls, {"action": "", "how": "expired"})
 
     def status_asked(self, source: str, status: str, seconds: float) -> None:
         """Note what a responder or a list told, and how long that took."""

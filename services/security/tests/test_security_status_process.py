@@ -142,15 +142,16 @@ async def test_a_call_that_a_copy_died_over_is_answered_by_the_next_and_one_that
         await bed.publish(asked.record(frames_topic("security")))
         await was_asked(responder)
     responder.delay_s = 0.0
-    [(left,)] = await bed.rows("SELECT count(*) FROM status_call")
-    await bed.rows("UPDATE status_call SET claimed_until = now()")
+    [(left,)] = await bed.rows("SELECT count(*) FROM waiting_call WHERE claimed_until IS NOT NULL")
     await bed.rows(
-        "INSERT INTO status_call SELECT 'x', now() - interval '1 hour', now() + interval '1 hour', frame, questions "
-        "FROM status_call"
+        "INSERT INTO waiting_call SELECT 'x', station_id, action, '', now() - interval '30 minutes', "
+        "now() + interval '1 hour', '', frame FROM waiting_call"
     )
     async with bed.running():
         assert (await Asking(bed).answer(asked))["status"] == "Accepted"
         await eventually(
-            lambda: bed.rows("SELECT call_id FROM status_call"), lambda rows: rows == [], what="nobody waits"
+            lambda: bed.rows("SELECT outcome FROM waiting_call ORDER BY received_at"),
+            lambda rows: rows == [("expired",), ("asked",)],
+            what="nobody waits",
         )
     assert left == 1

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chargebus_calls import Answer, Block, Call
+from chargebus_calls.waiting import Came, WaitingCall, WaitingCalls
+from chargebus_calls.waiting.store import recent
 from chargebus_events.frames import ContractCheck
 from chargebus_runtime.batch import Batch
 
@@ -16,7 +18,6 @@ from chargebus_security.contracts.domain.checks import Link, Policy, Shown, is_t
 from chargebus_security.contracts.domain.provisioning import NO_POOL, TOO_MANY, CertificateRequest, Provided
 from chargebus_security.contracts.errors import RefusedContractError
 from chargebus_security.contracts.payload import checked
-from chargebus_security.contracts.store import Came, WaitingCall
 from chargebus_security.metrics import Metrics
 from chargebus_security.status import store as status
 from chargebus_security.status.domain.asked import Found, Question
@@ -44,12 +45,14 @@ class CertificateRequests(Block[CertificateRequest, RequestState]):
     """Takes requests for contracts: the transaction of a batch waits for no pool.
 
     Args:
-        has_pool: there is a pool to ask.
+        waiting: where requests wait.
         per_hour: how many requests of a station are taken in an hour.
+        has_pool: there is a pool to ask.
         metrics: of the service.
     """
 
-    def __init__(self, per_hour: int, metrics: Metrics, *, has_pool: bool) -> None:
+    def __init__(self, waiting: WaitingCalls, per_hour: int, metrics: Metrics, *, has_pool: bool) -> None:
+        self._waiting = waiting
         self._has_pool = has_pool
         self._per_hour = per_hour
         self._metrics = metrics
@@ -57,7 +60,7 @@ class CertificateRequests(Block[CertificateRequest, RequestState]):
     async def load(self, batch: Batch, calls: Sequence[Call[CertificateRequest]]) -> RequestState:
         """Return how many requests came of the stations that ask."""
         station_ids = {call.request.station_id for call in calls}
-        came = await store.recent(batch.connection, station_ids, ACTION, batch.now - _HOUR)
+        came = await recent(batch.connection, station_ids, ACTION, batch.now - _HOUR)
         return RequestState({station_id: each.calls for station_id, each in came.items()})
 
     def decide(self, state: RequestState, call: Call[CertificateRequest]) -> Answer | None:
@@ -73,7 +76,7 @@ class CertificateRequests(Block[CertificateRequest, RequestState]):
 
     async def save(self, batch: Batch, state: RequestState) -> None:
         """Have the requests wait that were not refused."""
-        await store.add(batch.connection, state.waiting, batch.now)
+        await self._waiting.add(batch, state.waiting)
 
     def _refused(self, call: Call[CertificateRequest], reason: str, why: str) -> Answer:
         self._metrics.contract_asked("refused")
@@ -94,7 +97,8 @@ class CheckState:
 class ContractChecks(Block[Shown, CheckState]):
     """Checks contract certificates for `session`, which answers their Authorize; a batch waits for no responder."""
 
-    def __init__(self, policy: Policy, metrics: Metrics) -> None:
+    def __init__(self, waiting: WaitingCalls, policy: Policy, metrics: Metrics) -> None:
+        self._waiting = waiting
         self._policy = policy
         self._metrics = metrics
 
@@ -103,7 +107,7 @@ class ContractChecks(Block[Shown, CheckState]):
         trusted = await store.authorities(batch.connection, [call.request for call in calls])
         asked = await asyncio.to_thread(self._all_to_ask, calls, trusted, batch.now)
         station_ids = {call.frame.station_id for call in calls}
-        came = await store.recent(batch.connection, station_ids, CHECKED, batch.now - _HOUR)
+        came = await recent(batch.connection, station_ids, CHECKED, batch.now - _HOUR)
         links = [link for each in asked.values() if not isinstance(each, ContractCheck) for link in each]
         questions = {question for link in links for question in link.ways}
         fresh = await status.fresh(batch.connection, questions, batch.now)
@@ -121,7 +125,7 @@ class ContractChecks(Block[Shown, CheckState]):
 
     async def save(self, batch: Batch, state: CheckState) -> None:
         """Send on what is said, and have the others wait."""
-        await store.add(batch.connection, state.waiting, batch.now)
+        await self._waiting.add(batch, state.waiting)
         for call, check in state.checked:
             self._metrics.contract_checked(check.status, "known")
             batch.send(checked(call.frame, check), because=call.record)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from chargebus_calls import Answer, Block, Call
+from chargebus_calls.waiting import WaitingCall, WaitingCalls
 from chargebus_runtime.batch import Batch
 
 from chargebus_security.metrics import Metrics
 from chargebus_security.status import store
 from chargebus_security.status.domain.asked import Found, Question
-from chargebus_security.status.store import WaitingCall
 
 
 class StatusState(msgspec.Struct):
@@ -22,7 +22,8 @@ class StatusState(msgspec.Struct):
 class StatusCalls(Block[tuple[Question, ...], StatusState]):
     """Answers what is known; the transaction of a batch waits for no responder: other calls wait where tasks look."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, waiting: WaitingCalls, metrics: Metrics) -> None:
+        self._waiting = waiting
         self._metrics = metrics
 
     async def load(self, batch: Batch, calls: Sequence[Call[tuple[Question, ...]]]) -> StatusState:
@@ -34,11 +35,11 @@ class StatusCalls(Block[tuple[Question, ...], StatusState]):
         """Answer a call if all of it is known."""
         found = [state.known.get(question.key) for question in call.request]
         if any(each is None for each in found):
-            state.waiting.append(WaitingCall(call.frame, call.request))
+            state.waiting.append(WaitingCall(call.frame))
             return None
         self._metrics.status_answered(call.frame.action, "known")
         return call.answered(found)
 
     async def save(self, batch: Batch, state: StatusState) -> None:
         """Have the calls wait that could not be answered."""
-        await store.add_calls(batch.connection, state.waiting, batch.now)
+        await self._waiting.add(batch, state.waiting)

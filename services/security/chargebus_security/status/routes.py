@@ -13,6 +13,7 @@ _ROWS: Final[dict[tuple[str, str], Row[Any, Any]]] = {
     ("2.1", "GetCertificateChainStatus"): Row(v21.chain_asked, StatusCalls, v21.chain_answer),
 }
 ROUTES: Final[Routes] = _ROWS
+ACTIONS: Final = tuple(dict.fromkeys(action for _, action in _ROWS))
 
 
 def row_of(version: str, action: str) -> Row[Any, Any]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from chargebus_calls.waiting import Ended, Finish, WaitingCall
 from chargebus_events.frames import ContractCheck
 from chargebus_runtime.away import is_away
 from chargebus_runtime.clock import Clock
@@ -12,10 +13,9 @@ from chargebus_runtime.retry import until_done
 
 from chargebus_security.contracts.domain.checks import Link, Policy, Shown, is_told, to_ask, verdict
 from chargebus_security.contracts.errors import RefusedContractError
-from chargebus_security.contracts.operations.answering import Ended, Finish
 from chargebus_security.contracts.payload import checked
 from chargebus_security.contracts.routes import check_row
-from chargebus_security.contracts.store import WaitingCall, authorities
+from chargebus_security.contracts.store import authorities
 from chargebus_security.metrics import Metrics
 from chargebus_security.status import store as status
 from chargebus_security.status.domain.asked import Found, Question

@@ -8,11 +8,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from chargebus_calls.waiting import Ended, Finish, WaitingCall
+from chargebus_calls.waiting.store import ended
 from chargebus_ocppj.schemas import encode_result
 from chargebus_ocppj.versions import as_version
 from chargebus_runtime.database import Transaction
 
-from chargebus_security.contracts import store
 from chargebus_security.contracts.domain.provisioning import (
     NOT_PROVIDED,
     CertificateRequest,
@@ -21,15 +22,16 @@ from chargebus_security.contracts.domain.provisioning import (
     provided,
 )
 from chargebus_security.contracts.errors import PoolAwayError, ProvisioningError
-from chargebus_security.contracts.operations.answering import Ended, Finish
 from chargebus_security.contracts.operations.provisioning import Provisioning
 from chargebus_security.contracts.routes import longest_contract, request_row
-from chargebus_security.contracts.store import WaitingCall
 from chargebus_security.metrics import Metrics
 from chargebus_security.names import SOURCE
 
 _PAUSES_S: Final = (0.5, 1.0)
 """How long after each try that failed a pool is asked again."""
+
+_GIVEN: Final = "given"
+"""The outcome of a call by which a vehicle got a contract."""
 
 _OF_A_STATION: Final = 2
 """How many requests of a station are under way at the same time."""
@@ -88,7 +90,7 @@ class Fetching:
     ) -> Ended:
         if not isinstance(found, Provided):
             since = tx.now - _SAME_VEHICLE
-            before = await store.given(tx.connection, request.station_id, call.content, since)
+            before = await ended(tx.connection, call, _GIVEN, since)
             found = provided(request, found, before, longest_contract(call.frame.version))
         frame = call.frame
         answer = request_row(frame.version).answer
@@ -98,6 +100,6 @@ class Fetching:
         payload = (
             members if isinstance(members, bytes) else encode_result(as_version(frame.version), frame.action, members)
         )
-        outcome = store.GIVEN if found.exi else "failed"
+        outcome = _GIVEN if found.exi else "failed"
         self._metrics.contract_asked(outcome)
         return Ended(outcome, frame.answer(payload, SOURCE, tx.now))

@@ -21,6 +21,11 @@ class Keeping:
         """Keep what was found."""
         await until_done("keeping what a responder said", partial(self._keep, question, found), is_away, *CONFLICT)
 
+    async def prune(self) -> None:
+        """Drop what does not count any more."""
+        async with self.database.transaction() as tx:
+            await store.prune(tx.connection, tx.now)
+
     async def _keep(self, question: Question, found: Found) -> None:
         async with self.database.transaction() as tx:
             if found.is_fresh(tx.now):

@@ -1,29 +1,23 @@
-"""Calls about contracts that wait: each action has its room, and what our code fails at ends nobody else's."""
+"""Calls that wait: each action has its room, what our code fails at ends nobody else's, and who adds some is answered.
+
+The table and the database are in memory here; services' tests have real ones.
+"""
 
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import SimpleNamespace
 
 import msgspec
 import pytest
+from chargebus_calls.waiting import Ended, Kind, WaitingCall, WaitingCalls, answering
 from chargebus_events.frames import Frame
-from chargebus_security.contracts.block import ACTION, CHECKED, CheckState, ContractChecks
-from chargebus_security.contracts.domain.checks import Link, Policy
-from chargebus_security.contracts.domain.provisioning import CertificateRequest
-from chargebus_security.contracts.errors import ProvisioningError
-from chargebus_security.contracts.operations import answering
-from chargebus_security.contracts.operations.answering import Answering, Ended, Kind
-from chargebus_security.contracts.operations.built_in import BuiltInPool
-from chargebus_security.contracts.store import Came, WaitingCall
-from chargebus_security.inventory.domain.hashes import HashData
-from chargebus_security.metrics import Metrics
-from chargebus_security.status.domain.asked import Question
+from chargebus_runtime.batch import Batch
+from chargebus_runtime.telemetry import Trace
 from chargebus_testkit.waiting import eventually
 
+ACTION, CHECKED = "Get15118EVCertificate", "Authorize"
 LEASE = timedelta(seconds=15)
-QUESTION = Question(HashData("SHA256", "a", "b", "c"), "OCSP", ("http://one/",))
 
 
 def call(number, action=CHECKED):
@@ -42,12 +36,17 @@ class Waiting:
         self.connection = None
         self.now = datetime.now(UTC)
         self.send = self.sent.append
+        self.looks = 0
 
     @asynccontextmanager
     async def transaction(self):
         yield self
 
+    async def add(self, _connection, calls, _now):
+        self.calls += calls
+
     async def claim(self, _connection, wanted, now, until):
+        self.looks += 1
         taken = [each for each in self.calls if each.frame.action == wanted.action][: wanted.limit]
         self.calls = [each for each in self.calls if each not in taken]
         self.leases.update(dict.fromkeys((each.frame.number for each in taken), until - now))
@@ -77,9 +76,12 @@ async def hang(_call):
 async def running(monkeypatch, waiting, **works):
     monkeypatch.setattr(answering, "store", waiting)
     kinds = {ACTION: Kind(works.get("fetch", do), 4 * LEASE), CHECKED: Kind(works.get("check", do), LEASE)}
-    task = asyncio.create_task(Answering(waiting, Metrics(), kinds).run())
+    waiting.gave_up = []
+    calls = WaitingCalls("security", waiting, kinds, lambda *what: waiting.gave_up.append(what))
+    task = asyncio.create_task(calls.run())
     try:
-        yield task
+        yield calls
+        assert not task.done()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -113,12 +115,12 @@ async def test_a_call_that_our_code_fails_at_is_told_so_and_the_next_is_answered
         return finish_wrongly
 
     waiting = Waiting(call(1), call(2))
-    async with running(monkeypatch, waiting, check=check) as task:
+    async with running(monkeypatch, waiting, check=check):
         await until_over(waiting, 1, 2)
-        assert not task.done()
     assert waiting.ended == {1: "error", 2: "done"}
     [error] = [each for each in waiting.sent if dict(each.headers)["ocpp_number"] == b"1"]
     assert msgspec.json.decode(error.value)["code"] == "InternalError"
+    assert waiting.gave_up == [(CHECKED, "error")]
 
 
 async def test_what_a_copy_is_about_when_it_is_stopped_is_left_to_the_others_at_once(monkeypatch):
@@ -137,21 +139,25 @@ async def test_what_a_copy_is_about_when_it_is_stopped_is_left_to_the_others_at_
     assert waiting.released == [1]
 
 
-async def test_a_vehicles_request_of_letters_that_are_no_base64_is_refused_by_the_pool_for_trials():
-    with pytest.raises(ProvisioningError, match="no base64"):
-        await BuiltInPool({}).contracts(CertificateRequest("CS-1", "Install", "", "gAé="))
+async def test_a_call_is_taken_when_its_batch_is_committed_and_not_before(monkeypatch):
+    monkeypatch.setattr(answering, "_SWEEP_EVERY_S", 3600)
+    waiting = Waiting()
+    async with running(monkeypatch, waiting) as calls:
+        await eventually(lambda: asyncio.sleep(0, waiting.looks), lambda looks: looks == 2, what="both were looked for")
+        batch = Batch([], None, datetime.now(UTC), Trace())
+        await calls.add(batch, [call(1)])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        looks_before = waiting.looks
+        batch.committed()
+        await until_over(waiting, 1)
+    assert looks_before == 2
 
 
-async def test_a_station_that_shows_more_contracts_than_are_asked_about_at_a_time_is_refused():
-    block, waiting = ContractChecks(Policy(), Metrics()), (Link((QUESTION,)),)
-    calls = [SimpleNamespace(frame=call(number).frame, record=None) for number in range(12)]
-    state = CheckState({"CS-1": Came(5, 3)}, {id(each): waiting for each in calls}, {})
-    for each in calls:
-        block.decide(state, each)
-    assert len(state.waiting) == 5
-    assert {check.status for _, check in state.checked} == {"CertChainError"}
-    assert len(state.checked) == 7
-
-    often = CheckState({"CS-1": Came(300, 0)}, {id(calls[0]): waiting}, {})
-    block.decide(often, calls[0])
-    assert (len(often.waiting), len(often.checked)) == (0, 1)
+async def test_what_another_copy_left_is_found_from_time_to_time(monkeypatch):
+    monkeypatch.setattr(answering, "_SWEEP_EVERY_S", 0.01)
+    waiting = Waiting()
+    async with running(monkeypatch, waiting):
+        await eventually(lambda: asyncio.sleep(0, waiting.looks), lambda looks: looks >= 2, what="both were looked for")
+        waiting.calls.append(call(1))
+        await until_over(waiting, 1)
