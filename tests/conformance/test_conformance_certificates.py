@@ -130,6 +130,23 @@ async def test_TC_076_TC_M_20_M_21_a_certificate_is_deleted_but_never_the_last_r
         assert await on.has() == {(CSMS, "CN=the new one")}
 
 
+async def test_the_root_under_which_the_edge_stands_is_deleted_nowhere_though_nobody_has_marked_it(
+    virtual_station, known, api, tls
+):
+    async with virtual_station("2.0.1") as station:
+        on, other = await known(station), Authority.root("valid, and of nobody")
+        await on.install(CSMS, tls.root)
+        await on.install(CSMS, other)
+        await on.report()
+        with pytest.raises(ApiError) as on_station:
+            await on.delete(tls.root)
+        assert await on.delete(other) == "Accepted"
+    with pytest.raises(ApiError) as forgotten:
+        await api.call("DELETE", f"/v1/certificates/{await on.upload(tls.root)}")
+    assert (on_station.value.status, forgotten.value.status) == (409, 409)
+    assert "an edge" in str(on_station.value)
+
+
 @ALL
 async def test_roots_that_are_wanted_are_installed_and_again_where_they_go_missing(
     virtual_station, known, api, told, version

@@ -53,7 +53,10 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EdgeHeartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An edge process holds a slot; `epoch` is None in its first record, whose offset is the epoch."""
+    """An edge process holds a slot; `epoch` is None in its first record, whose offset is the epoch.
+
+    `issuers` are those under whom its own certificates stand, as `chargebus_certificates.anchors` tells them.
+    """
 
     slot: int
     instance: str
@@ -62,6 +65,7 @@ class EdgeHeartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     connections: int = 0
     draining: bool = False
     stopped: bool = False
+    issuers: tuple[str, ...] = ()
 
     def record(self) -> Record:
         """Return the heartbeat as a record for `ocpp.edges`, keyed by slot."""

@@ -20,6 +20,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
@@ -45,7 +46,8 @@ Life = Literal["alive", "silent", "over"]
 class HeardEdge(msgspec.Struct, frozen=True):
     """The newest edge on a slot; `heard_at` is on our monotonic clock.
 
-    `live`: it was heard since we read along, not only found in the topic.
+    `live`: it was heard since we read along, not only found in the topic. `told_at` is when it told so, by Kafka's
+    clock, and `issuers` are those under whom its certificates stand.
     """
 
     slot: int
@@ -54,6 +56,8 @@ class HeardEdge(msgspec.Struct, frozen=True):
     stopped: bool
     heard_at: float
     live: bool
+    told_at: datetime | None = None
+    issuers: tuple[str, ...] = ()
 
 
 Listener = Callable[[HeardEdge], None]
@@ -119,7 +123,17 @@ class EdgeLiveness:
         slot, known = heartbeat.slot, self._newest.get(heartbeat.slot)
         if known is not None and epoch < known.epoch:
             return
-        edge = HeardEdge(slot, epoch, heartbeat.instance, heartbeat.stopped, self._monotonic(), live)
+        told_at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) if record.stamped_by_kafka else heartbeat.at
+        edge = HeardEdge(
+            slot,
+            epoch,
+            heartbeat.instance,
+            heartbeat.stopped,
+            self._monotonic(),
+            live,
+            told_at,
+            heartbeat.issuers,
+        )
         self._newest[slot] = edge
         if record.stamped_by_kafka:
             if known is None or epoch > known.epoch:

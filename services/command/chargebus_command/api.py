@@ -30,6 +30,7 @@ from chargebus_command.errors import (
     KeyReusedError,
     MisfitError,
     NotAllowedError,
+    OwnedError,
     QueueFullError,
     UnknownCommandError,
     UnknownStationError,
@@ -65,6 +66,7 @@ _PROBLEMS: Final[dict[type[CommandError], tuple[int, str]]] = {
     KeyReusedError: (422, "the idempotency key was used before"),
     MisfitError: (422, "the command does not fit the station"),
     NotAllowedError: (403, "not allowed"),
+    OwnedError: (409, "another route does it"),
     QueueFullError: (429, "too many commands wait for the station"),
     UnknownCommandError: (404, "no such command"),
     UnknownStationError: (404, "no such station"),
@@ -108,6 +110,7 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
         """Answered with the outcome; with 202 and a link if the caller does not wait, or waits in vain.
 
         What concerns certificates, firmware, or the security and network of the station takes the role admin.
+        DeleteCertificate is refused (409): the routes of certificates keep the last root that works.
         """
         return await place(station_id, request, caller, idempotency_key)
 
@@ -129,7 +132,7 @@ def _add_placing(routes: APIRouter, parts: ApiParts) -> None:
         response_model=CommandView,
         responses={
             202: {"model": CommandView, "description": "It has not ended yet: look again at Location"},
-            **raises(404, 429),
+            **raises(404, 409, 429),
         },
         route_class_override=directly(place_plain),
     )

@@ -17,6 +17,10 @@ class NotAllowedError(CommandError):
     """The caller's role is too small for this command."""
 
 
+class OwnedError(CommandError):
+    """Another service's route is for that."""
+
+
 class QueueFullError(CommandError):
     """Too many commands wait for the station."""
 

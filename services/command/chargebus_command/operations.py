@@ -26,12 +26,13 @@ from chargebus_command.errors import (
     KeyReusedError,
     MisfitError,
     NotAllowedError,
+    OwnedError,
     QueueFullError,
     UnknownCommandError,
     UnknownStationError,
 )
 from chargebus_command.payload import misfits, versions_with
-from chargebus_command.routes import role_for
+from chargebus_command.routes import OWNED, role_for
 from chargebus_command.store import commands, queries
 from chargebus_command.store.commands import Key, Keyed, Origin
 from chargebus_command.store.queries import CommandFilter
@@ -113,6 +114,7 @@ class Commands:
 
         Raises:
             NotAllowedError: it takes a larger role.
+            OwnedError: nobody may, another route does it.
         """
         needed = role_for(action, payload)
         if role < needed:
@@ -120,6 +122,9 @@ class Commands:
                 f"This {action} changes whom the station trusts or what it runs: it needs the role "
                 f"{needed.name.lower()}."
             )
+
+        if action in OWNED:
+            raise OwnedError(f"{action} is not sent from here: use {OWNED[action]}.")
 
     async def place(self, order: Order, wait_s: float) -> asyncpg.Record:
         """Place an order, or find the one placed before under its idempotency key; return its row of the ledger.

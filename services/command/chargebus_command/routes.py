@@ -7,6 +7,8 @@
 | firmware | it runs whatever it is given |
 | settings of security, and of where a station connects | they lock a station out, or let others in |
 
+What another service looks after is not sent from here at all (`OWNED`): it would go round what that service holds to.
+
 A DataTransfer means what the vendor says; it is an operator's, as is all that only moves energy or asks for data.
 `command` holds callers to this table. Services ask on Kafka, and hold their own callers to their own.
 """
@@ -33,6 +35,13 @@ _ADMIN_ACTIONS: Final = frozenset(
 _ADMIN_KEYS: Final = frozenset({"additionalrootcertificatecheck", "authorizationkey", "cponame", "securityprofile"})
 _ADMIN_COMPONENTS: Final = frozenset({"networkconfiguration", "securityctrlr"})
 _ADMIN_VARIABLES: Final = frozenset({("ocppcommctrlr", "networkconfigurationpriority")})
+
+
+OWNED: Final[Mapping[str, str]] = {
+    "DeleteCertificate": "POST /v1/stations/{station_id}/certificates/{certificate_id}/delete, which deletes no root"
+    " that the station needs to come back",
+}
+"""Commands that callers of the HTTP API do not send from here, and which route does it instead."""
 
 
 def role_for(action: str, payload: Payload) -> Role:

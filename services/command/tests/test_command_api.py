@@ -310,6 +310,17 @@ async def test_calls_at_the_same_time_leave_one_in_flight_and_keep_order(api, se
     assert len(service.downlinks(await service.settled())) == 1
 
 
+async def test_a_certificate_is_deleted_by_the_route_that_keeps_the_last_root_and_not_from_here(
+    api, role_headers, service
+):
+    await service.come_online("CS-1", version="2.0.1")
+    named = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "1"}
+    body = {"action": "DeleteCertificate", "payload": {"certificateHashData": named}, "wait": False}
+    refused = await api.post(COMMANDS, json=body, headers=role_headers("admin"))
+    assert (refused.status_code, refused.json()["title"]) == (409, "another route does it")
+    assert "/v1/stations/{station_id}/certificates/{certificate_id}/delete" in refused.json()["detail"]
+
+
 async def test_a_viewer_reads_and_does_not_steer(api, service, role_headers):
     await service.come_online("CS-1")
     viewer = role_headers("viewer")

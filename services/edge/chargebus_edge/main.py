@@ -97,12 +97,12 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     )
     uplink.follow(lambda: connections.hold("memory"), lambda: connections.release("memory"))
     changes = RegistryChanges(connections)
-    slot = Slot(settings.slot, process.producer, clock, monotonic)
+    tls = _tls(settings, clock, counts)
+    slot = Slot(settings.slot, process.producer, clock, monotonic, lambda: () if tls is None else tls.usable.issuers)
     process.edges.follow(slot.hear)
     health = KafkaHealth(HealthLimits(settings.kafka.stall_s, settings.kafka.dark_s))
     credentials = Credentials(monotonic)
     registry_view = View(REGISTRY, changes.registry.apply, unreadable=changes.registry.refuse)
-    tls = _tls(settings, clock, counts)
     revocation = _revocation(settings, tls, clock, counts)
     admission = Admission(
         obstacles,

@@ -26,6 +26,7 @@ from chargebus_edge.rpc.limits import ConnectionLimits
 from chargebus_edge.settings import EdgeSettings
 from chargebus_events.frames import Frame
 from chargebus_events.personal import context_of
+from chargebus_events.presence import EdgeHeartbeat
 from chargebus_events.record import Received
 from chargebus_events.registry import ONBOARDING_KEY, OnboardingPolicy, RegisteredStation, removed
 from chargebus_ocppj.actions import ACTIONS
@@ -283,6 +284,17 @@ async def test_the_last_heartbeat_of_an_edge_says_that_it_stopped(monkeypatch):
     await slot.leave()
     await asyncio.wait_for(beating, 180)
     assert [b'"stopped":true' in record.value for record in producer.records[-2:]] == [False, True]
+
+
+async def test_each_heartbeat_tells_under_whom_the_certificates_of_the_edge_stand():
+    slot, producer = make_slot(17)
+    slot.issuers = lambda: ("9f:c3",)
+    await slot.claim()
+    await slot.leave()
+    assert [msgspec.json.decode(each.value, type=EdgeHeartbeat).issuers for each in producer.records] == [
+        ("9f:c3",),
+        ("9f:c3",),
+    ]
 
 
 # Settings

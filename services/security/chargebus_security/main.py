@@ -76,6 +76,7 @@ from chargebus_security.trust import api as trust_api
 from chargebus_security.trust import tasks as trust_tasks
 from chargebus_security.trust.handlers import Heard
 from chargebus_security.trust.operations.repairing import Answers, Pace, Repairing
+from chargebus_security.trust.operations.servers import Servers
 from chargebus_security.trust.operations.wanting import Trust, wanted_by_policies
 
 _RENEW_EVERY_S: Final = 10.0
@@ -107,7 +108,8 @@ def build(process: Process) -> Service:
         timedelta(hours=settings.signing.request_wait_h), timedelta(days=settings.signing.renew_before_days)
     )
     policy = _policy(settings.signing)
-    inventory = Inventory(database, metrics, settings.expiring_days, [wanted_by_policies])
+    servers = Servers(process.edges, process.clock)
+    inventory = Inventory(database, metrics, settings.expiring_days, [wanted_by_policies, servers.needed_for])
     outcomes = {**answers.intents, **signing_routes.Outcomes(patience, inventory, metrics).intents}
     commanding = Commanding(SERVICE, database, outcomes, process.edges.kafka_clock, process.sealing)
     working = Working(database, commanding, process.sealing, metrics)
@@ -117,8 +119,8 @@ def build(process: Process) -> Service:
     signing = _signing(settings, policy, authorities, patience)
     stations = Stations(database, metrics, timedelta(days=settings.keep_days))
     requests = Requests(database, commanding, signing, inventory, metrics)
-    trust = Trust(database, commanding)
-    repairing = Repairing(database, commanding, metrics, pace)
+    trust = Trust(database, commanding, servers)
+    repairing = Repairing(database, commanding, metrics, pace, servers)
     keeping = Keeping(database)
     lookups = _lookups(process, keeping, inventory, metrics, settings.status)
     kinds = _kinds(process, database, lookups, metrics, settings.contracts)

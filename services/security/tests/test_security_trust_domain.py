@@ -5,8 +5,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from chargebus_certificates.anchors import issuers_told
 from chargebus_security.inventory.domain.certificate import Certificate
-from chargebus_security.inventory.domain.hashes import HashData
+from chargebus_security.inventory.domain.hashes import HashData, hash_data
 from chargebus_security.stations.domain import Description, Make, Station
 from chargebus_security.trust.domain import station as domain
 from chargebus_security.trust.domain.policy import Policy, Selector, wanted
@@ -22,7 +23,9 @@ from chargebus_security.trust.domain.station import (
     next_step,
     protection,
 )
+from chargebus_testkit.pki import Authority, pem
 
+EDGES = Authority.root("edges")
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CSMS, V2G = "CSMSRootCertificate", "V2GRootCertificate"
@@ -146,6 +149,26 @@ def test_a_certificate_under_two_types_is_one_since_stations_delete_by_its_hashe
     assert verdicts(facts([(CSMS, 1), (V2G, 1), (CSMS, 2)], wants))[V2G, "c1"] == "not wanted"
     wanted_elsewhere = facts([(CSMS, 1), (V2G, 1), (CSMS, 2)], [*wants, policy(2, "c1")])
     assert verdicts(wanted_elsewhere)[V2G, "c1"] == "kept"
+
+
+@pytest.mark.parametrize("is_uploaded", [True, False])
+def test_a_root_under_which_an_edge_stands_is_never_deleted_and_another_of_its_name_is(is_uploaded):
+    sub = EDGES.sub("edges' issuing CA")
+    told = issuers_told([sub.leaf("csms.example.com").certificate, sub.certificate])
+    names = {1: EDGES, 2: Authority.root("edges") if is_uploaded else Authority.root("others")}
+    known = [certificate(3)]
+    has = [Installed(CSMS, named(3))]
+    for number, root in names.items():
+        data = hash_data(root.certificate, root.certificate)
+        text = pem(root.certificate) if is_uploaded else ""
+        known.append(certificate(number, pem=text, hash_keys=(data.key,)))
+        has.append(Installed(CSMS, data))
+    if not is_uploaded:
+        known = known[:1]
+    found = msgspec.structs.replace(facts(certificates=known), installed=has, issuers=told)
+    assert "an edge" in protection(has[1], found, NOW)
+    assert not protection(has[2], found, NOW)
+    assert not protection(has[1], msgspec.structs.replace(found, issuers=()), NOW)
 
 
 @pytest.mark.parametrize("kind", [CSMS, V2G])

@@ -44,14 +44,15 @@ class Status:
 class Slot:
     """A slot, claimed by heartbeats on `ocpp.edges`; the offset of the first one is the edge's epoch.
 
-    `lost` is set when the log shows a newer edge on the slot. `waiting_since` tells since when Kafka acknowledged no
-    heartbeat though one was sent.
+    `issuers` tells under whom the edge's certificates stand. `lost` is set when the log shows a newer edge on the slot.
+    `waiting_since` tells since when Kafka acknowledged no heartbeat though one was sent.
     """
 
     number: int
     producer: Sending
     clock: Clock
     monotonic: Callable[[], float]
+    issuers: Callable[[], tuple[str, ...]] = tuple
     epoch: int | None = None
     waiting_since: float | None = None
     lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,6 +108,7 @@ class Slot:
             connections=status.connections,
             draining=status.draining,
             stopped=stopped,
+            issuers=self.issuers(),
         ).record()
 
     async def _send(self, record: Record) -> Sent | None:

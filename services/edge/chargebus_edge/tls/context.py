@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from chargebus_certificates.anchors import issuers_told
 from chargebus_certificates.proof import UNREADABLE
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -64,12 +65,14 @@ class Usable:
         expiries: when each certificate of the server, and each trust anchor, expires, by the file and whose it is.
         anchors: the certificates that client certificates may be vouched by.
         lists: which certificates were revoked.
+        issuers: under whom the server's certificates stand.
     """
 
     context: ssl.SSLContext
     expiries: tuple["Expiry", ...]
     anchors: tuple[x509.Certificate, ...] = ()
     lists: RevocationLists = field(default_factory=RevocationLists)
+    issuers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def _make(files: TlsFiles, policy: TlsPolicy) -> Usable:
         anchors += found
         expiries += [Expiry(path, certificate, serves=False) for certificate in found]
         _trust(context, path)
-    return Usable(context, tuple(expiries), tuple(anchors), load(files.revocation_lists))
+    shown = [certificate for path, _ in files.pairs for certificate in _certificates(path)]
+    return Usable(context, tuple(expiries), tuple(anchors), load(files.revocation_lists), issuers_told(shown))
 
 
 def _new_context(policy: TlsPolicy) -> ssl.SSLContext:

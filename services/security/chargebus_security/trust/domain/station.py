@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from chargebus_certificates.anchors import has_issued, is_issuer_named
 
 from chargebus_security.inventory.domain.certificate import Certificate, RootType
 from chargebus_security.inventory.domain.hashes import HashData
@@ -16,6 +17,7 @@ from chargebus_security.trust.domain.policy import Policy
 
 CSMS_ROOT: Final = "CSMSRootCertificate"
 IN_USE: Final = "it is marked as in use: connections stand under it"
+UNDER_EDGES: Final = "a certificate of an edge stands under it"
 
 Order = Literal["install", "delete"]
 Asking = Literal["", "report", "install", "delete"]
@@ -108,7 +110,8 @@ class Entry(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True):
     """What is known about a station: what counts for it, what it has, what was tried.
 
-    `named`: the certificates by the keys of their names; `by_id`: those that are wanted.
+    `named`: the certificates by the keys of their names; `by_id`: those that are wanted. `issuers` are those under whom
+    the edges' certificates stand.
     """
 
     policies: Mapping[RootType, Policy]
@@ -116,6 +119,7 @@ class Facts(msgspec.Struct, frozen=True):
     changes: Collection[Change]
     named: Mapping[str, Certificate]
     by_id: Mapping[str, Certificate]
+    issuers: Collection[str] = ()
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -162,13 +166,15 @@ def compare(facts: Facts, now: datetime) -> list[Entry]:
 def protection(installed: Installed, facts: Facts, now: datetime) -> str:
     """Return why a certificate must not be deleted from a station; empty if it may be.
 
-    The last root that works is never deleted, nor one that is marked as in use: connections stand under it. Stations
-    are told hashes, and no type: what is a root for the CSMS as well is one under any type. A root of which a deletion
-    is under way, or not seen yet, is none that is left.
+    The last root that works is never deleted, nor one under which a certificate of an edge stands, or that is marked as
+    in use. Stations are told hashes, and no type: what is a root for the CSMS as well is one under any type. A root of
+    which a deletion is under way, or not seen yet, is none that is left.
     """
     certificate = facts.named.get(installed.hash_key)
-    if certificate is not None and certificate.in_use:
-        return IN_USE
+    if certificate is not None and (why := objection(certificate, facts)):
+        return why
+    if certificate is None and _is_named_by_edges(installed.hash_key, facts.issuers):
+        return UNDER_EDGES
     ours = [each for each in (installed, *facts.installed) if each.certificate_type == CSMS_ROOT]
     ids = _ids(installed, facts)
     if all(ids.isdisjoint(_ids(each, facts)) for each in ours):
@@ -179,6 +185,18 @@ def protection(installed: Installed, facts: Facts, now: datetime) -> str:
         if known is not None and known.is_valid(now) and ids.isdisjoint(_ids(other, facts)):
             return ""
     return "it has no other root for the CSMS that is known to be valid: without one it may never come back"
+
+
+def objection(certificate: Certificate, facts: Facts) -> str:
+    """Return why a certificate is to be deleted nowhere; empty if it may be."""
+    if certificate.in_use:
+        return IN_USE
+    if not facts.issuers:
+        return ""
+    itself = certificate.x509
+    if itself is None:
+        return UNDER_EDGES if any(_is_named_by_edges(key, facts.issuers) for key in certificate.hash_keys) else ""
+    return UNDER_EDGES if has_issued(itself, facts.issuers) else ""
 
 
 def next_step(station: TrustStation, facts: Facts, now: datetime) -> tuple[TrustStation, Action | None]:
@@ -276,6 +294,12 @@ def back(station: TrustStation, now: datetime, settle: timedelta | None) -> Trus
 def pause(tries: int) -> timedelta:
     """Return how long after so many tries the next one is."""
     return min(FIRST_PAUSE * (1 << min(tries - 1, 20)), LONGEST_PAUSE)
+
+
+def _is_named_by_edges(key: str, issuers: Collection[str]) -> bool:
+    """Tell whether edges stand under what nobody uploaded, by the `key` of its name: a root's is that of its issuer."""
+    algorithm, name_hash, *_ = key.split(":")
+    return algorithm == "SHA256" and is_issuer_named(name_hash, issuers)
 
 
 def _verdict(installed: Installed, certificate: Certificate | None, facts: Facts, now: datetime) -> tuple[Verdict, str]:

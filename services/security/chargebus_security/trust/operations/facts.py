@@ -13,9 +13,12 @@ from chargebus_security.trust.store import policies, stations
 
 
 async def facts_of(
-    connection: asyncpg.Connection, station_ids: Collection[str]
+    connection: asyncpg.Connection, station_ids: Collection[str], issuers: Collection[str]
 ) -> tuple[Mapping[str, Station], Mapping[str, Facts]]:
-    """Return stations as others tell of them, and what is known about the certificates of each."""
+    """Return stations as others tell of them, and what is known about the certificates of each.
+
+    `issuers` are those under whom the edges' certificates stand.
+    """
     known = await known_stations.find(connection, station_ids)
     rules = await policies.every(connection)
     has = await stations.installed(connection, station_ids)
@@ -31,6 +34,7 @@ async def facts_of(
             tried.get(station_id, ()),
             {each.hash_key: named[each.hash_key] for each in has.get(station_id, ()) if each.hash_key in named},
             by_id,
+            issuers,
         )
         for station_id in station_ids
     }

@@ -28,6 +28,7 @@ from chargebus_security.trust.domain.station import (
     TrustStation,
 )
 from chargebus_security.trust.operations.facts import facts_of
+from chargebus_security.trust.operations.servers import Servers
 from chargebus_security.trust.store import stations
 
 REPORT: Final = "trust_report"
@@ -77,8 +78,11 @@ class Pace:
 class Repairing:
     """Does what is due on stations."""
 
-    def __init__(self, database: Database, commanding: Commanding, metrics: Metrics, pace: Pace) -> None:
+    def __init__(
+        self, database: Database, commanding: Commanding, metrics: Metrics, pace: Pace, servers: Servers
+    ) -> None:
         self._database = database
+        self._servers = servers
         self._commanding = commanding
         self._metrics = metrics
         self._due = DueWork(database, pace.at_once, self._take_due, self._carry_out)
@@ -98,7 +102,7 @@ class Repairing:
         return await stations.take_due(tx.connection, tx.now, limit)
 
     async def _carry_out(self, tx: OwnTransaction, taken: Sequence[TrustStation]) -> int:
-        known, facts = await facts_of(tx.connection, [each.station_id for each in taken])
+        known, facts = await facts_of(tx.connection, [each.station_id for each in taken], self._servers.issuers())
         after = []
         for each in taken:
             station, about = known.get(each.station_id), facts[each.station_id]

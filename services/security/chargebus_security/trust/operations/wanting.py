@@ -34,6 +34,7 @@ from chargebus_security.trust.operations.repairing import (
     ChangeSubject,
     ReportSubject,
 )
+from chargebus_security.trust.operations.servers import Servers
 from chargebus_security.trust.store import policies, stations
 
 
@@ -48,8 +49,9 @@ class Wait(msgspec.Struct, frozen=True):
 class Trust:
     """The operations."""
 
-    def __init__(self, database: Database, commanding: Commanding) -> None:
+    def __init__(self, database: Database, commanding: Commanding, servers: Servers) -> None:
         self._database = database
+        self._servers = servers
         self._commanding = commanding
 
     # Policies
@@ -120,7 +122,7 @@ class Trust:
         """Return what is wanted on a station beside what it has; nothing of one that nobody heard of."""
         async with self._database.transaction() as tx:
             station = await stations.find(tx.connection, station_id) or TrustStation(station_id=station_id)
-            _, facts = await facts_of(tx.connection, [station_id])
+            _, facts = await facts_of(tx.connection, [station_id], self._servers.issuers())
             return station, domain.compare(facts[station_id], tx.now), facts[station_id]
 
     async def with_certificate(self, certificate_id: str, after: str, limit: int) -> list[tuple[str, str, datetime]]:
@@ -190,13 +192,13 @@ class Trust:
         """
         async with self._database.transaction() as tx:
             await stations.lock(tx.connection, [station_id])
-            _, found = await facts_of(tx.connection, [station_id])
+            _, found = await facts_of(tx.connection, [station_id], self._servers.issuers())
             facts = found[station_id]
             entries = [each for each in domain.compare(facts, tx.now) if each.certificate_id == certificate_id]
             known = (await inventory.find(tx.connection, [certificate_id])).get(certificate_id)
             named = _named(entries, known)
-            if known is not None and known.in_use:
-                raise ProtectedError(f"It stays on the station: {domain.IN_USE}.")
+            if known is not None and (why := domain.objection(known, facts)):
+                raise ProtectedError(f"It stays on the station: {why}.")
             for each in entries:
                 why = "" if each.installed is None else domain.protection(each.installed, facts, tx.now)
                 if why:
