@@ -44,7 +44,12 @@ async def fuzz(system: System, *arguments: str) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await program.communicate()
+    try:
+        said, _ = await program.communicate()
+    finally:
+        if program.returncode is None:  # the test was given up
+            program.kill()
+            await program.wait()
     if program.returncode:
         log = process.log.read_text(encoding="utf-8", errors="replace")
         pytest.fail(f"{said.decode()}\n{tracebacks(log)}\n{failures(said.decode())}", pytrace=False)
@@ -60,6 +65,6 @@ def tracebacks(log: str) -> str:
     return "\n".join(re.findall(r"^.*\nTraceback(?:.*\n)(?:[ \t].*\n|\n)*.*$", log, re.MULTILINE))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_every_route_answers_as_it_is_declared(system):
     await fuzz(system)

@@ -2,13 +2,14 @@
 
 Each starts once per session, at the first test that needs it, however many workers run the tests, in a folder that goes
 when the session ends. Tests share them, and run side by side: take a fresh database from `make_database` or
-`make_migrated`, and keys or topics of your own.
+`make_migrated`, and keys or topics of your own. A second Kafka is there for half of the tests that stand in line for
+the declared topics.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -28,7 +29,7 @@ from chargebus_testkit import session_servers
 from chargebus_testkit.bed import Bed
 from chargebus_testkit.databases import create_migrated, drop
 from chargebus_testkit.object_storage import ObjectStorage
-from chargebus_testkit.scheduling import GROUP, LONG, SERVER, Scheduling, group, longest_first
+from chargebus_testkit.scheduling import GROUP, LONG, SERVER, Scheduling, group, longest_first, share_out
 from chargebus_testkit.servers import KafkaServer, PostgresServer, execute
 from chargebus_testkit.session_servers import SessionServers, announce, ask
 from chargebus_testkit.system import System
@@ -51,15 +52,22 @@ CASE: Final = "case"
 QUICK: Final = "quick"
 """The profile of Hypothesis that `make test-quick` takes."""
 
-_SERVER_FIXTURES: Final = frozenset({"kafka_server", "object_storage", "postgres", "system"})
-_SHARED: Final = {"topics": "declared topics", "object_storage": "object storage", "system": ""}
+_SERVER_FIXTURES: Final = frozenset({"kafka", "kafka_server", "object_storage", "postgres", "system"})
+_SHARED: Final = {"object_storage": "object storage", "system": ""}
 """Fixtures whose tests run one after the other, and the name of their group (empty: a group for each folder).
 
-In the declared topics a service reads, answers and corrects whatever it finds, whichever test's it is; the object
-storage starts in the one worker whose tests need it.
+The object storage starts in the one worker whose tests need it.
+"""
+_TOPICS: Final = "topics"
+_LINES: Final = {"declared topics": session_servers.KAFKA, "more declared topics": session_servers.SECOND_KAFKA}
+"""The groups of tests in declared topics, and the Kafka of each.
+
+There a service reads, answers and corrects whatever it finds, whichever test's it is: these tests stand in line. In one
+line alone they would go on when all else has ended.
 """
 _SERVERS: Final = pytest.StashKey[SessionServers]()
 _OWNER: Final = pytest.StashKey[Path]()
+_DECLARED: Final = pytest.StashKey[set[str]]()
 _WORKER_INPUT: Final = "chargebus_servers"
 
 
@@ -99,6 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.open()
         owner = servers.socket
     config.stash[_OWNER] = Path(owner)
+    config.stash[_DECLARED] = set()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -122,8 +131,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a server, and what has to stay in one worker; workers begin with what may take long."""
+    in_line = [item for item in items if _TOPICS in _fixtures(item) and not item.get_closest_marker(GROUP)]
+    lines, line_of = list(_LINES), share_out((item.path.parent for item in in_line), len(_LINES))
+    for item in in_line:
+        item.add_marker(pytest.mark.xdist_group(lines[line_of[item.path.parent]]))
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
+        fixtures = _fixtures(item)
         if not _SERVER_FIXTURES.isdisjoint(fixtures):
             item.add_marker(SERVER)
         if not item.get_closest_marker(GROUP):
@@ -155,11 +168,12 @@ def kafka_server(pytestconfig: pytest.Config) -> KafkaServer:
 
 
 @pytest.fixture
-def kafka(kafka_server: KafkaServer, request: pytest.FixtureRequest) -> KafkaServer:
+def kafka(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> KafkaServer:
     """Return the session's Kafka; a test marked `real_broker` is skipped, and listed, where there is only the mock."""
-    if kafka_server.shortcomings and request.node.get_closest_marker(REAL_BROKER):
+    server = ask(pytestconfig.stash[_OWNER], _LINES.get(group(request.node), session_servers.KAFKA))
+    if server.shortcomings and request.node.get_closest_marker(REAL_BROKER):
         pytest.skip(f"{Untested.REASON} Kafka is the mock cluster")
-    return kafka_server
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -177,18 +191,18 @@ async def object_storage(server_folder: Path) -> AsyncIterator[ObjectStorage]:
     await storage.kill()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def declared_topics(kafka_server: KafkaServer) -> None:
-    """Create every declared topic; the mock makes its topics itself at first use."""
-    if kafka_server.shortcomings:
+@pytest_asyncio.fixture
+async def topics(kafka: KafkaServer, pytestconfig: pytest.Config) -> None:
+    """Have every declared topic in the test's Kafka. Other tests write to them too: use keys of your own.
+
+    The mock makes its topics itself at first use.
+    """
+    declared = pytestconfig.stash[_DECLARED]
+    if kafka.shortcomings or kafka.bootstrap_servers in declared:
         return
-    settings = RuntimeSettings(kafka_bootstrap_servers=kafka_server.bootstrap_servers)
+    settings = RuntimeSettings(kafka_bootstrap_servers=kafka.bootstrap_servers)
     await ensure_topics(KafkaConnection(settings), TOPICS.values(), replication=1)
-
-
-@pytest.fixture
-def topics(kafka: KafkaServer, declared_topics: None) -> None:
-    """Have every declared topic in the session's Kafka. Other tests write to them too: use keys of your own."""
+    declared.add(kafka.bootstrap_servers)
 
 
 @pytest_asyncio.fixture
@@ -262,6 +276,10 @@ async def make_bed(
     yield make
     for bed in beds:
         await bed.close()
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 def _make_profiles() -> None:

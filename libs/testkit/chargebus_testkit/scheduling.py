@@ -6,8 +6,9 @@ id, which pytest 9.2 does not take; here workers tell it.
 What may take longest is begun first, so that no worker is left alone with it at the end.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -57,6 +58,22 @@ def longest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         units[group(item) or item.nodeid].append(item)
     ordered = sorted(units.values(), key=lambda unit: -sum(map(_may_take_s, unit)))
     return [item for unit in ordered for item in unit]
+
+
+def share_out(folders: Iterable[Path], lines: int) -> dict[Path, int]:
+    """Return in which of so many lines each folder's tests stand, such that the lines are about as long.
+
+    Args:
+        folders: of each test.
+        lines: how many there are; the first is 0. Of one folder alone, all stand in that.
+    """
+    standing = [0] * lines
+    line_of: dict[Path, int] = {}
+    for folder, tests in sorted(Counter(folders).items(), key=lambda counted: (-counted[1], counted[0])):
+        shortest = standing.index(min(standing))
+        line_of[folder] = shortest
+        standing[shortest] += tests
+    return line_of
 
 
 def _may_take_s(item: pytest.Item) -> float:

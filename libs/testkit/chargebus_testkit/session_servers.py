@@ -1,4 +1,4 @@
-"""The servers of a test session: one Kafka and one PostgreSQL for all its workers, started by who needs them first.
+"""The servers of a test session: two Kafkas and one PostgreSQL for all its workers, started by who needs them first.
 
 The session's first process owns them, whether it runs the tests itself or has workers (pytest-xdist) do so. A test asks
 for them over a Unix socket, from whichever process it runs in; they end with the owner, however it ends. Workers tell
@@ -19,6 +19,7 @@ from typing import Any, Final
 from chargebus_testkit.servers import Given, KafkaServer, PostgresServer, running_kafka, running_postgres
 
 KAFKA: Final = "kafka"
+SECOND_KAFKA: Final = "kafka-2"
 POSTGRES: Final = "postgres"
 
 _SERVER: Final = "server"
@@ -28,7 +29,11 @@ _LONGEST_LINE: Final = 16 * 1024 * 1024
 
 Json = dict[str, Any]
 _Start = Callable[[Path, dict[str, str]], AbstractAsyncContextManager[KafkaServer | PostgresServer]]
-_STARTS: Final[Mapping[str, _Start]] = {KAFKA: running_kafka, POSTGRES: running_postgres}
+_STARTS: Final[Mapping[str, _Start]] = {
+    KAFKA: running_kafka,
+    SECOND_KAFKA: running_kafka,
+    POSTGRES: running_postgres,
+}
 
 
 class ServerError(Exception):

@@ -1,6 +1,7 @@
 """A group stays in one worker, in order; all else goes to whoever is free. A report may hold whatever a test logs."""
 
 import re
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,7 +49,7 @@ def test_a_group_has_one_worker_and_the_rest_is_dealt_out(pytestconfig):
 
 
 @pytest.mark.parametrize(("fixture", "group"), plugin._SHARED.items())
-def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, tmp_path, pytestconfig):
+def test_what_shares_a_system_or_the_object_storage_is_a_group(fixture, group, tmp_path, pytestconfig):
     marks: list[object] = []
     item = SimpleNamespace(
         fixturenames=[fixture],
@@ -60,6 +61,29 @@ def test_what_shares_a_system_or_the_declared_topics_is_a_group(fixture, group, 
     plugin.pytest_collection_modifyitems(SimpleNamespace(), [item])
 
     assert [mark.args for mark in marks if getattr(mark, "name", "") == "xdist_group"] == [(group or "e2e",)]
+
+
+def test_what_takes_the_declared_topics_stands_in_two_lines_of_about_the_same_length_and_a_folder_in_one():
+    items = [
+        SimpleNamespace(
+            fixturenames=["topics"], path=Path(folder, "test_it.py"), get_closest_marker=lambda _name: None, given=[]
+        )
+        for folder, tests in (("access", 1), ("session", 4), ("device", 3), ("edge", 2), ("behaviour", 5))
+        for _ in range(tests)
+    ]
+    for each in items:
+        each.add_marker = each.given.append
+
+    plugin.pytest_collection_modifyitems(SimpleNamespace(), items)
+
+    found = defaultdict(list)
+    for each in items:
+        [mark] = [mark for mark in each.given if getattr(mark, "name", "") == "xdist_group"]
+        found[mark.args[0]].append(each.path.parent.name)
+    first, second = (found[name] for name in plugin._LINES)
+    assert len(set(plugin._LINES.values())) == 2
+    assert {len(first), len(second)} == {7, 8}
+    assert set(first).isdisjoint(second)
 
 
 def item(name, *marks):
