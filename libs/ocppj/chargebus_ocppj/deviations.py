@@ -46,7 +46,7 @@ Kind = Literal[
 | control_character | a text with a NUL, or raw control characters that no JSON has | without them |
 | unreadable | something optional, or a part of a list, that nobody can read | without it; all else is kept |
 | frame | a message id that is a number or too long, no payload, … | as meant |
-| handshake | a subprotocol that is written otherwise, or none | as the version that its registration allows |
+| handshake | a subprotocol that is written otherwise, or none | as the version that its registration allows, if any |
 """
 
 KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))

@@ -36,6 +36,7 @@ from chargebus_edge.log.presence import PresenceReader, Remnants
 from chargebus_edge.log.refusals import Refusals
 from chargebus_edge.log.slot import Slot
 from chargebus_edge.log.stations import Station
+from chargebus_edge.log.unspoken import UnspokenStations
 from chargebus_edge.log.uplink import Uplink
 from chargebus_edge.metrics import Levels, Metrics
 from chargebus_edge.rpc.connection import ConnectionParts, OcppConnection
@@ -117,6 +118,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
     source = f"/edge/{settings.slot}"
     refusals = Refusals(source, clock, uplink.post)
     refusing = _Refusing(counts, refusals, changes.registry)
+    speechless = UnspokenStations(settings.slot, clock, uplink.post)
     forwarding = Forwarding(
         settings.proxies.forwarded_from,
         settings.proxies.forwarded_certificate_header,
@@ -158,6 +160,7 @@ def wire(process: Process, settings: EdgeSettings) -> Wired:
                 opened,
                 counts,
                 refusing.request,
+                lambda station_id, why: speechless.note(station_id, why.version, why.reason),
                 forwarding,
                 listen.compression,
             )

@@ -3,13 +3,14 @@
 import asyncio
 import base64
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
 import pytest
 from chargebus_edge.door import handshake
 from chargebus_events.registry import OnboardingPolicy, removed
+from chargebus_events.topics import DEVIATIONS
 from chargebus_runtime.secrets import fingerprint, hash_chosen, hash_generated
 from chargebus_testkit.waiting import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -139,6 +140,7 @@ def test_the_newest_allowed_version_is_chosen_whatever_the_order_of_the_offers()
     assert handshake.choose(["ocpp1.6", "ocpp2.0.1"], ()) == "ocpp2.0.1"
     assert handshake.choose(["ocpp2.0.1", "ocpp1.6"], ()) == "ocpp2.0.1"
     assert handshake.choose(["ocpp2.1", "ocpp2.0.1", "ocpp1.6"], ("1.6", "2.0.1")) == "ocpp2.0.1"
+    assert handshake.choose(["ocpp2.0", "ocpp2.0.1"], ()) == "ocpp2.0.1"
     assert handshake.choose(["ocpp2.0", "soap"], ()) is None
     assert handshake.choose(["ocpp2.1"], ("1.6",)) is None
 
@@ -171,6 +173,27 @@ def test_the_newest_allowed_version_is_chosen_whatever_the_order_of_the_offers()
 )
 def test_a_near_miss_of_a_subprotocol_is_taken_where_the_registration_allows_it(offers, versions, speech):
     assert handshake.guess(offers, versions) == speech
+
+
+@pytest.mark.parametrize(
+    ("offers", "versions", "version", "words"),
+    [
+        (
+            ["ocpp2.0"],
+            (),
+            "2.0",
+            "withdrawn: update its firmware, or have it offer ocpp1.6, ocpp2.0.1, ocpp2.1",
+        ),
+        (["OCPP2.0", "soap"], ("2.0.1",), "2.0", "or have it offer ocpp2.0.1"),
+        (["ocpp2.0", "ocpp1.6"], ("2.0.1",), "", "offers OCPP 1.6, and its registration allows 2.0.1"),
+        (["ocpp1.5"], ("1.6",), "", "offers 'ocpp1.5', and nothing that is spoken here: have it offer one of ocpp1.6"),
+        ([], (), "", "offers no subprotocol: have it offer one of ocpp1.6, ocpp2.0.1, ocpp2.1"),
+    ],
+)
+def test_why_nothing_is_spoken_is_said_to_whoever_can_change_it(offers, versions, version, words):
+    why = handshake.unspoken(offers, versions)
+    assert why.version == version
+    assert words in why.reason
 
 
 def test_offers_are_read_leniently():
@@ -320,6 +343,21 @@ async def test_TC_B_58_without_a_common_subprotocol_the_handshake_is_completed_a
         with pytest.raises(ConnectionClosed):
             await socket.recv()
     assert len(edge.connections) == 0
+
+
+async def test_a_station_with_which_nothing_is_spoken_is_told_once_a_minute(run_edge, played_kafka):
+    now = [datetime(2026, 11, 30, tzinfo=UTC)]
+    async with run_edge(clock=lambda: now[0]) as edge:
+        edge.register("CP1", updated_at=now[0])
+        for after_s in (0, 10, 59, 61):
+            now[0] = datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=after_s)
+            async with edge.connect("CP1", subprotocols=["ocpp2.0"]) as socket:
+                await socket.wait_closed()
+        told = [msgspec.json.decode(record.value) for record in await played_kafka.until(DEVIATIONS, 2)]
+    assert [(each["station_id"], each["version"]) for each in told] == [("CP1", "2.0")] * 2
+    assert [each["deviations"][0]["count"] for each in told] == [1, 3]
+    assert told[1]["deviations"][0]["refused"]
+    assert told[0]["epoch"] < told[1]["epoch"]
 
 
 async def test_an_empty_subprotocol_header_is_none_offered(edge):

@@ -12,7 +12,7 @@ from chargebus_runtime.secrets import fingerprint
 from chargebus_edge.door import certificates, handshake
 from chargebus_edge.door.certificates import ClientCertificate, IdentityKind
 from chargebus_edge.door.credentials import Checked, Credentials, Verdict
-from chargebus_edge.door.handshake import Speech
+from chargebus_edge.door.handshake import Speech, Unspoken
 from chargebus_edge.door.registry import Registry, Terms
 from chargebus_edge.door.revocation import Revocation, Revoked
 from chargebus_edge.log.obstacles import Obstacles
@@ -45,7 +45,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A station that is let in; without a `speech` it is let in only to be told that.
+    """A station that is let in; without a `speech` it is let in only to be told that, for why it is `unspoken`.
 
     `deviations` say what it was forgiven.
     """
@@ -55,6 +55,7 @@ class Admitted:
     speech: Speech | None
     proof: Proof
     deviations: tuple[str, ...] = ()
+    unspoken: Unspoken | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ class Admission:
             return Admitted(station_id, terms, Speech(SUBPROTOCOLS[subprotocol], subprotocol), proof)
         guessed = handshake.guess(offers, terms.versions)
         if guessed is None or not self.registry.tolerance(terms).accepts("", "handshake"):
-            return Admitted(station_id, terms, None, proof)
+            why = handshake.unspoken(offers, terms.versions)
+            return Admitted(station_id, terms, None, proof, unspoken=why)
         offered = f"the subprotocol {guessed.subprotocol!r}" if guessed.subprotocol else "no subprotocol"
         return Admitted(station_id, terms, guessed, proof, (f"{offered} was taken for OCPP {guessed.version}",))
 

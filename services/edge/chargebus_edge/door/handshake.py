@@ -26,6 +26,19 @@ _NEAR: Final = re.compile(rf"[\"']?(?:ocpp[-_ /v]*{_DIGITS}?|{_DIGITS})[-_ ./]*(
 _BY_DIGITS: Final[Mapping[str, Version]] = {version.replace(".", ""): version for version in VERSIONS}
 
 
+WITHDRAWN: Final = "2.0"
+"""A version of April 2018 that was withdrawn for 2.0.1; stations of that time offer it."""
+
+_OFFERS_SHOWN: Final = 40
+
+
+class Unspoken(NamedTuple):
+    """Why nothing is spoken with a station, and what to do about it; `version` is the withdrawn one if it is that."""
+
+    version: str
+    reason: str
+
+
 class Speech(NamedTuple):
     """What is spoken on a connection: a version, under the name that the station offered, empty if it offered none."""
 
@@ -114,6 +127,31 @@ def guess(offers: Sequence[str], versions: Sequence[str]) -> Speech | None:
             if named == version or (named == "" and version == only):
                 return Speech(version, offer)
     return None
+
+
+def unspoken(offers: Sequence[str], versions: Sequence[str]) -> Unspoken:
+    """Say why there is no subprotocol in common, to whoever can change it.
+
+    Args:
+        offers: the subprotocols that the station offers.
+        versions: those that its registration allows; none: any.
+    """
+    near = [match for offer in offers if (match := _NEAR.fullmatch(offer)) is not None]
+    named = {re.sub("[._]", "", match[1] or match[2] or "") for match in near}
+    allowed = [version for version in VERSIONS if not versions or version in versions]
+    spoken = sorted({_BY_DIGITS[digits] for digits in named if digits in _BY_DIGITS})
+    if spoken and not set(spoken) & set(allowed):
+        offered, allows = ", ".join(spoken), ", ".join(allowed)
+        return Unspoken("", f"it offers OCPP {offered}, and its registration allows {allows}: change one of them")
+    wanted = ", ".join(name for name, version in SUBPROTOCOLS.items() if version in allowed)
+    if WITHDRAWN.replace(".", "") in named:
+        return Unspoken(
+            WITHDRAWN, f"it offers OCPP 2.0, which was withdrawn: update its firmware, or have it offer {wanted}"
+        )
+    if not offers:
+        return Unspoken("", f"it offers no subprotocol: have it offer one of {wanted}")
+    shown = ", ".join(offers)[:_OFFERS_SHOWN]
+    return Unspoken("", f"it offers {shown!r}, and nothing that is spoken here: have it offer one of {wanted}")
 
 
 def _version_in(name: re.Match[str]) -> str | None:

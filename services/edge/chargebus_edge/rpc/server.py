@@ -21,7 +21,7 @@ from chargebus_edge.door import certificates, forwarded, handshake
 from chargebus_edge.door.admission import Admission, Admitted, OpeningRequest
 from chargebus_edge.door.certificates import ClientCertificate
 from chargebus_edge.door.forwarded import Forwarding
-from chargebus_edge.door.handshake import Speech
+from chargebus_edge.door.handshake import Speech, Unspoken
 from chargebus_edge.door.registry import Terms
 from chargebus_edge.log.stations import Station
 from chargebus_edge.rpc.compression import is_offer
@@ -42,6 +42,8 @@ _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 Connect = Callable[[Station, Terms, Socket], OcppConnection]
 Refused = Callable[[str, str, str], None]
 """Takes why an opening request was refused, its target, and whose it is."""
+Speechless = Callable[[str, Unspoken], None]
+"""Takes the station with which nothing is spoken, and why."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class ServerParts:
     opened: Callable[[OcppConnection], None]
     counts: Counts
     refused: Refused
+    speechless: Speechless
     forwarding: Forwarding = field(default_factory=Forwarding)
     compress: bool = False
 
@@ -200,6 +203,8 @@ class StationServer:
             self._parts.refused("not a WebSocket", request.path, _address(socket))
         elif admitted.speech is None:
             self._parts.refused("no subprotocol", request.path, _address(socket))
+            if admitted.unspoken is not None:
+                self._parts.speechless(admitted.station_id, admitted.unspoken)
         else:
             self._begin(socket, admitted, admitted.speech, response)
 
