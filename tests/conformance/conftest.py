@@ -6,14 +6,14 @@ A test plays cases of the Open Charge Alliance's list (`cases.csv`) from the sid
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from chargebus_ocppj.versions import Version
+from chargebus_ocppj.versions import VERSIONS, Version
 from chargebus_station.charging import Vehicle
 from chargebus_station.clock import ScaledClock
 from chargebus_station.config import StationConfig
@@ -136,6 +136,68 @@ def raw_station(system: System, api: Api, numbers: itertools.count) -> MakeRaw:
             yield station
 
     return make
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def shared_stations(system: System) -> AsyncIterator[Mapping[Version, RawStation]]:
+    async with system.api() as api, AsyncExitStack() as stack:
+        names: dict[Version, str] = {version: f"SHARED-{version}" for version in VERSIONS}
+        passwords = await api.register(names.values())
+        stations = {}
+        for version, name in names.items():
+            station = RawStation(system.ocpp_url, name, passwords[name], version)
+            stations[version] = await stack.enter_async_context(station)
+            await station.connect()
+            assert (await station.boot())["status"] == "Accepted"
+        yield stations
+
+
+@pytest.fixture
+def shared(shared_stations: Mapping[Version, RawStation]) -> Callable[[Version], RawStation]:
+    """Return the raw station of a version that tests share: they leave it connected, and take EVSEs of their own.
+
+    It answers nothing but what a test says it does: `shared("1.6").replies`.
+    """
+
+    def take(version: Version) -> RawStation:
+        shared_stations[version].replies.clear()
+        return shared_stations[version]
+
+    return take
+
+
+@pytest.fixture
+def evse_id(numbers: itertools.count) -> int:
+    """Return an EVSE that no other test takes; a connector in OCPP 1.6."""
+    return 1000 + next(numbers)
+
+
+@pytest.fixture
+def token(api: Api, numbers: itertools.count) -> Callable[..., Awaitable[str]]:
+    """Register a token that no other test takes: `await token(blocked=True)`."""
+
+    async def register(**more: object) -> str:
+        id_token = f"TOKEN-{next(numbers)}"
+        await api.add_token(id_token, **more)
+        return id_token
+
+    return register
+
+
+@pytest.fixture
+def session_of(told: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Json]]:
+    """Wait until the one session of a token is in a state, and return it."""
+
+    async def wait(id_token: str, state: str = "ended", **more: object) -> Json:
+        def is_there(found: Json) -> bool:
+            wanted = {"state": state, **more}
+            return bool(found["items"]) and all(found["items"][0][name] == value for name, value in wanted.items())
+
+        found = await told(f"/v1/sessions?id_token={id_token}", is_there, what=f"{id_token}'s session is {state}")
+        [session] = found["items"]
+        return dict(session)
+
+    return wait
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ async def known(ask, station, token):
 @pytest.mark.case("TC_N_27", "TC_N_30")
 @V2
 @pytest.mark.parametrize(("case", "clear"), [("TC_N_27", False), ("TC_N_30", True)])
-async def test_what_a_station_knows_is_told(virtual_station, ask, request_of, version, case, clear):  # noqa: PLR0913, PLR0917
+async def test_what_a_station_knows_is_told(virtual_station, ask, request_of, version, case, clear):
     async with virtual_station(version) as station:
         await known(ask, station, case)
         said = await request_of(station, "complete", id_token={"id_token": case}, clear=clear)
@@ -51,7 +51,7 @@ async def test_what_a_station_knows_is_told(virtual_station, ask, request_of, ve
         ("TC_N_63", {"customer_certificate": CERTIFICATE}, True),
     ],
 )
-async def test_a_station_that_knows_nothing_says_so(virtual_station, request_of, version, case, who, clear):  # noqa: PLR0913, PLR0917
+async def test_a_station_that_knows_nothing_says_so(virtual_station, request_of, version, case, who, clear):
     async with virtual_station(version) as station:
         said = await request_of(station, "complete", **who, clear=clear)
         assert said["text"] == "no data", case

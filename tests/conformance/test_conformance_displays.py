@@ -71,7 +71,7 @@ async def test_TC_O_01_set_display_message(virtual_station, want, became, versio
 
 @pytest.mark.case("TC_O_02", "TC_O_05")
 @V2
-async def test_TC_O_02_TC_O_05_messages_are_reported_in_parts_and_an_unknown_one_cleared(  # noqa: PLR0913, PLR0917
+async def test_TC_O_02_TC_O_05_messages_are_reported_in_parts_and_an_unknown_one_cleared(
     virtual_station, want, became, compared, api, version
 ):
     async with virtual_station(version) as station:
@@ -135,7 +135,7 @@ async def test_TC_O_06_TC_O_27_TC_O_28_a_message_for_a_transaction(virtual_stati
         ("TC_O_11", {"id": [6]}, "Unknown"),
     ],
 )
-async def test_get_specific_messages(virtual_station, ask, version, case, criteria, status):  # noqa: PLR0913, PLR0917
+async def test_get_specific_messages(virtual_station, ask, version, case, criteria, status):
     async with virtual_station(version) as station:
         station.state.displays[5] = {
             "id": 5, "priority": "InFront", "state": "Idle", "message": {"format": "ASCII", "content": case},
@@ -190,7 +190,7 @@ async def test_TC_O_13_TC_O_14_a_message_has_a_begin_and_is_over_at_its_end(
         ("TC_O_26", "Rejected"),
     ],
 )
-async def test_a_refusal_is_shown_with_the_stations_word(raw_station, want, became, version, case, word):  # noqa: PLR0913, PLR0917
+async def test_a_refusal_is_shown_with_the_stations_word(raw_station, want, became, version, case, word):
     info = {"reasonCode": case, "additionalInfo": "no"}
     async with raw_station(version, {"SetDisplayMessage": {"status": word, "statusInfo": info}}) as station:
         on_station = await became(await want(station), "refused")
@@ -215,7 +215,7 @@ async def test_2_1_a_language_that_a_station_does_not_have_is_shown_as_refused(r
         ("2.1", "QRCodeDisplayCapable", "false", {"format": "QRCODE"}, "NotSupportedMessageFormat"),
     ],
 )
-async def test_what_a_display_does_not_take_its_station_is_not_told(  # noqa: PLR0913, PLR0917
+async def test_what_a_display_does_not_take_its_station_is_not_told(
     raw_station, want, became, version, variable, value, wanted, reason
 ):
     said = {"attributeStatus": "Accepted", "attributeValue": value, "variable": {"name": variable}}

@@ -14,6 +14,7 @@ exit code is 1 where the table is not what the tests say.
 
 import ast
 import csv
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ DOCUMENT: Final = Path("docs/conformance.md")
 TESTS: Final = ("tests/**/test_*.py", "services/*/tests/test_*.py")
 
 Standing = Literal["passes", "partly", "not yet"]
+_CASE: Final = re.compile("TC_[A-Z0-9_]+")
 STANDINGS: Final[tuple[Standing, ...]] = ("passes", "partly", "not yet")
 
 _ABOUT: Final = """\
@@ -120,28 +122,32 @@ def marks(file: Path, text: str) -> Iterator[Played]:
     """Yield what the tests of one file say that they play.
 
     Raises:
-        MarkError: a mark holds anything but texts, or a test is named after a case and has no mark.
+        MarkError: a mark holds anything but texts, or a test is named after a case or has it as an argument, and has no
+            mark of it.
     """
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
             continue
-        found = [part for each in node.decorator_list for part in ast.walk(each) if _is_mark(part)]
+        calls = (part for each in node.decorator_list for part in ast.walk(each) if isinstance(part, ast.Call))
+        found = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "case"]
         if "TC_" in node.name and not found:
             message = f"{file}: {node.name} is named after a case, and has no pytest.mark.case"
             raise MarkError(message)
-        for mark in found:
-            names, lacks = _said(mark, file)
-            yield from (Played(name, file, node.name, lacks) for name in names)
+        played = [Played(name, file, node.name, lacks) for mark in found for name, lacks in _said(mark, file)]
+        if unmarked := _mentioned(node) - {each.case for each in played}:
+            message = f"{file}: {node.name} has {min(unmarked)} as an argument, and no pytest.mark.case of it"
+            raise MarkError(message)
+        yield from played
 
 
-def _is_mark(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "case"
+def _mentioned(test: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    parts = (part for each in test.decorator_list for part in ast.walk(each) if isinstance(part, ast.Constant))
+    return {part.value for part in parts if isinstance(part.value, str) and _CASE.fullmatch(part.value)}
 
 
-def _said(mark: ast.AST, file: Path) -> tuple[list[str], str]:
-    assert isinstance(mark, ast.Call)  # noqa: S101 - as _is_mark says
-    lacks = {keyword.arg: _text(keyword.value, file) for keyword in mark.keywords}
-    return [_text(argument, file) for argument in mark.args], lacks.get("lacks", "")
+def _said(mark: ast.Call, file: Path) -> Iterator[tuple[str, str]]:
+    lacks = "".join(_text(keyword.value, file) for keyword in mark.keywords if keyword.arg == "lacks")
+    return ((_text(argument, file), lacks) for argument in mark.args)
 
 
 def _text(node: ast.expr, file: Path) -> str:

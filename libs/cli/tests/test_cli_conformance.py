@@ -54,6 +54,7 @@ async def test_coffee(how): ...
         ("@pytest.mark.case(NAME)\ndef test_a(): ...", "takes texts"),
         ('@pytest.mark.case("TC_001", lacks=WHY)\ndef test_a(): ...', "takes texts"),
         ("def test_TC_001_a(): ...", "has no pytest.mark.case"),
+        ('@pytest.mark.case("TC_001")\n@parametrize("case", ["TC_001", "TC_002"])\ndef test_a(case): ...', "TC_002"),
     ],
 )
 def test_a_mark_that_cannot_be_read_is_told(text, told):
