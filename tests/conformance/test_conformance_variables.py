@@ -247,3 +247,26 @@ async def test_half_a_report_is_visible_and_parts_come_in_any_order(raw_station,
         assert (whole["result"], whole["read"]) == ("complete", 3)
         known = await variables(station)
         assert [known[f"AcmeCtrlr.{name}"]["value"] for name in "ABC"] == ["1", "2", "3"]
+
+
+async def test_one_configuration_brings_stations_of_all_versions_there(virtual_station, api, told):
+    async with virtual_station("1.6") as one, virtual_station("2.0.1") as two, virtual_station("2.1") as three:
+        stations = (one, two, three)
+        wanted = [{"name": "HeartbeatInterval", "value": "77"}, {"name": "ConnectionTimeOut", "value": "55"}]
+        given = {"name": "harbour", "stations": {"station_ids": [*map(id_of, stations)]}, "variables": wanted}
+        tried = await api.call("POST", "/v1/configuration-dry-run", given)
+        assert (tried["stations"], len(tried["items"])) == (3, 3)
+        made = await api.call("POST", "/v1/configurations", given)
+        path = f"/v1/configurations/{made['configuration_id']}"
+        done = {"stations": 3, "drifted": 0, "verdicts": {"as_wanted": 6}}
+        await told(path, lambda said: said["sum"] == done, what="all as wanted")
+        for station in stations:
+            values = {address.variable: each.value for address, each in station.state.device.items()}
+            assert values["HeartbeatInterval"] == "77"
+            assert "55" in {values.get("ConnectionTimeOut"), values.get("EVConnectionTimeOut")}
+        # Somebody turns one of them: it is turned back.
+        body = {"variables": [{"name": "HeartbeatInterval", "value": "30"}]}
+        await api.call("PATCH", f"/v1/stations/{id_of(two)}/variables", body)
+        await two.until(lambda: len(calls(two, "SetVariables")) > 2)
+        await told(path, lambda said: said["sum"] == done, what="all as wanted again")
+        await api.call("DELETE", path)

@@ -86,6 +86,7 @@ REFUSALS: Final = (
     Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9]"),
     Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9][0-9]"),
     Refusal("that a variable is named in one way, no schema says", "invalid request", "body.variables.[0-9][0-9][0-9]"),
+    Refusal("which variables hold secrets, and values fit, no schema says", "it cannot be wanted", "body.*"),
     Refusal("which variables a station has, and takes, no schema knows", "it does not fit the station", "body.*"),
 )
 UPLOADS: Final = {

@@ -89,11 +89,19 @@ SERVICES = (
     ),
     DeclaredService(
         name="device",
-        about="stations: registration, boots, connections, status, variables, deviations",
+        about="stations: registration, boots, connections, status, variables, configurations, deviations",
         frames=True,
         parks=True,
         asks=True,
-        paths=("/v1/stations", "/v1/onboarding", "/v1/variable-names", "/v1/deviations", "/v1/deviation-rules"),
+        paths=(
+            "/v1/stations",
+            "/v1/onboarding",
+            "/v1/variable-names",
+            "/v1/configurations",
+            "/v1/configuration-dry-run",
+            "/v1/deviations",
+            "/v1/deviation-rules",
+        ),
     ),
     DeclaredService(
         name="edge",

@@ -24,6 +24,13 @@ from fastapi import APIRouter
 
 from chargebus_device.boots.block import Boots
 from chargebus_device.boots.domain import Rules
+from chargebus_device.configurations import api as configurations_api
+from chargebus_device.configurations import tasks as configurations_tasks
+from chargebus_device.configurations.domain.compared import Proof
+from chargebus_device.configurations.handlers import Booted as ConfiguredBoots
+from chargebus_device.configurations.operations.following import Following
+from chargebus_device.configurations.operations.following import Pace as ConfigurationPace
+from chargebus_device.configurations.operations.wanting import Configurations
 from chargebus_device.connections.handlers import PresenceLog, hear
 from chargebus_device.connections.tasks import EdgeLife, LifeRules
 from chargebus_device.deviations.api import router as deviation_routes
@@ -37,7 +44,7 @@ from chargebus_device.registration.handlers import note_used_passwords, take_cha
 from chargebus_device.registration.operations import BulkLimits, Registrar
 from chargebus_device.registration.tasks import Census, Descriptions, PasswordExpiry, RegistryKeeper, RegistryLog
 from chargebus_device.routes import ROUTES
-from chargebus_device.settings import DeviceSettings, VariableSettings
+from chargebus_device.settings import ConfigurationSettings, DeviceSettings
 from chargebus_device.statuses.block import Statuses
 from chargebus_device.variables import api as variables_api
 from chargebus_device.variables import tasks as variables_tasks
@@ -72,6 +79,7 @@ class Asked:
     commanding: Commanding
     requests: Requests
     reading: Reading
+    following: Following
     reports: Reports
 
 
@@ -87,7 +95,7 @@ def build(process: Process) -> Service:
     news = CaughtUp((PRESENCE,), database, process.kafka, process.producer)
     descriptions = Descriptions(database, DESCRIBED_AGAIN_AFTER, DESCRIBED_AT_ONCE)
     commands = CommandSide(process.edges.kafka_clock, process.sealing)
-    asked = asking(database, commands, metrics, settings.variables)
+    asked = asking(database, commands, metrics, settings)
     limits = BulkLimits(settings.bulk.bulk_stations, settings.bulk.bulk_chosen_passwords)
     return Service(
         SERVICE,
@@ -98,6 +106,7 @@ def build(process: Process) -> Service:
         tasks=(
             *asked.commanding.tasks,
             *variables_tasks.tasks(asked.requests, asked.reading),
+            *configurations_tasks.tasks(asked.following),
             RegistryKeeper(database, process.producer, registry_log, metrics).run,
             life.run,
             news.run,
@@ -113,15 +122,30 @@ def build(process: Process) -> Service:
     )
 
 
-def asking(database: Database, commands: CommandSide, metrics: Metrics, settings: VariableSettings) -> Asked:
+def asking(database: Database, commands: CommandSide, metrics: Metrics, settings: DeviceSettings) -> Asked:
     """Return what asks stations about their variables."""
     intents: dict[str, Apply] = {}
     commanding = Commanding(SERVICE, database, intents, commands.kafka_clock, commands.sealing)
     requests = Requests(database, commanding, metrics)
     intents[INTENT] = requests.answered  # which asks for the next piece
-    pace = Pace(settings.variables_in_flight, timedelta(seconds=settings.variables_settle_s))
-    reading = Reading(database, requests, pace, timedelta(days=settings.variables_keep_days))
-    return Asked(commanding, requests, reading, Reports(metrics, Ratings(), requests.changed))
+    read = settings.variables
+    pace = Pace(read.variables_in_flight, timedelta(seconds=read.variables_settle_s))
+    reading = Reading(database, requests, pace, timedelta(days=read.variables_keep_days))
+    following = Following(database, requests, metrics, configuration_pace(settings.configurations))
+    requests.ended["configuration"] = following.ended
+    requests.heard.append(following.heard)
+    return Asked(commanding, requests, reading, following, Reports(metrics, Ratings(), requests.changed))
+
+
+def configuration_pace(settings: ConfigurationSettings) -> ConfigurationPace:
+    """Return how stations are brought to what configurations want, as it is set."""
+    after, within = settings.configuration_proof_s, settings.configuration_lost_s
+    return ConfigurationPace(
+        settings.configuration_at_once,
+        settings.configuration_in_flight,
+        timedelta(seconds=settings.configuration_settle_s),
+        Proof(timedelta(seconds=after), timedelta(seconds=after + within)),
+    )
 
 
 def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, asked: Asked, clock: Clock) -> ConsumerSpec:
@@ -130,7 +154,7 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, asked: Ask
     Deviations come last: they are counted by the make that a boot beside them tells.
     """
     deviations = DeviationLog()
-    booted = Booted(asked.reading)
+    booted, configured = Booted(asked.reading), ConfiguredBoots(asked.following)
 
     async def forget(connection: asyncpg.Connection) -> None:
         await presence.forget(connection)
@@ -143,6 +167,7 @@ def consumed(presence: PresenceLog, boots: Boots, statuses: Statuses, asked: Ask
     async def hear_frames(batch: Batch, frames: Sequence[Received]) -> None:
         await hear(batch, frames)
         await booted.hear(batch, frames)
+        await configured.hear(batch, frames)
 
     blocks: Sequence[Block[Any, Any]] = (boots, statuses, asked.reports)
     return consumer(
@@ -159,6 +184,7 @@ def routes(database: Database, registrar: Registrar, asked: Asked) -> APIRouter:
     """Return what the service answers over HTTP."""
     served = APIRouter()
     served.include_router(variables_api.router(Variables(database, asked.requests)))
+    served.include_router(configurations_api.router(Configurations(database)))
     served.include_router(router(database, registrar))
     served.include_router(deviation_routes(database))
     return served

@@ -51,6 +51,23 @@ class VariableSettings(ServiceSettings):
     variables_keep_days: int = Field(default=7, ge=1)
 
 
+class ConfigurationSettings(ServiceSettings):
+    """How stations are brought to what configurations want: `configuration_at_once` each second, at most.
+
+    `configuration_in_flight` of them are asked at the same time, each `configuration_settle_s` after its boot. After a
+    change that can break connections a station is asked again `configuration_proof_s` later; within
+    `configuration_lost_s` it has to be there.
+    """
+
+    model_config = _ENVIRONMENT
+
+    configuration_at_once: int = Field(default=20, ge=1, le=1000)
+    configuration_in_flight: int = Field(default=50, ge=1, le=10_000)
+    configuration_settle_s: float = Field(default=15.0, ge=0)
+    configuration_proof_s: float = Field(default=60.0, ge=0)
+    configuration_lost_s: float = Field(default=900.0, gt=0)
+
+
 class DeviceSettings(ServiceSettings):
     """What an operator may change, each by the environment variable `DEVICE_<NAME>`, whatever its group.
 
@@ -65,4 +82,5 @@ class DeviceSettings(ServiceSettings):
     boots: BootSettings = Field(default_factory=BootSettings)
     edges: EdgeLifeSettings = Field(default_factory=EdgeLifeSettings)
     variables: VariableSettings = Field(default_factory=VariableSettings)
+    configurations: ConfigurationSettings = Field(default_factory=ConfigurationSettings)
     bulk: BulkSettings = Field(default_factory=BulkSettings)

@@ -1,5 +1,6 @@
 """A device service without its process: a real database, and what it would have sent."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,14 @@ from chargebus_device.connections.tasks import EdgeLife, LifeRules
 from chargebus_device.main import Asked, CommandSide, asking, consumed, routes
 from chargebus_device.metrics import Metrics
 from chargebus_device.registration.operations import BulkLimits, Registrar
-from chargebus_device.settings import VariableSettings
+from chargebus_device.settings import DeviceSettings
 from chargebus_device.statuses.block import Statuses
 from chargebus_events.access import ApiKey
+from chargebus_events.commands import CommandOutcome, CommandRequested
 from chargebus_events.frames import Frame
 from chargebus_events.presence import EdgeHeartbeat, Presence
 from chargebus_events.record import Received, Record
-from chargebus_events.topics import frames_topic
+from chargebus_events.topics import COMMANDS, frames_topic
 from chargebus_runtime import secrets
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.consumer import ConsumerSpec
@@ -134,6 +136,96 @@ def received(record: Record, offset: int) -> Received:
     return Received(record.topic, 0, offset, record.key, record.value, dict(record.headers))
 
 
+class Stations:
+    """Stations of OCPP 1.6 that answer what the service asks, as a test says."""
+
+    def __init__(self, device):
+        self.device = device
+        self.keys = {}
+        self.seen = set()
+        self.asked = []
+
+    async def connect(self, *station_ids, **keys):
+        device = self.device
+        device.hear(0, epoch=5)
+        for number, station_id in enumerate(station_ids, start=1):
+            self.keys[station_id] = {"HeartbeatInterval": "300", "WebSocketPingInterval": "20", **keys}
+            await device.database.pool.execute(
+                "INSERT INTO station (station_id, registration, password_hash, security_profile, versions, name,"
+                " labels, created_at, updated_at) VALUES ($1, 'accepted', '', 1, '{}', '', '{}', $2, $2)",
+                station_id,
+                device.time(),
+            )
+            presence = device.presence(100 + number, station_id=station_id, version="1.6")
+            await device.apply(presence)
+            await self.boot(station_id)
+
+    async def boot(self, station_id, firmware_version="1.0"):
+        """Boot a station."""
+        payload = {"chargePointVendor": "Acme", "chargePointModel": "One", "firmwareVersion": firmware_version}
+        boot = self.device.frame("BootNotification", json.dumps(payload).encode(), station_id=station_id)
+        await self.device.apply(boot)
+
+    async def answer(self, *, silent=(), rejects=()):
+        """Answer all that was asked and is not answered yet; return the names of the actions."""
+        actions = []
+        records = list(await self.device.settled())
+        for record in records:
+            if record.topic != COMMANDS:
+                continue
+            asked = msgspec.json.decode(record.value, type=CommandRequested)
+            if asked.command_id in self.seen:
+                continue
+            self.seen.add(asked.command_id)
+            form = asked.forms[0]
+            payload = json.loads(bytes(form.payload))
+            actions.append(form.action)
+            self.asked.append((asked.station_id, form.action, payload))
+            if asked.station_id in silent:
+                continue
+            reply = self._reply(asked.station_id, form.action, payload, rejects)
+            records.extend(await self.device.apply(self._outcome(asked, form.action, reply)))
+        return actions
+
+    def _reply(self, station_id, action, payload, rejects):
+        keys = self.keys[station_id]
+        if action == "ChangeConfiguration":
+            if payload["key"] in rejects:
+                return {"status": "Rejected"}
+            keys[payload["key"]] = payload["value"]
+            return {"status": "Accepted"}
+        wanted = payload.get("key") or list(keys)
+        shown = [{"key": key, "readonly": False, "value": keys[key]} for key in wanted if key in keys]
+        return {"configurationKey": shown, "unknownKey": [key for key in wanted if key not in keys]}
+
+    def _outcome(self, asked, action, reply):
+        told = CommandOutcome(
+            command_id=asked.command_id,
+            station_id=asked.station_id,
+            requester="device",
+            outcome="answered",
+            intent=asked.intent,
+            subject=asked.subject,
+            requested_at=self.device.time(),
+            ended_at=self.device.time(),
+            action=action,
+            version="1.6",
+            payload=msgspec.Raw(json.dumps(reply).encode()),
+        ).record()
+        self.device.offset += 1
+        return Received(told.topic, 0, self.device.offset, told.key, told.value, dict(told.headers))
+
+    async def go_on(self, **more):
+        """Let time pass, and all that is to be done be done, until nothing more is."""
+        for _ in range(6):
+            self.device.time.pass_s(6)
+            await self.device.asked.following.notice()
+            await self.device.asked.following.look()
+            await self.device.asked.reading.sweep()
+            await self.device.asked.requests.sweep()
+            await self.answer(**more)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def device_database(postgres) -> AsyncIterator[DatabaseOptions]:
     """Migrate one database for the tests of this folder."""
@@ -152,7 +244,7 @@ async def device(device_database) -> AsyncIterator[Device]:
     life = EdgeLife(database, heard, LifeRules(DEAD_AFTER, every_s=0.01), time)
     news = PlayedNews()
     commands = CommandSide(KafkaClock(time, lambda: 0.0), Sealing([b"k" * 32]))
-    asked = asking(database, commands, metrics, VariableSettings(variables_settle_s=30))
+    asked = asking(database, commands, metrics, DeviceSettings())
     yield Device(
         database,
         sent,
@@ -168,7 +260,7 @@ async def device(device_database) -> AsyncIterator[Device]:
     await database.pool.execute(
         "TRUNCATE station, boot, connection, connector_status, edge, onboarding, outbox, consumer_offset,"
         " deviation, deviation_sum, deviation_rule, deviation_rules, asked_command,"
-        " variable, variable_station, variable_request"
+        " variable, variable_station, variable_request, configuration, configuration_station, configuration_variable"
     )
     await database.stop()
 
@@ -196,6 +288,12 @@ def as_role(role: str) -> dict[str, str]:
 def role_headers():
     """Return the maker of a caller's headers."""
     return as_role
+
+
+@pytest.fixture
+def stations(device) -> Stations:
+    """Return stations of OCPP 1.6 that answer what they are asked."""
+    return Stations(device)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ async def test_boots_of_many_stations_take_the_same_few_statements(device):
 
     # The driver's own questions about types come once a connection, and are not counted.
     own = [query for query in device.statements if "pg_catalog" not in query.query and "set_config" not in query.query]
-    assert len(own) <= 11
+    assert len(own) <= 12
     assert await device.fetch("SELECT count(*) FROM boot") == [(300,)]
     assert await device.fetch("SELECT count(*) FROM connector_status") == [(300,)]
     assert await device.fetch("SELECT count(*) FROM connection WHERE connected") == [(300,)]

@@ -1,5 +1,7 @@
 """The migrations make the tables that the code declares."""
 
+import chargebus_device.configurations.store.tables
+import chargebus_device.variables.store.tables  # noqa: F401 - both declare their tables
 from chargebus_device.tables import Tables
 from chargebus_testkit.tables import table_differences
 

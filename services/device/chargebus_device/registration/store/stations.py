@@ -72,7 +72,9 @@ WITH gone AS (DELETE FROM station WHERE station_id = $1 RETURNING described_at),
      statuses AS (DELETE FROM connector_status WHERE station_id = $1),
      variables AS (DELETE FROM variable WHERE station_id = $1),
      readings AS (DELETE FROM variable_station WHERE station_id = $1),
-     requests AS (DELETE FROM variable_request WHERE station_id = $1)
+     requests AS (DELETE FROM variable_request WHERE station_id = $1),
+     followed AS (DELETE FROM configuration_station WHERE station_id = $1),
+     wanted AS (DELETE FROM configuration_variable WHERE station_id = $1)
 SELECT GREATEST($2, described_at + interval '1 microsecond') FROM gone
 """
 _SELECT = """

@@ -1,0 +1,1 @@
+"""What is wanted of stations, compared with what they have, and what is done about it; pure."""

@@ -1,0 +1,1 @@
+"""What HTTP, time and answers do with configurations, each in one transaction."""

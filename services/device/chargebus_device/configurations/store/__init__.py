@@ -1,0 +1,1 @@
+"""Configurations and stations as they go by them, in sets."""

@@ -1,0 +1,260 @@
+"""What is wanted of stations: which configuration counts, how a station stands, and how it is brought there."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import pytest
+from chargebus_device.configurations.domain.compared import (
+    Entry,
+    Facts,
+    Proof,
+    Trial,
+    answered,
+    compare,
+    may_break,
+    pause,
+    to_read,
+)
+from chargebus_device.configurations.domain.configuration import (
+    Configuration,
+    Selector,
+    Setting,
+    Station,
+    Wanted,
+    wanted,
+)
+from chargebus_device.variables.domain.addresses import Address
+from chargebus_device.variables.domain.place import Place
+from chargebus_device.variables.domain.variable import Variable
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+HEARTBEAT, PING = Place(variable="HeartbeatInterval"), Place(variable="WebSocketPingInterval")
+PROOF = Proof(timedelta(minutes=1), timedelta(minutes=10))
+
+
+def configuration(number=1, name="HeartbeatInterval", value="60", **more):
+    settings = (Setting(Address(name), value),)
+    values = {"configuration_id": UUID(int=number), "name": "it", "settings": settings}
+    return Configuration(**(values | {"created_at": NOW, "updated_at": NOW} | more))
+
+
+def variable(value, place=HEARTBEAT, **more):
+    return Variable(place=place, value=value, **({"read_at": NOW, "read_by": "GetConfiguration"} | more))
+
+
+def entry(**more):
+    values = {"station_id": "CS-1", "key": HEARTBEAT.key, "configuration_id": UUID(int=1), "revision": 1}
+    return Entry(**(values | {"name": "HeartbeatInterval", "wanted": "60"} | more))
+
+
+def stands(known, before=None, *, place=HEARTBEAT, name="HeartbeatInterval", at=NOW, **more):
+    given = configuration(name=name)
+    facts = {"place": place, "known": known, "before": before, "read_after": EVER, "is_read": True} | more
+    return compare("CS-1", Wanted(given.settings[0], given), Facts(**facts), at)
+
+
+# Which counts
+
+
+def test_the_highest_priority_counts_then_the_narrowest_then_the_oldest():
+    station = Station("CS-1", "Acme", "One", "1.0", {"site": "harbour"})
+    everybody = configuration(1, value="1")
+    site = configuration(2, value="2", stations=Selector(labels={"site": "harbour"}))
+    firmware = configuration(3, value="3", stations=Selector(vendor="Acme", firmware_version="1.0"))
+    named = configuration(4, value="4", stations=Selector(station_ids=("CS-1",)))
+    high = configuration(5, value="5", priority=1)
+    later = configuration(6, value="6", created_at=NOW + timedelta(days=1))
+    other = configuration(7, value="7", priority=9, stations=Selector(model="Two"))
+
+    def counts(*given):
+        [found] = wanted(given, station).values()
+        return found.setting.value
+
+    assert counts(everybody, later, other) == "1"
+    assert counts(everybody, site) == "2"
+    assert counts(site, firmware, everybody) == "3"
+    assert counts(named, firmware) == "4"
+    assert counts(named, high) == "5"
+
+
+def test_one_variable_counts_once_however_it_is_named():
+    by_key = configuration(1, value="1")
+    by_place = configuration(2, value="2", priority=1)
+    place = Place("OCPPCommCtrlr", variable="heartbeatinterval")
+    by_place = msgspec.structs.replace(by_place, settings=(Setting(Address(place=place), "2"),))
+    found = wanted([by_key, by_place], Station("CS-1"))
+    assert [each.setting.value for each in found.values()] == ["2"]
+
+
+# How it stands
+
+
+@pytest.mark.parametrize(
+    ("known", "verdict"),
+    [
+        (variable("60"), "as_wanted"),
+        (variable("60.0"), "as_wanted"),
+        (variable("300"), "differs"),
+        (variable("300", mutability="ReadOnly"), "impossible"),
+        (variable("60", mutability="ReadOnly"), "as_wanted"),
+        (variable("300", max_limit=30, data_type="integer"), "impossible"),
+        (variable(None, is_known=False), "impossible"),
+        (variable("300", pending_value="60", pending_since=NOW), "reboot_required"),
+        (variable("300", pending_value="90", pending_since=NOW), "differs"),
+        (None, "impossible"),
+    ],
+)
+def test_a_variable_stands_by_what_the_station_told(known, verdict):
+    assert stands(known).verdict == verdict
+
+
+def test_what_was_told_before_a_boot_is_read_again():
+    assert stands(variable("60"), read_after=NOW + timedelta(seconds=1)).verdict == "unread"
+    assert stands(None, is_read=False).verdict == "unread"
+
+
+def test_a_refusal_is_left_alone_for_a_while_and_forgotten_with_another_value():
+    refused = answered(entry(has="300"), "Rejected", "why", PROOF, NOW)
+    assert (refused.verdict, refused.told, refused.retry_at) == ("refused", "Rejected: why", NOW + pause(1))
+    assert stands(variable("300"), refused).verdict == "refused"
+    assert stands(variable("300"), refused, at=NOW + pause(1)).verdict == "differs"
+    assert stands(variable("300"), msgspec.structs.replace(refused, wanted="90")).verdict == "differs"
+    assert [pause(1), pause(2), pause(50)] == [timedelta(minutes=10), timedelta(minutes=20), timedelta(days=1)]
+
+
+def test_what_nobody_knows_of_is_read_and_not_sent_again():
+    assert answered(entry(), "Unknown", "", PROOF, NOW).verdict == "unread"
+    assert answered(entry(), "Unreachable", "", PROOF, NOW).tries == 0
+
+
+def test_a_change_that_can_break_connections_counts_once_its_station_tells_it_again():
+    taken = answered(entry(breaks=True, key=PING.key), "Accepted", "", PROOF, NOW)
+    assert (taken.verdict, taken.retry_at, taken.lost_at) == ("proving", NOW + PROOF.after, NOW + PROOF.within)
+    more = {"place": PING, "name": "WebSocketPingInterval"}
+    told_to_it = variable("60", PING, read_by="ChangeConfiguration")
+    assert stands(told_to_it, taken, **more).verdict == "proving"
+    assert to_read([stands(told_to_it, taken, **more)], NOW) == []
+    assert len(to_read([stands(told_to_it, taken, **more)], NOW + PROOF.after)) == 1
+    later = NOW + PROOF.after
+    too_early = stands(variable("60", PING, read_at=NOW + timedelta(seconds=1)), taken, at=later, **more)
+    assert too_early.verdict == "proving"
+    proved = stands(variable("60", PING, read_at=later), taken, at=later, **more)
+    assert (proved.verdict, proved.proved_at) == ("as_wanted", later)
+
+
+def test_a_few_go_first_and_the_others_once_those_are_back():
+    assert may_break(Trial(), 2, held=False)
+    assert may_break(Trial(begun=1), 2, held=False)
+    assert not may_break(Trial(begun=2), 2, held=False)
+    assert not may_break(Trial(begun=1, proved=1), 2, held=False)
+    assert may_break(Trial(begun=9, proved=2), 2, held=False)
+    assert not may_break(Trial(proved=9, lost=1), 2, held=False)
+    assert not may_break(Trial(proved=9), 2, held=True)
+
+
+# In the service
+
+
+async def want(api, **variables):
+    more = variables.pop("more", {})
+    given = [{"name": name, "value": value} for name, value in variables.items()]
+    answer = await api.post("/configurations", json={"name": "it", "variables": given, **more})
+    assert answer.status_code == 201, answer.text
+    return f"/configurations/{answer.json()['configuration_id']}"
+
+
+async def test_what_differs_is_changed_and_what_does_not_stay_so_is_changed_again(device, api, stations):
+    await stations.connect("CS-1", "CS-2")
+    path = await want(api, HeartbeatInterval="60", AcmeNothing="1")
+    await stations.go_on()
+
+    assert {keys["HeartbeatInterval"] for keys in stations.keys.values()} == {"60"}
+    shown = (await api.get(path)).json()
+    assert shown["sum"] == {"stations": 2, "drifted": 2, "verdicts": {"as_wanted": 2, "impossible": 2}}
+    stations.keys["CS-1"]["HeartbeatInterval"] = "300"
+    await stations.boot("CS-1")
+    await stations.go_on()
+    assert stations.keys["CS-1"]["HeartbeatInterval"] == "60"
+    changes = [station_id for station_id, action, _ in stations.asked if action == "ChangeConfiguration"]
+    assert sorted(changes) == ["CS-1", "CS-1", "CS-2"]
+
+
+async def test_a_refusal_is_shown_per_station_and_in_sum(device, api, stations):
+    await stations.connect("CS-1")
+    path = await want(api, HeartbeatInterval="60")
+    await stations.go_on(rejects=("HeartbeatInterval",))
+
+    assert (await api.get(path)).json()["sum"]["verdicts"] == {"refused": 1}
+    [item] = (await api.get("/stations/CS-1/configuration")).json()["items"]
+    assert (item["verdict"], item["has"], item["told"], item["tries"]) == ("refused", "300", "Rejected", 1)
+    listed = (await api.get(f"{path}/stations", params={"verdict": "refused"})).json()["items"]
+    assert [each["station_id"] for each in listed] == ["CS-1"]
+
+
+async def test_what_can_break_connections_goes_to_a_few_first_and_on_once_they_are_back(device, api, stations):
+    await stations.connect("CS-1", "CS-2", "CS-3")
+    await want(api, WebSocketPingInterval="60", more={"first": 1})
+    await stations.go_on()
+    assert sorted(keys["WebSocketPingInterval"] for keys in stations.keys.values()) == ["20", "20", "60"]
+    device.time.pass_s(60)
+    await stations.go_on()
+    await stations.go_on()
+    assert {keys["WebSocketPingInterval"] for keys in stations.keys.values()} == {"60"}
+
+
+async def test_a_station_that_does_not_come_back_holds_up_all_others_until_it_is_released(device, api, stations):
+    await stations.connect("CS-1", "CS-2")
+    path = await want(api, WebSocketPingInterval="60", more={"first": 1})
+    await stations.go_on()
+    [first] = [station_id for station_id, keys in stations.keys.items() if keys["WebSocketPingInterval"] == "60"]
+    device.time.pass_s(1000)
+    await stations.go_on(silent=(first,))
+    held = (await api.get(path)).json()
+    assert (held["state"], held["sum"]["verdicts"]) == ("held", {"lost": 1, "waiting": 1})
+    assert (await api.post(f"{path}/release")).json()["state"] == "active"
+    await stations.go_on(silent=(first,))
+    assert {keys["WebSocketPingInterval"] for keys in stations.keys.values()} == {"60"}
+
+
+async def test_a_dry_run_tells_what_would_change_and_changes_nothing(device, api, stations):
+    await stations.connect("CS-1")
+    path = await want(api, HeartbeatInterval="60", more={"priority": 5})
+    await stations.go_on()
+    wanted_too = [{"name": "HeartbeatInterval", "value": "30"}, {"name": "WebSocketPingInterval", "value": "30"}]
+    tried = await api.post("/configuration-dry-run", json={"name": "more", "variables": wanted_too})
+
+    [run] = tried.json()["items"]
+    assert run["overruled"] == {"HeartbeatInterval": path.rpartition("/")[2]}
+    assert [(each["name"], each["verdict"]) for each in run["variables"]] == [("WebSocketPingInterval", "differs")]
+    [again] = (await api.post(f"{path}/dry-run")).json()["items"]
+    assert [(each["has"], each["verdict"]) for each in again["variables"]] == [("60", "as_wanted")]
+    assert (await api.get("/configurations")).json()["next"] is None
+    assert len((await api.get("/configurations")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"name": "AuthorizationKey", "value": "0123456789abcdef"}, "body.variables.0"),
+        ({"name": "HeartbeatInterval", "value": "soon"}, "body.variables.0.value"),
+    ],
+)
+async def test_what_cannot_be_wanted_is_refused(api, given, field):
+    answer = await api.post("/configurations", json={"name": "it", "variables": [given]})
+    assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, [field])
+
+
+async def test_a_configuration_is_changed_and_dropped(device, api, stations):
+    await stations.connect("CS-1")
+    path = await want(api, HeartbeatInterval="60")
+    await stations.go_on()
+    given = {"name": "it", "variables": [{"name": "HeartbeatInterval", "value": "90"}]}
+    assert (await api.put(path, json=given)).json()["revision"] == 2
+    await stations.go_on()
+    assert stations.keys["CS-1"]["HeartbeatInterval"] == "90"
+    assert (await api.delete(path)).status_code == 204
+    await stations.go_on()
+    assert (await api.get("/stations/CS-1/configuration")).json()["items"] == []
+    assert (await api.get(path)).status_code == 404

@@ -1,0 +1,73 @@
+"""Stations are read whole once, and again with other firmware; what waited for a boot is read after it."""
+
+import pytest
+
+READ = "/stations/CS-1/variables"
+
+
+def asked(stations):
+    return [(action, payload) for _, action, payload in stations.asked]
+
+
+async def test_a_station_is_read_whole_after_its_first_boot_and_after_one_with_other_firmware(stations, api):
+    await stations.connect("CS-1")
+    assert await stations.answer() == []
+    await stations.go_on()
+    assert asked(stations) == [("GetConfiguration", {})]
+    found = (await api.get(READ)).json()["items"]
+    assert {each["variable"]: each["value"] for each in found} == stations.keys["CS-1"]
+
+    await stations.boot("CS-1")
+    await stations.go_on()
+    assert len(stations.asked) == 1
+    del stations.keys["CS-1"]["WebSocketPingInterval"]
+    stations.device.time.pass_s(120)
+    await stations.boot("CS-1", "2.0")
+    await stations.go_on()
+    assert len(stations.asked) == 2
+    assert [each["variable"] for each in (await api.get(READ)).json()["items"]] == ["HeartbeatInterval"]
+
+
+async def test_only_so_many_stations_are_read_at_a_time(stations):
+    await stations.connect(*(f"CS-{number}" for number in range(30)))
+    stations.device.time.pass_s(60)
+    await stations.device.asked.reading.sweep()
+    await stations.device.asked.reading.sweep()
+    assert len(await stations.answer()) == 20
+    await stations.device.asked.reading.sweep()
+    assert len(await stations.answer()) == 10
+
+
+async def test_keys_that_a_station_keeps_back_are_asked_for_in_pieces_that_it_takes(stations, api):
+    await stations.connect("CS-1", GetConfigurationMaxKeys="3")
+    await stations.go_on()
+    (first, whole), *rest = asked(stations)
+    assert (first, whole) == ("GetConfiguration", {})
+    assert {len(payload["key"]) for _, payload in rest[:-1]} == {3}
+    [request] = (await api.get(f"{READ}/requests")).json()["items"]
+    assert (request["state"], request["result"]) == ("ended", "complete")
+
+
+async def test_a_station_that_is_away_is_waited_for_and_then_given_up(stations, api):
+    await stations.connect("CS-1")
+    await stations.go_on()
+    await stations.device.apply(stations.device.presence(500, connected=False, epoch=101))
+    body = {"variables": [{"name": "HeartbeatInterval", "value": "60"}], "ttl_s": 30}
+    answer = await api.patch(READ, json=body)
+    assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+    await stations.go_on()
+    [request, _] = (await api.get(f"{READ}/requests")).json()["items"]
+    assert (request["result"], request["items"][0]["status"]) == ("failed", "Unreachable")
+
+
+@pytest.mark.parametrize("path", [READ, f"{READ}/requests"])
+async def test_a_station_that_nobody_registered_has_no_variables(api, path):
+    assert (await api.get(path)).status_code == 404
+
+
+async def test_what_is_known_of_a_station_goes_with_it(stations, api):
+    await stations.connect("CS-1")
+    await stations.go_on()
+    assert (await api.delete("/stations/CS-1")).status_code == 204
+    for table in ("variable", "variable_station", "variable_request"):
+        assert await stations.device.fetch(f"SELECT FROM {table}") == []
