@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from chargebus_station.station import Station
@@ -203,7 +203,8 @@ async def test_K15_what_a_vehicle_needs_is_answered_and_followed_by_a_profile(ch
 # 1.6, with a station that knows no profiles
 
 
-async def test_a_station_without_profiles_is_stopped_where_there_is_nothing_for_it_and_started_again(raw_station, api):
+async def test_a_station_without_profiles_is_stopped_while_the_grid_has_little_and_started_again(raw_station, api):
+    """By its capacity, by prices, and by CO2: one after the other."""
     replies = {
         "GetConfiguration": {"configurationKey": []},
         "RemoteStartTransaction": ACCEPTED,
@@ -211,11 +212,19 @@ async def test_a_station_without_profiles_is_stopped_where_there_is_nothing_for_
         "SetChargingProfile": {"status": "NotSupported"},
     }
     policy = {"interval_s": 5.0, "on_off": True, "least_pause_s": 0.0, "least_charge_s": 0.0}
+    policy |= {"energy_wh": 3000.0, "stay_s": 8 * 3600.0}
 
-    async def grid_gives(phase_a):
+    async def grid_gives(phase_a, objective="none"):
         node = {"node_id": "grid", "capacity": {"phase_a": phase_a}}
         evse = {"station_id": station.station_id, "evse_id": 1, "node_id": "grid", "max_a": 16}
-        await api.call("PUT", f"/v1/sites/{station.station_id}", {"nodes": [node], "evses": [evse], "policy": policy})
+        body = {"nodes": [node], "evses": [evse], "policy": policy | {"objective": objective}}
+        await api.call("PUT", f"/v1/sites/{station.station_id}", body)
+
+    async def tell(kind, unit, now, later):
+        """Say what a kilowatt hour costs, or emits, in the hours about now, and in those after them."""
+        begins = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+        series = {"zone": station.station_id, "kind": kind, "source": "exchange", "unit": unit, "starts_at": begins}
+        await api.call("PUT", "/v1/grid-series", series | {"resolution_s": 3600, "values": [now] * 5 + [later] * 12})
 
     async def shown(**expected):
         """Wait until this is shown of its EVSE; each way that it refuses takes a plan."""
@@ -226,6 +235,19 @@ async def test_a_station_without_profiles_is_stopped_where_there_is_nothing_for_
 
         await eventually(look, lambda found: found == expected, 120, what=f"its EVSE: {expected}")
 
+    async def stopped(transaction_id):
+        await shown(contained_by="suspend")
+        assert (await station.asked("RemoteStopTransaction")) == {"transactionId": transaction_id}
+        await station.call("StopTransaction", v16.stop(transaction_id, at(), 0, reason="Remote"))
+        await shown(use="idle", contained_by="suspend")
+
+    async def started():
+        await shown(contained_by=None)
+        assert (await station.asked("RemoteStartTransaction")) == {"connectorId": 1, "idTag": "ALICE"}
+        began = await station.call("StartTransaction", v16.start(at(), 0))
+        await shown(way="start and stop", use="busy")
+        return began["transactionId"]
+
     async with raw_station("1.6", replies) as station:
         await grid_gives(32)
         await station.call("StatusNotification", v16.status(timestamp=at()))
@@ -233,13 +255,13 @@ async def test_a_station_without_profiles_is_stopped_where_there_is_nothing_for_
         await shown(way="start and stop", use="busy", contained_by=None)
 
         await grid_gives(0)
-        await shown(contained_by="suspend")
-        assert (await station.asked("RemoteStopTransaction")) == {"transactionId": began["transactionId"]}
-        await station.call("StopTransaction", v16.stop(began["transactionId"], at(), 0, reason="Remote"))
-        await shown(use="idle", contained_by="suspend")
-
+        await stopped(began["transactionId"])
         await grid_gives(32)
-        await shown(contained_by=None)
-        assert (await station.asked("RemoteStartTransaction")) == {"connectorId": 1, "idTag": "ALICE"}
-        await station.call("StartTransaction", v16.start(at(), 0))
-        await shown(way="start and stop", use="busy")
+        transaction_id = await started()
+
+        for kind, unit in (("price", "EUR/kWh"), ("co2", "g/kWh")):
+            await tell(kind, unit, now=9.0, later=1.0)
+            await grid_gives(32, objective=kind)
+            await stopped(transaction_id)
+            await tell(kind, unit, now=1.0, later=9.0)
+            transaction_id = await started()

@@ -501,22 +501,54 @@ def test_a_meter_that_is_silent_and_a_source_that_is_silent_are_alerts():
     assert depot.decide(32).notices == ()
 
 
+def still(guide: Guide, depot: Depot, at: float) -> Plan | None:
+    """Return what is left of a plan that is followed."""
+    sighted = sight(depot.known, later(at))
+    return guide.shifted(sighted.problem, sighted.needs)
+
+
 def test_a_plan_of_the_optimiser_is_taken_as_long_as_it_fits():
     depot = Depot(phase_a=32.0)
     depot.plug_in(1, 2)
     at = settled(depot)
-    made = depot.decision
-    plan = msgspec.structs.replace(made.plan, method="optimiser")
-    guide = Guide(plan, made.at, made.problem.horizon)
+    plan = msgspec.structs.replace(depot.decision.plan, method="optimiser")
+    guide = sight(depot.known, later(at)).guide(plan)
 
-    same = depot.decide(at, given=guide.shifted(decide(depot.known, later(at)).problem, ()))
+    same = depot.decide(at, given=still(guide, depot, at))
     depot.change(limits=(KnownLimit("S", "ems", "1", later(at), periods=(Period(Capacity(14.0)),)),))
     other = decide(depot.known, later(at)).problem
-    less = depot.decide(at, given=guide.shifted(other, ()))
+    less = depot.decide(at, given=still(guide, depot, at))
 
     assert same.plan.method == "optimiser"
-    assert not fits(other, guide.shifted(other, ()))
+    assert not fits(other, still(guide, depot, at))
     assert (less.plan.method, bool(less.plan.fallback), depot.limits()) == ("allocator", True, {1: 7.0, 2: 7.0})
+
+
+@pytest.mark.parametrize(
+    ("little", "as_little", "more"),
+    [
+        (Capacity(14.0), Capacity(15.0), Capacity(20.0)),
+        (Capacity(total_va=9660.0), Capacity(total_va=10_350.0), Capacity(total_va=12_000.0)),
+    ],
+    ids=["amperes", "volt-amperes"],
+)
+def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_there_is_room_that_it_knows_nothing_of(
+    little, as_little, more
+):
+    def limit(capacity):
+        depot.change(limits=(KnownLimit("S", "ems", "1", NOW, periods=(Period(capacity),)),))
+
+    depot = Depot(phase_a=32.0)
+    depot.plug_in(1, 2)
+    limit(little)
+    at = settled(depot)
+    guide = sight(depot.known, later(at)).guide(depot.decision.plan)
+
+    assert still(guide, depot, at + 30) is not None
+    limit(as_little)
+    assert still(guide, depot, at + 60) is not None, "an ampere can wait"
+    limit(more)
+    assert still(guide, depot, at + 90) is None
 
 
 @pytest.mark.parametrize("cost", [2.0, None])
@@ -526,12 +558,12 @@ def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_something_else_is_s
     depot.change(spans={"S": hours})
     depot.plug_in(1)
     made = depot.decide(0)
-    guide = Guide(made.plan, made.at, made.problem.horizon, made.problem.costs)
+    guide = sight(depot.known, later(0)).guide(made.plan)
 
-    same = guide.shifted(decide(depot.known, later(200)).problem, ())
+    same = still(guide, depot, 200)
     told = [*hours[:2], *([] if cost is None else [msgspec.structs.replace(hours[2], per_kwh=cost)]), *hours[3:]]
     depot.change(spans={"S": told})
-    other = guide.shifted(decide(depot.known, later(200)).problem, ())
+    other = still(guide, depot, 200)
 
     assert made.problem.costs is not None
     assert same is not None
@@ -547,20 +579,18 @@ def test_a_plan_of_the_optimiser_is_not_taken_any_more_where_drivers_are_said_to
     depot = Depot()
     depot.plug_in(1, 2, token_group="vans")
     at = settled(depot)
-    before = sight(depot.known, later(at))
-    guide = Guide(depot.decision.plan, later(at), before.problem.horizon, needs=before.needs)
+    guide = sight(depot.known, later(at)).guide(depot.decision.plan)
     depot.draw(1, 16.0, at=at + 20)
-    as_before = sight(depot.known, later(at + 30))
+    as_before = still(guide, depot, at + 30)
 
     if asked is None:
         depot.change(classes={("group", "vans"): ClassNeeds("group", "vans", stay_s=7200.0)})
     else:
         vehicle = depot.known.vehicles["CS1", 1]
         depot.change(vehicles=depot.known.vehicles | {("CS1", 1): msgspec.structs.replace(vehicle, asked=asked)})
-    after = sight(depot.known, later(at + 30))
 
-    assert guide.shifted(as_before.problem, as_before.needs) is not None
-    assert guide.shifted(after.problem, after.needs) is None
+    assert as_before is not None
+    assert still(guide, depot, at + 30) is None
 
 
 def test_all_defaults_together_fit_every_node():

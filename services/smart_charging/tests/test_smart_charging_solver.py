@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from chargebus_smart_charging.allocation.domain.problem import Demand, Horizon, Plan, PlanNode, PlanProblem
+from chargebus_smart_charging.allocation.domain.problem import (
+    Costs,
+    Demand,
+    Horizon,
+    Plan,
+    PlanNode,
+    PlanProblem,
+)
 from chargebus_smart_charging.planning.operations.solver import NoPlanError, Solvers
 from chargebus_smart_charging.sites.domain.bound import Bound
 from chargebus_testkit.waiting import eventually
@@ -18,8 +25,16 @@ PROBLEM = PlanProblem(
     tuple(Demand((f"CS{n}", 1), 0, (0, 1, 2), 230.0, 6.0, 32.0, energy_wh=2000.0) for n in (1, 2)),
 )
 HARD = msgspec.structs.replace(PROBLEM, peak_va=1.0)
+DEAR_NOW = PlanProblem(
+    Horizon(NOW, (900.0,) * 4),
+    PROBLEM.nodes,
+    (Demand(("CS1", 1), 0, (0, 1, 2), 230.0, 6.0, 20.0, energy_wh=6900.0),),
+    costs=Costs((2.0, 2.0, 1.0, 1.0)),
+)
+"""No plan of the allocator's is as good: the solver is asked, which says its name at each time."""
 _SERVE = "from chargebus_smart_charging.planning.operations.serving import optimise, serve; serve("
 SLOW = f"import time; {_SERVE}lambda problem, s: time.sleep(60) if problem.peak_va else optimise(problem, s))"
+PRINTING = f"{_SERVE}lambda problem, s: print('Running', flush=True) or optimise(problem, s))"
 BROKEN = f"{_SERVE}lambda problem, s: 1 / 0 if problem.peak_va else optimise(problem, s))"
 
 
@@ -39,6 +54,13 @@ async def test_a_problem_is_solved_in_another_process():
     assert plan.method == "optimiser"
     assert {each.key for each in plan.allocations} == {("CS1", 1), ("CS2", 1)}
     assert sum(each.limits_a[0] for each in plan.allocations) <= 20.0
+
+
+async def test_what_a_solver_prints_comes_between_no_answers():
+    async with running(Solvers(1, 20.0, PRINTING)) as solvers:
+        plans = [await solvers.solve(DEAR_NOW) for _ in range(2)]
+
+    assert [plan.allocations[0].limits_a for plan in plans] == [(0.0, 0.0, 20.0, 20.0)] * 2
 
 
 async def eventually_solved(solvers: Solvers) -> Plan:

@@ -59,6 +59,19 @@ def limits(done: Step) -> list[float]:
 # What counts
 
 
+def test_while_a_station_is_offline_what_another_vehicle_may_draw_on_other_phases_counts():
+    one_phase = msgspec.structs.replace(STEERABLE, phases=(1,))
+    steered = limited(16.0, one_phase)
+    assert counted(steered, one_phase, after(30)) == (0.0, 16.0, 0.0)
+
+    away = steering.lost(steered, after(60))
+    assert counted(away, one_phase, after(90)) == (8.0, 16.0, 8.0), "by its default"
+    ignoring = msgspec.structs.replace(away, rung="none")
+    assert counted(ignoring, one_phase, after(90)) == (32.0, 32.0, 32.0)
+    on_one = msgspec.structs.replace(one_phase, evse=msgspec.structs.replace(EVSE, phases=(2,)))
+    assert counted(away, on_one, after(90)) == (0.0, 16.0, 0.0), "nothing is connected to the others"
+
+
 def test_a_station_of_which_nothing_was_ever_heard_is_counted_at_its_largest_current():
     assert counted(Steered(), STEERABLE, NOW) == (32.0, 32.0, 32.0)
 
@@ -66,7 +79,7 @@ def test_a_station_of_which_nothing_was_ever_heard_is_counted_at_its_largest_cur
 def test_what_is_counted_stands_on_the_phases_of_the_site_that_the_vehicle_uses():
     one = msgspec.structs.replace(STEERABLE, evse=msgspec.structs.replace(EVSE, phases=(3, 1, 2)), phases=(2,))
 
-    assert counted(Steered(), one, NOW) == (0.0, 0.0, 32.0)
+    assert counted(limited(20.0, one), one, NOW) == (0.0, 0.0, 20.0)
 
 
 def test_an_evse_without_a_transaction_counts_for_nothing_while_its_station_is_there():

@@ -11,7 +11,7 @@ import msgspec
 from chargebus_smart_charging.allocation.domain.ahead import horizon_of, starts
 from chargebus_smart_charging.allocation.domain.allocator import Allocated
 from chargebus_smart_charging.allocation.domain.fitting import fits
-from chargebus_smart_charging.allocation.domain.guiding import Need
+from chargebus_smart_charging.allocation.domain.guiding import Guide, Need, rooms_of
 from chargebus_smart_charging.allocation.domain.plans import overloads
 from chargebus_smart_charging.allocation.domain.problem import (
     Costs,
@@ -64,10 +64,15 @@ class Sighted(msgspec.Struct, frozen=True):
     def needs(self) -> tuple[Need, ...]:
         """What the vehicles need that are planned."""
         return tuple(
-            Need(each.key, each.needs.energy_wh, each.needs.departs_at, weight_of(each.needs))
+            Need(each.key, each.needs.energy_wh, each.needs.departs_at, weight_of(each.needs), each.demand.phases)
             for each in self.found
             if each.demand is not None and each.needs is not None
         )
+
+    def guide(self, plan: Plan) -> Guide:
+        """Return a plan that was made of it, to be followed as long as nothing else is known."""
+        problem = self.problem
+        return Guide(plan, self.at, problem.horizon, problem.costs, self.needs, rooms_of(problem))
 
 
 def sight(known: SiteKnown, now: datetime) -> Sighted:

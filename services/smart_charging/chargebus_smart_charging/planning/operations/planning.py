@@ -48,7 +48,7 @@ CLAIM: Final = timedelta(seconds=15)
 
 _GUIDED_FOR: Final = timedelta(minutes=5)
 """For how long a plan of the optimiser is followed, before the site is thought over again: as long as it fits, and
-nobody says that drivers need, or a kilowatt hour costs, something else."""
+nobody says that drivers need, or a kilowatt hour costs, something else, and no room has come that it leaves unused."""
 _SKIPPED_AT_MOST: Final = 2
 
 
@@ -128,7 +128,7 @@ class Planning:
         except NoPlanError as error:
             self._metrics.fell_back()
             return Solved(sighted, fallback=str(error))
-        return Solved(sighted, Guide(plan, sighted.at, problem.horizon, problem.costs, sighted.needs), plan)
+        return Solved(sighted, sighted.guide(plan), plan)
 
     async def _carry_out(
         self,

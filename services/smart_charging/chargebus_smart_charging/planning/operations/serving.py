@@ -1,8 +1,10 @@
 """What runs in an optimiser's process: it alone loads the solver."""
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from chargebus_smart_charging.allocation.domain.optimiser import SolverError, optimise
@@ -22,9 +24,17 @@ Solve = Callable[[PlanProblem, float], Plan]
 
 
 def serve(solve: Solve = optimise) -> None:
-    """Solve what comes in, one problem after the other, until nobody asks any more."""
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    with suppress(KeyboardInterrupt, BrokenPipeError):
+    """Solve what comes in, one problem after the other, until nobody asks any more.
+
+    HiGHS prints its name at each problem: what comes to the standard output but answers is dropped.
+    """
+    source, out = sys.stdin.buffer, sys.stdout.fileno()
+    with (
+        suppress(KeyboardInterrupt, BrokenPipeError),
+        os.fdopen(os.dup(out), "wb") as sink,
+        Path(os.devnull).open("wb") as nowhere,
+    ):
+        os.dup2(nowhere.fileno(), out)
         sink.write(framed(_READY))
         sink.flush()
         while (body := _next(source)) is not None:

@@ -265,9 +265,22 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def counted(steered: Steered, steerable: Steerable, now: datetime) -> PerPhase:
     """Return the most that an EVSE may draw now, on each phase of the site."""
-    amperes = counted_a(steered, steerable, now)
-    first, second, third = (amperes if phase in steerable.used_phases else 0.0 for phase in range(3))
+    amperes, another_a = counted_a(steered, steerable, now), _of_another_a(steered, steerable, now)
+    on_others = {phase - 1: another_a for phase in steerable.evse.phases or ALL_PHASES}
+    first, second, third = (
+        amperes if phase in steerable.used_phases else on_others.get(phase, 0.0) for phase in range(3)
+    )
     return first, second, third
+
+
+def _of_another_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
+    """Return what a vehicle may draw on other phases that has come while its station could not tell of it."""
+    if steered.online and not _is_back(steered, steerable, now):
+        return 0.0
+    if steered.rung == "none" or steered.disobeys_since is not None:
+        return steerable.max_a
+    held_a = max(_by_default_a(steered, now), steerable.min_a)
+    return min(held_a * max(steered.default.phases, 1), steerable.max_a)
 
 
 def counted_a(steered: Steered, steerable: Steerable, now: datetime) -> float:
