@@ -1,6 +1,7 @@
 """Frames on Kafka: a station's CALL or SEND going up, the answer to it coming down.
 
-The value is the OCPP payload exactly as it was sent; everything else is in the headers.
+The value is the OCPP payload as it was sent, without secret settings, and sealed where it tells of people; everything
+else is in the headers.
 """
 
 from datetime import UTC, datetime
