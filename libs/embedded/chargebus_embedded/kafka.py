@@ -19,7 +19,7 @@ from chargebus_embedded.say import Say, nothing
 from chargebus_embedded.server import EmbeddedServer
 
 _NAME = "Apache Kafka"
-_START_WITHIN_S = 90.0
+_START_WITHIN_S = 180.0
 
 
 class EmbeddedKafka(EmbeddedServer):

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import sys
 from contextlib import closing
 
 from chargebus_embedded.errors import EmbeddedError, PortTakenError
@@ -15,13 +16,32 @@ _ATTEMPTS = 200
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a port of 127.0.0.1 that nobody listens on, and that nobody else is given while this process lives."""
     for _ in range(_ATTEMPTS):
         port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
-        if is_free(port):
+        if _reserved(port):
             return port
     message = f"no free port between {_LOWEST} and {_HIGHEST} on {LOOPBACK}"
     raise EmbeddedError(message)
+
+
+def _reserved(port: int) -> bool:
+    """Keep a port that is free until this process ends: else another one might be given it before a server listens.
+
+    Linux lets a server with SO_REUSEADDR listen where a socket with it is bound and does not listen. Others do not:
+    there the port is only looked at.
+    """
+    if sys.platform != "linux":
+        return is_free(port)
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        held.bind((LOOPBACK, port))  # without SO_REUSEADDR: one that is kept elsewhere is not taken
+    except OSError:
+        held.close()
+        return False
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.detach()  # it stays open
+    return True
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

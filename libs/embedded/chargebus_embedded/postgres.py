@@ -21,7 +21,7 @@ _NAME = "PostgreSQL"
 _USER = "postgres"
 _SOCKET = "socket"
 _PORT = 5432  # of the socket file's name only: there is no TCP listener
-_START_WITHIN_S = 60.0
+_START_WITHIN_S = 180.0
 _LONGEST_SOCKET_PATH = 100
 _TRIES_AFTER_A_CRASH = 20
 
