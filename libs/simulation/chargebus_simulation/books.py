@@ -114,9 +114,10 @@ class Books:
         return bool(self._over)
 
     def flows(self, world: "World") -> None:
-        """See what flows through each node, and whether that is too much for too long."""
+        """See what flows through each node, and whether that is too much for too long, but for what nobody can know."""
         now_s = world.now_s
         sums = {node_id: [0.0, 0.0, 0.0] for node_id in self._paths}
+        hidden = {node_id: [0.0, 0.0, 0.0] for node_id in self._paths}
         for node_id, load in self.place.loads.items():
             self._add(sums, node_id, load.at(now_s))
         for socket in world.sockets.values():
@@ -124,9 +125,10 @@ class Books:
                 for node_id in self._paths[socket.evse.node_id]:
                     for phase in socket.used:
                         sums[node_id][phase] += socket.draws_a
+                        hidden[node_id][phase] += socket.hidden_a(now_s)
         for node_id, flow in sums.items():
             limit_a = self.place.limit_a(node_id, now_s)
-            over = tuple(phase for phase in range(3) if flow[phase] > limit_a + SLACK_A)
+            over = tuple(phase for phase in range(3) if flow[phase] - hidden[node_id][phase] > limit_a + SLACK_A)
             self._see(world, node_id, over, f"{max(flow):.1f} A of {limit_a:.1f} A")
         self.peak_a = max(self.peak_a, *sums[self._root])
 

@@ -24,6 +24,7 @@ class Socket:
     applied_a: float
     visit: Visit | None = None
     session: int = 0
+    first_session: int = 0
     held_wh: float = 0.0
     energy_wh: float = 0.0
     draws_a: float = 0.0
@@ -63,3 +64,14 @@ class Socket:
     def could_be_lowered(self, now_s: float) -> bool:
         """Tell whether a CSMS could let its vehicle draw less, and would if it asked the station now."""
         return self.draws_a > self.falls_to_a(now_s) + SLACK_A
+
+    def hidden_a(self, now_s: float) -> float:
+        """Return by how much more it draws than its station holds where nobody can know.
+
+        The vehicle has come while the station was away, at which nobody had charged before.
+        """
+        if self.visit is None or self.session != self.first_session:
+            return 0.0
+        if self.visit.arrives_s < self.station.temper.away_since(now_s):
+            return 0.0
+        return max(0.0, self.draws_a - self.station.says_a(self.evse.evse_id, now_s))

@@ -186,6 +186,27 @@ def test_nobody_is_to_blame_for_what_a_station_draws_that_ignores_its_limits() -
     assert books.over_s["grid"] > 2000.0
 
 
+@pytest.mark.parametrize("charged_before", [False, True])
+def test_nobody_is_to_blame_for_what_a_station_draws_offline_that_has_never_shown_that_it_ignores(
+    charged_before,
+) -> None:
+    offline = Temper(ignores=True, away=((500.0, 1e6),))
+    visits = [Visit(evse, 1000.0, 1000.0 + 2 * HOUR, CAR, 10_000.0, 20_000.0) for evse in (0, 1)]
+    if charged_before:
+        visits.insert(0, Visit(0, 100.0, 400.0, CAR, 10_000.0, 1_000.0))
+    place = replace(
+        fleet(1, "depot", 2, 32.0),
+        visits=tuple(visits),
+        tempers={"S000": offline, "S001": Temper()},
+        cuts=(Cut("grid", 3000.0, 6000.0, 20.0),),
+    )
+
+    books = World(place, Scripted((10.0, Ask.of(KEY, "TxDefaultProfile", 0.0)))).run()
+
+    assert {breach.rule for breach in books.breaches} == ({"over its limit for too long"} if charged_before else set())
+    assert books.peak_a == 32.0
+
+
 class Counting(Scripted):
     """Counts its one EVSE at more, from one decision to the next, than there is."""
 

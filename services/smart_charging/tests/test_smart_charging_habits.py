@@ -286,12 +286,14 @@ def test_what_is_not_answered_or_tells_nothing_does_not_keep_a_station_from_its_
     busy = transaction_began(done.steered, "T2", after(3))
     known = msgspec.structs.replace(STEERABLE, habits=Habits(keeps_default=False))
     of_all = msgspec.structs.replace(STEERABLE, default_a=32.0)
+    of_nearly_all = msgspec.structs.replace(STEERABLE, default_a=31.6)
 
     assert asks(done.steered, 29) == []
     assert asks(done.steered, 31) == ["default"]
     assert asks(busy, 3) == ["default"]
     assert asks(rebooted(known), 2, known) == ["default"]
     assert asks(rebooted(of_all), 2, of_all) == ["default"]
+    assert asks(rebooted(of_nearly_all), 2, of_nearly_all) == ["default"], "what it allows without looks the same"
 
 
 def test_a_kind_that_keeps_its_default_is_given_it_once_and_is_found_out_where_one_loses_it():

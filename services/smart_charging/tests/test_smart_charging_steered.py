@@ -1,6 +1,7 @@
 """How one EVSE is steered: what it is told and when, how it is contained, and what its operator is told."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -394,6 +395,25 @@ def test_what_was_not_taken_is_tried_again_later_and_later():
     assert "station_unsteerable" in steered.alerts
 
 
+@pytest.mark.parametrize("answer", ["accepted", "refused"])
+def test_a_station_that_no_way_steers_is_told_its_limit_all_the_same_later_and_later(answer):
+    """Its meter may say too much, and what it took before may hold."""
+    steered = draws(limited(16.0), 19.2, after(100))
+    steered = msgspec.structs.replace(steered, disobeys_since=after(100), rung="none", refused=LADDER[:-1])
+    told_at = []
+    for second in range(110, 2000, 5):
+        done = step(steered, 6.0, STEERABLE, after(second))
+        told_at += [(second, order.rung) for order in done.orders if order.asking == "limit"]
+        steered = draws(all_accepted(done, after(second), answer), 7.2, after(second + 2))
+
+    times, ways = zip(*told_at, strict=True)
+    apart = [later - sooner for sooner, later in pairwise(times)]
+    assert set(ways) == {"TxProfile"}
+    assert len(times) < 12
+    assert apart[-1] > 300
+    assert counted(steered, STEERABLE, after(2000)) == (32.0, 32.0, 32.0)
+
+
 def asked_while_unreached(steered: Steered, wanted_a: float | None, steerable: Steerable) -> list[tuple[int, str]]:
     """What a station is asked that counts as connected and is not, decided each 2 seconds, and when."""
     asked = []
@@ -416,7 +436,7 @@ def test_what_does_not_reach_its_station_is_asked_later_and_later_and_is_no_stri
     assert asked_while_unreached(charging(), 16.0, STEERABLE) == [(each, "limit") for each in times]
     assert asked_while_unreached(new, None, STEERABLE) == [(each, "default") for each in times]
     assert asked_while_unreached(verifying, 16.0, STEERABLE) == [(each, "verify") for each in times]
-    assert asked_while_unreached(disobeying, 10.0, policy) == [(each, "disable") for each in times]
+    assert asked_while_unreached(disobeying, None, policy) == [(each, "disable") for each in times]
 
 
 def test_a_limit_that_did_not_reach_its_station_says_nothing_of_whether_that_obeys():

@@ -499,13 +499,13 @@ def default_checked(steered: Steered, number: int, answer: Answer, amperes: floa
 def may_keep_default(steered: Steered, steerable: Steerable, now: datetime) -> bool:
     """Tell whether its station is asked if its default has outlived a boot, before it is given another.
 
-    Only where an answer would tell: nothing charges there, and a default allows less than all.
+    Only where an answer would tell: nothing charges there, and a default allows clearly less than all.
     """
     before, booted_at = steered.default.newest, steered.booted_at
     if before is None or booted_at is None or steered.default.accepted is not None or steered.default.pending:
         return False
     unknown = steerable.habits.keeps_default is None and steered.default_kept is None and steered.use == "idle"
-    tells = before.at < booted_at and before.limit_a < steerable.max_a
+    tells = before.at < booted_at and not is_within(steerable.max_a, before.limit_a)
     return unknown and tells and now < booted_at + CHECKED_WITHIN
 
 
@@ -551,7 +551,8 @@ def _counted_out(steered: Steered, name: str, order: Order, answer: Answer, at: 
     if order.asking == "default" and answer == "refused" and after.zero_in_doubt:
         after = msgspec.structs.replace(after, zero_refused=False, zero_in_doubt=False)
     struck_out = answer in ("refused", "absent") and before.strikes + 1 >= STRIKES
-    if name == "limit" and (answer == "unsupported" or struck_out):  # a way that takes nothing tells nothing of 0
+    falls = name == "limit" and order.rung not in steered.refused
+    if falls and (answer == "unsupported" or struck_out):  # a way that takes nothing tells nothing of 0
         return msgspec.structs.replace(fallen(after, order.rung), zero_refused=False, zero_in_doubt=False)
     return after
 

@@ -180,19 +180,20 @@ def _default(steered: Steered, wanted: _Wanted) -> Order | None:
 
 def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
     """Return the order that tells an EVSE its limit, where that differs or is to be renewed."""
-    if steered.rung in ("none", "start and stop"):
-        return _start_or_stop(steered, wanted) if steered.rung == "start and stop" else None
+    if steered.rung == "start and stop":
+        return _start_or_stop(steered, wanted)
     if wanted.limit_a is None or steered.use == "idle":
         return _release(steered, wanted)
-    if steered.rung == "TxProfile" and not steered.transaction_id:
+    way = _way(steered)
+    if way == "TxProfile" and not steered.transaction_id:
         return None
     steerable, now = wanted.steerable, wanted.now
     limit_a = _said_a(steered, steerable, wanted.limit_a)
     if not _is_to_be_told(steered, limit_a, steerable, now):
         return None
-    until = None if steered.rung == "configuration key" else now + timedelta(seconds=steerable.policy.profile_life_s)
+    until = None if way == "configuration key" else now + timedelta(seconds=steerable.policy.profile_life_s)
     levels = _levels(steered, limit_a, wanted, until)
-    order = _order(steered, "limit", now, steered.rung)
+    order = _order(steered, "limit", now, way)
     order = msgspec.structs.replace(
         order,
         levels=levels,
@@ -201,6 +202,14 @@ def _limit(steered: Steered, wanted: _Wanted) -> Order | None:
         per_a=unit_per_a(steerable.watt_phases, steerable),
     )
     return _updating(steered, order) if _is_dynamic(steered, order, steerable) else order
+
+
+def _way(steered: Steered) -> Rung:
+    """Return the way in which an EVSE is told its limit: one that no way steers is told by the first, now and then.
+
+    What it took before may hold there, and its meter may say too much.
+    """
+    return LADDER[0] if steered.rung == "none" else steered.rung
 
 
 def _is_dynamic(steered: Steered, order: Order, steerable: Steerable) -> bool:
@@ -254,7 +263,7 @@ def _is_overdue(steered: Steered, present_a: float, now: datetime) -> bool:
 
 def _is_void(newest: Order, steered: Steered, steerable: Steerable) -> bool:
     """Tell whether what was told last says nothing of what holds now in the way that is taken now."""
-    other_way = newest.rung != steered.rung or newest.phases != steerable.watt_phases
+    other_way = newest.rung != _way(steered) or newest.phases != steerable.watt_phases
     return other_way or not newest.levels or newest in steered.limit.unsure
 
 
