@@ -14,6 +14,7 @@ from chargebus_station.habits import Habit
 
 from chargebus_cli import roll_outs
 from chargebus_cli.errors import CommandError
+from chargebus_cli.pki import EMAID
 
 _DRIVERS: Final[tuple[dict[str, Any], ...]] = (
     *({"id_token": f"DEMO{number:04}", "note": f"demo driver {number}"} for number in range(1, 9)),
@@ -29,7 +30,11 @@ _AT_THE_DEPOT: Final[tuple[dict[str, Any], ...]] = tuple(
     {"id_token": f"DEPOT{number:04}", "note": f"demo driver {number} of the depot"} for number in range(1, 13)
 )
 
-TOKENS: Final = (*_DRIVERS, *_AT_THE_DEPOT, *_REFUSED)
+_CONTRACTS: Final[tuple[dict[str, Any], ...]] = (
+    {"id_token": EMAID, "type": "eMAID", "note": "demo: a vehicle's contract, for Plug & Charge"},
+)
+
+TOKENS: Final = (*_DRIVERS, *_AT_THE_DEPOT, *_CONTRACTS, *_REFUSED)
 GOOD: Final = tuple(str(token["id_token"]) for token in _DRIVERS)
 OF_THE_DEPOT: Final = tuple(str(token["id_token"]) for token in _AT_THE_DEPOT)
 DOUBTFUL: Final = tuple(str(token["id_token"]) for token in _REFUSED)
@@ -63,6 +68,11 @@ class DemoApi:
     async def load_tokens(self) -> None:
         """Register the demo's tokens; those that exist stay as they are."""
         await self._post("/v1/tokens/bulk", {"tokens": TOKENS})
+
+    async def trust_contracts(self, root: str) -> None:
+        """Upload the root under which contracts are trusted; one that is there stays."""
+        kind = "MORootCertificate"
+        await self._post("/v1/certificates", {"pem": root, "name": "the demo's provider of contracts", "kind": kind})
 
     async def passwords(self, stations: Mapping[str, Mapping[str, str]], kept: Path) -> dict[str, str]:
         """Register the stations that are not, each with its labels, and return the password of each.

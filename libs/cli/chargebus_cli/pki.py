@@ -1,4 +1,4 @@
-"""The certificates of one system on one machine: a root, the edge's, a station's, and the built-in authority's own.
+"""The certificates of one system on one machine: a root, and what stations, edge, authority and contracts have below.
 
 They are made at the first start, kept, and made anew at a start before which they would soon have ended.
 
@@ -8,6 +8,8 @@ They are made at the first start, kept, and made anew at a start before which th
 | issuing.pem, issuing.key | with these the built-in authority of `security` signs, as it finds them in its folder |
 | edge.pem | the edge's certificate and its key |
 | station.pem | the certificate, with its chain and key, of the simulated station that has no password |
+| mobility.pem, mobility.key | the root of the provider of contracts |
+| contract.pem | the certificate and key of the contract by which a simulated vehicle charges |
 """
 
 import ipaddress
@@ -25,6 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from chargebus_cli.errors import CommandError
+
+EMAID: Final = "DE8AACDEMO0001"
+"""The contract's name."""
 
 RENEW_BEFORE: Final = timedelta(days=60)
 """How long before its end a certificate is made anew: before the edge tells of it."""
@@ -56,6 +61,16 @@ class Pki:
     def station(self) -> Path:
         """A station's certificate with its chain and key."""
         return self.folder / "station.pem"
+
+    @property
+    def mobility(self) -> Path:
+        """The root under which contracts are to be trusted."""
+        return self.folder / "mobility.pem"
+
+    def contract(self) -> str:
+        """Return the chain that a vehicle with the contract shows, in PEM."""
+        certificates = x509.load_pem_x509_certificates((self.folder / "contract.pem").read_bytes())
+        return "".join(map(_pem, certificates))
 
 
 @dataclass(frozen=True)
@@ -91,10 +106,24 @@ def kept_pki(folder: Path, host: str, station_id: str, now: datetime | None = No
         if not _holds(pki.station, now, issuing):
             wanted = _Wanted(station_id, ExtendedKeyUsageOID.CLIENT_AUTH)
             _write_leaf(pki.station, issuing, (issuing.certificate,), wanted, now)
+        _keep_contract(pki, now)
     except (OSError, ValueError, TypeError) as error:
         message = f"the certificates in {folder} cannot be used ({error}): take that folder away, and new ones are made"
         raise CommandError(message) from error
     return pki
+
+
+def _keep_contract(pki: Pki, now: datetime) -> None:
+    """Have a provider of contracts, and the contract."""
+    key_file, contract = pki.folder / "mobility.key", pki.folder / "contract.pem"
+    if not _holds(pki.mobility, now):
+        key, name = ec.generate_private_key(ec.SECP256R1()), _name("Mobility operator root CA")
+        root = _as_authority(_builder(name, name, key, now, _ROOT_FOR), 0, key, key)
+        _write(key_file, _key_pem(key))
+        _write(pki.mobility, _pem(root))
+    provider = _signer(pki.mobility, key_file)
+    if not _holds(contract, now, provider):
+        _write_leaf(contract, provider, (), _Wanted(EMAID, ExtendedKeyUsageOID.CLIENT_AUTH), now)
 
 
 def _holds(file: Path, now: datetime, issuer: _Signer | None = None) -> bool:

@@ -27,7 +27,7 @@ class Target:
 
     `depot` are those of the depot, whose power is planned. `kept` is the folder in which the stations' passwords and
     meters are kept from one run to the next. `told` is who is to be told of alerts, if anybody is. `secure` are those
-    that connect over TLS.
+    that connect over TLS. `vehicles` charge by contract at some of them, which `contract_root` (PEM) vouches for.
     """
 
     stations: int
@@ -38,6 +38,8 @@ class Target:
     kept: Path
     told: demo.Told | None = None
     secure: Mapping[str, fleet.SecureConnection] = field(default_factory=dict)
+    contract_root: str = ""
+    vehicles: Mapping[str, fleet.ContractVehicle] = field(default_factory=dict)
 
 
 async def live(target: Target) -> None:
@@ -51,6 +53,8 @@ async def live(target: Target) -> None:
     async with httpx.AsyncClient(base_url=target.http_url, headers=headers, timeout=_TIMEOUT_S) as client:
         api = demo.DemoApi(client)
         await api.load_tokens()
+        if target.contract_root:
+            await api.trust_contracts(target.contract_root)
         town, at_depot = fleet.station_ids(target.stations), depot.station_ids(target.depot)
         labels = dict.fromkeys(town, roll_outs.TOWN_LABELS) | dict.fromkeys(at_depot, depot.LABELS)
         passwords = await api.passwords(labels, target.kept / _PASSWORDS)
@@ -92,6 +96,7 @@ def _town(target: Target, passwords: dict[str, str]) -> fleet.Plan:
         habits=demo.HABITS,
         faults=faults,
         secure=target.secure,
+        vehicles=target.vehicles,
         keep_passwords=partial(demo.keep_changed, target.kept / _PASSWORDS),
     )
     say(f"{len(passwords)} simulated stations charge; their day passes at {plan.life.speed:.0f} times the speed.")
@@ -99,6 +104,9 @@ def _town(target: Target, passwords: dict[str, str]) -> fleet.Plan:
         if station_id in target.secure:
             shown = "a password" if target.secure[station_id].tls.certificate is None else "a certificate"
             say(f"{station_id} connects over TLS, and shows {shown}: GET /v1/stations/{station_id}")
+    for station_id in target.vehicles.keys() & passwords.keys():
+        emaid = target.vehicles[station_id].token.text
+        say(f"A vehicle charges by contract at {station_id} (Plug & Charge): GET /v1/sessions?id_token={emaid}")
     return plan
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chargebus_runtime.process import PortTakenError, Process
@@ -72,8 +72,9 @@ class System:
         environment.setdefault("FIRMWARE_FILES_PORT", str(self.wanted.http_port + 1))
         environment.setdefault("OBJECTS_URL", str(self.folder.objects))
         tls = tls_listener(self.wanted, self.folder, environment)
+        has_contracts = tls is not None and not any(name.startswith("SECURITY_CONTRACTS_") for name in environment)
         async with receivers(HOST, self.wanted.http_port + 2) as taking:
-            await self._run(_Beside(taking, tls), environment, stop)
+            await self._run(_Beside(taking, tls, has_contracts), environment, stop)
 
     async def _run(self, beside: "_Beside", environment: MutableMapping[str, str], stop: asyncio.Event) -> None:
         for name, value in beside.environment(environment).items():
@@ -132,24 +133,30 @@ class System:
             )
         )
         told = demo.Told(taking.webhook, taking.address)
-        secure = {} if tls is None else tls.stations()
-        await simulate.live(
-            simulate.Target(
-                wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo, told, secure
-            )
-        )
+        target = simulate.Target(wanted.fleet, wanted.depot, wanted.ocpp_url, wanted.http_url, key, folder.demo, told)
+        if tls is not None:
+            root = tls.pki.mobility.read_text(encoding="utf-8") if beside.has_contracts else ""
+            vehicles = tls.vehicles() if beside.has_contracts else {}
+            target = replace(target, secure=tls.stations(), contract_root=root, vehicles=vehicles)
+        await simulate.live(target)
 
 
 @dataclass(frozen=True)
 class _Beside:
-    """What a demonstration has besides the services; `tls` is None where the user has settings of TLS."""
+    """What a demonstration has besides the services.
+
+    `tls` is None where the user has settings of TLS, and there are no contracts where he has settings of those.
+    """
 
     taking: Receivers
     tls: TlsListener | None
+    has_contracts: bool
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return the settings by which services find it."""
-        return self.taking.environment(given) | ({} if self.tls is None else self.tls.environment())
+        of_tls = {} if self.tls is None else self.tls.environment()
+        of_contracts = self.tls.contracts_environment() if self.tls is not None and self.has_contracts else {}
+        return self.taking.environment(given) | of_tls | of_contracts
 
 
 def _kept_key(path: Path) -> str:

@@ -1,16 +1,22 @@
 """The edge's TLS listener in a system on one machine: its port, its settings, and which simulated stations use it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from chargebus_embedded import free_port, is_free
 from chargebus_station.config import Tls
-from chargebus_station.fleet import SecureConnection
+from chargebus_station.contracts import Contract
+from chargebus_station.fleet import ContractVehicle, SecureConnection
+from chargebus_station.transaction import IdToken
 
 from chargebus_cli.folder import DataFolder
-from chargebus_cli.pki import Pki, kept_pki
+from chargebus_cli.pki import EMAID, Pki, kept_pki
 from chargebus_cli.wanted import HOST, Wanted
+
+PCID: Final = "WMIDEM0000000001"
+"""The provisioning certificate's id of the simulated vehicle that charges by contract, at the latter of those below."""
 
 PROFILE_2: Final = "SIM-01"
 PROFILE_3: Final = "SIM-02"
@@ -39,6 +45,19 @@ class TlsListener:
             "SECURITY_STATION_AUTHORITY": "built-in",
             "SECURITY_CA_FOLDER": str(self.pki.folder),
         }
+
+    def contracts_environment(self) -> dict[str, str]:
+        """Return the settings by which a vehicle gets its contract, and may charge though nobody answers for it."""
+        return {
+            "SECURITY_CONTRACTS_POOL": "test",
+            "SECURITY_CONTRACTS_TEST_VEHICLES": json.dumps({PCID: EMAID}),
+            "SECURITY_CONTRACTS_AWAY": "accept",
+        }
+
+    def vehicles(self) -> Mapping[str, ContractVehicle]:
+        """Return the vehicles that charge by contract, by where they do so."""
+        token = IdToken(EMAID, "eMAID", Contract(self.pki.contract(), is_central=True))
+        return {PROFILE_3: ContractVehicle(PCID, token)}
 
     def stations(self) -> Mapping[str, SecureConnection]:
         """Return the simulated stations that connect here."""

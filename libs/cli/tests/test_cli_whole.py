@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from chargebus_cli.pki import EMAID
 from chargebus_embedded import free_port
 from chargebus_testkit.waiting import sleep_until
 from websockets.sync.client import connect
@@ -97,6 +98,8 @@ def test_two_starts_on_one_folder_with_a_fleet_that_charges(tmp_path, kafka):
         sleep_until(lambda: profiles(first) == [2, 3, 1], PATIENCE_S)
         assert first.api.get("/v1/sites/depot").json()["nodes"][0]["capacity"]["phase_a"] == 63
         assert (data / "admin-key").stat().st_mode & 0o077 == 0
+        by_contract = f"/v1/sessions?station_id=SIM-02&id_token={EMAID}&billable=true"
+        sleep_until(lambda: first.get(by_contract) != [], PATIENCE_S)
         break_and_be_told(first, "SIM-02")
         family = psutil.Process(first.process.pid).children(recursive=True)
         kept = {session["session_id"] for session in first.get("/v1/sessions")}

@@ -25,7 +25,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,10 +40,13 @@ from chargebus_station.charging_habits import ChargingHabits
 from chargebus_station.clock import HEAD_START, ScaledClock
 from chargebus_station.config import AC_7, AC_11, AC_22, DC_150, EnergyUnit, Model, StationConfig, Tls
 from chargebus_station.device_model import Setting
+from chargebus_station.driver_visit import Departure, DriverVisit, Order
 from chargebus_station.faults import Fault
 from chargebus_station.habits import Habit
+from chargebus_station.rpc import Answer
 from chargebus_station.state import Evse
 from chargebus_station.station import Station
+from chargebus_station.transaction import IdToken
 
 SAY_EVERY_S: Final = 15.0
 CLOSING_S: Final = 5.0
@@ -52,6 +55,10 @@ CLOSING_S: Final = 5.0
 _LOOK_EVERY_S: Final = 300.0
 _ALWAYS: Final = 1_000_000
 _FIRST_HOUR: Final = 7
+_BY_CONTRACT: Final = 0.7
+"""How many of those who come where a vehicle charges by contract are that vehicle."""
+
+_CONTRACT_AGAIN_S: Final = 3600.0
 _EVSE_START: Final = {"TxCtrlr.TxStartPoint": "EVConnected", "TxCtrlr.TxStopPoint": "EVConnected"}
 
 
@@ -104,11 +111,20 @@ class SecureConnection:
 
 
 @dataclass(frozen=True)
+class ContractVehicle:
+    """A vehicle that charges by contract, once a pool has given it that: `pcid` is how it asks for it."""
+
+    pcid: str
+    token: IdToken
+
+
+@dataclass(frozen=True)
 class Plan:
     """A fleet to be; see the module for what the fields mean. `say_every_s` is real seconds.
 
     `habits` are those of stations, by their identities, and `faults` what they do wrong each time that an action gives
     the occasion; `kinds` are what they are, one after the other. `secure` are those that connect over TLS.
+    `vehicles` charge by contract at stations of 2.0.1 and 2.1, by whose identities they are listed.
     `keep_passwords` is told what stations show, by their identities, where they were told another password.
     """
 
@@ -123,6 +139,7 @@ class Plan:
     habits: Mapping[str, frozenset[Habit]] = field(default_factory=dict)
     faults: Mapping[str, Sequence[tuple[Fault, str]]] = field(default_factory=dict)
     secure: Mapping[str, SecureConnection] = field(default_factory=dict)
+    vehicles: Mapping[str, ContractVehicle] = field(default_factory=dict)
     keep_passwords: Callable[[Mapping[str, str]], None] | None = None
 
 
@@ -146,6 +163,7 @@ class Fleet:
         morning = _morning(datetime.now(UTC)) if life.speed > 1 else None
         self.clock = ScaledClock(life.speed, life.begin or morning)
         self._kept = dict(plan.passwords)
+        self._with_contract: set[str] = set()
         meters = _read_meters(plan.meters)
         self.stations = [
             Station(self._config(number, station_id, meters.get(station_id, 0)), self.clock)
@@ -197,21 +215,41 @@ class Fleet:
                     tasks.create_task(incidents.live(station, rng))
                 for evse in station.state.evses.values():
                     tasks.create_task(self._serve(station, evse))
+                if station.config.station_id in self._plan.vehicles:
+                    tasks.create_task(self._fetch_contract(station))
             tasks.create_task(self._tell(say))
 
     async def _serve(self, station: Station, evse: Evse) -> None:
         """Let driver after driver come to one EVSE."""
         rng = random.Random(f"{self._seed}/{station.config.station_id}/{evse.id}")  # noqa: S311
         await self.clock.sleep(rng.uniform(30, self._plan.life.first_within_s))
-        coming = rng.random() < self._plan.life.at_once
+        coming = station.config.station_id in self._plan.vehicles or rng.random() < self._plan.life.at_once
         while True:
             if coming and evse.free:
-                token = self._plan.drivers.pick(rng, self._charging())
-                driver = station.visit(arrivals.any_visit(rng, evse.id, evse.outlet, token))
+                driver = station.visit(self._any_visit(station, evse, rng))
                 await asyncio.shield(driver)  # who is here stays to the end, even when no more drivers come
             await self.clock.sleep(_LOOK_EVERY_S)
             expected = arrivals.arrivals_per_hour(evse.outlet, self.clock.now().hour) * _LOOK_EVERY_S / 3600
             coming = rng.random() < expected
+
+    def _any_visit(self, station: Station, evse: Evse, rng: random.Random) -> DriverVisit:
+        station_id, charging = station.config.station_id, self._charging()
+        if station_id in self._with_contract and rng.random() < _BY_CONTRACT:
+            token = self._plan.vehicles[station_id].token
+            if token.text not in charging:
+                visit = arrivals.any_visit(rng, evse.id, evse.outlet, token)
+                return replace(visit, order=Order.PLUG_FIRST, departure=Departure.UNPLUGS)
+        return arrivals.any_visit(rng, evse.id, evse.outlet, self._plan.drivers.pick(rng, charging))
+
+    async def _fetch_contract(self, station: Station) -> None:
+        """Have a vehicle ask for its contract through a station, until it gets it."""
+        station_id = station.config.station_id
+        while station_id not in self._with_contract:
+            outcome = await station.fetch_contract(self._plan.vehicles[station_id].pcid)
+            if isinstance(outcome, Answer) and outcome.payload.get("status") == "Accepted":
+                self._with_contract.add(station_id)
+            else:
+                await self.clock.sleep(_CONTRACT_AGAIN_S)
 
     def _charging(self) -> set[str]:
         return {
