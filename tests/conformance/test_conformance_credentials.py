@@ -168,7 +168,7 @@ async def test_TC_A_10_update_charging_station_password_for_http_basic_authentic
 async def test_TC_A_19_upgrade_charging_station_security_profile_accepted(api, tls, changing, begin, version):
     async with changing(version) as station:
         states = await is_upgraded(api, station, begin, csms_url=tls.url, reset="any")
-    assert states[:6] == ["waiting", "reading", "network", "priority", "resetting", "told"]
+    assert states[:7] == ["waiting", "reading", "choosing", "network", "priority", "resetting", "told"]
 
 
 @V2

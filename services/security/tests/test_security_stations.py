@@ -53,3 +53,15 @@ def test_what_is_told_twice_is_told_once(change):
     once = change(EMPTY)
 
     assert change(once) == once
+
+
+def test_a_station_that_boots_at_three_connections_in_a_row_does_so_at_each_until_one_is_without():
+    station, habits = EMPTY, []
+    for number, boots in enumerate((True, False, True, True, True, True, False)):
+        station = domain.connected(station, at(10 * number), number, "1.6")
+        if boots:
+            station = domain.booted(station, at(10 * number + 1), OLD, "1.6")
+        habits.append(station.boots_always)
+        station = domain.lost(station, at(10 * number + 5), number)
+    assert habits == [False, False, False, False, True, True, True]
+    assert not domain.connected(station, at(90), 9, "1.6").boots_always

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from chargebus_security.credentials import v201
 from chargebus_security.credentials.domain import upgrading
 from chargebus_security.credentials.domain.campaign import Campaign, Rules, new_member
 from chargebus_security.credentials.domain.case import Case
@@ -66,6 +67,11 @@ class Course:
         told = Told(order or self.action.order, answer, why, value)
         return self._take(upgrading.answered(self._case(), told))
 
+    def reads(self, order: str, held: str = "") -> object:
+        """Have a station of 2.x tell the order of its networks, and where those that are not in it lead."""
+        asked = self.says(value=order)
+        return self.says(value=held) if asked is not None and asked.order == "slots" else asked
+
     def passes(self, **time) -> object:
         self.now += timedelta(**time)
         due = self.member.due_at is not None and self.member.due_at <= self.now
@@ -73,7 +79,7 @@ class Course:
 
     def is_told(self) -> "Course":
         """Have a station of 2.x take its network, its order and the reset."""
-        assert self.says(value="0") == Tell("network", "1")
+        assert self.reads("0") == Tell("network", "1")
         assert self.says() == Tell("priority", "1,0")
         assert self.says() == Tell("reset")
         self.says()
@@ -138,7 +144,7 @@ def test_one_that_has_to_be_restarted_is_waited_for(reset):
 
 def test_one_that_restarts_by_itself_is_not_reset_once_more():
     course = Course()
-    course.says(value="0")
+    course.reads("0")
     course.says()
     course.says()
     course.says("unreached", "reset", why="it has gone")
@@ -186,7 +192,7 @@ def test_one_that_is_away_is_waited_for_and_is_not_changed_back_behind_its_back(
 
 def test_what_is_refused_before_anything_was_changed_changes_nothing():
     course = Course()
-    course.says(value="0,1")
+    course.reads("0,1")
     assert course.action == Tell("network", "2")
     course.says("refused", why="Rejected")
 
@@ -195,7 +201,7 @@ def test_what_is_refused_before_anything_was_changed_changes_nothing():
 
 def test_one_that_refuses_to_be_reset_has_its_order_back():
     course = Course()
-    course.says(value="0")
+    course.reads("0")
     course.says()
     course.says()
 
@@ -204,7 +210,7 @@ def test_one_that_refuses_to_be_reset_has_its_order_back():
 
 def test_an_order_whose_answer_is_lost_is_told_again_and_then_taken_back():
     course = Course()
-    course.says(value="0")
+    course.reads("0")
     course.says()
     for _ in range(2):
         assert course.says("unknown", "priority") is None
@@ -223,7 +229,7 @@ def test_one_that_was_not_reached_is_told_when_it_comes():
 
 def test_a_reset_that_waits_until_nobody_charges_is_waited_for():
     course = Course()
-    course.says(value="0")
+    course.reads("0")
     course.says()
     course.says()
     course.says(value="Scheduled")
@@ -232,9 +238,47 @@ def test_a_reset_that_waits_until_nobody_charges_is_waited_for():
     assert course.comes(2) == SetLeast(2)
 
 
+def test_a_slot_that_holds_a_network_is_not_taken_though_it_is_not_in_the_order():
+    course = Course()
+    assert course.says(value="0") == Tell("slots", "1,2,3,4,5,6,7,8,9")
+    assert course.says(value="1 wss://another/ocpp\n3 wss://csms/ocpp") == Tell("network", "2")
+    assert Course().reads("0,2", "1 wss://another/ocpp\n3 wss://csms/ocpp") == Tell("network", "3")
+
+
+@pytest.mark.parametrize("answer", ["refused", "unknown"])
+def test_a_station_that_does_not_tell_what_its_slots_hold_gets_the_first_that_is_not_in_its_order(answer):
+    course = Course()
+    course.says(value="0")
+    assert course.says(answer, why="UnknownComponent") == Tell("network", "1")
+
+
+def test_a_slot_that_is_named_and_holds_another_network_is_left_alone():
+    course = Course(network=Network("wss://csms/ocpp", slot=4))
+    assert course.says(value="0") == Tell("slots", "4")
+    assert course.says(value="4 wss://another/ocpp") is None
+    assert (course.state, "4: wss://another/ocpp" in course.member.reason) == ("failed", True)
+
+
+def test_a_station_that_boots_whenever_it_connects_is_not_taken_to_have_restarted():
+    course = Course().is_told()
+    course.comes(1, booted_at=NOW + timedelta(seconds=1), boots_always=True)
+    assert course.state == "told"
+    course.passes(seconds=100)
+    assert course.state == "rolling_back"
+
+
+def test_what_slots_hold_is_read_of_whatever_a_station_says():
+    def result(instance, value, status="Accepted"):
+        return {"attributeStatus": status, "attributeValue": value, "component": {"instance": instance}}
+
+    told = [result("1", "wss://a"), result("2", ""), result("x", "wss://b"), result("3", "c", "UnknownComponent"), 7]
+    assert v201.held_slots({"getVariableResult": told}) == "1 wss://a"
+    assert [v201.held_slots(members) for members in ({}, {"getVariableResult": 1})] == ["", ""]
+
+
 def test_without_a_free_slot_nothing_is_told():
     course = Course(network=Network("wss://csms/ocpp", slot=1))
-    course.says(value="1,0")
+    course.reads("1,0")
 
     assert course.state == "failed"
 
@@ -289,7 +333,7 @@ def test_the_least_profile_stays_low_where_a_station_is_not_there_to_be_changed_
 
 def test_an_order_that_is_refused_after_an_answer_was_lost_is_changed_back():
     course = Course()
-    course.says(value="0")
+    course.reads("0")
     course.says()
     course.says("unknown", "priority")
     course.passes(minutes=2)
@@ -374,7 +418,7 @@ def test_one_that_comes_and_goes_is_told_less_and_less_often():
 
 def test_one_whose_restart_is_waited_for_is_idle_and_one_that_is_restarted_now_is_not():
     restarted, waits, away = Course().is_told(), Course(rules={"reset": "never"}), Course()
-    waits.says(value="0")
+    waits.reads("0")
     waits.says()
     waits.says()
     away.says("unreached", why="away")

@@ -75,6 +75,8 @@ def upgrade_forms(tell: Tell, campaign: Campaign, work: Upgrade) -> tuple[Form, 
         return (Form.of(V16, "ChangeConfiguration", v16.profile(tell.value)),)
     if tell.order == "read":
         return (Form.of(V2, "GetVariables", v201.read_priority()),)
+    if tell.order == "slots":
+        return (Form.of(V2, "GetVariables", v201.read_slots(tell.value.split(","))),)
     if tell.order == "network" and campaign.network is not None and work.slot is not None:
         return tuple(
             Form.of((version,), "SetNetworkProfile", v201.network(campaign.network, work.slot, campaign.profile, named))
@@ -91,6 +93,8 @@ def told_of(outcome: Outcome, order: Order) -> Told:
         return Told(order, "unknown", outcome.why)
     if outcome.name == "refused":
         return Told(order, "refused" if outcome.error_code in _SURE else "unknown", outcome.why)
+    if order == "slots":
+        return Told(order, "accepted", value=v201.held_slots(outcome.members))
     if outcome.action in ("SetVariables", "GetVariables"):
         return _variable_told(outcome, order)
     return _word_told(outcome, order, outcome.status, outcome.status_info)

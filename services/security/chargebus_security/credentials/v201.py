@@ -1,11 +1,15 @@
 """OCPP 2.0.1 and 2.1: how a station is told its password and its network, and what it says to that."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from chargebus_ocppj.payloads import clean
 
 from chargebus_security.credentials.domain.upgrade import Network
 
 _PASSWORD: Final = ("SecurityCtrlr", "BasicAuthPassword")
+_SLOT_URL: Final = ("NetworkConfiguration", "OcppCsmsUrl")
+_ACCEPTED: Final = "Accepted"
 _PRIORITY: Final = ("OCPPCommCtrlr", "NetworkConfigurationPriority")
 
 
@@ -17,6 +21,19 @@ def password(secret: str) -> dict[str, object]:
 def read_priority() -> dict[str, object]:
     """Return the question in which order a station tries its networks. Spec: OCPP 2.0.1 B09, B10."""
     return {"getVariableData": [_data(_PRIORITY)]}
+
+
+def read_slots(slots: Sequence[str]) -> dict[str, object]:
+    """Return the question where the networks of some slots lead. Spec: OCPP 2.1 Part 2, NetworkConfiguration."""
+    return {"getVariableData": [_data(_SLOT_URL, slot) for slot in slots]}
+
+
+def held_slots(members: Mapping[str, Any]) -> str:
+    """Return a line for each slot that holds a network, of an answer that tells of some, or of none."""
+    listed = members.get("getVariableResult")
+    told = [each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)]
+    found = ((_instance(each), each.get("attributeValue")) for each in told if each.get("attributeStatus") == _ACCEPTED)
+    return "\n".join(f"{slot} {clean(url)}" for slot, url in found if slot and isinstance(url, str) and clean(url))
 
 
 def priority(value: str) -> dict[str, object]:
@@ -50,6 +67,13 @@ def result(members: Mapping[str, Any], list_name: str) -> Mapping[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _data(place: tuple[str, str]) -> dict[str, object]:
+def _instance(told: Mapping[str, Any]) -> str:
+    component = told.get("component")
+    instance = component.get("instance") if isinstance(component, dict) else None
+    return clean(instance) if isinstance(instance, str) and clean(instance).isdigit() else ""
+
+
+def _data(place: tuple[str, str], instance: str = "") -> dict[str, object]:
     component, variable = place
-    return {"component": {"name": component}, "variable": {"name": variable}}
+    named = {"name": component} | ({"instance": instance} if instance else {})
+    return {"component": named, "variable": {"name": variable}}

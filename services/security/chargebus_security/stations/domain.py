@@ -4,8 +4,12 @@ Each part has a time of its own, and what comes late sets nothing back.
 """
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
+
+_HABIT: Final = 3
+"""So many connections in a row with a boot are a habit: stations lose connections oftener than they restart."""
 
 
 class Make(msgspec.Struct, frozen=True):
@@ -33,6 +37,7 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
         ocpp_version: the version of OCPP that it spoke last.
         online, connected_at: whether it is connected, and since when it is or is not; `epoch` orders its connections.
         security_profile: by which it came in last; None: that was not told.
+        begun_at: when its newest connection began; `boots`: in how many in a row, up to that one, it has booted.
         described, described_at: what operators say of it, and when they did.
     """
 
@@ -46,6 +51,13 @@ class Station(msgspec.Struct, frozen=True, omit_defaults=True):
     described: Description = Description()
     described_at: datetime | None = None
     security_profile: int | None = None
+    begun_at: datetime | None = None
+    boots: int = 0
+
+    @property
+    def boots_always(self) -> bool:
+        """Whether it says at every connection that it has started, as far as can be seen."""
+        return self.boots >= _HABIT
 
     @property
     def is_known(self) -> bool:
@@ -63,7 +75,9 @@ def booted(station: Station, at: datetime, make: Make, ocpp_version: str) -> Sta
     if station.booted_at is not None and at < station.booted_at:
         return station
     version = station.ocpp_version or ocpp_version
-    return msgspec.structs.replace(station, make=make, booted_at=at, ocpp_version=version)
+    is_first = station.begun_at is not None and at >= station.begun_at and not _has_booted(station)
+    boots = min(station.boots + is_first, _HABIT)
+    return msgspec.structs.replace(station, make=make, booted_at=at, ocpp_version=version, boots=boots)
 
 
 def connected(
@@ -74,12 +88,19 @@ def connected(
         return station
     return msgspec.structs.replace(
         station,
+        begun_at=at,
+        boots=station.boots if _has_booted(station) else 0,
         online=True,
         epoch=epoch,
         connected_at=at,
         ocpp_version=ocpp_version or station.ocpp_version,
         security_profile=security_profile,
     )
+
+
+def _has_booted(station: Station) -> bool:
+    """Tell whether it has booted since its newest connection began."""
+    return station.begun_at is not None and station.booted_at is not None and station.booted_at >= station.begun_at
 
 
 def lost(station: Station, at: datetime, epoch: int) -> Station:

@@ -25,6 +25,7 @@ MemberState = Literal[
     "root",
     "lowering",
     "reading",
+    "choosing",
     "network",
     "priority",
     "raising",
@@ -46,7 +47,7 @@ BAD: Final[frozenset[MemberState]] = frozenset({"refused", "failed", "rolled_bac
 _FIRST_STEPS: Final = 20
 _LAST_STEPS: Final = 30
 
-_TOLD_FIRST: Final[frozenset[MemberState]] = frozenset({"telling", "reading", "network"})
+_TOLD_FIRST: Final[frozenset[MemberState]] = frozenset({"telling", "reading", "choosing", "network"})
 """The states of an upgrade in which a station that is not reached has what it had."""
 
 AT_ONCE: Final = 50

@@ -8,8 +8,8 @@ import msgspec
 Answer = Literal["accepted", "reboot", "refused", "unreached", "unknown"]
 """What a station made of what it was told; `reboot`: it has taken it, and has to restart; `unknown`: it may have."""
 
-Order = Literal["password", "reset", "profile", "read", "network", "priority"]
-"""What a station is told."""
+Order = Literal["password", "reset", "profile", "read", "slots", "network", "priority"]
+"""What a station is told; `read` and `slots` only ask."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -17,7 +17,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     Attributes:
         online, epoch: whether it is connected, and which of its connections that is, or was; since `connected_at`.
-        booted_at: when it said last that it has started.
+        booted_at: when it said last that it has started; `boots_always`: it does so whenever it connects, by what is
+            known, so that it need not have restarted.
         ocpp_version: the version that it spoke last.
         used_profile: by which security profile it came in; None: not told.
         least_profile: the least that it may use; None: it is not registered.
@@ -32,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
     epoch: int = -1
     connected_at: datetime | None = None
     booted_at: datetime | None = None
+    boots_always: bool = False
     ocpp_version: str = ""
     used_profile: int | None = None
     least_profile: int | None = None
@@ -46,7 +48,10 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What came of what a station was told; `value`: what it says a variable has; `why`: in its own words."""
+    """What came of what a station was told; `value`: what it says a variable has; `why`: in its own words.
+
+    For `slots`, `value` has a line for each that holds a network: its number, a space, and where that leads.
+    """
 
     order: Order
     answer: Answer

@@ -1,8 +1,8 @@
 """What is done next about a station's security profile. Pure.
 
-certificate ──> root ──> (lowering) ──> telling (1.6) ──────────────────────────┐
-                                   └──> reading ──> network ──> priority ──> resetting ──> told ──> raising ──> done
-                                                                                            └──> rolling_back
+certificate ──> root ──> (lowering) ──> telling (1.6) ───────────────────────────────────────┐
+                                   └──> reading ──> choosing ──> network ──> priority ──> resetting ──> told ──> raising
+                                                                                                  └──> rolling_back
 
 The least profile that a station may use is raised when it has come back with the new one, and not before: until then
 it may come in as ever. Where it does not come back so, what was changed on it is changed back.
@@ -38,6 +38,7 @@ Upgrading: TypeAlias = Case[Upgrade]
 _ORDERS: Final[dict[MemberState, Order]] = {
     "telling": "profile",
     "reading": "read",
+    "choosing": "slots",
     "network": "network",
     "priority": "priority",
     "resetting": "reset",
@@ -81,7 +82,7 @@ def answered(case: Upgrading, told: Told) -> Decision:
     may_be_told_again = told.answer == "unknown" and told.order in ("read", "network", "priority")
     if told.answer == "unreached" or (may_be_told_again and tried.work.tries < MOST_TRIES):
         return tried.moved(case.member.state, told.why, case.now + wait(tried.work.tries)), None
-    if told.answer == "refused" or may_be_told_again:
+    if (told.answer == "refused" and told.order != "slots") or may_be_told_again:
         return _refused(case, told)
     return _TAKEN[told.order](case, told)
 
@@ -167,6 +168,8 @@ def _value(case: Upgrading, state: MemberState) -> str:
     first = str(case.work.slot)
     if state == "priority":
         return ",".join((first, *(each for each in case.work.slots_before.split(",") if each not in ("", first))))
+    if state == "choosing":
+        return ",".join(_slots(case))
     return first if state == "network" else ""
 
 
@@ -194,12 +197,29 @@ def _profile_taken(case: Upgrading, told: Told) -> Decision:
 
 def _read(case: Upgrading, told: Told) -> Decision:
     taken = [part.strip() for part in told.value.split(",") if part.strip()]
-    wanted = None if case.campaign.network is None else case.campaign.network.slot
-    free = (str(slot) for slot in range(1, MOST_SLOTS) if str(slot) not in taken)
-    slot = next(free, None) if wanted is None else str(wanted)
-    if slot is None or slot in taken or not taken:
+    read = case.having(slots_before=",".join(taken), tries=0)
+    if not taken or not _slots(read):
         return _ended(case, "failed", f"it has no free slot: the order of its networks is {told.value!r}")
-    return _tell(case.having(slot=int(slot), slots_before=",".join(taken), tries=0), "network")
+    return _tell(read, "choosing")
+
+
+def _slots(case: Upgrading) -> list[str]:
+    """Return the slots that are not in the order of a station's networks: all, or the one that is named."""
+    taken = case.work.slots_before.split(",")
+    wanted = None if case.campaign.network is None else case.campaign.network.slot
+    slots = range(1, MOST_SLOTS) if wanted is None else (wanted,)
+    return [str(slot) for slot in slots if str(slot) not in taken]
+
+
+def _chosen(case: Upgrading, told: Told) -> Decision:
+    """Take a slot that holds no network, as far as the station tells; one that leads where it shall is as good."""
+    held = dict(line.split(" ", 1) for line in told.value.splitlines())
+    ours = "" if case.campaign.network is None else case.campaign.network.url
+    slot = next((each for each in _slots(case) if held.get(each, ours) == ours), None)
+    if slot is None:
+        others = ", ".join(f"{each}: {held[each]}" for each in _slots(case))
+        return _ended(case, "failed", f"it has no free slot: others than those of its order hold networks ({others})")
+    return _tell(case.having(slot=int(slot), tries=0), "network")
 
 
 def _network_set(case: Upgrading, _told: Told) -> Decision:
@@ -268,9 +288,13 @@ def _is_back(case: Upgrading) -> bool:
 
 
 def _has_booted(case: Upgrading) -> bool:
-    """Tell whether it has restarted since it was told; a connection that was lost and made anew is no restart."""
+    """Tell whether it has restarted since it was told; a connection that was lost and made anew is no restart.
+
+    Of a station that says so at every connection it cannot be told.
+    """
     booted_at, asked_at = case.facts.booted_at, case.work.asked_at
-    return _is_back(case) and booted_at is not None and asked_at is not None and booted_at >= asked_at
+    is_new = booted_at is not None and asked_at is not None and booted_at >= asked_at
+    return _is_back(case) and is_new and not case.facts.boots_always
 
 
 def _back_until(case: Upgrading) -> datetime:
@@ -357,6 +381,7 @@ _LOOKS: Final[dict[MemberState, _Look]] = {
 _TAKEN: Final[dict[Order, _Taken]] = {
     "profile": _profile_taken,
     "read": _read,
+    "slots": _chosen,
     "network": _network_set,
     "priority": _priority_set,
     "reset": _reset_taken,

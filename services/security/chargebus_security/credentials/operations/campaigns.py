@@ -1,6 +1,7 @@
 """What is done with campaigns over HTTP, each in one transaction."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -15,9 +16,13 @@ from chargebus_security.credentials.errors import KeyUsedError, NobodyMeantError
 from chargebus_security.credentials.store import campaigns, members
 from chargebus_security.credentials.store.campaigns import Key, Numbered
 from chargebus_security.stations import store as stations
+from chargebus_security.stations.domain import Station
 from chargebus_security.trust.domain.policy import Selector
 
 _STATIONS_AT_ONCE: Final = 5000
+_LOOKS: Final = 3
+_LOOK_EVERY_S: Final = 0.6
+"""How long stations are waited for that are named and were registered a moment ago: their topic rests for a second."""
 
 Shown = tuple[Campaign, Counts]
 
@@ -40,6 +45,7 @@ class Campaigns:
         """
         if wanted.kind == "rotation" and not self._sealing.has_keys:
             raise NoKeyError
+        await self._hear_of(wanted.selector.station_ids)
         async with self._database.transaction() as tx:
             before = await campaigns.by_key(tx.connection, key)
             if before is not None:
@@ -74,6 +80,15 @@ class Campaigns:
             ]
             await members.keep(tx.connection, known)
             return (campaign, await members.counts(tx.connection, campaign.campaign_id)), True
+
+    async def _hear_of(self, station_ids: Collection[str]) -> None:
+        """Wait a moment for stations that are named and not heard of: what operators say of them comes by Kafka."""
+        for _ in range(_LOOKS):
+            async with self._database.pool.acquire() as connection:
+                known = await stations.find(connection, station_ids)
+            if all(_is_registered(name, known) for name in station_ids):
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     async def page(self, kind: Kind, before: int | None, limit: int) -> Sequence[tuple[Numbered, Counts]]:
         """Return up to `limit` campaigns of a kind, the newest first, each with its number."""
@@ -133,13 +148,16 @@ async def _find(connection: asyncpg.Connection, kind: Kind, campaign_id: UUID) -
     return found
 
 
+def _is_registered(name: str, known: Mapping[str, Station]) -> bool:
+    return name in known and known[name].is_registered
+
+
 async def _meant(connection: asyncpg.Connection, selector: Selector) -> tuple[list[str], list[str]]:
     """Return the registered stations that are meant, and those that are named and are not registered."""
     if selector.station_ids:
         known = await stations.find(connection, selector.station_ids)
-        registered = {name for name, station in known.items() if station.is_registered}
-        meant = [name for name in selector.station_ids if name in registered and selector.fits(known[name])]
-        return meant, [name for name in selector.station_ids if name not in registered]
+        meant = [name for name in selector.station_ids if _is_registered(name, known) and selector.fits(known[name])]
+        return meant, [name for name in selector.station_ids if not _is_registered(name, known)]
     meant, after = [], ""
     while some := await stations.page(connection, after, _STATIONS_AT_ONCE):
         meant += [each.station_id for each in some if each.is_registered and selector.fits(each)]

@@ -38,6 +38,7 @@ async def facts_of(
             epoch=_NOTHING.epoch if station is None else station.epoch,
             connected_at=None if station is None else station.connected_at,
             booted_at=None if station is None else station.booted_at,
+            boots_always=station is not None and station.boots_always,
             ocpp_version="" if station is None else station.ocpp_version,
             used_profile=None if station is None else station.security_profile,
             least_profile=None if credentials is None else credentials.least_profile,
