@@ -243,7 +243,7 @@ async def reports(station, request_id, *variables):
 
 
 @V2
-@pytest.mark.case("TC_B_12", "TC_B_13", "TC_B_14")
+@pytest.mark.case("TC_B_12", "TC_B_13", "TC_B_14", lacks="what is reported is answered, and not kept")
 @pytest.mark.parametrize(
     ("case", "base"),
     [("TC_B_12", "ConfigurationInventory"), ("TC_B_13", "FullInventory"), ("TC_B_14", "SummaryInventory")],
@@ -255,7 +255,7 @@ async def test_a_base_report_comes_in_parts(shared, passes, version, case, base)
 
 
 @V2
-@pytest.mark.case("TC_B_18")
+@pytest.mark.case("TC_B_18", lacks="what is reported is answered, and not kept")
 async def test_TC_B_18_get_custom_report(shared, passes, version):
     station, wanted = shared(version), {"componentCriteria": ["Problem"], "componentVariable": [VARIABLE, OTHER]}
     await passes(station, "GetReport", {"requestId": 18, **wanted}, ACCEPTED)
@@ -521,3 +521,84 @@ async def test_TC_P_03_custom_data_is_received(shared, version):
     custom = {"customData": {"vendorId": "acme", "anything": [1, {"more": True}]}}
     assert "currentTime" in await shared(version).call("Heartbeat", custom)
     assert await shared(version).call("StatusNotification", v201.status(at=ago(0)) | custom) == {}
+
+
+TARIFF = {
+    "tariffId": "T-1",
+    "currency": "EUR",
+    "energy": {"prices": [{"priceKwh": 0.3, "conditions": {"startTimeOfDay": "08:00", "endTimeOfDay": "20:00"}}]},
+}
+DEFAULT = {"evseId": 0, "tariff": TARIFF}
+CHANGE = {"transactionId": "T", "tariff": TARIFF}
+
+
+@pytest.mark.case(
+    "TC_I_101",
+    "TC_I_102",
+    "TC_I_105",
+    "TC_I_110",
+    "TC_I_113",
+    "TC_I_114",
+    "TC_I_115",
+    lacks="an operator sends tariffs as they are: none are kept",
+)
+@pytest.mark.parametrize(
+    ("case", "action", "payload", "reply"),
+    [
+        ("TC_I_101", "SetDefaultTariff", DEFAULT, ACCEPTED),
+        ("TC_I_102", "SetDefaultTariff", DEFAULT, {"status": "TooManyElements"}),
+        ("TC_I_105", "SetDefaultTariff", DEFAULT, {"status": "ConditionNotSupported"}),
+        ("TC_I_110", "ClearTariffs", {"evseId": 0}, {"clearTariffsResult": [{"status": "Accepted"}]}),
+        ("TC_I_113", "ChangeTransactionTariff", CHANGE, {"status": "TooManyElements"}),
+        ("TC_I_114", "ChangeTransactionTariff", CHANGE, {"status": "ConditionNotSupported"}),
+        ("TC_I_115", "ChangeTransactionTariff", CHANGE, ACCEPTED),
+    ],
+)
+async def test_a_tariff_is_sent(shared, passes, case, action, payload, reply):
+    await passes(shared("2.1"), action, payload, reply)
+
+
+@V2
+@pytest.mark.case("TC_I_01", lacks="an operator says what it costs: nothing is calculated")
+async def test_TC_I_01_the_running_total_cost_is_sent(shared, passes, version):
+    await passes(shared(version), "CostUpdated", {"totalCost": 1.25, "transactionId": "T"}, {})
+
+
+SWAP = {"requestId": 7, "idToken": v201.id_token("ALICE")}
+
+
+def battery(serial_number):
+    return {"evseId": 1, "serialNumber": serial_number, "soC": 80, "soH": 95}
+
+
+@pytest.mark.case("TC_S_102", "TC_S_103", lacks="an operator asks for it as it is: no batteries are kept")
+@pytest.mark.parametrize(("case", "status"), [("TC_S_102", "Rejected"), ("TC_S_103", "Accepted")])
+async def test_batteries_are_swapped_or_not(shared, passes, case, status):
+    station = shared("2.1")
+    await passes(station, "RequestBatterySwap", SWAP, {"status": status})
+    if status == "Accepted":
+        for event, serial_number in (("BatteryOut", "B-1"), ("BatteryIn", "B-2")):
+            said = {"eventType": event, **SWAP, "batteryData": [battery(serial_number)]}
+            assert await station.call("BatterySwap", said) == {}
+
+
+CURVE = {"priority": 1, "yUnit": "PctMaxW", "curveData": [{"x": 1, "y": 2}]}
+
+
+@pytest.mark.case("TC_R_107", lacks="an operator sends a control as it is: none are kept")
+async def test_TC_R_107_configure_DER_control_settings(shared, passes):
+    station = shared("2.1")
+    wanted = {"isDefault": True, "controlId": "C-1", "controlType": "VoltWatt", "curve": CURVE}
+    await passes(station, "SetDERControl", wanted, ACCEPTED)
+    await passes(station, "GetDERControl", {"requestId": 7}, ACCEPTED)
+    curve = {"id": "C-1", "curveType": "VoltWatt", "isDefault": True, "isSuperseded": False, "curve": CURVE}
+    assert await station.call("ReportDERControl", {"requestId": 7, "curve": [curve]}) == {}
+    await passes(station, "ClearDERControl", {"isDefault": True, "controlId": "C-1"}, ACCEPTED)
+
+
+@pytest.mark.case("TC_R_108", lacks="what is told is answered, and not kept")
+async def test_TC_R_108_a_DER_event_is_taken(shared):
+    begun = {"controlId": "C-1", "started": True, "timestamp": ago(0)}
+    assert await shared("2.1").call("NotifyDERStartStop", begun) == {}
+    alarm = {"controlType": "VoltWatt", "timestamp": ago(0), "gridEventFault": "OverVoltage"}
+    assert await shared("2.1").call("NotifyDERAlarm", alarm) == {}
