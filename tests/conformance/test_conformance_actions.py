@@ -40,6 +40,9 @@ SAID = {
 NOT_YET = frozenset({"NotifySettlement", "VatNumberValidation"})
 """Whose owner has no answer yet, and says so."""
 
+OWNED = frozenset({"DeleteCertificate"})
+"""Which another route sends: `test_conformance_certificates`."""
+
 
 def status_in(answer, *names):
     return next(answer[name]["status"] for name in names if name in answer)
@@ -47,6 +50,10 @@ def status_in(answer, *names):
 
 def rows(version, initiator):
     return [row for row in ACTIONS if version in row.versions and row.initiator == initiator]
+
+
+def sent_by_anybody(version):
+    return [row.name for row in rows(version, "csms") if row.name not in OWNED]
 
 
 @dataclass
@@ -64,7 +71,7 @@ class Told:
 async def test_every_action_of_the_csms_passes_with_its_answer_and_what_breaks_its_schema_is_not_sent(
     raw_station, ask, api, version
 ):
-    told, actions = Told(), [row.name for row in rows(version, "csms")]
+    told, actions = Told(), sent_by_anybody(version)
     replies = {action: smallest_reply(version, action) for action in actions}
     async with raw_station(version, replies) as station:
         for action in actions:
@@ -74,6 +81,9 @@ async def test_every_action_of_the_csms_passes_with_its_answer_and_what_breaks_i
             sent = await ask(station, action, payload)
             told.expect(action, (sent["outcome"], sent["reply"], sent["reason"]), ("answered", replies[action], ""))
             told.expect(f"{action} at the station", await station.asked(action), sent["payload"])
+        for action in OWNED:
+            refused = await api.command(station.station_id, action, smallest(version, action))
+            told.expect(action, (refused.status_code, refused.json()["title"]), (409, "another route does it"))
         assert told.wrong == {}
         listed = [each async for each in api.items(f"/v1/stations/{station.station_id}/commands")]
     assert sorted(each["action"] for each in listed if each["requester"] == "http") == sorted(actions)
@@ -82,7 +92,7 @@ async def test_every_action_of_the_csms_passes_with_its_answer_and_what_breaks_i
 @ALL
 async def test_an_answer_that_breaks_its_schema_is_shown_as_such(raw_station, ask, version):
     """2.1 has a message for it: CALLRESULTERROR (Part 4, 4.2.3)."""
-    told, actions = Told(), [row.name for row in rows(version, "csms")]
+    told, actions = Told(), sent_by_anybody(version)
     replies = {action: smallest_reply(version, action) | MORE for action in actions}
     async with raw_station(version) as station:
         station.replies.update(replies)
