@@ -215,6 +215,24 @@ def ask(api: Api) -> Ask:
 
 
 @pytest.fixture
+def passes(ask: Ask) -> Callable[..., Awaitable[None]]:
+    """Have an operator ask a raw station for something: it gets it as it was said, and he gets what it answers.
+
+    Services may ask for the same: what they ask is passed over.
+    """
+
+    async def check(station: RawStation, action: str, payload: Json, reply: Json) -> None:
+        station.replies[action] = reply
+        answer = await ask(station, action, payload)
+        while await station.asked(action) != payload:
+            pass
+        assert (answer["outcome"], answer["reply"], answer["reason"]) == ("answered", reply, "")
+        assert answer["version"] == station.version
+
+    return check
+
+
+@pytest.fixture
 def charge(api: Api) -> Charge:
     """Let a driver charge at EVSE 1 of a virtual station; return the transaction's id once the CSMS has answered it."""
 

@@ -80,7 +80,8 @@ async def test_every_action_of_the_csms_passes_with_its_answer_and_what_breaks_i
             told.expect(f"{action} with a strange member", refused.status_code, 422)
             sent = await ask(station, action, payload)
             told.expect(action, (sent["outcome"], sent["reply"], sent["reason"]), ("answered", replies[action], ""))
-            told.expect(f"{action} at the station", await station.asked(action), sent["payload"])
+            while await station.asked(action) != payload:  # services may have asked for the same
+                pass
         for action in OWNED:
             refused = await api.command(station.station_id, action, smallest(version, action))
             told.expect(action, (refused.status_code, refused.json()["title"]), (409, "another route does it"))
@@ -101,9 +102,11 @@ async def test_an_answer_that_breaks_its_schema_is_shown_as_such(raw_station, as
             shown = each["outcome"], each["reply"], "breaks" in each["reason"]
             told.expect(each["action"], shown, ("answered", replies[each["action"]], True))
         if version == "2.1":
-            errors = [await station.receive() for _ in sent]
-            assert {kind for kind, *_ in errors} == {5}
-            assert {each["command_id"] for each in sent} <= {message_id for _, message_id, *_ in errors}
+            left = {each["command_id"] for each in sent}
+            while left:  # services may have asked, too
+                kind, message_id, *_ = await station.receive()
+                assert kind == 5
+                left.discard(message_id)
     assert told.wrong == {}
 
 

@@ -14,20 +14,6 @@ ACCEPTED, REJECTED, FAILED = ({"status": status} for status in ("Accepted", "Rej
 UNTIL = "2038-01-19T03:14:07Z"
 
 
-@pytest.fixture
-def passes(ask):
-    """Have an operator ask a raw station for something: it gets it as it was said, and he gets what it answers."""
-
-    async def check(station, action, payload, reply):
-        station.replies[action] = reply
-        answer = await ask(station, action, payload)
-        assert await station.asked(action) == payload
-        assert (answer["outcome"], answer["reply"], answer["reason"]) == ("answered", reply, "")
-        assert answer["version"] == station.version
-
-    return check
-
-
 # OCPP 1.6
 
 KEY = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}

@@ -27,19 +27,6 @@ def result(monitor, status="Accepted", **more):
     return {"status": status, **told, **more}
 
 
-@pytest.fixture
-def passes(ask):
-    """Have an operator ask a raw station for something: it gets it as it was said, and he gets what it answers."""
-
-    async def check(station, action, payload, reply):
-        station.replies[action] = reply
-        answer = await ask(station, action, payload)
-        assert await station.asked(action) == payload
-        assert (answer["outcome"], answer["reply"]) == ("answered", reply)
-
-    return check
-
-
 async def reports(station, request_id, *parts):
     """Tell of monitors in parts; the CSMS takes each."""
     for number, where in enumerate(parts):
