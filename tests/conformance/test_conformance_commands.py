@@ -16,8 +16,6 @@ UNTIL = "2038-01-19T03:14:07Z"
 
 # OCPP 1.6
 
-KEY = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
-OTHER_KEY = {"key": "NumberOfConnectors", "readonly": True, "value": "2"}
 RESERVED = {"connectorId": 1, "expiryDate": UNTIL, "idTag": "ALICE", "reservationId": 7}
 FULL = {"listVersion": 1, "localAuthorizationList": [{"idTag": "ALICE", "idTagInfo": {"status": "Accepted"}}]}
 
@@ -34,31 +32,6 @@ FULL = {"listVersion": 1, "localAuthorizationList": [{"idTag": "ALICE", "idTagIn
 )
 async def test_a_connector_is_unlocked_or_not(shared, passes, case, connector_id, status):
     await passes(shared("1.6"), "UnlockConnector", {"connectorId": connector_id}, {"status": status})
-
-
-@pytest.mark.case("TC_019_1", "TC_019_2")
-@pytest.mark.parametrize(
-    ("case", "asked", "told"),
-    [
-        ("TC_019_1", {}, {"configurationKey": [KEY, OTHER_KEY], "unknownKey": []}),
-        ("TC_019_2", {"key": ["HeartbeatInterval", "Coffee"]}, {"configurationKey": [KEY], "unknownKey": ["Coffee"]}),
-    ],
-)
-async def test_configuration_keys_are_told(shared, passes, case, asked, told):
-    await passes(shared("1.6"), "GetConfiguration", asked, told)
-
-
-@pytest.mark.case("TC_021", "TC_040_1", "TC_040_2")
-@pytest.mark.parametrize(
-    ("case", "key", "value", "status"),
-    [
-        ("TC_021", "MeterValueSampleInterval", "60", "Accepted"),
-        ("TC_040_1", "Coffee", "black", "NotSupported"),
-        ("TC_040_2", "MeterValueSampleInterval", "-1", "Rejected"),
-    ],
-)
-async def test_a_configuration_key_is_changed_or_not(shared, passes, case, key, value, status):
-    await passes(shared("1.6"), "ChangeConfiguration", {"key": key, "value": value}, {"status": status})
 
 
 @pytest.mark.case("TC_042_1", "TC_042_2")
@@ -168,8 +141,6 @@ async def test_TC_064_data_transfer_to_a_central_system(shared):
 
 # OCPP 2.0.1 and 2.1
 
-VARIABLE = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
-OTHER = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
 NETWORK = {
     "messageTimeout": 30,
     "ocppCsmsUrl": "wss://csms.example.com/ocpp",
@@ -184,27 +155,8 @@ def network(slot, **more):
     return {"configurationSlot": slot, "connectionData": NETWORK | more}
 
 
-def got(*variables):
-    return {"getVariableResult": [each | {"attributeStatus": "Accepted", "attributeValue": "60"} for each in variables]}
-
-
 def were_set(*variables):
     return {"setVariableResult": [each | {"attributeStatus": "Accepted"} for each in variables]}
-
-
-@V2
-@pytest.mark.case("TC_B_06", "TC_B_07")
-@pytest.mark.parametrize(("case", "wanted"), [("TC_B_06", [VARIABLE]), ("TC_B_07", [VARIABLE, OTHER])])
-async def test_variables_are_got(shared, passes, version, case, wanted):
-    await passes(shared(version), "GetVariables", {"getVariableData": wanted}, got(*wanted))
-
-
-@V2
-@pytest.mark.case("TC_B_09", "TC_B_10")
-@pytest.mark.parametrize(("case", "wanted"), [("TC_B_09", [VARIABLE]), ("TC_B_10", [VARIABLE, OTHER])])
-async def test_variables_are_set(shared, passes, version, case, wanted):
-    data = [each | {"attributeValue": "60"} for each in wanted]
-    await passes(shared(version), "SetVariables", {"setVariableData": data}, were_set(*wanted))
 
 
 @pytest.mark.case("TC_B_105")
@@ -212,40 +164,6 @@ async def test_TC_B_105_a_network_configuration_is_added_by_variables(shared, pa
     where = {"component": {"name": "NetworkConfiguration", "instance": "2"}, "variable": {"name": "OcppCsmsUrl"}}
     data = [where | {"attributeValue": "wss://csms.example.com"}]
     await passes(shared("2.1"), "SetVariables", {"setVariableData": data}, were_set(where))
-
-
-async def reports(station, request_id, *variables):
-    """Tell of variables in parts; the CSMS takes each."""
-    for number, where in enumerate(variables):
-        attribute = {"value": "60", "type": "Actual", "mutability": "ReadWrite"}
-        said = {
-            "requestId": request_id,
-            "seqNo": number,
-            "tbc": number < len(variables) - 1,
-            "generatedAt": ago(0),
-            "reportData": [where | {"variableAttribute": [attribute]}],
-        }
-        assert await station.call("NotifyReport", said) == {}
-
-
-@V2
-@pytest.mark.case("TC_B_12", "TC_B_13", "TC_B_14", lacks="what is reported is answered, and not kept")
-@pytest.mark.parametrize(
-    ("case", "base"),
-    [("TC_B_12", "ConfigurationInventory"), ("TC_B_13", "FullInventory"), ("TC_B_14", "SummaryInventory")],
-)
-async def test_a_base_report_comes_in_parts(shared, passes, version, case, base):
-    station, request_id = shared(version), int(case[-2:])
-    await passes(station, "GetBaseReport", {"requestId": request_id, "reportBase": base}, ACCEPTED)
-    await reports(station, request_id, VARIABLE, OTHER)
-
-
-@V2
-@pytest.mark.case("TC_B_18", lacks="what is reported is answered, and not kept")
-async def test_TC_B_18_get_custom_report(shared, passes, version):
-    station, wanted = shared(version), {"componentCriteria": ["Problem"], "componentVariable": [VARIABLE, OTHER]}
-    await passes(station, "GetReport", {"requestId": 18, **wanted}, ACCEPTED)
-    await reports(station, 18, VARIABLE, OTHER)
 
 
 @V2
