@@ -121,11 +121,12 @@ class Books:
         for node_id, load in self.place.loads.items():
             self._add(sums, node_id, load.at(now_s))
         for socket in world.sockets.values():
+            hidden_a = socket.hidden_a(now_s)
             if socket.draws_a:
                 for node_id in self._paths[socket.evse.node_id]:
                     for phase in socket.used:
                         sums[node_id][phase] += socket.draws_a
-                        hidden[node_id][phase] += socket.hidden_a(now_s)
+                        hidden[node_id][phase] += hidden_a
         for node_id, flow in sums.items():
             limit_a = self.place.limit_a(node_id, now_s)
             over = tuple(phase for phase in range(3) if flow[phase] - hidden[node_id][phase] > limit_a + SLACK_A)

@@ -13,10 +13,19 @@ SLACK_A: Final = 0.05
 
 _LEAST_A: Final = 6.0
 
+_SHOWS_S: Final = 120.0
+"""So long something is drawn until readings show it: a station's time to obey, and from one reading to the next."""
+
 
 @dataclass(slots=True)
 class Socket:
-    """An EVSE as it is: who is there, and what flows. `applied_a` is what the hardware lets flow at present."""
+    """An EVSE as it is: who is there, and what flows.
+
+    Attributes:
+        applied_a: what the hardware lets flow at present.
+        beyond_since_s: since when it draws more than its station holds, which is online; `NEVER`: it does not.
+        shown: whether it has done so for long enough to be found out.
+    """
 
     evse: Evse
     station: SimStation
@@ -24,12 +33,13 @@ class Socket:
     applied_a: float
     visit: Visit | None = None
     session: int = 0
-    first_session: int = 0
     held_wh: float = 0.0
     energy_wh: float = 0.0
     draws_a: float = 0.0
     wakes_at_s: float = 0.0
     stopped: bool = False
+    beyond_since_s: float = NEVER
+    shown: bool = False
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -66,12 +76,11 @@ class Socket:
         return self.draws_a > self.falls_to_a(now_s) + SLACK_A
 
     def hidden_a(self, now_s: float) -> float:
-        """Return by how much more it draws than its station holds where nobody can know.
-
-        The vehicle has come while the station was away, at which nobody had charged before.
-        """
-        if self.visit is None or self.session != self.first_session:
+        """Return by how much more it draws than its station holds where nobody can know: it never did so online."""
+        beyond_a = max(0.0, self.draws_a - self.station.says_a(self.evse.evse_id, now_s))
+        self.shown = self.shown or now_s - self.beyond_since_s > _SHOWS_S
+        if not self.station.temper.is_away(now_s):
+            self.beyond_since_s = min(self.beyond_since_s, now_s) if beyond_a > SLACK_A else NEVER
             return 0.0
-        if self.visit.arrives_s < self.station.temper.away_since(now_s):
-            return 0.0
-        return max(0.0, self.draws_a - self.station.says_a(self.evse.evse_id, now_s))
+        self.beyond_since_s = NEVER
+        return 0.0 if self.shown else beyond_a

@@ -82,10 +82,6 @@ class Temper:
         """Tell whether it is offline."""
         return _within(self.away, now_s)
 
-    def away_since(self, now_s: float) -> float:
-        """Return since when it is offline; `NEVER`: it is not."""
-        return next((begins for begins, ends in self.away if begins <= now_s < ends), NEVER)
-
     def is_mute(self, now_s: float) -> bool:
         """Tell whether it hears nothing."""
         return _within(self.mute, now_s)

@@ -158,7 +158,6 @@ class World:
     def _arrive(self, key: EvseKey, visit: Visit) -> None:
         socket = self.sockets[key]
         socket.visit, socket.session, socket.stopped = visit, next(self._sessions), False
-        socket.first_session = socket.first_session or socket.session
         socket.held_wh, socket.energy_wh = visit.held_wh, 0.0
         socket.wakes_at_s = self.now_s + visit.car.wakes_s
         self.at(socket.wakes_at_s, _nothing)
