@@ -9,6 +9,7 @@ from chargebus_events.services import underscored
 from chargebus_runtime.process import Process
 from chargebus_runtime.settings import RuntimeSettings
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 
 CONF = Path(__file__).parents[2] / "deploy" / "gateway.conf"
 ROUTE = re.compile(r"^\s+~(?P<pattern>\^\S+)\s+(?P<host>[a-z-]+):8310;$", re.MULTILINE)
@@ -28,7 +29,8 @@ def paths(service: str) -> list[str]:
     app = FastAPI()
     for prefix, router in entry.load()(Process(RuntimeSettings())).routers.items():
         app.include_router(router, prefix=prefix.rstrip("/"))
-    return sorted(app.openapi()["paths"])
+    routes = [each for each in iter_route_contexts(app.routes) if isinstance(each.original_route, APIRoute)]
+    return sorted({str(each.path_format) for each in routes if each.include_in_schema})
 
 
 SERVICES = sorted(entry.name for entry in entry_points(group="chargebus.services"))

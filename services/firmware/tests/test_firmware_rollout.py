@@ -460,6 +460,7 @@ def rolled_out(size: int, rules: Rules, restart_every: int = 0, habits: dict[str
 RULES = Rules(parallel=300, fail_share=0.3, wait_s=6 * 86400.0)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_10_000_stations_are_rolled_out_in_waves_within_all_bounds():
     world = rolled_out(10_000, RULES)

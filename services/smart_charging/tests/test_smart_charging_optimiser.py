@@ -119,7 +119,7 @@ def test_whose_phases_are_not_known_is_tried_at_its_least_before_it_may_be_too_l
     assert now_a(patient, other) == [0, 0]
 
 
-@pytest.mark.parametrize("seed", [3, 4, 5])
+@pytest.mark.parametrize("seed", [3, 4, pytest.param(5, marks=pytest.mark.long)])
 def test_who_is_tried_is_beside_those_that_draw_at_least_their_least_and_within_every_bound(seed):
     about = random_site(seed, 8, scarce=0.5)
     demands = [
