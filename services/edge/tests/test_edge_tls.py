@@ -146,6 +146,14 @@ async def test_A00_FR_318_rsa_and_ecdsa_stand_side_by_side_and_the_station_gets_
     assert type(shown.public_key()).__name__ == {"RSA": "RSAPublicKey", "ECDSA": "ECPublicKey"}[kind]
 
 
+async def test_messages_are_compressed_within_tls_too(edge, ca):
+    async with connect(edge, "CP1", client_context(ca), password=PASSWORD, compression="deflate") as socket:
+        assert "client_no_context_takeover" in socket.response.headers["Sec-WebSocket-Extensions"]
+        await socket.send('[2,"hb","Heartbeat",{}]')
+        assert '"currentTime"' in await socket.recv()
+    assert edge.edge.server._parts.counts.compressed["received", "plain"] > 0
+
+
 async def test_tls_1_3_is_spoken_where_the_station_can(edge, ca):
     async with connect(edge, "CP1", client_context(ca), password=PASSWORD) as socket:
         assert socket.transport.get_extra_info("ssl_object").version() == "TLSv1.3"
