@@ -2,6 +2,7 @@
 
 import pytest
 from chargebus_testkit.fleet import Plan
+from chargebus_testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -16,7 +17,7 @@ async def test_nothing_is_killed(scenario):
         await fleet.commands(20)
 
 
-@pytest.mark.parametrize("service", ["session", "command", "device", "metering", "access"])
+@pytest.mark.parametrize("service", ["session", "command", "metering", "access"])
 async def test_kill_9_of_a_service(system, scenario, service):
     async with scenario(Plan(f"kill-{service}")) as fleet, fleet.busy():
         await fleet.progress(5)
@@ -27,6 +28,29 @@ async def test_kill_9_of_a_service(system, scenario, service):
         await system[service].start()
 
         await fleet.progress(10)
+
+
+async def test_kill_9_of_device_while_it_configures_stations(system, scenario):
+    async with scenario(Plan("kill-device")) as fleet, system.api() as api, fleet.busy():
+        await fleet.progress(5)
+        await fleet.commands(3)
+        ids = [station.config.station_id for station in fleet.stations]
+        variables = [{"name": "ConnectionTimeOut", "value": "110"}, {"name": "LocalPreAuthorize", "value": "true"}]
+        given = {"name": "all", "stations": {"station_ids": ids}, "variables": variables}
+        made = await api.call("POST", "/v1/configurations", given)
+        path = f"/v1/configurations/{made['configuration_id']}"
+
+        await system["device"].kill()
+        await fleet.live_on(5)
+        await system["device"].start()
+
+        async def look() -> dict[str, int]:
+            verdicts: dict[str, int] = (await api.call("GET", path))["sum"]["verdicts"]
+            return verdicts
+
+        await eventually(look, lambda verdicts: verdicts == {"as_wanted": 2 * len(ids)}, what="all as wanted")
+        await fleet.progress(10)
+        await api.call("DELETE", path)
 
 
 async def test_kill_9_of_the_edge(system, scenario):

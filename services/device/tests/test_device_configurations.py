@@ -218,6 +218,28 @@ async def test_a_station_that_does_not_come_back_holds_up_all_others_until_it_is
     assert {keys["WebSocketPingInterval"] for keys in stations.keys.values()} == {"60"}
 
 
+async def test_a_copy_that_has_just_started_goes_on_with_what_another_began(device, api, stations):
+    await stations.connect("CS-1", "CS-2", "CS-3")
+    path = await want(api, HeartbeatInterval="60", WebSocketPingInterval="60", more={"first": 1})
+    for _ in range(15):
+        device.time.pass_s(10)
+        await stations.go_on(rounds=1)
+        device.again()
+    assert (await api.get(path)).json()["sum"]["verdicts"] == {"as_wanted": 6}
+    changes = [(station_id, payload["key"]) for station_id, action, payload in stations.asked if "value" in payload]
+    assert len(changes) == len(set(changes)) == 6
+
+
+async def test_no_more_stations_are_asked_at_once_than_the_pace_allows(device, stations, api):
+    await stations.connect(*(f"CS-{number}" for number in range(55)))
+    await want(api, HeartbeatInterval="60")
+    asked = []
+    for _ in range(4):
+        await device.asked.following.look()
+        asked.append(len(await stations.answer(silent=stations.keys)))
+    assert asked == [20, 20, 10, 0]
+
+
 async def test_a_dry_run_tells_what_would_change_and_changes_nothing(device, api, stations):
     await stations.connect("CS-1")
     path = await want(api, HeartbeatInterval="60", more={"priority": 5})
