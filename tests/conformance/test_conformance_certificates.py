@@ -83,6 +83,33 @@ async def test_TC_075_TC_M_01_to_M_04_TC_M_12_to_M_16_a_root_is_installed_and_to
         assert [held for each in station.state.certificates.values() for held in each] == [root.certificate]
 
 
+@pytest.mark.case("TC_M_15")
+@V2
+async def test_TC_M_15_a_certificate_of_the_station_towards_vehicles_is_told_with_what_is_above_it(
+    raw_station, api, told, version
+):
+    root = Authority.root("V2G")
+    sub = root.sub("CPO Sub-CA 1")
+    leaf = sub.leaf("SECC")
+    chain = {
+        "certificateType": "V2GCertificateChain",
+        "certificateHashData": hash_data(leaf.certificate, sub.certificate).members(),
+        "childCertificateHashData": [hash_data(sub.certificate, root.certificate).members()],
+    }
+    replies = {"GetInstalledCertificateIds": {"status": "Accepted", "certificateHashDataChain": [chain]}}
+    async with raw_station(version, replies) as station:
+        heard = f"/v1/security/stations/{station.station_id}"
+        await told(heard, lambda found: found.get("ocpp_version"), what="the station is heard of")
+        path = f"/v1/stations/{station.station_id}/certificates"
+        asked = {"certificate_types": ["V2GCertificateChain"], "wait": True, "ttl_s": 60.0}
+        [answer] = (await api.call("POST", f"{path}/report", asked))["items"]
+        has = (await api.call("GET", path))["items"]
+    assert answer["status"] == "Accepted"
+    [item] = [each for each in has if each["certificate_type"] == "V2GCertificateChain"]
+    assert int(item["named"]["serial_number"], 16) == leaf.certificate.serial_number
+    assert [int(each["serial_number"], 16) for each in item["children"]] == [sub.certificate.serial_number]
+
+
 @pytest.mark.case("TC_M_05")
 @ALL
 async def test_TC_M_05_a_station_that_fails_or_has_no_room_says_so(virtual_station, known, version):
