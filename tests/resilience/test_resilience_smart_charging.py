@@ -104,9 +104,9 @@ class Site:
         await asyncio.sleep(INTERVAL_S)
         assert self.most_a <= amperes + 0.5
 
-    async def uses(self, amperes: float, within_s: float = 40) -> None:
+    async def uses(self, amperes: float) -> None:
         """Wait until at least so much flows on the worst phase."""
-        await until(lambda: self.drawn_a() >= amperes, within_s, what=f"{amperes} A used")
+        await until(lambda: self.drawn_a() >= amperes, what=f"{amperes} A used")
 
 
 def _currents(station: Station, evse: Evse) -> list[float]:
