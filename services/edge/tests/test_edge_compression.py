@@ -16,6 +16,8 @@ PASSWORD = "0123456789abcdef0123456789abcdef01234567"
 MOST = 20_000
 DEFLATE = ClientPerMessageDeflateFactory(client_max_window_bits=True)
 STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+FLUSHED = b"\x00\x00\xff\xff"
+EMPTY_BLOCK = b"\x00" + FLUSHED
 VENDOR = {"vendorId": "acme"}
 
 
@@ -39,9 +41,19 @@ def call(message_id, action, **payload):
     return json.dumps([2, message_id, action, payload], separators=(",", ":"))
 
 
+def server_sockets(edge):
+    return list(next(iter(edge.edge.server._servers.values())).connections)
+
+
+def last_block(text):
+    """Return a text compressed into blocks of which the last one says so."""
+    squeeze = zlib.compressobj(wbits=-15)
+    return squeeze.compress(text.encode()) + squeeze.flush(zlib.Z_FINISH)
+
+
 def deflated(data):
     squeeze = zlib.compressobj(wbits=-15, level=9)
-    return (squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
+    return (squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH)).removesuffix(FLUSHED)
 
 
 def write(socket, opcode, data, *, fin=True, rsv1=True):
@@ -68,7 +80,7 @@ async def test_no_context_is_kept_whatever_a_station_offers(edge):
     socket = await compressing(edge)
     assert "server_no_context_takeover" in agreed(socket)
     assert "client_no_context_takeover" in agreed(socket)
-    (deflate,) = next(iter(edge.edge.server._servers.values())).connections.copy().pop().protocol.extensions
+    (deflate,) = server_sockets(edge)[0].protocol.extensions
     assert await heartbeat(socket)
     assert not hasattr(deflate, "encoder")
     assert not hasattr(deflate, "decoder")
@@ -129,6 +141,10 @@ async def test_a_bomb_is_inflated_to_the_limit_and_refused(small, monkeypatch):
             inflated.append(len(plain := self.real.decompress(data, most)))
             return plain
 
+        @property
+        def unused_data(self):
+            return self.real.unused_data
+
     socket = await compressing(small)
     monkeypatch.setattr(compression, "zlib", SimpleNamespace(decompressobj=Counting, error=zlib.error))
     write(socket, Opcode.TEXT, bomb)
@@ -142,12 +158,57 @@ async def test_a_bomb_is_inflated_to_the_limit_and_refused(small, monkeypatch):
     assert sum(inflated) < 3 * MOST
 
 
+async def test_of_a_message_that_is_seen_to_be_too_large_only_the_beginning_is_kept_until_its_end(small):
+    socket = await compressing(small)
+    bomb = deflated(call("bomb", "DataTransfer", **VENDOR, data="x" * 1_000_000).encode())
+    write(socket, Opcode.TEXT, bomb, fin=False)
+    await (await socket.ping())
+    (taking,) = server_sockets(small)
+    assert len(taking._message) == HEAD_BYTES
+    write(socket, Opcode.CONT, b"", rsv1=False)
+    assert "more than is taken" in await refused(socket, "bomb")
+
+
+@pytest.mark.parametrize("ends", [[b"\x00"], [b""], [b"", b""], [b"", b"\x00"], [b"\x00", b""]])
+async def test_a_message_may_say_which_block_is_its_last(edge, ends):
+    """RFC 7692 7.2.3.4"""
+    socket = await compressing(edge)
+    first, *others = ends
+    for _ in range(2):
+        write(socket, Opcode.TEXT, last_block(call("hb", "Heartbeat")) + first, fin=not others)
+        for end in others:
+            write(socket, Opcode.CONT, end, rsv1=False)
+        assert json.loads(await socket.recv())[:2] == [3, "hb"]
+
+
+async def closed_with(socket):
+    with pytest.raises(ConnectionClosed) as closed:
+        await socket.recv()
+    return closed.value.rcvd.code
+
+
 async def test_what_is_no_compressed_message_ends_the_connection(edge):
     socket = await compressing(edge)
     write(socket, Opcode.TEXT, b"\xff\xff\xff")
-    with pytest.raises(ConnectionClosed) as closed:
-        await socket.recv()
-    assert closed.value.rcvd.code == 1002
+    assert await closed_with(socket) == 1002
+
+
+async def test_what_follows_the_last_block_of_a_message_ends_the_connection(edge):
+    """Nothing would count it, for it inflates to nothing."""
+    socket = await compressing(edge)
+    write(socket, Opcode.TEXT, last_block("[2,"), fin=False)
+    write(socket, Opcode.CONT, b"\x00" * 100, fin=False, rsv1=False)
+    assert await closed_with(socket) == 1002
+
+
+@pytest.mark.parametrize("first", ["[2,", "x" * 1_000_000])
+async def test_frames_that_add_nothing_to_a_message_are_endless_all_the_same(small, monkeypatch, first):
+    monkeypatch.setattr(compression, "ENDLESS_BYTES", 3 * MOST)
+    socket = await compressing(small)
+    write(socket, Opcode.TEXT, deflated(first.encode()) + FLUSHED, fin=False)
+    for _ in range(4):
+        write(socket, Opcode.CONT, EMPTY_BLOCK * (MOST // len(EMPTY_BLOCK)), fin=False, rsv1=False)
+    assert await closed_with(socket) == 1009
 
 
 async def test_fragments_are_put_together(edge):

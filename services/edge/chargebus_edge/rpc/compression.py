@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Final
 
-from websockets.exceptions import InvalidHeader, ProtocolError
+from websockets.exceptions import InvalidHeader, PayloadTooBig, ProtocolError
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
@@ -21,6 +21,9 @@ from websockets.typing import ExtensionParameter
 HEAD_BYTES: Final = 16 * 1024
 """What is kept of a payload that is larger than is taken."""
 
+ENDLESS_BYTES: Final = 64 * 1024 * 1024
+"""A message so large that not even its end is waited for."""
+
 WORTH_BYTES: Final = 256
 """A message that is smaller is written as it stands: most answers are."""
 
@@ -29,6 +32,8 @@ WINDOW_BITS: Final = 12
 
 _SETTINGS: Final = {"level": 1, "memLevel": 5}
 _EMPTY_BLOCK: Final = b"\x00\x00\xff\xff"  # taken off the end of each message; RFC 7692 7.2.1
+_AFTER_THE_END: Final = frozenset({b"", b"\x00", _EMPTY_BLOCK, b"\x00" + _EMPTY_BLOCK})
+"""What may follow a block that says it is the last: an empty one, with its end or without; RFC 7692 7.2.3.4"""
 
 Tally = Counter[tuple[str, str]]
 """Bytes of compressed messages, by direction (received, sent) and form (wire, plain)."""
@@ -89,36 +94,34 @@ class BoundedDeflate(PerMessageDeflate):
             compress_settings=_SETTINGS,
         )
         self._most, self._sizes, self._tally = most, sizes, tally
-        self._inflating: zlib._Decompress | None = None  # of a compressed message that goes on
-        self._left = 0  # how much more of that message is inflated
+        self._message: _Compressed | None = None  # a compressed message that goes on
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:  # noqa: ARG002 - the bound is our own
         """Return a frame as it was before it was compressed.
 
         Raises:
             ProtocolError: it was not compressed as agreed.
+            PayloadTooBig: its message would never end.
         """
         if frame.opcode in CTRL_OPCODES:
             return frame
         if frame.opcode is Opcode.CONT:
-            if self._inflating is None:
+            if self._message is None:
                 return frame
             if frame.rsv1:
                 raise ProtocolError("RSV1 bit set in continuation frame")
         elif frame.rsv1:
-            self._inflating = zlib.decompressobj(wbits=-self.remote_max_window_bits)
-            self._left = self._most + 1
+            self._message = _Compressed(self.remote_max_window_bits, self._most)
         else:
             return frame
         size = self._sizes.pop() if len(frame.data) == HEAD_BYTES else len(frame.data)
-        is_cut = size > len(frame.data)
-        plain = self._inflate(self._inflating, frame, is_cut=is_cut)
+        plain = self._message.inflate(frame, size)
         self._tally["received", "wire"] += size
         self._tally["received", "plain"] += len(plain)
         if len(plain) == HEAD_BYTES:
-            self._sizes.append(size if is_cut else HEAD_BYTES)
+            self._sizes.append(size if size > len(frame.data) else HEAD_BYTES)
         if frame.fin:
-            self._inflating = None
+            self._message = None
         return Frame(frame.opcode, plain, frame.fin, rsv1=False, rsv2=frame.rsv2, rsv3=frame.rsv3)
 
     def encode(self, frame: Frame) -> Frame:
@@ -130,16 +133,40 @@ class BoundedDeflate(PerMessageDeflate):
         self._tally["sent", "wire"] += len(written.data)
         return written
 
-    def _inflate(self, inflating: "zlib._Decompress", frame: Frame, *, is_cut: bool) -> bytes:
-        if self._left == 0:
+
+class _Compressed:
+    """A message that is inflated as its frames come, until it is seen to be too large."""
+
+    def __init__(self, window_bits: int, most: int) -> None:
+        self._inflating: zlib._Decompress | None = zlib.decompressobj(wbits=-window_bits)  # until it is too large
+        self._left = most + 1  # how much more of it is inflated
+        self._wire = 0  # how much of it has come, in bytes
+
+    def inflate(self, frame: Frame, size: int) -> bytes:
+        """Return what a frame adds to it: nothing, once it is too large.
+
+        Args:
+            frame: with the payload, or only its first `HEAD_BYTES`.
+            size: how large the payload was.
+
+        Raises:
+            ProtocolError: it was not compressed as agreed.
+            PayloadTooBig: its frames are endless, however little they inflate to.
+        """
+        self._wire += size
+        if self._wire > ENDLESS_BYTES:
+            raise PayloadTooBig(self._wire, ENDLESS_BYTES)
+        if self._inflating is None:
             return b""
+        is_cut = size > len(frame.data)
         data = bytes(frame.data) + _EMPTY_BLOCK if frame.fin and not is_cut else bytes(frame.data)
         try:
-            plain = inflating.decompress(data, self._left)
+            plain = self._inflating.decompress(data, self._left)
         except zlib.error as error:
             raise ProtocolError(f"a compressed message cannot be read: {error}") from error
+        if self._inflating.unused_data not in _AFTER_THE_END:
+            raise ProtocolError("a compressed message goes on after its last block")
         self._left -= len(plain)
-        if not is_cut:
-            return plain
-        self._left = 0
-        return plain[:HEAD_BYTES].ljust(HEAD_BYTES)
+        if is_cut or self._left == 0:
+            self._inflating = None  # with what it holds
+        return plain[:HEAD_BYTES].ljust(HEAD_BYTES) if is_cut else plain

@@ -26,12 +26,10 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
-from chargebus_edge.rpc.compression import HEAD_BYTES, DeflateOffer, Tally
+from chargebus_edge.rpc.compression import ENDLESS_BYTES, HEAD_BYTES, DeflateOffer, Tally
 from chargebus_edge.tls.arrival import Arrival
 
 MAX_FRAGMENTS: Final = 16 * 1024
-ENDLESS_BYTES: Final = 64 * 1024 * 1024
-"""A message so large that not even its end is waited for."""
 
 CLOSE_TIMEOUT_S: Final = 5.0
 
@@ -219,7 +217,8 @@ class StationSocket(ServerConnection):
         if event.opcode is _TEXT and event.fin:
             self._hand_over(owner, bytes(event.data), size)
         elif event.opcode is _TEXT:
-            self._message, self._size, self._fragments = bytearray(event.data), size, 1
+            kept = event.data if size <= self._most else event.data[:HEAD_BYTES]
+            self._message, self._size, self._fragments = bytearray(kept), size, 1
         elif event.opcode is _CONT:
             self._collect(owner, event, size)
         elif event.opcode is _BINARY:
