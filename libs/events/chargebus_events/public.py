@@ -216,6 +216,7 @@ class ConnectionRefused(msgspec.Struct, frozen=True, omit_defaults=True):
 class StationDeviated(msgspec.Struct, frozen=True, omit_defaults=True):
     """A station breaks the specification in a way that it did not before, or goes on to: told twice a day at most.
 
+    A refused handshake, of which `detail` says what to do, is told again when that changes, once a minute at most.
     `kind` says how frames of `action` break their schema, or OCPP-J, at `path`; `refused`: they were not taken. `count`
     is how many there were until then. `detail` is empty where it would show a text that the station sent.
     """

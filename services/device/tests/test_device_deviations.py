@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from chargebus_device.deviations import operations
-from chargebus_device.deviations.domain import ANY_PLACE, MOST, Make, add
+from chargebus_device.deviations.domain import ANY_PLACE, MOST, Make, add, is_news
 from chargebus_device.deviations.operations import MOST_RULES
 from chargebus_device.deviations.store import deviations
 from chargebus_device.deviations.tasks import Retention
@@ -89,6 +89,20 @@ def test_times_and_detail_are_those_of_the_first_and_the_last_frame():
     (changed,) = add(known, report(count(2, first_at=later, last_at=later, detail="other"), epoch=8), ACME)
 
     assert (changed.first_at, changed.last_at, changed.detail) == (START, later, "80 characters")
+
+
+def test_what_to_do_about_refused_handshakes_is_that_of_the_newest_and_told_when_it_changes():
+    known = {}
+
+    def refused(epoch, detail):
+        handshake = count(action="", kind="handshake", path="", refused=True, detail=detail)
+        was = dict(known)
+        (changed,) = add(known, report(handshake, epoch=epoch, version=""), ACME)
+        return changed.count, changed.detail, is_news(was.get(changed.key), changed)
+
+    assert refused(1, "change its registration") == (1, "change its registration", True)
+    assert refused(2, "change its registration") == (2, "change its registration", False)
+    assert refused(3, "have it offer ocpp1.6") == (3, "have it offer ocpp1.6", True)
 
 
 def test_a_station_has_a_bounded_number_of_deviations_however_many_properties_it_makes_up():

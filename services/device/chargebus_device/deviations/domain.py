@@ -133,8 +133,11 @@ def add(known: Deviations, report: DeviationReport, make: Make) -> list[Deviatio
 
 
 def is_news(before: Deviation | None, after: Deviation) -> bool:
-    """Tell whether others are to hear of a deviation: it is new, or was not told in this half of the day (UTC)."""
-    return before is None or _half_day(after.last_at) > _half_day(before.last_at)
+    """Tell whether others are to hear of a deviation.
+
+    They are where it is new, was not told in this half of the day (UTC), or another thing is to be done about it.
+    """
+    return before is None or before.detail != after.detail or _half_day(after.last_at) > _half_day(before.last_at)
 
 
 def _half_day(at: datetime) -> int:
@@ -157,11 +160,16 @@ def _counted(known: Deviations, key: DeviationKey, epoch: int) -> float:
     return max((each.counted for each in own if each.epoch == epoch), default=0)
 
 
+def _advises(key: DeviationKey) -> bool:
+    """Tell whether the detail says what to do about it: that of the newest is it then, not that of the first."""
+    return key.kind == "handshake" and key.refused
+
+
 def _sum(
     before: Deviation | None, more: float, said: DeviationCount, report: DeviationReport, key: DeviationKey
 ) -> Deviation:
     first_at, last_at, detail, count = said.first_at, said.last_at, said.detail, 0
     if before is not None:
         first_at, last_at = before.first_at, max(before.last_at, said.last_at)
-        detail, count = before.detail, before.count
+        detail, count = detail if _advises(key) else before.detail, before.count
     return Deviation(report.station_id, key, count + int(more), first_at, last_at, detail, report.epoch, said.count)
