@@ -360,6 +360,21 @@ async def test_a_station_with_which_nothing_is_spoken_is_told_once_a_minute(run_
     assert told[0]["epoch"] < told[1]["epoch"]
 
 
+async def test_stations_that_nobody_registered_and_with_which_nothing_is_spoken_are_only_counted(
+    run_edge, played_kafka
+):
+    async with run_edge() as edge:
+        policy(edge, "accept")
+        edge.register("CP1")
+        for station_id in ("made-up-1", "made-up-2", "CP1"):
+            async with edge.connect(station_id, subprotocols=["ocpp2.0"]) as socket:
+                await socket.wait_closed()
+        told = [msgspec.json.decode(record.value) for record in await played_kafka.until(DEVIATIONS, 1)]
+        counted = edge.edge.server._parts.counts.handshakes_refused
+    assert [each["station_id"] for each in told] == ["CP1"]
+    assert counted == {"no subprotocol, not registered": 2, "no subprotocol": 1}
+
+
 async def test_an_empty_subprotocol_header_is_none_offered(edge):
     response = await raw_handshake(edge, "Connection: Upgrade\r\nSec-WebSocket-Protocol: \r\n")
     assert response.startswith(b"HTTP/1.1 101")

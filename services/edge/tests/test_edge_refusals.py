@@ -83,6 +83,7 @@ def test_a_flood_of_addresses_is_bounded_and_loses_no_count(refusals, posted):
         "draining",
         "password checks full",
         "no subprotocol",
+        "no subprotocol, not registered",
         "handshake broken off",
         "revocation unknown",
     ],

@@ -1,4 +1,4 @@
-"""Stations with which no version is spoken: told to `device` as a deviation of their handshake, which was refused.
+"""Registered stations with which no version is spoken: told to `device` as a deviation of a refused handshake.
 
 A station that is refused comes again every few seconds, for ever: what is told of one is told once a minute.
 """

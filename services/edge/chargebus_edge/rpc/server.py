@@ -202,11 +202,21 @@ class StationServer:
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._parts.refused("not a WebSocket", request.path, _address(socket))
         elif admitted.speech is None:
-            self._parts.refused("no subprotocol", request.path, _address(socket))
-            if admitted.unspoken is not None:
-                self._parts.speechless(admitted.station_id, admitted.unspoken)
+            self._part_from(socket, request, admitted)
         else:
             self._begin(socket, admitted, admitted.speech, response)
+
+    def _part_from(self, socket: StationSocket, request: Request, admitted: Admitted) -> None:
+        """Count a station with which no version is spoken, and tell of it, if it is registered.
+
+        Who knows the onboarding password can make up others without end: of them, nothing is kept.
+        """
+        if admitted.terms.onboarding:
+            self._parts.refused("no subprotocol, not registered", request.path, _address(socket))
+            return
+        self._parts.refused("no subprotocol", request.path, _address(socket))
+        if admitted.unspoken is not None:
+            self._parts.speechless(admitted.station_id, admitted.unspoken)
 
     def _begin(self, socket: StationSocket, admitted: Admitted, speech: Speech, response: Response) -> None:
         if speech.subprotocol:
