@@ -56,6 +56,8 @@ REFUSALS: Final = (
     Refusal("whether a limit or series contradicts itself or the site, no schema says", "it does not fit", "body.*"),
     Refusal("that periods follow each other, no schema says", "invalid request", "body.charging_profile.periods"),
     Refusal("which times have passed, no schema knows", "the departure is over"),
+    Refusal("which times have passed, no schema knows", "the reservation is over"),
+    Refusal("that a reservation is for somebody, no schema says", "invalid request", "body"),
     Refusal("what a site has, and which times have passed, no schema knows", "it does not fit the site", "body.*"),
     Refusal(
         "where nothing may be posted, and whether mail is set up, no schema says",
@@ -101,6 +103,8 @@ ALLOW: Final = {
 }
 OUTLIVING: Final = {
     "GET /v1/stations/{station_id}/commands",  # what was asked of a station is kept for as long as any command
+    "GET /v1/reservations/{reservation_id}",  # one that is cancelled stays to be seen
+    "DELETE /v1/reservations/{reservation_id}",
 }
 
 # What tus sends is bytes as any other.

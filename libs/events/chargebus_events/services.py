@@ -183,12 +183,18 @@ SERVICES = (
     ),
     DeclaredService(
         name="session",
-        about="tokens, charging sessions, remote start and stop",
+        about="tokens, charging sessions, remote start and stop, reservations",
         frames=True,
         listens_to=("metering",),
         parks=True,
         asks=True,
-        paths=("/v1/tokens", "/v1/sessions", "/v1/stations/{}/evses/{}/start"),
+        paths=(
+            "/v1/tokens",
+            "/v1/sessions",
+            "/v1/stations/{}/evses/{}/start",
+            "/v1/reservations",
+            "/v1/stations/{}/reservations",
+        ),
     ),
     DeclaredService(
         name="smart_charging",

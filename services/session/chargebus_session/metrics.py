@@ -7,6 +7,7 @@
 | chargebus.session.duplicates | {event} | events that came again and got their first answer |
 | chargebus.session.contradictions | {event} | new events that had the number and kind of another one |
 | chargebus.session.flags | {session} | marks that sessions got, by `flag` (meter_went_back, …) |
+| chargebus.session.reservations | {reservation} | reservations that came to a `state` (asked, reserved, used, …) |
 """
 
 from collections import Counter
@@ -25,6 +26,7 @@ class Metrics:
         self.duplicates = meter.create_counter("chargebus.session.duplicates", "{event}")
         self.contradictions = meter.create_counter("chargebus.session.contradictions", "{event}")
         self.flags = meter.create_counter("chargebus.session.flags", "{session}")
+        self.reservations = meter.create_counter("chargebus.session.reservations", "{reservation}")
 
     def judged(self, statuses: Iterable[str]) -> None:
         """Count what tokens were told."""
@@ -35,3 +37,8 @@ class Metrics:
         """Count new events."""
         for kind, count in Counter(kinds).items():
             self.events.add(count, {"kind": kind})
+
+    def reserved(self, states: Iterable[str]) -> None:
+        """Count the states that reservations came to."""
+        for state, count in Counter(states).items():
+            self.reservations.add(count, {"state": state})

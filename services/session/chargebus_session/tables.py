@@ -22,6 +22,8 @@ _KEY: Any = sa.String(collation="C")
 
 _ACTIVE = sa.text("state = 'active'")
 _UNFINISHED = sa.text("state = 'active' AND station_id <> ''")  # so that lists of the active ones take the other one
+_OPEN_RESERVATION = sa.text("state IN ('asked', 'reserved', 'unknown')")
+_OPEN_OF_EVSE = sa.text("state IN ('asked', 'reserved', 'unknown') AND evse_id > 0")
 _OPEN_START = sa.text("pending AND session_id IS NULL")
 _FROM_REMOTE_START = sa.text("remote_start_id IS NOT NULL")
 
@@ -169,7 +171,10 @@ class DoubtRow(Tables, table=True):
 
 
 class ConnectorStateRow(Tables, table=True):
-    """What a connector (0: its EVSE as a whole) last said; `idle`: no transaction can be charging there."""
+    """What a connector (0: its EVSE as a whole) last said; `idle`: no transaction can be charging there.
+
+    `status` is empty where nothing was said since it is kept.
+    """
 
     __tablename__ = "connector_state"
 
@@ -177,6 +182,7 @@ class ConnectorStateRow(Tables, table=True):
     evse_id: int = Field(primary_key=True, sa_type=_BIG)
     connector_id: int = Field(primary_key=True, sa_type=_BIG)
     idle: bool
+    status: str
 
 
 class PowerLimitRow(Tables, table=True):
@@ -216,3 +222,48 @@ class RemoteStartRow(Tables, table=True):
     requested_at: datetime = Field(sa_type=_TIME)
     pending: bool
     session_id: UUID | None
+
+
+class ReservingStationRow(Tables, table=True):
+    """A station that there is; `types` are those of the connectors of its EVSEs (by number), as far as known."""
+
+    __tablename__ = "reserving_station"
+
+    station_id: str = Field(primary_key=True, sa_type=_KEY)
+    types: dict[str, list[str]] = Field(sa_type=_JSON)
+
+
+class ReservationRow(Tables, table=True):
+    """A reservation, and what its station is being asked about it; EVSE 0: any. See `reservations.domain`."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        sa.Index("reservation_open", "station_id", postgresql_where=_OPEN_RESERVATION),
+        sa.Index("reservation_evse", "station_id", "evse_id", unique=True, postgresql_where=_OPEN_OF_EVSE),
+        sa.Index("reservation_due", "due_at", postgresql_where=_OPEN_RESERVATION),
+        sa.Index("reservation_station", "station_id", "reservation_id"),
+        sa.Index("reservation_token", "token_key", "reservation_id"),
+    )
+
+    reservation_id: int = Field(primary_key=True, sa_type=_BIG)
+    station_id: str = Field(sa_type=_KEY)
+    evse_id: int = Field(sa_type=_BIG)
+    connector_type: str
+    id_token: str
+    id_token_type: str
+    token_key: str = Field(sa_type=_KEY)
+    group_id: str
+    expires_at: datetime = Field(sa_type=_TIME)
+    created_at: datetime = Field(sa_type=_TIME)
+    changed_at: datetime = Field(sa_type=_TIME)
+    state: str
+    reason: str
+    detail: str
+    reserved_at: datetime | None = Field(sa_type=_TIME)
+    question: str
+    command_id: str
+    cancel_reason: str
+    attempts: int = Field(sa_type=_BIG)
+    due_at: datetime | None = Field(sa_type=_TIME)
+    set_anew: int = Field(sa_type=_BIG)
+    session_id: str

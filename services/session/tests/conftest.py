@@ -22,8 +22,9 @@ from chargebus_runtime.consumer import ConsumerSpec
 from chargebus_runtime.database import Database, DatabaseOptions
 from chargebus_runtime.kafka_clock import KafkaClock
 from chargebus_runtime.telemetry import Trace, Tracing
-from chargebus_session.main import INTENTS, consumed
+from chargebus_session.main import consumed, intents
 from chargebus_session.metrics import Metrics
+from chargebus_session.reservations.operations import Reservations
 from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens.block import Authorizations, TokenState
 from chargebus_session.tokens.domain import Token
@@ -39,7 +40,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
 EMPTY = """
 TRUNCATE token, charging_session, session_event, session_alias, session_decision, session_doubt,
-    connector_state, power_limit, contract_refusal,
+    connector_state, power_limit, contract_refusal, reservation, reserving_station,
     remote_start, asked_command, outbox;
 ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
 """
@@ -134,6 +135,7 @@ class Service:
     commanding: Commanding
     consumed: ConsumerSpec
     endings: Endings
+    reservations: Reservations
     now: datetime = NOON
     offset: int = 0
     statements: list[str] = field(default_factory=list)
@@ -194,11 +196,15 @@ async def database(migrated) -> AsyncIterator[tuple[Database, KeepingProducer]]:
 async def service(database, tokens) -> Service:
     """The service with a few tokens."""
     opened, sent = database
-    commanding = Commanding("session", opened, INTENTS, KafkaClock(lambda: NOON, time.monotonic))
+    commanding = Commanding("session", opened, intents(Metrics()), KafkaClock(lambda: NOON, time.monotonic))
     for key, token in tokens.items():
         fields = (key, token.id_token, token.group_id, token.blocked, token.expires_at, token.concurrent)
         await opened.pool.execute(ADD_TOKEN, *fields)
-    endings = Endings(opened, commanding, timedelta(0))
     return Service(
-        opened, sent, commanding, consumed(commanding, Metrics(), lambda: NOON, SessionSettings(end_grace_s=0)), endings
+        opened,
+        sent,
+        commanding,
+        consumed(commanding, Metrics(), lambda: NOON, SessionSettings(end_grace_s=0)),
+        Endings(opened, commanding, timedelta(0)),
+        Reservations(opened, commanding, Metrics()),
     )

@@ -27,7 +27,8 @@ def ring():
 
 @pytest.fixture
 async def http(service, ring):
-    routes = router(service.database, service.commanding, SessionSettings(remote_ttl_s=5.0, bulk_tokens=5))
+    settings = SessionSettings(remote_ttl_s=5.0, bulk_tokens=5)
+    routes = router(service.database, service.commanding, service.reservations, settings)
     async with http_client({"/v1": routes}, ring) as client:
         yield client
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from chargebus_session.remote.domain import START
 from chargebus_session.remote.errors import (
+    EvseReservedError,
     NoSessionError,
     RemoteError,
     SessionEndedError,
@@ -26,6 +27,7 @@ _ON_ITS_WAY: Final[dict[int | str, dict[str, object]]] = {
 }
 _PROBLEMS: Final[dict[type[Exception], tuple[int, str]]] = {
     TokenInUseError: (409, "token in use"),
+    EvseReservedError: (409, "EVSE reserved"),
     NoSessionError: (404, "no such session"),
     SessionEndedError: (409, "session ended"),
     KeyReusedError: (422, "the idempotency key was used before"),

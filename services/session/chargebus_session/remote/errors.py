@@ -23,3 +23,7 @@ class NoSessionError(RemoteError):
 
 class SessionEndedError(RemoteError):
     """There is nothing to stop."""
+
+
+class EvseReservedError(RemoteError):
+    """The EVSE is kept for somebody else."""

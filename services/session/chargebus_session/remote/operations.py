@@ -8,8 +8,15 @@ from chargebus_runtime.database import Database, Transaction
 
 from chargebus_session.remote import store
 from chargebus_session.remote.domain import START, STOP, ProfileOfStart, RemoteStart, Start, Stop
-from chargebus_session.remote.errors import NoSessionError, SessionEndedError, TokenInUseError, TokenRefusedError
+from chargebus_session.remote.errors import (
+    EvseReservedError,
+    NoSessionError,
+    SessionEndedError,
+    TokenInUseError,
+    TokenRefusedError,
+)
 from chargebus_session.remote.routes import start_forms, stop_forms
+from chargebus_session.reservations import store as reservations
 from chargebus_session.tokens import store as tokens
 from chargebus_session.tokens.domain import EMAID, Status, Token, id_token, judge, meant, token_key
 from chargebus_session.transactions.domain.state import Known
@@ -62,6 +69,7 @@ class RemoteControl:
 
         Raises:
             TokenRefusedError, TokenInUseError: the token may not charge there.
+            EvseReservedError: the EVSE is kept for another token.
             KeyReusedError: something else was asked under the idempotency key.
         """
         station_id, evse_id, key = wanted.station_id, wanted.evse_id, id_token(wanted.id_token).key
@@ -73,6 +81,7 @@ class RemoteControl:
                 ways = {id_token(wanted.id_token), id_token(wanted.id_token, EMAID)}
                 known = await batch.load(tx.connection, ways, ())
                 token = _usable(known, wanted.id_token, (station_id, evse_id), tx)
+                await _check_reservations(tx, station_id, evse_id, token)
                 remote_start_id = await store.next_id(tx.connection)
                 forms = start_forms(Start(evse_id, token, remote_start_id, wanted.profile))
                 ask = Ask(station_id, START, forms, subject=str(remote_start_id), content=content)
@@ -110,6 +119,23 @@ class RemoteControl:
         if not patience.wait:
             return None
         return await self._commanding.wait(asked, patience.ttl_s + patience.timeout_s + _GRACE_S)
+
+
+async def _check_reservations(tx: Transaction, station_id: str, evse_id: int, token: Token) -> None:
+    """Refuse a start on an EVSE that is kept for somebody else: its station would, too, and say no more than Rejected.
+
+    Raises:
+        EvseReservedError: it is.
+
+    Spec: OCPP 2.0.1 F01, H03
+    """
+    running = await reservations.running(tx.connection, station_id, tx.now)
+    kept = next((each for each in running if each.evse_id == evse_id), None)
+    if kept is not None and not kept.serves(token.itself.key, token.group_id):
+        until = kept.expires_at.isoformat()
+        raise EvseReservedError(
+            f"EVSE {evse_id} is reserved for another token until {until} (reservation {kept.reservation_id})."
+        )
 
 
 def _usable(known: Known, text: str, place: tuple[str, int], tx: Transaction) -> Token:

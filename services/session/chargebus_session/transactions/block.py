@@ -1,11 +1,11 @@
 """Transactions of a batch: what is known of all of them at once, each event decided in its turn, one write."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from chargebus_calls import Answer, Block, Call
@@ -38,15 +38,31 @@ class Reported:
     caused: list[tuple[Change, Received]] = field(default_factory=list)
 
 
+class Listener(Protocol):
+    """What takes part in what stations report of transactions, in the same batch."""
+
+    async def note(self, batch: Batch, changes: Sequence[Change], reserving: Collection[str]) -> None:
+        """Take what a batch changed, after it is written; `reserving` are the stations where something is reserved."""
+        ...
+
+
 class Transactions(Block[Report, Reported]):
     """Makes charging sessions of what stations report; keeps nothing between batches but ids to hand out.
 
     `max_power_w` is the largest power of an EVSE of which nothing is known. What goes on where another one begins is
-    doubted after `doubted_for`.
+    doubted after `doubted_for`. `reserving` ends the reservations that are used.
     """
 
-    def __init__(self, metrics: Metrics, max_power_w: float, doubted_for: timedelta, lately_ended: LatelyEnded) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        max_power_w: float,
+        doubted_for: timedelta,
+        lately_ended: LatelyEnded,
+        reserving: Listener,
+    ) -> None:
         self._metrics = metrics
+        self._reserving = reserving
         self._max_power_w = max_power_w
         self._doubted_for = doubted_for
         self._lately_ended = lately_ended
@@ -73,10 +89,11 @@ class Transactions(Block[Report, Reported]):
 
     async def save(self, batch: Batch, state: Reported) -> None:
         """Write what became of sessions, and tell of it."""
-        await store.save(batch.connection, state.state.changes, batch.now, self._doubted_for)
+        reserving = await store.save(batch.connection, state.state.changes, batch.now, self._doubted_for)
         await store.name(batch.connection, state.state.renamed)
         await endings.note(batch.connection, state.state.superseded(), batch.now, batch.now + self._doubted_for)
         self._lately_ended.note(state.state.changes, batch.now)
+        await self._reserving.note(batch, state.state.changes, reserving)
         for change, because in state.caused:
             _announce(self._metrics, batch, change, because)
         for contradiction in state.state.contradictions:

@@ -62,7 +62,8 @@ def _limits(record: Received) -> tuple[str, list[PowerLimit]]:
 def _state(told: object) -> ConnectorState | None:
     if not isinstance(told, public.ConnectorStatus) or not told.evse_id:
         return None
-    return ConnectorState(told.station_id, told.evse_id, told.connector_id, is_idle(told.status, told.detail))
+    idle = is_idle(told.status, told.detail)
+    return ConnectorState(told.station_id, told.evse_id, told.connector_id, idle, told.status)
 
 
 def _signs(told: object) -> Iterator[StationSign]:

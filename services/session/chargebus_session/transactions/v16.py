@@ -42,6 +42,7 @@ class _StartTransaction(Payload, frozen=True):
     id_tag: str
     timestamp: str
     meter_start: float | None = None
+    reservation_id: Whole | None = None
 
 
 class _StopTransaction(Payload, frozen=True):
@@ -103,6 +104,7 @@ def start_transaction(frame: Frame) -> Report:
         starts=True,
         evse_id=request.connector_id,
         connector_id=min(request.connector_id, 1),
+        reservation_id=request.reservation_id,
         samples=_register(at, request.meter_start, BEGIN),
         flags=(*flags, *unreadable_token(frame, "idTag")),
         content=fingerprint(start),

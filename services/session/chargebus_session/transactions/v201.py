@@ -72,6 +72,7 @@ class _TransactionEvent(Payload, frozen=True):
     offline: bool = False
     evse: _Evse | None = None
     id_token: IdTokenType | None = None
+    reservation_id: Whole | None = None
     meter_value: tuple[_MeterValue, ...] = ()
 
 
@@ -116,6 +117,7 @@ def transaction_event(frame: Frame) -> Report:
         charging_state=clean(info.charging_state),
         reason=clean(info.stopped_reason),
         remote_start_id=info.remote_start_id,
+        reservation_id=request.reservation_id,
         samples=energy_samples(request.meter_value, frame.received_at, _watt_hours) if request.meter_value else (),
         flags=(*flags, *unnumbered, *(unreadable_token(frame, "idToken") if starts else ())),
         content=_content(frame),

@@ -75,6 +75,7 @@ class ConnectorState(msgspec.Struct, frozen=True):
     evse_id: int
     connector_id: int
     idle: bool
+    status: str = ""
 
 
 def is_idle(status: str, detail: str) -> bool:

@@ -49,7 +49,7 @@ class Event(msgspec.Struct, frozen=True):
     `number` is OCPP 2.x's seqNo. `content` stands for all that the station said: an event is the same as another if
     that is the same, not if only the number is. `at` is the station's time, `received_at` ours. `starts` says that
     `token` is there to charge, not to stop, and `by_remote_start` that it is the one of the remote start, as the
-    station named that and no token.
+    station named that and no token. `reservation_id` is the reservation that it used.
     """
 
     number: int
@@ -66,6 +66,7 @@ class Event(msgspec.Struct, frozen=True):
     reason: str = ""
     remote_start_id: int | None = None
     by_remote_start: bool = False
+    reservation_id: int | None = None
     samples: tuple[Sample, ...] = ()
     flags: tuple[str, ...] = ()
     content: str = ""

@@ -129,11 +129,14 @@ _SESSION_ROWS: Final = Rows(
     SessionRow, sources={"summary": Summary, "session": Session}, encode={"fold": encode_fold}, in_given_order=True
 )
 _EVENT_ROWS: Final = Rows(EventRow, sources={"event": Event}, in_given_order=True)
+_AFTER_ROWS: Final = len(_SESSION_ROWS.names) + len(_EVENT_ROWS.names) + 1
 _KEEP: Final = f"""
 WITH kept AS ({_SESSION_ROWS.upsert(keep=("station_id", "version", "transaction_id", "created_at"))}),
-doubted AS ({endings.supersede(len(_SESSION_ROWS.names) + len(_EVENT_ROWS.names) + 1)})
-{_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)}
-"""
+doubted AS ({endings.supersede(_AFTER_ROWS)}),
+told AS ({_EVENT_ROWS.insert(first=len(_SESSION_ROWS.names) + 1)})
+SELECT DISTINCT station_id FROM reservation
+WHERE state IN ('asked', 'reserved', 'unknown') AND station_id = ANY(${_AFTER_ROWS + 5})
+"""  # noqa: S608 (text from above)
 _NAME: Final = """
 INSERT INTO session_alias (station_id, name, session_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) ON CONFLICT DO NOTHING
@@ -221,26 +224,31 @@ async def name(connection: asyncpg.Connection, named: Mapping[Alias, str]) -> No
 
 async def save(
     connection: asyncpg.Connection, changes: Sequence[Change], now: datetime, doubted_for: timedelta
-) -> None:
+) -> set[str]:
     """Write what became of sessions, and the new events that brought it; the newest state of a session is the last one.
 
     What goes on where another one begins is doubted, after `doubted_for`.
 
     Sessions are written in the order in which they first changed: one that gives up its start goes before the one that
     takes it.
+
+    Returns:
+        Those of the stations where something is reserved: asked along, as it takes no round trip of its own.
     """
     if not changes:
-        return
+        return set()
     newest = {each.session.session_id: each for each in changes}
     recorded = [each for each in changes if isinstance(each, Recorded)]
     sessions = _SESSION_ROWS.arguments(newest.values())
     events = _EVENT_ROWS.arguments(_KeptEvent(each.event, each) for each in recorded)
     begun = _begun(recorded)
     places = columns(begun) if begun else ([], [], [])
-    await connection.execute(_KEEP, *sessions, *events, *places, now, now + doubted_for)
+    stations = sorted({each.session.station_id for each in changes})
+    rows = await connection.fetch(_KEEP, *sessions, *events, *places, now, now + doubted_for, stations)
     links = [_link(each) for each in recorded if each.event.remote_start_id is not None]
     if links:
         await connection.execute(_LINK, *columns(links))
+    return {row["station_id"] for row in rows}
 
 
 def _begun(recorded: Sequence[Recorded]) -> list[tuple[str, int, datetime]]:

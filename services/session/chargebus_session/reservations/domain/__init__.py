@@ -1,0 +1,1 @@
+"""Owns what becomes of reservations, and how many a station has room for."""
