@@ -1,6 +1,7 @@
 """Stations are read whole once, and again with other firmware; what waited for a boot is read after it."""
 
 import pytest
+from chargebus_runtime.sealing import Sealing
 
 READ = "/stations/CS-1/variables"
 
@@ -58,6 +59,16 @@ async def test_a_station_that_is_away_is_waited_for_and_then_given_up(stations, 
     await stations.go_on()
     [request, _] = (await api.get(f"{READ}/requests")).json()["items"]
     assert (request["result"], request["items"][0]["status"]) == ("failed", "Unreachable")
+
+
+async def test_a_secret_in_a_value_is_refused_and_what_cannot_be_sealed_fails_alone(stations, api):
+    await stations.connect("CS-1")
+    stations.device.asked.commanding._sealing = Sealing()
+    value = {"name": "DiagnosticsURL", "value": "ftp://u:pw@host"}
+    assert (await api.patch(READ, json={"variables": [value], "force": True})).status_code == 422
+    assert (await api.post("/configurations", json={"name": "logs", "variables": [value]})).status_code == 422
+    answer = await api.post(f"{READ}/read", json={"variables": [{"name": "x PRIVATE KEY-----"}]})
+    assert (answer.json()["state"], answer.json()["result"]) == ("ended", "failed")
 
 
 @pytest.mark.parametrize("path", [READ, f"{READ}/requests"])

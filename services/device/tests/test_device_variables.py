@@ -136,6 +136,24 @@ def test_a_secret_is_neither_set_here_nor_kept(place):
 
 
 @pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("ftp://u:pw@host/x", "ftp://***@host/x"),
+        ("https://host/x?sig=abc", "https://host/x?***"),
+        ("-----BEGIN PRIVATE KEY-----\nMII", None),
+        ("***", None),
+        ("ftp://***@host/x", "ftp://***@host/x"),
+        ("wss://host/ocpp", "wss://host/ocpp"),
+    ],
+)
+def test_a_secret_in_a_value_is_neither_set_here_nor_kept(value, kept):
+    place = Place(variable="DiagnosticsURL")
+    assert without_secret(Reported(place=place, value=value)).value == kept
+    found = objection(place, value, Reported(place=place), is_read=True)
+    assert (found is not None and found.kind == "secret") == (kept != value and value != "***")
+
+
+@pytest.mark.parametrize(
     ("one", "other", "data_type", "is_same"),
     [
         ("60", "60.0", "decimal", True),

@@ -10,7 +10,7 @@ import msgspec
 
 from chargebus_device.variables.domain.names import name_of
 from chargebus_device.variables.domain.place import Place
-from chargebus_device.variables.domain.variable import READ_ONLY, Reported, is_secret
+from chargebus_device.variables.domain.variable import READ_ONLY, Reported, is_secret, shown
 
 Kind = Literal["secret", "read_only", "unknown", "value"]
 
@@ -38,6 +38,9 @@ def objection(place: Place, value: str, known: Reported | None, *, is_read: bool
     """
     if is_secret(place, known.mutability if known else None):
         what = "holds a secret: /v1/credentials changes stations' passwords, /v1/stations/{id}/commands sends others"
+        return Objection("secret", what)
+    if shown(value) != value:
+        what = "is an address with a login or a signed query, or a private key: /v1/stations/{id}/commands sends those"
         return Objection("secret", what)
     if known is None or not known.is_known:
         if not is_read and known is None:

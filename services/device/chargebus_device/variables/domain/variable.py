@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from chargebus_ocppj.masking import MASK, PRIVATE_KEY, masked_address
 from chargebus_ocppj.secrets import STANDARD
 
 from chargebus_device.variables.domain.place import Place
@@ -58,8 +59,18 @@ def is_secret(place: Place, mutability: str | None = None) -> bool:
     return mutability == WRITE_ONLY or any(STANDARD.is_secret_setting(name) for name in names if name)
 
 
+def shown(value: str) -> str:
+    """Return a value as it may be kept: without a private key, or what an address lets in by (login, signed query)."""
+    if PRIVATE_KEY in value:
+        return MASK
+    return masked_address(value) if "://" in value else value
+
+
 def without_secret(reported: Reported) -> Reported:
-    """Return what may be kept of what a station says."""
-    if reported.value is None or not is_secret(reported.place, reported.mutability):
+    """Return what may be kept of what a station says; `***` is what the edge put in the place of a secret."""
+    if reported.value is None:
         return reported
-    return msgspec.structs.replace(reported, value=None)
+    value = shown(reported.value)
+    if value == MASK or is_secret(reported.place, reported.mutability):
+        return msgspec.structs.replace(reported, value=None)
+    return msgspec.structs.replace(reported, value=value)

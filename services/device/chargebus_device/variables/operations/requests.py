@@ -9,6 +9,7 @@ import msgspec
 from chargebus_commanding import Ask, Commanding, Form, Outcome, Transaction
 from chargebus_runtime.database import Database
 from chargebus_runtime.database import Transaction as OwnTransaction
+from chargebus_runtime.sealing import SealingError
 from chargebus_runtime.tasks import DueWork
 from chargebus_runtime.waiters import Waiters
 
@@ -160,7 +161,16 @@ class Requests:
         return await self._step(tx, request, station)
 
     async def _step(self, tx: Transaction, request: Request, station: Station) -> Request:
-        """Ask for what is next of a request; a station that is away is waited for."""
+        """Ask for what is next of a request; a station that is away is waited for.
+
+        What holds a secret that cannot be sealed is not asked at all.
+        """
+        try:
+            return await self._asked(tx, request, station)
+        except SealingError as error:
+            return domain.ended(request, "failed", str(error), tx.now)
+
+    async def _asked(self, tx: Transaction, request: Request, station: Station) -> Request:
         words = WORDS.get(station.version)
         if words is None:
             return domain.ended(request, "failed", NO_VERSION, tx.now) if station.connected else request
