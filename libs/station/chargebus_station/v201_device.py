@@ -128,6 +128,7 @@ def get_report(decider: CommandDecider, payload: Payload) -> Reply:
     if payload.get("componentCriteria") == ["Problem"]:
         return status("EmptyResultSet")
     wanted = payload.get("componentVariable", [])
+    _check(decider, "GetReport", wanted)
     found = [
         (address, variable)
         for address, variable in decider.state.device.items()

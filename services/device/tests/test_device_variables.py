@@ -150,7 +150,7 @@ def test_a_secret_in_a_value_is_neither_set_here_nor_kept(value, kept):
     place = Place(variable="DiagnosticsURL")
     assert without_secret(Reported(place=place, value=value)).value == kept
     found = objection(place, value, Reported(place=place), is_read=True)
-    assert (found is not None and found.kind == "secret") == (kept != value and value != "***")
+    assert (found is not None and found.kind == "secret") == (value not in (kept, "***"))
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,13 @@ def test_a_piece_that_is_too_much_is_halved_and_a_single_one_refused():
     assert (half.state, piece_of(half, Limits(), [1] * 4)) == ("waiting", (0, 1))
     one = not_answered(asked(request(items=items(1)), (0,), NOW), "too_much", "no", NOW)
     assert (one.result, one.items[0].status) == ("incomplete", "Refused")
+
+
+@pytest.mark.parametrize("told", ["too_much", "refused", "unknown", "unsupported"])
+def test_a_report_on_components_that_is_refused_fails_and_is_not_asked_again(told):
+    sent = asked(request("report", (Item(Place("EVSE")),), report_id=7), (), NOW)
+    after = not_answered(sent, told, "no", NOW)
+    assert (after.state, after.result, after.detail) == ("ended", "failed", "no")
 
 
 def test_a_station_that_is_away_is_waited_for_until_the_time_is_over():

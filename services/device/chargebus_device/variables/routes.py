@@ -44,6 +44,7 @@ class Words:
         is_reported: what it asks for comes in a report, and not in the answer.
         expected: what a station has that says nothing else.
         longest: how many characters a value may have.
+        reported_items: where a station says how many components a report may be asked of.
     """
 
     versions: tuple[str, ...]
@@ -56,6 +57,7 @@ class Words:
     told: Callable[[Mapping[str, Any]], list[tuple[Reported, str]]]
     changed: Callable[[Mapping[str, Any], Sequence[Item]], list[tuple[Place, str, str]]]
     longest: int
+    reported_items: Place | None = None
 
     def asking(self, request: Request) -> Asking:
         """Return how a request's items are asked."""
@@ -111,6 +113,7 @@ _V201: Final = Words(
     told=v201.told,
     changed=v201.changed,
     longest=v201.LONGEST,
+    reported_items=v201.limit("ItemsPerMessage", "GetReport"),
 )
 WORDS: Final[Mapping[str, Words]] = {version: words for words in (_V16, _V201) for version in words.versions}
 

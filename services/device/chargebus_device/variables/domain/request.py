@@ -25,6 +25,7 @@ AGAIN_IN: Final = timedelta(seconds=15)
 UNKNOWN_LIMIT: Final = 10
 """How many variables are asked for at once of a station that does not say how many it takes."""
 
+_WORDS: Final[Mapping[Told, str]] = {"unsupported": "NotSupported", "unknown": "Unknown"}
 _TAKEN: Final = frozenset({"Accepted", "RebootRequired"})
 _READ_ALL: Final = frozenset({"Accepted", "Rejected", "UnknownVariable", "UnknownComponent"})
 
@@ -157,9 +158,9 @@ def not_answered(request: Request, told: Told, why: str, now: datetime) -> Reque
     if told == "too_much" and len(request.piece) > 1:
         half = len(request.piece) // 2
         return msgspec.structs.replace(request, state="waiting", piece=(), most=half, due_at=now, detail=why)
-    if told == "unsupported" or not request.items:
-        return ended(_left(request, "NotSupported", why), "failed", why, now)
-    word = "Unknown" if told == "unknown" else "Refused"
+    word = _WORDS.get(told, "Refused")
+    if told == "unsupported" or not request.piece:
+        return ended(_left(request, word, why), "failed", why, now)
     return answered(request, dict.fromkeys(request.piece, (word, why)), now)
 
 

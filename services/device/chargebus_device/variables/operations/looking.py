@@ -101,7 +101,7 @@ class Variables:
 
         Raises:
             UnknownStationError: there is none.
-            UnfitVariableError: what is named cannot be asked of it.
+            UnfitVariableError: what is named cannot be asked of it, or is more than it takes for one report.
         """
         async with self._database.transaction() as tx:
             station, words = await self._asked(tx.connection, station_id)
@@ -112,6 +112,8 @@ class Variables:
                 raise UnfitVariableError([FieldObjection("variables" if wholes else "criteria", what)])
             kind = "report" if wholes or wanted.criteria else "named" if places else "all"
             items = tuple(Item(place) for place in places)
+            if kind == "report":
+                await _fits(tx.connection, station_id, words, items)
             asked = Wanted(kind, "operator", items, wanted.base, wanted.criteria)  # type: ignore[arg-type]
             request = await self._asking.start(tx, station, asked, timedelta(seconds=wait.ttl_s))
         return await self._asking.wait(request, wait.within_s)
@@ -150,6 +152,14 @@ class Variables:
         if words is None:
             raise UnfitVariableError([FieldObjection("station_id", NO_VERSION)])
         return station, words
+
+
+async def _fits(connection: asyncpg.Connection, station_id: str, words: Words, items: Sequence[Item]) -> None:
+    """Refuse more components than a station takes for one report. Spec: OCPP 2.0.1 B08 (ItemsPerMessage)."""
+    most = (await variables.limits(connection, station_id, (words.reported_items, None))).items
+    if most is not None and len(items) > most:
+        what = f"the station takes {most} in one message, not {len(items)}: name fewer"
+        raise UnfitVariableError([FieldObjection("variables", what)])
 
 
 def _places(words: Words, addresses: Sequence[Address]) -> list[Place]:
