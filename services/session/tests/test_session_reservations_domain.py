@@ -173,6 +173,7 @@ def test_H03_any_other_transaction_leaves_it(what):
 def test_one_for_a_token_alone_is_not_for_its_group():
     alone = held(group_id="")
     assert used(alone, begun(token_key="other"), NOON) == alone
+    assert used(alone, begun(token_key="other", group_id=""), NOON) == alone
 
 
 def test_a_late_event_that_names_it_uses_it_though_it_was_taken_for_over():
