@@ -23,6 +23,7 @@ from chargebus_device.variables.domain.request import (
     poorer,
     remaining,
     reporting,
+    told_all,
     with_part,
 )
 from chargebus_device.variables.domain.variable import Reported, without_secret
@@ -188,9 +189,20 @@ def test_B07_FR_08_a_report_without_its_last_or_a_middle_part_is_not_whole():
 
 
 def test_parts_may_come_before_the_answer_that_announces_them():
-    early = with_part(asked(request("all", report_id=7), (), NOW), part(0, is_last=True), NOW)
+    whole = part(0, is_last=True, variables=(Reported(place=PLACE),))
+    early = with_part(asked(request("all", report_id=7), (), NOW), whole, NOW)
     assert early.state == "asked"
     assert reporting(early, NOW).result == "complete"
+
+
+@pytest.mark.parametrize(
+    ("variables", "unread", "result"),
+    [((Reported(place=PLACE),), 0, "complete"), ((Reported(place=PLACE),), 1, "incomplete"), ((), 0, "incomplete")],
+)
+def test_a_report_of_all_is_complete_only_if_it_tells_something_and_all_of_it_is_read(variables, unread, result):
+    waiting = reporting(asked(request("all", report_id=7), (), NOW), NOW)
+    told = msgspec.structs.replace(part(0, is_last=True, variables=variables), unread=unread)
+    assert with_part(waiting, told, NOW).result == result
 
 
 def test_half_a_report_is_incomplete_and_none_failed():
@@ -279,6 +291,24 @@ def test_keys_of_16_are_read_whatever_else_the_answer_holds():
         ("C", None, None, False),
     ]
     assert v16.told({"configurationKey": "all"}) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "unread"),
+    [
+        ({"configurationKey": [{"key": "A"}, {"key": 7}], "unknownKey": ["B"]}, 1),
+        ({"configurationKey": "all"}, 1),
+        ({"configurationKey": None}, 0),
+        ({}, 0),
+    ],
+)
+def test_what_cannot_be_read_of_keys_is_counted(members, unread):
+    assert v16.unread(members) == unread
+
+
+def test_a_station_of_16_that_says_nothing_keeps_what_it_told_before():
+    assert told_all(request("all"), NOW).result == "incomplete"
+    assert told_all(request("all", read=1), NOW).result == "complete"
 
 
 def test_results_of_2x_are_read_by_their_places():

@@ -55,6 +55,7 @@ class Words:
     named: Asking
     change: Asking
     told: Callable[[Mapping[str, Any]], list[tuple[Reported, str]]]
+    unread: Callable[[Mapping[str, Any]], int]
     changed: Callable[[Mapping[str, Any], Sequence[Item]], list[tuple[Place, str, str]]]
     longest: int
     reported_items: Place | None = None
@@ -89,6 +90,7 @@ _V16: Final = Words(
     named=Asking("GetConfiguration", v16.get, v16.MOST_KEYS),
     change=Asking("ChangeConfiguration", v16.change, v16.MOST_KEYS, most=1),
     told=v16.told,
+    unread=v16.unread,
     changed=v16.changed,
     longest=v16.LONGEST,
 )
@@ -111,6 +113,7 @@ _V201: Final = Words(
         v201.limit("BytesPerMessage", "SetVariables"),
     ),
     told=v201.told,
+    unread=v201.unread,
     changed=v201.changed,
     longest=v201.LONGEST,
     reported_items=v201.limit("ItemsPerMessage", "GetReport"),

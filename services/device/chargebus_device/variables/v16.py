@@ -62,6 +62,12 @@ def told(members: Mapping[str, Any]) -> list[tuple[Reported, str]]:
     return found
 
 
+def unread(members: Mapping[str, Any]) -> int:
+    """Return how much of what a station says of its keys cannot be read."""
+    given = [members[name] for name in ("configurationKey", "unknownKey") if members.get(name) is not None]
+    return sum(len(each) if isinstance(each, list) else 1 for each in given) - len(told(members))
+
+
 def changed(members: Mapping[str, Any], items: Sequence[Item]) -> list[tuple[Place, str, str]]:
     """Return what became of a key that was set, in the words of 2.x."""
     status = clean(str(members.get("status", "")))[:NAME_LIMIT]

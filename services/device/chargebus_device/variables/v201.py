@@ -213,6 +213,12 @@ def told(members: Mapping[str, Any]) -> list[tuple[Reported, str]]:
     return found
 
 
+def unread(members: Mapping[str, Any]) -> int:
+    """Return how much of what a station answers to GetVariables cannot be read."""
+    given = members.get("getVariableResult")
+    return len(given) - len(told(members)) if isinstance(given, list) else 1
+
+
 def changed(members: Mapping[str, Any], _items: Sequence[Item]) -> list[tuple[Place, str, str]]:
     """Return what became of the variables that were set, each with what the station adds."""
     return [

@@ -17,6 +17,7 @@ Origin = Literal["operator", "boot", "reboot", "configuration"]
 Told = Literal["answered", "too_much", "unsupported", "refused", "away", "unknown"]
 
 FULL: Final = "FullInventory"
+SUMMARY: Final = "SummaryInventory"
 CONFIGURATION: Final = "ConfigurationInventory"
 PARTS_WITHIN: Final = timedelta(minutes=2)
 """How long after one part of a report the next is waited for."""
@@ -55,7 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         items: what is read or changed, components for a `report`.
         piece: which items are under way; most: how many at once, if less than the station says.
         report_id: the number under which parts of its report come.
-        read: how many variables it told.
+        read: how many variables it told; unread: what could not be read of what it told.
         due_at: when it is looked at next: asked, given up; None: something has to happen first.
     """
 
@@ -71,6 +72,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     report_id: int = 0
     parts: Parts = Parts()
     read: int = 0
+    unread: int = 0
     state: State = "waiting"
     result: Result = ""
     detail: str = ""
@@ -126,9 +128,9 @@ def with_part(request: Request, part: Part, now: datetime) -> Request:
     parts = request.parts.having(part)
     if request.state == "ended" or parts == request.parts:
         return request
-    read = request.read + len(part.variables)
+    read, unread = request.read + len(part.variables), request.unread + part.unread
     due_at = now + PARTS_WITHIN if request.state == "reporting" else request.due_at
-    return _judged(msgspec.structs.replace(request, parts=parts, read=read, due_at=due_at), now)
+    return _judged(msgspec.structs.replace(request, parts=parts, read=read, unread=unread, due_at=due_at), now)
 
 
 def overdue(request: Request, now: datetime) -> Request:
@@ -146,7 +148,7 @@ def answered(request: Request, statuses: Mapping[int, tuple[str, str]], now: dat
     if after.open_items:
         return after
     done = _READ_ALL if request.kind == "all" else _TAKEN
-    return ended(after, "complete" if all(item.status in done for item in items) else "incomplete", "", now)
+    return told_all(after, now) if all(item.status in done for item in items) else ended(after, "incomplete", "", now)
 
 
 def not_answered(request: Request, told: Told, why: str, now: datetime) -> Request:
@@ -184,6 +186,18 @@ def remaining(request: Request, told: Iterable[Place], expected: Iterable[Place]
     return msgspec.structs.replace(request, items=items) if items else None
 
 
+def told_all(request: Request, now: datetime) -> Request:
+    """Return it after the station has told or taken all that was asked: complete, if all of that could be read.
+
+    A station that says that it has nothing at all is not believed: what was known of it stays.
+    """
+    if request.unread:
+        return ended(request, "incomplete", f"{request.unread} of what it told could not be read", now)
+    if request.kind == "all" and request.base != SUMMARY and not request.read:
+        return ended(request, "incomplete", "the station told nothing", now)
+    return ended(request, "complete", "", now)
+
+
 def ended(request: Request, result: Result, detail: str, now: datetime) -> Request:
     """Return it at its end."""
     return msgspec.structs.replace(
@@ -194,7 +208,7 @@ def ended(request: Request, result: Result, detail: str, now: datetime) -> Reque
 def _judged(request: Request, now: datetime) -> Request:
     if request.state != "reporting" or not request.parts.is_whole:
         return request
-    return ended(request, "complete", "", now)
+    return told_all(request, now)
 
 
 def _left(request: Request, status: str, why: str) -> Request:

@@ -17,7 +17,7 @@ from chargebus_device.metrics import Metrics
 from chargebus_device.variables import routes
 from chargebus_device.variables.domain import request as domain
 from chargebus_device.variables.domain.report import Parts
-from chargebus_device.variables.domain.request import FULL, Item, Kind, Limits, Origin, Request
+from chargebus_device.variables.domain.request import FULL, SUMMARY, Item, Kind, Limits, Origin, Request
 from chargebus_device.variables.domain.variable import Reported
 from chargebus_device.variables.routes import WORDS, Words
 from chargebus_device.variables.store import requests, stations, variables
@@ -212,14 +212,16 @@ class Requests:
         said = words.told(outcome.members)
         told = [Told(request.station_id, each, tx.now, outcome.action) for each, _ in said]
         await variables.keep(tx.connection, told)
-        request = msgspec.structs.replace(request, read=request.read + sum(each.is_known for each, _ in said))
+        read = request.read + sum(each.is_known for each, _ in said)
+        unread = request.unread + words.unread(outcome.members)
+        request = msgspec.structs.replace(request, read=read, unread=unread)
         if request.piece:
             statuses = {each.place.key: (status, "") for each, status in said}
             return domain.answered(request, _by_number(request, statuses), tx.now)
         limits = await variables.limits(tx.connection, request.station_id, (words.named.items, None))
         more = domain.remaining(request, [each.place for each, _ in said], words.expected(), limits.items)
         if more is None:
-            return domain.ended(request, "complete", "", tx.now)
+            return domain.told_all(request, tx.now)
         return msgspec.structs.replace(more, state="waiting", due_at=tx.now)
 
     async def _set(self, tx: Transaction, words: Words, request: Request, outcome: Outcome) -> Request:
@@ -252,7 +254,7 @@ class Requests:
 
     async def _all_read(self, tx: Transaction, request: Request) -> None:
         """Note that all of a station was read: what it did not tell, it does not have any more."""
-        if request.kind != "all" or request.result != "complete" or request.base == "SummaryInventory":
+        if request.kind != "all" or request.result != "complete" or request.base == SUMMARY:
             return
         found = await stations.find(tx.connection, [request.station_id])
         station = found.get(request.station_id)
@@ -273,7 +275,7 @@ def _will_report(request: Request, outcome: Outcome, now: datetime) -> Request:
     if outcome.status == "Accepted":
         return domain.reporting(request, now)
     if outcome.status == "EmptyResultSet":
-        return domain.ended(request, "complete", "there is nothing of that kind", now)
+        return domain.told_all(request, now)
     other = domain.poorer(request) if outcome.status == "NotSupported" and request.kind == "all" else None
     if other is not None:
         return msgspec.structs.replace(other, state="waiting", due_at=now)
