@@ -61,6 +61,28 @@ async def test_a_station_that_is_away_is_waited_for_and_then_given_up(stations, 
     assert (request["result"], request["items"][0]["status"]) == ("failed", "Unreachable")
 
 
+async def test_a_boot_that_comes_with_the_answer_before_it_is_the_one_that_was_waited_for(stations, api):
+    await stations.connect("CS-1")
+    await stations.go_on()
+    await api.patch(READ, json={"variables": [{"name": "HeartbeatInterval", "value": "60"}]})
+    device, late = stations.device, []
+    apply = device.apply
+
+    async def hold(*records):
+        late.extend(records)
+        return []
+
+    device.apply, stations._reply = hold, lambda *_: {"status": "RebootRequired"}
+    await stations.answer()
+    device.time.pass_s(1)
+    await stations.boot("CS-1", "2.0")
+    device.time.pass_s(1)
+    await apply(late[0])
+    assert len((await api.get(READ, params={"reboot_required": True})).json()["items"]) == 1
+    await apply(*late[1:])
+    assert (await api.get(READ, params={"reboot_required": True})).json()["items"] == []
+
+
 async def test_a_secret_in_a_value_is_refused_and_what_cannot_be_sealed_fails_alone(stations, api):
     await stations.connect("CS-1")
     stations.device.asked.commanding._sealing = Sealing()

@@ -65,17 +65,16 @@ class Reports(Block[DeviceReport, ReportState]):
         return ReportState(batch.now, set(registered), asked, ratings)
 
     def decide(self, state: ReportState, call: Call[DeviceReport]) -> None:
-        """Take a part: of a report that is waited for as it comes, of any other by the time at which it was made."""
+        """Take a part, by the time at which it was made."""
         self._ratings.decide(state.ratings, _ratings(call))
         part = call.request.part
         if part.station_id not in state.registered:
             return
         at = part.station_id, part.request_id
         asked = state.asked.get(at)
-        read_at = state.now
-        if asked is None:
-            read_at = min(counts_from(part.said_at, call.frame.received_at), state.now)
-        else:
+        read_at = min(counts_from(part.said_at, call.frame.received_at), state.now)
+        if asked is not None:
+            read_at = max(read_at, asked.asked_at or read_at)  # it was not made before it was asked for
             after = requests_domain.with_part(asked, part, state.now)
             if after is not asked:
                 state.asked[at] = state.changed[at] = after

@@ -210,7 +210,7 @@ class Requests:
     async def _told(self, tx: Transaction, words: Words, request: Request, outcome: Outcome) -> Request:
         """Keep what a station told in its answer."""
         said = words.told(outcome.members)
-        told = [Told(request.station_id, each, tx.now, outcome.action) for each, _ in said]
+        told = [Told(request.station_id, each, outcome.ended_at, outcome.action) for each, _ in said]
         await variables.keep(tx.connection, told)
         read = request.read + sum(each.is_known for each, _ in said)
         unread = request.unread + words.unread(outcome.members)
@@ -240,14 +240,14 @@ class Requests:
                 told.append(Reported(place=item.place))
             elif item.status in ("UnknownVariable", "UnknownComponent"):
                 told.append(Reported(place=item.place, is_known=False))
-        taken = [Told(request.station_id, each, tx.now, outcome.action) for each in told]
+        taken = [Told(request.station_id, each, outcome.ended_at, outcome.action) for each in told]
         await variables.keep(tx.connection, taken)
         pending = {
             each.place.key: each.value if each.status == "RebootRequired" else None
             for each in items
             if each.status in ("Accepted", "RebootRequired")
         }
-        await variables.pend(tx.connection, request.station_id, pending, tx.now)
+        await variables.pend(tx.connection, request.station_id, pending, outcome.ended_at)
         for item in items:
             self._metrics.variables_set.add(1, {"status": item.status})
         return after

@@ -107,12 +107,10 @@ async def keep(connection: asyncpg.Connection, told: Iterable[Told]) -> None:
         await connection.execute(_KEEP, *_TOLD.arguments(newest.values()))
 
 
-async def pend(
-    connection: asyncpg.Connection, station_id: str, values: Mapping[str, str | None], now: datetime
-) -> None:
-    """Note which values variables take with the next boot, None for none, by the keys of their places."""
+async def pend(connection: asyncpg.Connection, station_id: str, values: Mapping[str, str | None], at: datetime) -> None:
+    """Note since when which values variables take with the next boot, None for none, by the keys of their places."""
     if values:
-        await connection.execute(_SET_PENDING, station_id, list(values), list(values.values()), now)
+        await connection.execute(_SET_PENDING, station_id, list(values), list(values.values()), at)
 
 
 async def booted(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, list[Place]]:
