@@ -10,6 +10,7 @@
 | chargebus.device.variables.set | {variable} | variables that stations were to set, by what became of it (`status`) |
 | chargebus.device.variables.parts | {part} | parts of reports, by whether they were waited for (`asked`) |
 | chargebus.device.variables.unread | {variable} | variables of reports that could not be read |
+| chargebus.device.variables.dropped | {variable} | variables beyond the 20,000 that are kept of a station |
 | chargebus.device.configurations.variables | {variable} | variables that stations were to change, by `verdict` |
 | chargebus.device.configurations.held | {configuration} | configurations held, as a station did not come back |
 | chargebus.device.stations | {station} | registered stations, by `registration`; every copy reports all of them |
@@ -34,6 +35,7 @@ class Metrics:
         self.variables_set = meter.create_counter("chargebus.device.variables.set", "{variable}")
         self.report_parts = meter.create_counter("chargebus.device.variables.parts", "{part}")
         self.unread_variables = meter.create_counter("chargebus.device.variables.unread", "{variable}")
+        self.dropped_variables = meter.create_counter("chargebus.device.variables.dropped", "{variable}")
         self.configured = meter.create_counter("chargebus.device.configurations.variables", "{variable}")
         self.configurations_held = meter.create_counter("chargebus.device.configurations.held", "{configuration}")
         self._stations: Mapping[str, int] = {}

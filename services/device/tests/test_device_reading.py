@@ -1,6 +1,11 @@
 """Stations are read whole once, and again with other firmware; what waited for a boot is read after it."""
 
+from dataclasses import replace
+
 import pytest
+from chargebus_device.variables.domain.place import Place
+from chargebus_device.variables.domain.variable import Reported
+from chargebus_device.variables.routes import WORDS
 from chargebus_runtime.sealing import Sealing
 
 READ = "/stations/CS-1/variables"
@@ -81,6 +86,28 @@ async def test_a_boot_that_comes_with_the_answer_before_it_is_the_one_that_was_w
     assert len((await api.get(READ, params={"reboot_required": True})).json()["items"]) == 1
     await apply(*late[1:])
     assert (await api.get(READ, params={"reboot_required": True})).json()["items"] == []
+
+
+async def test_only_so_much_is_kept_of_a_station(stations, api, monkeypatch):
+    monkeypatch.setattr("chargebus_device.variables.store.variables.MOST_VARIABLES", 3)
+    await stations.connect("CS-1", A="1", B="2")
+    await stations.go_on()
+    stations.keys["CS-1"] |= {"A": "3", "B": "3", "HeartbeatInterval": "3", "WebSocketPingInterval": "3"}
+    await api.post(f"{READ}/read")
+    await stations.go_on()
+    assert [each["value"] for each in (await api.get(READ)).json()["items"]] == ["3", "3", "3"]
+
+
+async def test_a_status_that_tells_no_value_leaves_what_is_known(stations, api, monkeypatch):
+    await stations.connect("CS-1")
+    await stations.go_on()
+    said = Reported(place=Place(variable="HeartbeatInterval"))
+    words = {"1.6": replace(WORDS["1.6"], told=lambda _: [(said, "Rejected")])}
+    monkeypatch.setattr("chargebus_device.variables.operations.requests.WORDS", words)
+    await api.post(f"{READ}/read", json={"variables": [{"name": "HeartbeatInterval"}]})
+    await stations.go_on()
+    [known] = (await api.get(READ, params={"name": "HeartbeatInterval"})).json()["items"]
+    assert known["value"] == "300"
 
 
 async def test_a_secret_in_a_value_is_refused_and_what_cannot_be_sealed_fails_alone(stations, api):

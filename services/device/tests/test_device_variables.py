@@ -16,6 +16,7 @@ from chargebus_device.variables.domain.request import (
     Limits,
     Request,
     answered,
+    answers,
     asked,
     not_answered,
     overdue,
@@ -320,6 +321,18 @@ def test_results_of_2x_are_read_by_their_places():
     info = {"reasonCode": "No", "additionalInfo": "why"}
     refused = result | {"attributeStatus": "Rejected", "attributeStatusInfo": info}
     assert v201.changed({"setVariableResult": [refused]}, ()) == [(reported.place, "Rejected", "No: why")]
+
+
+def test_of_an_answer_counts_what_was_asked():
+    asked_of = asked(request(items=items(2)), (1,), NOW)
+    said = [(Reported(place=Place(variable=name)), "Accepted") for name in ("KEY1", "Key0", "Other")]
+    assert [each.place.variable for each, _ in answers(asked_of, said)] == ["KEY1"]
+    assert answers(request("all"), said) == said
+
+
+@pytest.mark.parametrize(("version", "longest"), [("1.6", 500), ("2.0.1", 1000), ("2.1", 2500)])
+def test_how_long_a_value_may_be_is_by_version(version, longest):
+    assert WORDS[version].longest[version] == longest
 
 
 def test_what_is_asked_names_the_place_again():

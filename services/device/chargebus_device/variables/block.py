@@ -88,7 +88,7 @@ class Reports(Block[DeviceReport, ReportState]):
         await self._ratings.save(batch, state.ratings)
         if not state.because:
             return
-        await variables.keep(batch.connection, state.told)
+        self._metrics.dropped_variables.add(await variables.keep(batch.connection, state.told))
         await requests.keep(batch.connection, sorted(state.changed.values(), key=lambda each: each.request_id))
         tx = InBatch(batch, state.because[0].record)
         told = sorted({call.request.part.station_id for call in state.because})

@@ -9,7 +9,7 @@ from chargebus_commanding import Form, Outcome
 from chargebus_events.frames import Frame
 
 from chargebus_device.ratings import v201 as ratings
-from chargebus_device.variables import v16, v201
+from chargebus_device.variables import v16, v21, v201
 from chargebus_device.variables.block import DeviceReport, Reports
 from chargebus_device.variables.domain.place import Place
 from chargebus_device.variables.domain.request import Item, Request, Told
@@ -43,7 +43,7 @@ class Words:
         all: the form that asks for all variables, or for a report.
         is_reported: what it asks for comes in a report, and not in the answer.
         expected: what a station has that says nothing else.
-        longest: how many characters a value may have.
+        longest: how many characters a value may have, by version.
         reported_items: where a station says how many components a report may be asked of.
     """
 
@@ -57,7 +57,7 @@ class Words:
     told: Callable[[Mapping[str, Any]], list[tuple[Reported, str]]]
     unread: Callable[[Mapping[str, Any]], int]
     changed: Callable[[Mapping[str, Any], Sequence[Item]], list[tuple[Place, str, str]]]
-    longest: int
+    longest: Mapping[str, int]
     reported_items: Place | None = None
 
     def asking(self, request: Request) -> Asking:
@@ -92,7 +92,7 @@ _V16: Final = Words(
     told=v16.told,
     unread=v16.unread,
     changed=v16.changed,
-    longest=v16.LONGEST,
+    longest={"1.6": v16.LONGEST},
 )
 _V201: Final = Words(
     versions=("2.0.1", "2.1"),
@@ -115,7 +115,7 @@ _V201: Final = Words(
     told=v201.told,
     unread=v201.unread,
     changed=v201.changed,
-    longest=v201.LONGEST,
+    longest={"2.0.1": v201.LONGEST, "2.1": v21.LONGEST},
     reported_items=v201.limit("ItemsPerMessage", "GetReport"),
 )
 WORDS: Final[Mapping[str, Words]] = {version: words for words in (_V16, _V201) for version in words.versions}

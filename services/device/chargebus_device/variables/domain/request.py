@@ -9,6 +9,7 @@ import msgspec
 
 from chargebus_device.variables.domain.place import Place
 from chargebus_device.variables.domain.report import Part, Parts
+from chargebus_device.variables.domain.variable import Reported
 
 Kind = Literal["all", "report", "named", "change"]
 State = Literal["waiting", "asked", "reporting", "ended"]
@@ -27,6 +28,9 @@ UNKNOWN_LIMIT: Final = 10
 """How many variables are asked for at once of a station that does not say how many it takes."""
 
 _WORDS: Final[Mapping[Told, str]] = {"unsupported": "NotSupported", "unknown": "Unknown"}
+TELLING: Final = frozenset({"Accepted", "UnknownVariable", "UnknownComponent"})
+"""With any other status an answer says nothing of the value, or of whether there is the variable."""
+
 _TAKEN: Final = frozenset({"Accepted", "RebootRequired"})
 _READ_ALL: Final = frozenset({"Accepted", "Rejected", "UnknownVariable", "UnknownComponent"})
 
@@ -149,6 +153,12 @@ def answered(request: Request, statuses: Mapping[int, tuple[str, str]], now: dat
         return after
     done = _READ_ALL if request.kind == "all" else _TAKEN
     return told_all(after, now) if all(item.status in done for item in items) else ended(after, "incomplete", "", now)
+
+
+def answers(request: Request, said: Iterable[tuple[Reported, str]]) -> list[tuple[Reported, str]]:
+    """Return what of an answer was asked for: where variables were named, nothing else."""
+    named = {request.items[number].place.key for number in request.piece}
+    return [each for each in said if not named or each[0].place.key in named]
 
 
 def not_answered(request: Request, told: Told, why: str, now: datetime) -> Request:

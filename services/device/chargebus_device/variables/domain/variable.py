@@ -12,8 +12,11 @@ from chargebus_device.variables.domain.place import Place
 WRITE_ONLY: Final = "WriteOnly"
 READ_ONLY: Final = "ReadOnly"
 READ_WRITE: Final = "ReadWrite"
-VALUE_LIMIT: Final = 10_000
+VALUE_LIMIT: Final = 2_500
 """Characters of a value that are kept; OCPP allows 500 in 1.6, and 2,500 in 2.x."""
+
+MOST_VARIABLES: Final = 20_000
+"""How many variables of a station are kept: some times what the largest device models have."""
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,7 +134,9 @@ class Variables:
             found: list[tuple[int, Objection]] = []
             for number, (place, change) in enumerate(zip(places, changes, strict=True)):
                 is_read = station.read_at is not None
-                why = _objection(words, place, change.value, own.get(place.key), is_read=is_read)
+                why = _objection(
+                    words.longest[station.version], place, change.value, own.get(place.key), is_read=is_read
+                )
                 if why is not None and not (force and why.kind != "secret"):
                     found.append((number, why))
             _refuse(found)
@@ -180,9 +182,9 @@ def _places(words: Words, addresses: Sequence[Address]) -> list[Place]:
     return found
 
 
-def _objection(words: Words, place: Place, value: str, known: Variable | None, *, is_read: bool) -> Objection | None:
-    if len(value) > words.longest:
-        return Objection("value", f"has more than {words.longest} characters")
+def _objection(longest: int, place: Place, value: str, known: Variable | None, *, is_read: bool) -> Objection | None:
+    if len(value) > longest:
+        return Objection("value", f"has more than {longest} characters")
     return objection(place, value, known, is_read=is_read)
 
 

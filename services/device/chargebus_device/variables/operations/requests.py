@@ -209,9 +209,13 @@ class Requests:
 
     async def _told(self, tx: Transaction, words: Words, request: Request, outcome: Outcome) -> Request:
         """Keep what a station told in its answer."""
-        said = words.told(outcome.members)
-        told = [Told(request.station_id, each, outcome.ended_at, outcome.action) for each, _ in said]
-        await variables.keep(tx.connection, told)
+        said = domain.answers(request, words.told(outcome.members))
+        told = [
+            Told(request.station_id, each, outcome.ended_at, outcome.action)
+            for each, status in said
+            if status in domain.TELLING
+        ]
+        self._metrics.dropped_variables.add(await variables.keep(tx.connection, told))
         read = request.read + sum(each.is_known for each, _ in said)
         unread = request.unread + words.unread(outcome.members)
         request = msgspec.structs.replace(request, read=read, unread=unread)
@@ -241,7 +245,7 @@ class Requests:
             elif item.status in ("UnknownVariable", "UnknownComponent"):
                 told.append(Reported(place=item.place, is_known=False))
         taken = [Told(request.station_id, each, outcome.ended_at, outcome.action) for each in told]
-        await variables.keep(tx.connection, taken)
+        self._metrics.dropped_variables.add(await variables.keep(tx.connection, taken))
         pending = {
             each.place.key: each.value if each.status == "RebootRequired" else None
             for each in items

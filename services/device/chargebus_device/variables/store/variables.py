@@ -1,5 +1,6 @@
 """Variables, read and written in sets; rows are locked in the order of station and key."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,7 @@ from chargebus_runtime.rows import Rows
 
 from chargebus_device.variables.domain.place import Place
 from chargebus_device.variables.domain.request import Limits
-from chargebus_device.variables.domain.variable import Reported, Variable, without_secret
+from chargebus_device.variables.domain.variable import MOST_VARIABLES, Reported, Variable, without_secret
 from chargebus_device.variables.store.tables import VariableRow
 
 Known = dict[str, Variable]
@@ -81,6 +82,7 @@ FROM (
 ) AS n WHERE (v.station_id, v.key) = (n.station_id, n.key) RETURNING {_ROWS.select("v")}
 """  # noqa: S608 - names of columns
 _FIND: Final = f"SELECT {_ROWS.select()} FROM variable WHERE station_id = ANY($1) AND key = ANY($2)"  # noqa: S608
+_COUNT: Final = "SELECT station_id, count(*) FROM variable WHERE station_id = ANY($1) GROUP BY station_id"
 _FORGET_OTHERS: Final = "DELETE FROM variable WHERE station_id = $1 AND read_at < $2"
 _PAGE: Final = f"""
 SELECT {_ROWS.select()} FROM variable WHERE station_id = $1 AND key > $2
@@ -93,18 +95,43 @@ ORDER BY key LIMIT $9
 _LONGEST_LIMIT: Final = 9
 
 
-async def keep(connection: asyncpg.Connection, told: Iterable[Told]) -> None:
+async def keep(connection: asyncpg.Connection, told: Iterable[Told]) -> int:
     """Keep what stations said, of each variable the newest; nothing that is older than what is known.
 
     What they did not say of a variable stays as it was. Secrets are left out.
+
+    Returns:
+        How much was dropped, as so many variables of its station are known already.
     """
     newest: dict[tuple[str, str], Told] = {}
     for each in told:
         at = each.station_id, each.key
         if at not in newest or newest[at].read_at <= each.read_at:
             newest[at] = msgspec.structs.replace(each, reported=without_secret(each.reported))
-    if newest:
-        await connection.execute(_KEEP, *_TOLD.arguments(newest.values()))
+    if not newest:
+        return 0
+    kept = await _within_bounds(connection, newest)
+    await connection.execute(_KEEP, *_TOLD.arguments(kept))
+    return len(newest) - len(kept)
+
+
+async def _within_bounds(connection: asyncpg.Connection, told: Mapping[tuple[str, str], Told]) -> list[Told]:
+    """Return what of the stations' variables is known already, and as many new ones as there is room for."""
+    new = Counter(station_id for station_id, _ in told)
+    room = {row["station_id"]: MOST_VARIABLES - row["count"] for row in await connection.fetch(_COUNT, list(new))}
+    full = [station_id for station_id, count in new.items() if count > room.get(station_id, MOST_VARIABLES)]
+    known = set()
+    if full:
+        keys = [key for station_id, key in told if station_id in full]
+        known = {(row["station_id"], row["key"]) for row in await connection.fetch(_FIND, full, keys)}
+    kept = []
+    for at, each in told.items():
+        if at not in known:
+            room[at[0]] = left = room.get(at[0], MOST_VARIABLES) - 1
+            if left < 0 and at[0] in full:
+                continue
+        kept.append(each)
+    return kept
 
 
 async def pend(connection: asyncpg.Connection, station_id: str, values: Mapping[str, str | None], at: datetime) -> None:
