@@ -125,6 +125,14 @@ async def test_a_station_that_nobody_registered_has_no_variables(api, path):
     assert (await api.get(path)).status_code == 404
 
 
+async def test_a_station_whose_version_nobody_knows_is_not_asked_yet(stations, api):
+    await stations.connect("CS-1")
+    await stations.device.database.pool.execute("DELETE FROM connection")
+    await stations.device.database.pool.execute("DELETE FROM boot")
+    assert (await api.post(f"{READ}/read")).status_code == 409
+    assert (await api.patch(READ, json={"variables": [{"name": "CpoName", "value": "x"}]})).status_code == 409
+
+
 async def test_what_is_known_of_a_station_goes_with_it(stations, api):
     await stations.connect("CS-1")
     await stations.go_on()

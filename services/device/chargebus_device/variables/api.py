@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from chargebus_device.variables.domain.names import NAMES
 from chargebus_device.variables.domain.request import Request
 from chargebus_device.variables.errors import (
+    NoVersionError,
     ReadOnlyVariableError,
     UnfitVariableError,
     UnknownRequestError,
@@ -39,6 +40,7 @@ _ON_ITS_WAY: Final[dict[int | str, dict[str, object]]] = {
 _PROBLEMS: Final[dict[type[VariableError], tuple[int, str]]] = {
     UnknownStationError: (404, "no such station"),
     UnknownRequestError: (404, "no such request"),
+    NoVersionError: (409, "no version known"),
     ReadOnlyVariableError: (409, "read-only"),
 }
 
@@ -97,7 +99,7 @@ def _looking(variables: Variables) -> APIRouter:
 def _asking(variables: Variables) -> APIRouter:
     routes = APIRouter(prefix="/stations/{station_id}/variables", dependencies=[_OPERATOR])
 
-    @routes.post("/read", summary="Read a station's variables", responses=_ON_ITS_WAY | raises(404))
+    @routes.post("/read", summary="Read a station's variables", responses=_ON_ITS_WAY | raises(404, 409))
     async def read_variables(station_id: _StationId, response: Response, wanted: ReadIn | None = None) -> RequestOut:
         """All of them, or some: in pieces that the station takes. What comes is kept, even if not all of it does."""
         given = wanted or ReadIn()

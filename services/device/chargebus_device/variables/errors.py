@@ -24,6 +24,10 @@ class UnknownRequestError(VariableError):
     """There is no such request."""
 
 
+class NoVersionError(VariableError):
+    """It is not known which version of OCPP the station speaks, and so not in which words to ask."""
+
+
 class ReadOnlyVariableError(VariableError):
     """A variable says of itself that it cannot be set."""
 

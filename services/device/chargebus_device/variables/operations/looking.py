@@ -15,6 +15,7 @@ from chargebus_device.variables.domain.request import FULL, Item, Request
 from chargebus_device.variables.domain.variable import Variable
 from chargebus_device.variables.errors import (
     FieldObjection,
+    NoVersionError,
     ReadOnlyVariableError,
     UnfitVariableError,
     UnknownRequestError,
@@ -101,6 +102,7 @@ class Variables:
 
         Raises:
             UnknownStationError: there is none.
+            NoVersionError: it has not connected yet.
             UnfitVariableError: what is named cannot be asked of it, or is more than it takes for one report.
         """
         async with self._database.transaction() as tx:
@@ -123,6 +125,7 @@ class Variables:
 
         Raises:
             UnknownStationError: there is none.
+            NoVersionError: it has not connected yet.
             UnfitVariableError: by what is known it cannot take this; with `force` only what it cannot be asked at all.
             ReadOnlyVariableError: it has said that it cannot be set.
         """
@@ -152,7 +155,7 @@ class Variables:
             raise _unknown(station_id)
         words = WORDS.get(station.version)
         if words is None:
-            raise UnfitVariableError([FieldObjection("station_id", NO_VERSION)])
+            raise NoVersionError(f"Station {station_id} cannot be asked: {NO_VERSION}; it can once it has connected.")
         return station, words
 
 
