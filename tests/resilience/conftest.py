@@ -27,6 +27,7 @@ QUICKLY = {
     "KAFKA_SESSION_TIMEOUT_S": "4",
     "COMMAND_ANSWER_GRACE_S": "1",
     "COMMAND_LOST_GRACE_S": "1",
+    "DEVICE_VARIABLES_IN_FLIGHT": "0",  # commands are counted
 }
 
 Scenario = Callable[[Plan], AbstractAsyncContextManager[Fleet]]
