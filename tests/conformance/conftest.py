@@ -80,7 +80,7 @@ async def system(tls: TlsEdge, pool: ContractPool, tmp_path_factory: pytest.Temp
         yield system
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def api(system: System) -> AsyncIterator[Api]:
     async with system.api() as api:
         yield api

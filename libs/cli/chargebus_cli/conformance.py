@@ -45,7 +45,7 @@ from what the tests say of themselves (`@pytest.mark.case`), and `make check` ho
 - **not yet**: no test plays it; beside it stands the service that will own it.
 
 These are tests of our own, by the cases' names and what the specification asks. No certificate follows from them.
-The list of 2.1 has only what 2.1 adds; most tests of 2.0.1's cases are played in both versions."""
+The list of 2.1 has only what 2.1 adds; tests of 2.0.1's cases are played in 2.1 too where the versions differ."""
 
 _BLOCKS: Final = {
     "A": "Security",
