@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from chargebus_simulation.stations import Profile, SimStation, Slot, Temper
 from chargebus_smart_charging.sites.domain.site import Evse, Policy
 from chargebus_smart_charging.steering.domain import steered as steering
 from chargebus_smart_charging.steering.domain.habits import LADDER, Habits
@@ -497,6 +498,69 @@ def test_a_station_that_never_knows_its_transaction_is_steered_in_the_next_way()
     assert step(steered, 12.0, STEERABLE, after(31)).steered.rung == "TxDefaultProfile"
 
 
+def fallen_to_default() -> tuple[Steered, SimStation]:
+    """An EVSE, and its station: it took 16 A for its transaction, refuses such profiles since, and took 8 A else."""
+    station = SimStation("CS-1", Temper(), {1: 32.0})
+    steered = carried_out(step(charging(), 16.0, STEERABLE, NOW), station)
+    station.temper = Temper(refuses=frozenset({"TxProfile"}))
+    for seconds in (30.0, 60.0, 90.0):
+        steered = carried_out(step(steered, 8.0, STEERABLE, after(seconds)), station)
+    return steered, station
+
+
+def carried_out(done: Step, station: SimStation) -> Steered:
+    """Return it after its station was told the limits of a step; what is to be cleared it has not answered."""
+    steered = done.steered
+    for order in done.orders:
+        if order.asking != "limit":
+            continue
+        slot: Slot = "TxProfile" if order.rung == "TxProfile" else "TxDefaultProfile above"
+        taken = station.put(1, slot, Profile(((0.0, order.limit_a),)), in_transaction=True)
+        answer: steering.Answer = "accepted" if taken == "Accepted" else "refused"
+        steered = steering.answered(steered, order.number, answer, order.at)
+    return steered
+
+
+def test_a_profile_of_the_transaction_that_was_left_counts_until_its_station_has_cleared_it():
+    steered, station = fallen_to_default()
+    assert steered.rung == "TxDefaultProfile"
+    assert station.says_a(1, 0.0) == 16.0, "the profile of the transaction goes before"
+    assert counted_a(steered, STEERABLE, after(91)) == 16.0
+
+    done = step(steered, 8.0, STEERABLE, after(91))
+    [order] = done.orders
+    assert (order.asking, order.rung) == ("clear", "TxProfile")
+    assert step(done.steered, 8.0, STEERABLE, after(92)).orders == (), "it is asked once"
+    assert counted_a(done.steered, STEERABLE, after(92)) == 16.0
+
+    station.clear(1, "TxProfile")
+    cleared = steering.answered(done.steered, order.number, "accepted", after(93))
+    seen = draws(cleared, 8.0, after(180))
+    assert station.says_a(1, 0.0) == 8.0
+    assert counted_a(seen, STEERABLE, after(181)) == 8.0
+    assert step(seen, 8.0, STEERABLE, after(181)).orders == ()
+
+
+@pytest.mark.parametrize("answer", ["refused", "unknown", "undelivered", "unsupported"])
+def test_a_profile_that_its_station_did_not_clear_counts_on_and_is_cleared_once_more(answer):
+    steered, _ = fallen_to_default()
+    done = step(steered, 8.0, STEERABLE, after(91))
+    kept = steering.answered(done.steered, done.orders[0].number, answer, after(93))
+
+    assert counted_a(kept, STEERABLE, after(150)) == 16.0
+    again = step(kept, 8.0, STEERABLE, after(150))
+    assert [(order.asking, order.rung) for order in again.orders] == [("clear", "TxProfile")]
+
+
+def test_a_profile_that_was_left_is_over_with_its_transaction_or_its_life():
+    steered, _ = fallen_to_default()
+
+    assert steering.transaction_ended(steered, after(95)).limit.left == ()
+    over = after(POLICY.profile_life_s + 11)
+    assert step(steered, 8.0, STEERABLE, over).steered.limit.left == ()
+    assert counted_a(steered, STEERABLE, over) == 8.0
+
+
 def test_a_way_that_is_refused_twice_gives_way_to_the_next_one_until_the_end():
     steerable = msgspec.structs.replace(with_policy(on_off=True), limit_key="Station-MaxCurrent", id_token="AB12")
     steered, rungs = charging(steerable), []
@@ -669,7 +733,7 @@ def test_who_goes_on_disobeying_is_contained_as_the_site_says(containment, askin
     steered, asked = limited(10.0, steerable), []
     for second in range(70, 200, 30):
         done = step(draws(steered, 20.0, after(second), steerable), 10.0, steerable, after(second))
-        asked += [order.asking for order in done.orders if order.asking != "limit"]
+        asked += [order.asking for order in done.orders if order.asking not in ("limit", "clear")]
         steered = all_accepted(done, after(second))
 
     assert asked == [asking]

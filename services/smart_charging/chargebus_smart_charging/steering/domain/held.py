@@ -109,11 +109,14 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
         accepted: the last that the station has accepted.
         pending: those that it was told and has not answered.
         unsure: those of which nobody knows whether it has taken them.
+        left: those for its transaction that it may hold beside what it has accepted later in another way; they go
+            before that until they are cleared.
     """
 
     accepted: Order | None = None
     pending: tuple[Order, ...] = ()
     unsure: tuple[Order, ...] = ()
+    left: tuple[Order, ...] = ()
 
     @property
     def _possible(self) -> tuple[Order, ...]:
@@ -144,6 +147,9 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
         for orders in (self.pending, self.unsure):
             for order in orders:
                 most = max(most, _most(order, below_a, now))
+        for order in self.left:
+            if not _is_over(order, now):
+                most = max(most, _most(order, below_a, now))
         return most
 
     def tell(self, order: Order) -> "Slot":
@@ -151,9 +157,22 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, pending=(*self.pending, order))
 
     def accept(self, order: Order) -> "Slot":
-        """Return it after the station has taken an order: what it was told before is replaced, answered or not."""
+        """Return it after the station has taken an order: what it was told before is replaced, answered or not.
+
+        But a default replaces no profile of a transaction, which goes before it.
+
+        Spec: OCPP 2.0.1 K01.FR.05, 3.3 (stacking of purposes); OCPP 1.6 3.13.1, 3.13.2
+        """
         accepted = None if order.asking == "clear" else order
-        return Slot(accepted, _after(self.pending, order), _after(self.unsure, order))
+        left: tuple[Order, ...] = ()
+        if accepted is not None and accepted.rung == "TxDefaultProfile":
+            before = (*self.left, *self._possible)
+            left = tuple(each for each in before if each.rung == "TxProfile" and each.number < order.number)
+        return Slot(accepted, _after(self.pending, order), _after(self.unsure, order), left)
+
+    def cleared(self, order: Order) -> "Slot":
+        """Return it after the station has cleared what was left of the time before an order."""
+        return msgspec.structs.replace(self, left=_after(self.left, order))
 
     def refuse(self, order: Order) -> "Slot":
         """Return it after an order was refused, or never reached the station."""
@@ -172,13 +191,17 @@ class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
     def without(self, rung: Rung) -> "Slot":
         """Return it after all that was told in one way is gone; what is not answered may still be taken."""
         accepted = None if self.accepted is not None and self.accepted.rung == rung else self.accepted
-        return Slot(accepted, self.pending, tuple(order for order in self.unsure if order.rung != rung))
+        unsure, left = (tuple(order for order in orders if order.rung != rung) for orders in (self.unsure, self.left))
+        return Slot(accepted, self.pending, unsure, left)
 
     def pruned(self, now: datetime) -> "Slot":
-        """Return it without what nobody knew of and has run out."""
-        if not any(_is_over(order, now) for order in self.unsure):
+        """Return it without what nobody knows of, or was left, and has run out."""
+        if not any(_is_over(order, now) for order in (*self.unsure, *self.left)):
             return self
-        return msgspec.structs.replace(self, unsure=tuple(order for order in self.unsure if not _is_over(order, now)))
+        unsure, left = (
+            tuple(order for order in orders if not _is_over(order, now)) for orders in (self.unsure, self.left)
+        )
+        return msgspec.structs.replace(self, unsure=unsure, left=left)
 
 
 def _most(order: Order, below_a: float, now: datetime) -> float:

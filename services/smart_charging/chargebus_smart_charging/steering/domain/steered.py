@@ -206,7 +206,9 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
         report_at: when it was asked for the report of its profiles that was taken last; `drifted`: the default that it
             was given was not in it.
         disobeys_since: when it was found to draw more than it may.
-        retry, default_retry, acting_retry: how often a limit, the default, or what else it was asked, was not taken.
+        clearing: what clears the profile of its transaction that was left when its limit was taken in another way.
+        retry, default_retry, acting_retry, clearing_retry: how often a limit, the default, what else it was asked, or
+            that clearing, was not taken.
         unreached: how often in a row nothing reached the station though it counts as connected: that is no strike.
         refused: the ways that it did not take, or took and did not obey, since it booted.
         zero_refused: it does not take 0; `zero_in_doubt`: a default was refused that is 0, perhaps as it is a default.
@@ -243,6 +245,8 @@ class Steered(msgspec.Struct, frozen=True, omit_defaults=True):
     retry: Retry = Retry()
     default_retry: Retry = Retry()
     acting_retry: Retry = Retry()
+    clearing: Order | None = None
+    clearing_retry: Retry = Retry()
     unreached: Retry = Retry()
     refused: tuple[Rung, ...] = ()
     zero_refused: bool = False
@@ -383,7 +387,9 @@ def allowed_when_seen_a(steered: Steered, steerable: Steerable) -> float:
 def told(steered: Steered, order: Order, steerable: Steerable) -> Steered:
     """Return it after its station was told something."""
     changes: dict[str, object] = {"last_number": max(order.number, steered.last_number)}
-    if order.asking in ("limit", "clear"):
+    if clears_left(order):
+        changes["clearing"] = order
+    elif order.asking in ("limit", "clear"):
         if order.limit_a > counted_a(steered, steerable, order.at):
             changes["raised_at"] = order.at
         changes["limit"] = steered.limit.tell(order)
@@ -429,7 +435,25 @@ def _ended(steered: Steered, number: int, answer: Answer, at: datetime) -> Steer
         return msgspec.structs.replace(steered, verifying=None, verified_at=verified_at)
     if steered.acting is not None and steered.acting.number == number:
         return _acted(steered, steered.acting, answer, at)
+    if steered.clearing is not None and steered.clearing.number == number:
+        return _cleared(steered, steered.clearing, answer, at)
     return steered
+
+
+def clears_left(order: Order) -> bool:
+    """Tell whether an order clears the profile of a transaction that is steered in another way now."""
+    return order.asking == "clear" and order.rung == "TxProfile"
+
+
+def _cleared(steered: Steered, order: Order, answer: Answer, at: datetime) -> Steered:
+    """Return it after its station was asked to clear what was left; that is gone only once it says so."""
+    after = msgspec.structs.replace(steered, clearing=None)
+    if answer == "undelivered":
+        return after
+    if answer != "accepted":
+        return msgspec.structs.replace(after, clearing_retry=steered.clearing_retry.again(at))
+    after = msgspec.structs.replace(after, clearing_retry=Retry())
+    return _accepted(after, "limit", after.limit.cleared(order), at)
 
 
 def _acted(steered: Steered, order: Order, answer: Answer, at: datetime) -> Steered:

@@ -85,7 +85,7 @@ def step(
     if rung != after.rung or limit is not after.limit:
         after = msgspec.structs.replace(after, rung=rung, limit=limit)
     reached = after.online and after.unreached.is_due(now)
-    for part in (_default, _limit, _containment, _verification) if reached else ():
+    for part in (_default, _limit, _clearing, _containment, _verification) if reached else ():
         order = part(after, wanted)
         if order is not None:
             after = told(after, order, steerable)
@@ -315,6 +315,13 @@ def _release(steered: Steered, wanted: _Wanted) -> Order | None:
         phases = _all_phases(wanted.steerable)
         return msgspec.structs.replace(order, levels=((now, default_a),), phases=phases)
     return None
+
+
+def _clearing(steered: Steered, wanted: _Wanted) -> Order | None:
+    """Return the order that clears a profile of the transaction which goes before the limit that was taken since."""
+    if not steered.limit.left or steered.clearing is not None or not steered.clearing_retry.is_due(wanted.now):
+        return None
+    return _order(steered, "clear", wanted.now, "TxProfile")
 
 
 def _start_or_stop(steered: Steered, wanted: _Wanted) -> Order | None:
