@@ -88,11 +88,11 @@ def frame() -> Callable[..., Frame]:
 
 
 @pytest.fixture
-def answer() -> Callable[..., bytes]:
+def answer(frame) -> Callable[..., bytes]:
     """Decide a request as its row's block would, and return the answer: `answer(state, row, request)`."""
 
     def decide(state: TransactionState, row, request) -> bytes:
-        call = Call(None, None, request, row)
+        call = Call(None, frame("2.0.1", "Authorize", b"{}"), request, row)
         if row.block is not Authorizations:
             return settle(state, call)[0].payload
         found = state.token(request.token)
