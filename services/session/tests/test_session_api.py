@@ -96,7 +96,12 @@ async def test_a_contract_is_shown_changed_and_deleted_in_any_spelling_and_a_car
     assert (blocked.status_code, blocked.json()["id_token"]) == (200, "DE-8AA-C12345678-D")
     assert (await http.get("/v1/tokens/DE-8AA-C12345678")).json()["blocked"] is True
     assert (await http.get("/v1/tokens/de8aac12345678")).json()["type"] == "ISO14443"
-    assert (await http.delete("/v1/tokens/de8aac12345678")).status_code == 204
+    again = [(await http.delete("/v1/tokens/de8aac12345678")).status_code for _ in range(2)]
+    assert again == [204, 404]
+    assert (await http.get("/v1/tokens/DE-8AA-C12345678")).status_code == 200
+    assert (await http.post("/v1/tokens", json=card)).status_code == 201
+    again = [(await http.delete("/v1/tokens/de8aac12345678?type=eMAID")).status_code for _ in range(2)]
+    assert again == [204, 404]
     assert (await http.delete("/v1/tokens/de8aac12345678")).status_code == 204
     assert problem(await http.get("/v1/tokens/DE-8AA-C12345678-D")) == (404, "no such token")
 

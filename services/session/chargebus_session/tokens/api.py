@@ -1,7 +1,7 @@
 """HTTP in: tokens."""
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from chargebus_runtime.database import Database
@@ -119,10 +119,19 @@ def _token_routes(database: Database) -> APIRouter:
         dependencies=[OPERATOR],
         responses=raises(404),
     )
-    async def delete_token(id_token: IdToken) -> None:
+    async def delete_token(
+        id_token: Annotated[str, Path(description="The token's text as it was registered; the case of A to Z is free")],
+        type_: Annotated[
+            Literal["eMAID"] | None,
+            Query(alias="type", description="eMAID: the contract, in any spelling of it, and no card of that text"),
+        ] = None,
+    ) -> None:
+        """A request that is sent again deletes no other token: 404, though another may be meant by the same text."""
         async with database.transaction() as tx:
-            key = await operations.find_key(tx.connection, id_token)
-            if key is None or not await operations.delete(tx.connection, key):
+            key = token_key(id_token)
+            if type_ is not None:
+                key = await operations.find_contract(tx.connection, id_token) or ""
+            if not await operations.delete(tx.connection, key):
                 raise _no_token(id_token)
 
     return routes

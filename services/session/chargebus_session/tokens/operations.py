@@ -7,7 +7,7 @@ import asyncpg
 
 from chargebus_session.tables import TokenRow
 from chargebus_session.tokens import store
-from chargebus_session.tokens.domain import id_token, keys_meant, meant, token_key
+from chargebus_session.tokens.domain import EMAID, id_token, keys_meant, meant, token_key
 from chargebus_session.tokens.resources import TokenChangeIn, TokenIn, TokensIn
 
 
@@ -54,6 +54,12 @@ async def find_key(connection: asyncpg.Connection | asyncpg.Pool, text: str) -> 
     exact = known.get(token_key(text))
     token = exact if exact is not None else meant(text, known)
     return None if token is None else token_key(token.id_token)
+
+
+async def find_contract(connection: asyncpg.Connection, text: str) -> str | None:
+    """Return the key of the contract that an eMAID names, in whatever spelling; a card of that text is none."""
+    known = await store.load(connection, id_token(text, EMAID).keys)
+    return next((key for key, token in known.items() if token.itself.is_contract), None)
 
 
 async def delete(connection: asyncpg.Connection, key: str) -> bool:
