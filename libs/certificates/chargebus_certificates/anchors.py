@@ -1,18 +1,26 @@
 """Under whom a server's certificates stand, in words short enough to be told with every heartbeat.
 
-Each is a hash of an issuer's name (SHA-256, in hexadecimal digits) and the key identifier by which the certificate
-below names the issuer's key, empty where it names none: `9f…:c3…`.
+Each is a hash of an issuer's name (in hexadecimal digits; once with each algorithm by which stations name
+certificates) and the key identifier by which the certificate below names the issuer's key, empty where it names none:
+`9f…:c3…`.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from cryptography import x509
+
+_ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 
 
 def issuers_told(chain: Iterable[x509.Certificate]) -> tuple[str, ...]:
     """Return who has issued the certificates of a chain, whether those are in it or not."""
-    return tuple(dict.fromkeys(f"{_hash(each.issuer)}:{_named_key(each)}" for each in chain))
+    return tuple(
+        dict.fromkeys(
+            f"{_hash(each.issuer, algorithm)}:{_named_key(each)}" for each in chain for algorithm in _ALGORITHMS
+        )
+    )
 
 
 def has_issued(certificate: x509.Certificate, told: Collection[str]) -> bool:
@@ -24,12 +32,12 @@ def has_issued(certificate: x509.Certificate, told: Collection[str]) -> bool:
 
 
 def is_issuer_named(name_hash: str, told: Collection[str]) -> bool:
-    """Tell whether one of the issuers has a name with this hash (SHA-256, in hexadecimal digits)."""
+    """Tell whether one of the issuers has a name with this hash (in hexadecimal digits, by any of the algorithms)."""
     return any(each.startswith(f"{name_hash.lower()}:") for each in told)
 
 
-def _hash(name: x509.Name) -> str:
-    return hashlib.sha256(name.public_bytes()).hexdigest()
+def _hash(name: x509.Name, algorithm: str = "sha256") -> str:
+    return hashlib.new(algorithm, name.public_bytes()).hexdigest()
 
 
 def _named_key(certificate: x509.Certificate) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from chargebus_certificates.anchors import issuers_told
+from chargebus_certificates.names import name_of
 from chargebus_security.inventory.domain.certificate import Certificate
 from chargebus_security.inventory.domain.hashes import HashData, hash_data
 from chargebus_security.stations.domain import Description, Make, Station
@@ -24,6 +25,7 @@ from chargebus_security.trust.domain.station import (
     protection,
 )
 from chargebus_testkit.pki import Authority, pem
+from cryptography.hazmat.primitives import hashes
 
 EDGES = Authority.root("edges")
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -169,6 +171,16 @@ def test_a_root_under_which_an_edge_stands_is_never_deleted_and_another_of_its_n
     assert "an edge" in protection(has[1], found, NOW)
     assert not protection(has[2], found, NOW)
     assert not protection(has[1], msgspec.structs.replace(found, issuers=()), NOW)
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA384(), hashes.SHA512()], ids=lambda each: each.name.upper())
+def test_a_root_of_edges_that_is_known_by_a_hash_of_another_kind_alone_is_never_deleted(algorithm):
+    told = issuers_told([EDGES.leaf("csms.example.com").certificate])
+    issuer = name_of(EDGES.certificate, EDGES.certificate, algorithm).issuer
+    data = HashData(algorithm.name.upper(), issuer.name_hash.hex(), issuer.key_hash.hex(), "1")
+    has = Installed(V2G, data)
+
+    assert "an edge" in protection(has, msgspec.structs.replace(facts(), installed=[has], issuers=told), NOW)
 
 
 @pytest.mark.parametrize("kind", [CSMS, V2G])

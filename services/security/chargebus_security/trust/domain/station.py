@@ -298,8 +298,8 @@ def pause(tries: int) -> timedelta:
 
 def _is_named_by_edges(key: str, issuers: Collection[str]) -> bool:
     """Tell whether edges stand under what nobody uploaded, by the `key` of its name: a root's is that of its issuer."""
-    algorithm, name_hash, *_ = key.split(":")
-    return algorithm == "SHA256" and is_issuer_named(name_hash, issuers)
+    _, name_hash, *_ = key.split(":")
+    return is_issuer_named(name_hash, issuers)
 
 
 def _verdict(installed: Installed, certificate: Certificate | None, facts: Facts, now: datetime) -> tuple[Verdict, str]:
