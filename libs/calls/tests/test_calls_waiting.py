@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 import pytest
 from chargebus_calls.waiting import Ended, Kind, WaitingCall, WaitingCalls, answering
+from chargebus_calls.waiting.store import Claimed, Wanted, claim
 from chargebus_events.frames import Frame
 from chargebus_runtime.batch import Batch
 from chargebus_runtime.telemetry import Trace
@@ -20,8 +21,14 @@ ACTION, CHECKED = "Get15118EVCertificate", "Authorize"
 LEASE = timedelta(seconds=15)
 
 
+NUMBERS = {}
+"""The numbers of the calls that were made, by the ids of their rows."""
+
+
 def call(number, action=CHECKED):
-    return WaitingCall(Frame("CS-1", "2.0.1", action, f"m{number}", 3, 7, number, b"{}", datetime.now(UTC)))
+    frame = Frame("CS-1", "2.0.1", action, f"m{number}", 3, 7, number, b"{}", datetime.now(UTC))
+    NUMBERS[frame.id] = number
+    return WaitingCall(frame)
 
 
 class Waiting:
@@ -37,6 +44,7 @@ class Waiting:
         self.now = datetime.now(UTC)
         self.send = self.sent.append
         self.looks = 0
+        self.unreadable = {}
 
     @asynccontextmanager
     async def transaction(self):
@@ -50,10 +58,11 @@ class Waiting:
         taken = [each for each in self.calls if each.frame.action == wanted.action][: wanted.limit]
         self.calls = [each for each in self.calls if each not in taken]
         self.leases.update(dict.fromkeys((each.frame.number for each in taken), until - now))
-        return taken
+        unreadable, self.unreadable = self.unreadable, {}
+        return Claimed(taken, unreadable)
 
-    async def end(self, _connection, ended, outcome):
-        self.ended[ended.frame.number] = outcome
+    async def end(self, _connection, call_id, outcome):
+        self.ended[NUMBERS[call_id]] = outcome
         return True
 
     async def release(self, _connection, calls, _now):
@@ -121,6 +130,30 @@ async def test_a_call_that_our_code_fails_at_is_told_so_and_the_next_is_answered
     [error] = [each for each in waiting.sent if dict(each.headers)["ocpp_number"] == b"1"]
     assert msgspec.json.decode(error.value)["code"] == "InternalError"
     assert waiting.gave_up == [(CHECKED, "error")]
+
+
+async def test_a_call_whose_frame_cannot_be_read_ends_alone_and_the_next_is_answered(monkeypatch):
+    lost, read = call(1), call(2)
+    rows = [
+        {"call_id": lost.frame.id, "frame": b"\xc1", "content": ""},
+        {"call_id": read.frame.id, "frame": msgspec.msgpack.encode(read.frame), "content": "x"},
+    ]
+
+    class Connection:
+        async def fetch(self, *_query):
+            return rows
+
+    now = datetime.now(UTC)
+    claimed = await claim(Connection(), Wanted(CHECKED, 5), now, now + LEASE)
+    assert [each.frame.number for each in claimed.calls] == [2]
+    assert list(claimed.unreadable) == [lost.frame.id]
+
+    waiting = Waiting(*claimed.calls)
+    waiting.unreadable = claimed.unreadable
+    async with running(monkeypatch, waiting):
+        await until_over(waiting, 1, 2)
+    assert waiting.ended == {1: "error", 2: "done"}
+    assert waiting.gave_up.count((CHECKED, "error")) + waiting.gave_up.count((ACTION, "error")) == 1
 
 
 async def test_what_a_copy_is_about_when_it_is_stopped_is_left_to_the_others_at_once(monkeypatch):

@@ -112,7 +112,12 @@ class WaitingCalls:
         async with self._database.transaction() as tx:
             wanted = Wanted(action, free, kind.of_station)
             taken = await store.claim(tx.connection, wanted, tx.now, tx.now + kind.lease)
-        for call in taken:
+            for call_id in taken.unreadable:
+                await store.end(tx.connection, call_id, "error")
+        for call_id, why in taken.unreadable.items():
+            log.error("%s that waited cannot be read, and is not answered: %s: %s", action, call_id, why)
+            self._gave_up(action, "error")
+        for call in taken.calls:
             self._under_way[action] += 1
             answering.create_task(self._answer(call, kind.work))
 
@@ -141,7 +146,7 @@ class WaitingCalls:
     async def _end(self, call: WaitingCall, finish: Finish) -> None:
         async with self._database.transaction() as tx:
             ended = await finish(tx)
-            if await store.end(tx.connection, call, ended.outcome):
+            if await store.end(tx.connection, call.frame.id, ended.outcome):
                 tx.send(ended.record)
 
     async def _failed(self, call: WaitingCall, tx: Transaction) -> Ended:

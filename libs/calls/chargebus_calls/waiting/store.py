@@ -1,6 +1,6 @@
 """Queries about calls that wait, and about those that did lately."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -29,7 +29,7 @@ _CLAIM: Final = """
 UPDATE waiting_call SET claimed_until = $3 WHERE call_id IN (
     SELECT call_id FROM waiting_call WHERE action = $1 AND claimed_until <= $2
     ORDER BY claimed_until, received_at LIMIT $4 FOR UPDATE SKIP LOCKED
-) RETURNING frame, content
+) RETURNING call_id, frame, content
 """
 _CLAIM_OF_STATIONS: Final = """
 UPDATE waiting_call SET claimed_until = $3 WHERE call_id IN (
@@ -39,7 +39,7 @@ UPDATE waiting_call SET claimed_until = $3 WHERE call_id IN (
             FROM waiting_call WHERE action = $1 AND claimed_until IS NOT NULL
         ) AS waiting WHERE place <= $5
     ) ORDER BY claimed_until, received_at LIMIT $4 FOR UPDATE SKIP LOCKED
-) RETURNING frame, content
+) RETURNING call_id, frame, content
 """
 _RELEASE: Final = """
 UPDATE waiting_call SET claimed_until = $2 WHERE call_id = ANY($1) AND claimed_until IS NOT NULL
@@ -83,15 +83,26 @@ class Wanted(msgspec.Struct, frozen=True):
     of_station: int | None = None
 
 
-async def claim(
-    connection: asyncpg.Connection, wanted: Wanted, now: datetime, until: datetime
-) -> Sequence[WaitingCall]:
+class Claimed(msgspec.Struct, frozen=True):
+    """What a copy took: calls, and the ids of those whose frames cannot be read, each with why."""
+
+    calls: Sequence[WaitingCall]
+    unreadable: Mapping[str, str]
+
+
+async def claim(connection: asyncpg.Connection, wanted: Wanted, now: datetime, until: datetime) -> Claimed:
     """Return calls that no copy is about; until then they are this one's."""
     if wanted.of_station is None:
         rows = await connection.fetch(_CLAIM, wanted.action, now, until, wanted.limit)
     else:
         rows = await connection.fetch(_CLAIM_OF_STATIONS, wanted.action, now, until, wanted.limit, wanted.of_station)
-    return [WaitingCall(_frame(row["frame"]), row["content"]) for row in rows]
+    calls, unreadable = [], {}
+    for row in rows:
+        try:
+            calls.append(WaitingCall(_frame(row["frame"]), row["content"]))
+        except msgspec.MsgspecError as error:
+            unreadable[row["call_id"]] = str(error)
+    return Claimed(calls, unreadable)
 
 
 async def release(connection: asyncpg.Connection, calls: Iterable[WaitingCall], now: datetime) -> None:
@@ -99,9 +110,9 @@ async def release(connection: asyncpg.Connection, calls: Iterable[WaitingCall], 
     await connection.execute(_RELEASE, [each.frame.id for each in calls], now)
 
 
-async def end(connection: asyncpg.Connection, call: WaitingCall, outcome: str) -> bool:
+async def end(connection: asyncpg.Connection, call_id: str, outcome: str) -> bool:
     """Have a call wait no longer; tell whether it still did."""
-    return await connection.fetchval(_END, call.frame.id, outcome) is not None
+    return await connection.fetchval(_END, call_id, outcome) is not None
 
 
 async def expire(connection: asyncpg.Connection, before: datetime) -> list[str]:
