@@ -28,7 +28,6 @@ HURTS_NOBODY: Final[Mapping[str, str]] = {
     "session/0006": _BEFORE,
     "session/0008": _BEFORE,
     "session/0011": _BEFORE,
-    "security/0007": _BEFORE,
 }
 """Revisions that take something away, or read rows, which this cannot follow; and why that hurts nobody."""
 

@@ -47,16 +47,8 @@ def upgrade() -> None:
         sa.Column("next_update", TIME, nullable=False, index=True),
         sa.Column("response", sa.LargeBinary, nullable=False),
     )
-    op.create_table(
-        "status_call",
-        sa.Column("call_id", ID, primary_key=True),
-        sa.Column("received_at", TIME, nullable=False),
-        sa.Column("claimed_until", TIME, nullable=False, index=True),
-        sa.Column("frame", sa.LargeBinary, nullable=False),
-        sa.Column("questions", sa.LargeBinary, nullable=False),
-    )
 
 
 def downgrade() -> None:
-    for table in ("status_call", "status_answer", "certificate"):
+    for table in ("status_answer", "certificate"):
         op.drop_table(table)
