@@ -13,6 +13,8 @@ from chargebus_device.configurations.domain.compared import (
     answered,
     compare,
     may_break,
+    missed,
+    owes_proof,
     pause,
     to_read,
 )
@@ -22,6 +24,7 @@ from chargebus_device.configurations.domain.configuration import (
     Setting,
     Station,
     Wanted,
+    replaced,
     wanted,
 )
 from chargebus_device.variables.domain.addresses import Address
@@ -50,9 +53,9 @@ def entry(**more):
 
 
 def stands(known, before=None, *, place=HEARTBEAT, name="HeartbeatInterval", at=NOW, **more):
-    given = configuration(name=name)
-    facts = {"place": place, "known": known, "before": before, "read_after": EVER, "is_read": True} | more
-    return compare("CS-1", Wanted(given.settings[0], given), Facts(**facts), at)
+    given = more.pop("given", None) or configuration(name=name)
+    facts = {"place": place, "known": known, "before": before, "read_after": EVER, "is_read": True, "proof": PROOF}
+    return compare("CS-1", Wanted(given.settings[0], given), Facts(**(facts | more)), at)
 
 
 # Which counts
@@ -125,7 +128,10 @@ def test_a_refusal_is_left_alone_for_a_while_and_forgotten_with_another_value():
 
 
 def test_what_nobody_knows_of_is_read_and_not_sent_again():
-    assert answered(entry(), "Unknown", "", PROOF, NOW).verdict == "unread"
+    unknown = answered(entry(), "Unknown", "", PROOF, NOW)
+    assert (unknown.verdict, unknown.retry_at) == ("unread", NOW + pause(1))
+    assert stands(variable("300"), unknown).verdict == "refused"
+    assert stands(variable("60"), unknown).verdict == "as_wanted"
     assert answered(entry(), "Unreachable", "", PROOF, NOW).tries == 0
 
 
@@ -142,6 +148,81 @@ def test_a_change_that_can_break_connections_counts_once_its_station_tells_it_ag
     assert too_early.verdict == "proving"
     proved = stands(variable("60", PING, read_at=later), taken, at=later, **more)
     assert (proved.verdict, proved.proved_at) == ("as_wanted", later)
+
+
+PINGING = {"place": PING, "name": "WebSocketPingInterval"}
+LATER = NOW + PROOF.after
+
+
+def test_a_boot_after_a_change_that_can_break_connections_proves_nothing_and_its_trial_goes_on():
+    taken = answered(entry(breaks=True, key=PING.key), "Accepted", "", PROOF, NOW)
+    booted_at = NOW + timedelta(seconds=55)
+    at = booted_at + timedelta(seconds=15)
+    gone = stands(variable("60", PING), taken, read_after=booted_at, at=at, **PINGING)
+    assert (gone.verdict, gone.lost_at, gone.proved_at) == ("proving", taken.lost_at, None)
+    assert gone.retry_at == booted_at + PROOF.after
+    at_once = stands(variable("60", PING, read_at=at), gone, read_after=booted_at, at=at, **PINGING)
+    assert (at_once.verdict, at_once.lost_at) == ("proving", taken.lost_at)
+
+
+def test_what_needed_a_boot_has_its_whole_time_after_it():
+    taken = answered(entry(breaks=True, key=PING.key), "RebootRequired", "", PROOF, NOW)
+    pending = stands(variable("20", PING, pending_value="60", pending_since=NOW), taken, **PINGING)
+    assert (pending.verdict, pending.retry_at, pending.lost_at) == ("reboot_required", None, taken.lost_at)
+    booted_at = NOW + timedelta(days=1)
+    booted = stands(variable("20", PING), pending, read_after=booted_at, at=booted_at, **PINGING)
+    assert (booted.verdict, booted.retry_at) == ("proving", booted_at + PROOF.after)
+    assert booted.lost_at == booted_at + PROOF.within
+
+
+@pytest.mark.parametrize("status", ["Accepted", "Unknown"])
+def test_a_station_that_went_back_to_what_it_had_is_not_set_again_but_lost(status):
+    taken = answered(entry(breaks=True, key=PING.key), status, "", PROOF, NOW)
+    early = stands(variable("20", PING, read_at=NOW + timedelta(seconds=1)), taken, **PINGING)
+    assert (early.verdict, early.lost_at) == ("proving", taken.lost_at)
+    other = stands(variable("20", PING, read_at=LATER), early, at=LATER, **PINGING)
+    assert (other.verdict, other.tries, other.retry_at) == ("proving", 1, LATER + PROOF.after)
+    end = NOW + PROOF.within
+    lost = stands(variable("20", PING, read_at=end), other, at=end, **PINGING)
+    assert (lost.verdict, lost.retry_at) == ("lost", end + pause(2))
+    later = end + timedelta(seconds=1)
+    released = configuration(name="WebSocketPingInterval", released_at=later)
+    assert stands(variable("20", PING, read_at=end), lost, at=later, **PINGING).verdict == "lost"
+    assert stands(variable("20", PING, read_at=end), lost, at=later, given=released, place=PING).verdict == "differs"
+
+
+def test_only_who_was_asked_for_the_proof_in_vain_is_lost():
+    taken = answered(entry(breaks=True, key=PING.key), "Accepted", "", PROOF, NOW)
+    long_after = NOW + 9 * PROOF.within
+    unasked = stands(variable("60", PING), taken, at=long_after, **PINGING)
+    assert (unasked.verdict, to_read([unasked], long_after)) == ("proving", [unasked])
+    assert owes_proof(taken, LATER)
+    assert not owes_proof(taken, NOW)
+    assert missed(taken, "", PROOF, LATER).verdict == "proving"
+    lost = missed(taken, "away", PROOF, NOW + PROOF.within)
+    assert (lost.verdict, lost.detail) == ("lost", "away")
+
+
+def test_a_proof_counts_for_the_trial_that_it_was_given_in():
+    proved = entry(breaks=True, key=PING.key, proved_at=NOW)
+    same_trial = configuration(name="WebSocketPingInterval", revision=2)
+    assert stands(variable("60", PING), proved, given=same_trial, place=PING).proved_at == NOW
+    another = msgspec.structs.replace(same_trial, trial=2)
+    assert stands(variable("60", PING), proved, given=another, place=PING).proved_at is None
+
+
+def test_what_is_impossible_is_not_tried_again():
+    refused = answered(entry(has="300"), "Rejected", "", PROOF, NOW)
+    assert stands(variable("300", mutability="ReadOnly"), refused).retry_at is None
+    assert stands(None, refused, place=None).retry_at is None
+
+
+def test_a_configuration_that_is_held_stays_so_unless_what_can_break_connections_is_another():
+    held = configuration(name="WebSocketPingInterval", state="held", released_at=NOW, revision=4, trial=2)
+    renamed = replaced(held, configuration(name="WebSocketPingInterval"), NOW)
+    assert (renamed.revision, renamed.trial, renamed.state, renamed.released_at) == (5, 2, "held", NOW)
+    other = replaced(held, configuration(name="WebSocketPingInterval", value="90"), NOW)
+    assert (other.revision, other.trial, other.state, other.released_at) == (5, 5, "active", None)
 
 
 def test_a_few_go_first_and_the_others_once_those_are_back():
@@ -209,8 +290,11 @@ async def test_a_station_that_does_not_come_back_holds_up_all_others_until_it_is
     path = await want(api, WebSocketPingInterval="60", more={"first": 1})
     await stations.go_on()
     [first] = [station_id for station_id, keys in stations.keys.items() if keys["WebSocketPingInterval"] == "60"]
+    await device.apply(device.presence(950, station_id=first, connected=False, epoch=100 + int(first[3:])))
     device.time.pass_s(1000)
-    await stations.go_on(silent=(first,))
+    await device.asked.following.notice()
+    assert (await api.get(path)).json()["state"] == "active"  # nobody has asked it yet
+    await stations.go_on(rounds=12, silent=(first,))
     held = (await api.get(path)).json()
     assert (held["state"], held["sum"]["verdicts"]) == ("held", {"lost": 1, "waiting": 1})
     assert (await api.post(f"{path}/release")).json()["state"] == "active"

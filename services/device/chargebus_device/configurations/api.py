@@ -65,7 +65,7 @@ def _changing(wanting: Configurations) -> APIRouter:
 
     @routes.put("/configurations/{configuration_id}", summary="Change a configuration", responses=raises(404))
     async def replace_configuration(configuration_id: UUID, given: ConfigurationIn) -> ConfigurationOut:
-        """What can break connections goes to a few stations first again."""
+        """What breaks connections goes to a few stations first again, if it is another; else what is held stays so."""
         with _problems():
             return ConfigurationOut.of(await wanting.replace(configuration_id, given.configuration()))
 

@@ -9,6 +9,7 @@ down_revision = "0012"
 
 _ID = sa.String(collation="C")
 _TIME = sa.DateTime(timezone=True)
+_TRIAL = ["configuration_id", "revision", "station_id"]
 
 
 def upgrade() -> None:
@@ -21,6 +22,7 @@ def upgrade() -> None:
         sa.Column("settings", JSONB, nullable=False),
         sa.Column("first", sa.Integer, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("trial", sa.Integer, nullable=False),
         sa.Column("state", sa.String, nullable=False),
         sa.Column("released_at", _TIME),
         sa.Column("created_at", _TIME, nullable=False),
@@ -59,12 +61,14 @@ def upgrade() -> None:
     op.create_index(
         "configuration_variable_by_verdict", "configuration_variable", ["configuration_id", "verdict", "station_id"]
     )
-    op.create_index(
-        "configuration_variable_lost",
-        "configuration_variable",
-        ["lost_at"],
-        postgresql_where=sa.text("verdict = 'proving'"),
-    )
+    for name, columns, where in (
+        ("owing", ["station_id"], "lost_at IS NOT NULL"),
+        ("begun", _TRIAL, "lost_at IS NOT NULL OR (breaks AND verdict = 'asked')"),
+        ("proved", _TRIAL, "proved_at IS NOT NULL"),
+    ):
+        op.create_index(
+            f"configuration_variable_{name}", "configuration_variable", columns, postgresql_where=sa.text(where)
+        )
 
 
 def downgrade() -> None:

@@ -76,7 +76,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         first: how many stations get a change that can break connections before the others.
-        revision: rises with each change.
+        revision: rises with each change; trial: the one that changed last what can break connections.
         state: `held` after a station did not come back from such a change: no other gets one.
         released_at: when an operator last had it go on all the same.
     """
@@ -88,10 +88,35 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[Setting, ...] = ()
     first: int = 3
     revision: int = 1
+    trial: int = 1
     state: State = "active"
     released_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+
+def replaced(known: Configuration, given: Configuration, now: datetime) -> Configuration:
+    """Return what becomes of a configuration when it is replaced.
+
+    One that is held stays so, and what the first stations have proved counts, unless what can break connections is
+    another now.
+    """
+    revision = known.revision + 1
+    made = msgspec.structs.replace(
+        given,
+        configuration_id=known.configuration_id,
+        revision=revision,
+        trial=revision,
+        created_at=known.created_at,
+        updated_at=now,
+    )
+    if _breaking(known) != _breaking(given):
+        return made
+    return msgspec.structs.replace(made, trial=known.trial, state=known.state, released_at=known.released_at)
+
+
+def _breaking(configuration: Configuration) -> set[tuple[str, str]]:
+    return {(each.address.key, each.value) for each in configuration.settings if each.breaks_connections}
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -27,10 +27,12 @@ from chargebus_device.variables.store import stations as read_stations
 from chargebus_device.variables.store import variables
 from chargebus_device.variables.store.stations import Station as ReadStation
 
-_TTL: Final = timedelta(minutes=10)
+_TTL: Final = timedelta(seconds=30)
 _AWAY_AGAIN_IN: Final = timedelta(seconds=15)
-_WAITING_AGAIN_IN: Final = timedelta(seconds=5)
+_AGAIN_IN: Final = timedelta(seconds=5)
 _CHANGED_AT_ONCE: Final = 2000
+_TELLING: Final = frozenset({"Accepted", "UnknownVariable", "UnknownComponent", "NotSupportedAttributeType"})
+"""Answers to a read after which it is known what the station has."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Known:
     read: Mapping[str, ReadStation]
     variables: Mapping[str, variables.Known]
     entries: Mapping[str, Mapping[str, Entry]]
+    proof: Proof
 
 
 class Following:
@@ -74,14 +77,16 @@ class Following:
         await self._due.sweep_some()
 
     async def notice(self) -> None:
-        """Have new and changed stations looked at; those that did not come back in time are lost."""
+        """Have new and changed stations looked at, and those that waited for others and may be changed now."""
         async with self._database.transaction() as tx:
             await stations.changed(tx.connection, tx.now, _CHANGED_AT_ONCE)
         async with self._database.transaction() as tx:
-            held = await stations.lost(tx.connection, tx.now)
-            if held:
-                await configurations.hold(tx.connection, sorted(held))
-                self._metrics.configurations_held.add(len(held))
+            for configuration in await configurations.with_waiting(tx.connection):
+                trial = await configurations.trial(tx.connection, configuration)
+                room = compared.room(trial, configuration.first, held=False)
+                if room != 0:
+                    limit = _CHANGED_AT_ONCE if room is None else room
+                    await stations.wake(tx.connection, configuration.configuration_id, tx.now, limit)
 
     async def booted(self, tx: Transaction, station_ids: Collection[str]) -> None:
         """Have stations compared anew that booted, by what they tell from now on."""
@@ -100,12 +105,16 @@ class Following:
             follower = followers.get(request.station_id)
             if follower is None or follower.asking != request.request_id:
                 continue
-            away = request.result == "failed"
+            away = request.result == "failed" or (request.kind != "change" and not _has_told(request))
             due_at = tx.now + (_AWAY_AGAIN_IN * min(2**follower.tries, 40) if away else timedelta())
             tries = follower.tries + 1 if away else 0
+            own = entries.get(request.station_id, {})
+            if request.kind != "change" and follower.read_after <= request.created_at:
+                mute = _without_proof(request, own, self._pace.proof, tx)
+                kept.extend(mute)
+                due_at = min([due_at, *(each.retry_at for each in mute if each.retry_at is not None)])
             follower = msgspec.structs.replace(follower, asking=None, due_at=due_at, tries=tries)
             if request.kind == "change":
-                own = entries.get(request.station_id, {})
                 after = [
                     compared.answered(own[item.place.key], item.status, item.detail, self._pace.proof, tx.now)
                     for item in request.items
@@ -114,11 +123,21 @@ class Following:
                 kept.extend(after)
                 for entry in after:
                     self._metrics.configured.add(1, {"verdict": entry.verdict})
-                if any(each.verdict == "unread" for each in after):
+                if any(each.verdict == "unread" or each.told.startswith("Unknown") for each in after):
                     follower = msgspec.structs.replace(follower, read_after=tx.now)
             followers[request.station_id] = follower
         await stations.keep_entries(tx.connection, kept, ())
         await stations.keep(tx.connection, [followers[station_id] for station_id in sorted(followers)])
+        await self._hold(tx, kept, entries)
+
+    async def _hold(self, tx: Transaction, after: Collection[Entry], before: Mapping[str, Mapping[str, Entry]]) -> None:
+        """Let a configuration change no more stations once one of them is lost."""
+        lost = [each for each in after if each.verdict == "lost"]
+        was = {each: before.get(each.station_id, {}).get(each.key) for each in lost}
+        held = {each.configuration_id for each, entry in was.items() if entry is None or entry.verdict != "lost"}
+        if held:
+            await configurations.hold(tx.connection, sorted(held))
+            self._metrics.configurations_held.add(len(held))
 
     async def _take(self, tx: OwnTransaction, _limit: int) -> Sequence[Follower]:
         return await stations.take_due(tx.connection, tx.now, self._pace.at_once, self._pace.in_flight)
@@ -128,7 +147,7 @@ class Following:
         ids = [each.station_id for each in taken]
         chosen = await stations.facts(tx.connection, ids)
         meant = {station_id: wanted(every, station) for station_id, station in chosen.items()}
-        known = await known_of(tx, chosen, meant)
+        known = await known_of(tx, chosen, meant, self._pace.proof)
         after = [await self._follow(tx, each, meant.get(each.station_id, {}), known) for each in taken]
         await stations.keep(tx.connection, sorted(after, key=lambda each: each.station_id))
         return len(after)
@@ -145,13 +164,11 @@ class Following:
         gone = [each for key, each in before.items() if key not in entries]
         changed = [each for key, each in entries.items() if each != before.get(key)]
         await stations.keep_entries(tx.connection, changed, gone)
+        await self._hold(tx, changed, known.entries)
         asking = None if request is None or request.state == "ended" else request.request_id
         due_at = None if asking else compared.due_at(list(entries.values()))
-        if asking is None and any(each.verdict == "waiting" for each in entries.values()):
-            soon = tx.now + _WAITING_AGAIN_IN
-            due_at = soon if due_at is None else min(due_at, soon)
         if due_at is not None:
-            due_at = max(due_at, tx.now + _WAITING_AGAIN_IN)
+            due_at = max(due_at, tx.now + _AGAIN_IN)
         return msgspec.structs.replace(follower, asking=asking, checked_at=tx.now, due_at=due_at)
 
     async def _ask(
@@ -190,6 +207,17 @@ class Following:
         return compared.may_break(trial, configuration.first, held=configuration.state == "held")
 
 
+def _has_told(request: Request) -> bool:
+    return all(item.status in _TELLING for item in request.items)
+
+
+def _without_proof(request: Request, own: Mapping[str, Entry], proof: Proof, tx: Transaction) -> list[Entry]:
+    """Return variables whose station was asked whether it came back from their change, and did not tell them."""
+    asked = [own[item.place.key] for item in request.items if item.status not in _TELLING and item.place.key in own]
+    owing = [each for each in asked if compared.owes_proof(each, request.created_at)]
+    return [compared.missed(each, "it did not come back after the change", proof, tx.now) for each in owing]
+
+
 def places_of(meant: Mapping[str, Wanted], version: str) -> dict[str, Place]:
     """Return where what is wanted stands on a station of a version, by the keys of the places."""
     words = WORDS.get(version)
@@ -200,7 +228,10 @@ def places_of(meant: Mapping[str, Wanted], version: str) -> dict[str, Place]:
 
 
 async def known_of(
-    tx: OwnTransaction, chosen: Mapping[str, Station], meant: Mapping[str, Mapping[str, Wanted]]
+    tx: OwnTransaction,
+    chosen: Mapping[str, Station],
+    meant: Mapping[str, Mapping[str, Wanted]],
+    proof: Proof,
 ) -> Known:
     """Return what is known of stations, as far as it is wanted."""
     keys = {key for station_id, own in meant.items() for key in places_of(own, chosen[station_id].version)}
@@ -209,6 +240,7 @@ async def known_of(
         await read_stations.find(tx.connection, list(chosen)),
         await variables.find(tx.connection, list(chosen), keys) if keys else {},
         await stations.entries(tx.connection, list(chosen)),
+        proof,
     )
 
 
@@ -225,6 +257,7 @@ def compared_of(
     for each in meant.values():
         place = resolve(each.setting.address, words.own)
         key = each.setting.address.key if place is None else place.key
-        facts = Facts(place, told.get(key), before.get(key), follower.read_after, read.read_at is not None)
+        is_read = read.read_at is not None
+        facts = Facts(place, told.get(key), before.get(key), follower.read_after, is_read, known.proof)
         found[key] = compared.compare(station_id, each, facts, tx.now)
     return found

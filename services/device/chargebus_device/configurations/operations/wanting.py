@@ -1,15 +1,15 @@
 """What operators want: configurations, how they go, and what they would change."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
 from chargebus_runtime.database import Database, Transaction
 
-from chargebus_device.configurations.domain.compared import Entry, Verdict
-from chargebus_device.configurations.domain.configuration import Configuration, Setting, Wanted, wanted
+from chargebus_device.configurations.domain.compared import Entry, Proof, Verdict
+from chargebus_device.configurations.domain.configuration import Configuration, Setting, Wanted, replaced, wanted
 from chargebus_device.configurations.domain.shown import DryRun, Shown, StationRun, Sum
 from chargebus_device.configurations.errors import (
     TooManyConfigurationsError,
@@ -27,6 +27,8 @@ MOST: Final = 500
 """Configurations that there may be: all of them are looked at for each station."""
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_PROOF: Final = Proof(timedelta(), timedelta())
+"""Of a dry run, which changes nothing."""
 
 
 class Configurations:
@@ -48,11 +50,14 @@ class Configurations:
                 raise TooManyConfigurationsError(f"There are {MOST} configurations, the most there may be: merge some.")
             times = {"created_at": tx.now, "updated_at": tx.now}
             made = msgspec.structs.replace(given, configuration_id=uuid4(), **times)
-            await self._keep(tx, made)
+            await stations.all_due(tx.connection, made.configuration_id, made.stations, tx.now)
+            await configurations.keep(tx.connection, made)
         return Shown(made, Sum())
 
     async def replace(self, configuration_id: UUID, given: Configuration) -> Shown:
-        """Want something else; a change that can break connections goes to a few stations first again.
+        """Want something else; what can break connections goes to a few stations first again, if it is another.
+
+        One that is held stays so, unless it is.
 
         Raises:
             UnknownConfigurationError: there is none.
@@ -60,15 +65,9 @@ class Configurations:
         """
         _check(given.settings)
         async with self._database.transaction() as tx:
+            await stations.all_due(tx.connection, configuration_id, given.stations, tx.now)  # before, as looks lock
             known = await self._lock(tx, configuration_id)
-            made = msgspec.structs.replace(
-                given,
-                configuration_id=configuration_id,
-                revision=known.revision + 1,
-                created_at=known.created_at,
-                updated_at=tx.now,
-            )
-            await self._keep(tx, made)
+            await configurations.keep(tx.connection, replaced(known, given, tx.now))
         return await self.find(configuration_id)
 
     async def release(self, configuration_id: UUID) -> Shown:
@@ -78,8 +77,9 @@ class Configurations:
             UnknownConfigurationError: there is none.
         """
         async with self._database.transaction() as tx:
+            await stations.its_own_due(tx.connection, configuration_id, tx.now)
             known = await self._lock(tx, configuration_id)
-            await self._keep(tx, msgspec.structs.replace(known, state="active", released_at=tx.now))
+            await configurations.keep(tx.connection, msgspec.structs.replace(known, state="active", released_at=tx.now))
         return await self.find(configuration_id)
 
     async def remove(self, configuration_id: UUID) -> None:
@@ -89,9 +89,9 @@ class Configurations:
             UnknownConfigurationError: there is none.
         """
         async with self._database.transaction() as tx:
+            await stations.its_own_due(tx.connection, configuration_id, tx.now)
             await self._lock(tx, configuration_id)
             await configurations.delete(tx.connection, configuration_id)
-            await stations.all_due(tx.connection, tx.now)
 
     async def find(self, configuration_id: UUID) -> Shown:
         """Return one, and how it goes.
@@ -162,13 +162,9 @@ class Configurations:
             found = await stations.meant(tx.connection, given.stations, after, limit)
             chosen = {each.station_id: each for each in found}
             counts = {station_id: wanted([*every, given], each) for station_id, each in chosen.items()}
-            known = await known_of(tx, chosen, counts)
+            known = await known_of(tx, chosen, counts, _NO_PROOF)
             count = await stations.count_meant(tx.connection, given.stations)
             return DryRun(count, [_would(tx, given, known, station_id, counts[station_id]) for station_id in chosen])
-
-    async def _keep(self, tx: Transaction, configuration: Configuration) -> None:
-        await configurations.keep(tx.connection, configuration)
-        await stations.all_due(tx.connection, tx.now)
 
     async def _lock(self, tx: Transaction, configuration_id: UUID) -> Configuration:
         known = await configurations.lock(tx.connection, configuration_id)
@@ -181,7 +177,7 @@ def _would(
     tx: Transaction, given: Configuration, known: Known, station_id: str, counts: Mapping[str, Wanted]
 ) -> StationRun:
     own = {key: each for key, each in counts.items() if each.configuration.configuration_id == given.configuration_id}
-    fresh = Known(known.station, known.read, known.variables, {})
+    fresh = Known(known.station, known.read, known.variables, {}, _NO_PROOF)
     follower = Follower(station_id=station_id, read_after=_EVER, checked_at=tx.now)
     entries = compared_of(station_id, own, fresh, follower, tx)
     keys = {setting.address.key: setting.address.text for setting in given.settings}

@@ -31,13 +31,23 @@ SELECT configuration_id, count(DISTINCT station_id) AS stations,
        count(DISTINCT station_id) FILTER (WHERE verdict <> 'as_wanted') AS drifted
 FROM configuration_variable WHERE configuration_id = ANY($1) GROUP BY configuration_id
 """
-_TRIAL: Final = """
-SELECT count(DISTINCT station_id) FILTER (WHERE verdict IN ('asked', 'proving', 'reboot_required')) AS begun,
-       count(DISTINCT station_id) FILTER (WHERE proved_at IS NOT NULL AND verdict = 'as_wanted') AS proved,
-       count(DISTINCT station_id) FILTER (
-           WHERE verdict = 'lost' AND ($3::timestamptz IS NULL OR changed_at > $3)) AS lost
-FROM configuration_variable WHERE configuration_id = $1 AND revision = $2 AND breaks
+_BEGUN: Final = """configuration_id = $1 AND revision = $2
+    AND (lost_at IS NOT NULL OR (breaks AND verdict = 'asked')) AND verdict <> 'lost'"""
+_PROVED: Final = "configuration_id = $1 AND revision = $2 AND proved_at IS NOT NULL"
+_LOST: Final = """configuration_id = $1 AND revision = $2 AND lost_at IS NOT NULL AND verdict = 'lost'
+    AND ($3::timestamptz IS NULL OR changed_at > $3)"""
+_STATIONS_OF: Final = "SELECT DISTINCT station_id FROM configuration_variable WHERE "
+_TRIAL: Final = f"""
+SELECT (SELECT count(*) FROM ({_STATIONS_OF} {_BEGUN} LIMIT $4) AS n) AS begun,
+       (SELECT count(*) FROM ({_STATIONS_OF} {_PROVED} LIMIT $4) AS n) AS proved,
+       (SELECT count(*) FROM ({_STATIONS_OF} {_LOST} LIMIT $4) AS n) AS lost
+"""  # noqa: S608
+_WITH_WAITING: Final = (
+    _SELECT
+    + """AS c WHERE state = 'active' AND EXISTS (
+    SELECT FROM configuration_variable AS v WHERE v.configuration_id = c.configuration_id AND verdict = 'waiting')
 """
+)
 _HOLD: Final = "UPDATE configuration SET state = 'held' WHERE configuration_id = ANY($1) AND state = 'active'"
 
 
@@ -90,9 +100,14 @@ async def sums(connection: asyncpg.Connection, configuration_ids: Collection[UUI
     }
 
 
+async def with_waiting(connection: asyncpg.Connection) -> list[Configuration]:
+    """Return the configurations that may go on and of which stations wait."""
+    return [_configuration(row) for row in await connection.fetch(_WITH_WAITING)]
+
+
 async def trial(connection: asyncpg.Connection, configuration: Configuration) -> Trial:
-    """Return how the changes that can break connections go with its stations."""
-    given = configuration.configuration_id, configuration.revision, configuration.released_at
+    """Return how the changes that can break connections go with its stations; more than `first` are not counted."""
+    given = configuration.configuration_id, configuration.trial, configuration.released_at, configuration.first
     return Trial(**await connection.fetchrow(_TRIAL, *given))
 
 

@@ -38,10 +38,13 @@ _STATION: Final = f"""
 SELECT s.station_id, s.vendor, s.model, s.firmware_version, s.labels::text AS labels, {_VERSION} AS version
 FROM station s LEFT JOIN connection c USING (station_id) LEFT JOIN boot b USING (station_id)
 """  # noqa: S608 - names of columns
+_BY: Final = """
+($2::text[] = '{}' OR s.station_id = ANY($2)) AND s.labels @> $3::jsonb
+AND ($4 = '' OR s.vendor = $4) AND ($5 = '' OR s.model = $5) AND ($6 = '' OR s.firmware_version = $6)
+"""
 _FACTS: Final = f"{_STATION} WHERE s.station_id = ANY($1)"
 _MEANT: Final = f"""{_STATION}
-WHERE s.station_id > $1 AND ($2::text[] = '{{}}' OR s.station_id = ANY($2)) AND s.labels @> $3::jsonb
-  AND ($4 = '' OR s.vendor = $4) AND ($5 = '' OR s.model = $5) AND ($6 = '' OR s.firmware_version = $6)
+WHERE s.station_id > $1 AND {_BY}
 ORDER BY s.station_id LIMIT $7
 """
 _COUNT: Final = """
@@ -51,19 +54,42 @@ WHERE ($1::text[] = '{}' OR s.station_id = ANY($1)) AND s.labels @> $2::jsonb
 """
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('configuration_station'))"
 _ASKING: Final = "SELECT count(*) FROM configuration_station WHERE asking IS NOT NULL"
+_PROOF_DUE: Final = f"""
+SELECT {_ROWS.select("f")} FROM configuration_station f
+WHERE f.due_at <= $1 AND f.asking IS NULL AND f.station_id IN (
+    SELECT station_id FROM configuration_variable
+    WHERE lost_at IS NOT NULL AND verdict <> 'lost' AND retry_at <= $1)
+ORDER BY f.due_at LIMIT $2 FOR NO KEY UPDATE OF f SKIP LOCKED
+"""  # noqa: S608
 _DUE: Final = f"""
 SELECT {_ROWS.select("f")} FROM configuration_station f JOIN connection c USING (station_id)
-WHERE f.due_at <= $1 AND f.asking IS NULL AND c.connected ORDER BY f.due_at LIMIT $2
-FOR NO KEY UPDATE OF f SKIP LOCKED
+WHERE f.due_at <= $1 AND f.asking IS NULL AND c.connected AND f.station_id <> ALL($3)
+ORDER BY f.due_at LIMIT $2 FOR NO KEY UPDATE OF f SKIP LOCKED
 """  # noqa: S608
 _LOCK: Final = f"""
 SELECT {_ROWS.select()} FROM configuration_station WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE
 """  # noqa: S608
 _KEEP: Final = _ROWS.upsert()
-_ALL_DUE: Final = """
+_ALL_DUE: Final = f"""
 INSERT INTO configuration_station (station_id, asking, read_after, checked_at, due_at, tries)
-SELECT station_id, NULL, '1970-01-01Z', $1, $1, 0 FROM station ORDER BY station_id
-ON CONFLICT (station_id) DO UPDATE SET due_at = excluded.due_at
+SELECT s.station_id, NULL, '1970-01-01Z', $1, $1, 0 FROM station s WHERE ({_BY}) OR s.station_id IN (
+    SELECT station_id FROM configuration_variable WHERE configuration_id = $7)
+ORDER BY s.station_id ON CONFLICT (station_id) DO UPDATE SET due_at = excluded.due_at
+"""  # noqa: S608
+_ITS_OWN_DUE: Final = """
+UPDATE configuration_station AS f SET due_at = $2 FROM (
+    SELECT station_id FROM configuration_station WHERE station_id IN (
+        SELECT station_id FROM configuration_variable WHERE configuration_id = $1)
+    ORDER BY station_id FOR NO KEY UPDATE
+) AS n WHERE f.station_id = n.station_id
+"""
+_WAKE: Final = """
+UPDATE configuration_station AS f SET due_at = $2 FROM (
+    SELECT station_id FROM configuration_station
+    WHERE asking IS NULL AND (due_at IS NULL OR due_at > $2) AND station_id IN (
+        SELECT station_id FROM configuration_variable WHERE configuration_id = $1 AND verdict = 'waiting')
+    ORDER BY station_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+) AS n WHERE f.station_id = n.station_id
 """
 _CHANGED: Final = """
 INSERT INTO configuration_station (station_id, asking, read_after, checked_at, due_at, tries)
@@ -81,7 +107,8 @@ ON CONFLICT (station_id) DO UPDATE SET read_after = excluded.read_after, due_at 
 """
 _HEARD: Final = """
 UPDATE configuration_station AS f SET due_at = least(f.due_at, $2) FROM (
-    SELECT station_id FROM configuration_station WHERE station_id = ANY($1) AND asking IS NULL
+    SELECT station_id FROM configuration_station WHERE station_id = ANY($1) AND asking IS NULL AND tries = 0
+        AND station_id IN (SELECT station_id FROM configuration_variable WHERE station_id = ANY($1))
     ORDER BY station_id FOR NO KEY UPDATE
 ) AS n WHERE f.station_id = n.station_id
 """
@@ -96,10 +123,6 @@ SELECT {_ENTRIES.select()} FROM configuration_variable
 WHERE configuration_id = $1 AND (station_id, key) > ($2, $3) AND ($4::text IS NULL OR verdict = $4)
 ORDER BY station_id, key LIMIT $5
 """  # noqa: S608
-_LOST: Final = """
-UPDATE configuration_variable SET verdict = 'lost', detail = 'it did not come back after the change'
-WHERE verdict = 'proving' AND lost_at <= $1 RETURNING configuration_id
-"""
 _IS_REGISTERED: Final = "SELECT EXISTS (SELECT FROM station WHERE station_id = $1)"
 
 _labels: Final = msgspec.json.Decoder(dict[str, str]).decode
@@ -121,15 +144,19 @@ async def count_meant(connection: asyncpg.Connection, by: Selector) -> int:
 
 
 async def take_due(connection: asyncpg.Connection, now: datetime, at_once: int, in_flight: int) -> Sequence[Follower]:
-    """Return up to `at_once` connected stations that are due, locked: no more than leaves `in_flight` being asked.
+    """Return up to `at_once` stations that are due, locked: no more than leaves `in_flight` being asked.
 
-    Copies count one after the other.
+    Those that have to prove that they came back from a change are first, connected or not; of the others those that
+    are connected. Copies count one after the other.
     """
     await connection.execute(_ONE_AT_A_TIME)
     left = min(at_once, in_flight - int(await connection.fetchval(_ASKING)))
     if left <= 0:
         return []
-    return [Follower(**row) for row in await connection.fetch(_DUE, now, left)]
+    rows = await connection.fetch(_PROOF_DUE, now, left)
+    if len(rows) < left:
+        rows += await connection.fetch(_DUE, now, left - len(rows), [row["station_id"] for row in rows])
+    return [Follower(**row) for row in rows]
 
 
 async def lock(connection: asyncpg.Connection, station_ids: Collection[str]) -> dict[str, Follower]:
@@ -144,9 +171,19 @@ async def keep(connection: asyncpg.Connection, followers: Collection[Follower]) 
         await connection.execute(_KEEP, *_ROWS.arguments(followers))
 
 
-async def all_due(connection: asyncpg.Connection, now: datetime) -> None:
-    """Have all stations looked at: what is wanted has changed."""
-    await connection.execute(_ALL_DUE, now)
+async def all_due(connection: asyncpg.Connection, configuration_id: UUID, by: Selector, now: datetime) -> None:
+    """Have the stations looked at that a configuration means, and those that it has meant."""
+    await connection.execute(_ALL_DUE, now, *_given(by), configuration_id)
+
+
+async def its_own_due(connection: asyncpg.Connection, configuration_id: UUID, now: datetime) -> None:
+    """Have the stations looked at for which a configuration counts."""
+    await connection.execute(_ITS_OWN_DUE, configuration_id, now)
+
+
+async def wake(connection: asyncpg.Connection, configuration_id: UUID, now: datetime, limit: int) -> None:
+    """Have up to `limit` stations looked at that wait for a configuration."""
+    await connection.execute(_WAKE, configuration_id, now, limit)
 
 
 async def changed(connection: asyncpg.Connection, now: datetime, limit: int) -> None:
@@ -186,11 +223,6 @@ async def page(
 ) -> list[Entry]:
     """Return up to `limit` variables that a configuration wants, in the order of stations and keys."""
     return [Entry(**row) for row in await connection.fetch(_PAGE, configuration_id, *after, verdict, limit)]
-
-
-async def lost(connection: asyncpg.Connection, now: datetime) -> set[UUID]:
-    """Note which stations did not come back in time; return the configurations that had them change."""
-    return {row["configuration_id"] for row in await connection.fetch(_LOST, now)}
 
 
 async def is_registered(connection: asyncpg.Connection, station_id: str) -> bool:

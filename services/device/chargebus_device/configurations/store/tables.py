@@ -24,6 +24,7 @@ class ConfigurationRow(Tables, table=True):
     settings: Any = Field(sa_type=JSONB)
     first: int
     revision: int
+    trial: int
     state: str
     released_at: datetime | None = Field(sa_type=TIME)
     created_at: datetime = Field(sa_type=TIME)
@@ -53,7 +54,17 @@ class ConfigurationVariableRow(Tables, table=True):
     __tablename__ = "configuration_variable"
     __table_args__ = (
         sa.Index("configuration_variable_by_verdict", "configuration_id", "verdict", "station_id"),
-        sa.Index("configuration_variable_lost", "lost_at", postgresql_where=sa.text("verdict = 'proving'")),
+        sa.Index("configuration_variable_owing", "station_id", postgresql_where=sa.text("lost_at IS NOT NULL")),
+        sa.Index(
+            "configuration_variable_begun",
+            *("configuration_id", "revision", "station_id"),
+            postgresql_where=sa.text("lost_at IS NOT NULL OR (breaks AND verdict = 'asked')"),
+        ),
+        sa.Index(
+            "configuration_variable_proved",
+            *("configuration_id", "revision", "station_id"),
+            postgresql_where=sa.text("proved_at IS NOT NULL"),
+        ),
     )
 
     station_id: str = Field(primary_key=True, sa_type=ID)
