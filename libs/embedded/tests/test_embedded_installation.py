@@ -1,5 +1,7 @@
 """PostgreSQL's programs where its account can run them: as installed, or as a copy that only we can have made."""
 
+import fcntl
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -8,6 +10,7 @@ import pytest
 from chargebus_embedded import EmbeddedError, installation
 from chargebus_embedded.account import OURSELVES, Account
 from chargebus_embedded.installation import find_programs
+from chargebus_testkit.waiting import LONG_S
 
 ANOTHER = Account(uid=65534, gid=65534)
 
@@ -24,6 +27,24 @@ def copied(place: Path) -> Path:
     return programs
 
 
+def look_after(place: Path) -> None:
+    with installation._locked(place):
+        pass
+
+
+def put_open_file(path: Path) -> None:
+    path.touch()
+    path.chmod(0o666)
+
+
+def put_link(path: Path) -> None:
+    path.symlink_to(path.parent / "elsewhere")
+
+
+def put_pipe(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
 def test_we_run_what_is_installed(tmp_path):
     assert not find_programs(OURSELVES, [tmp_path]).is_relative_to(tmp_path)
 
@@ -36,7 +57,7 @@ def test_an_account_that_cannot_enter_the_installation_runs_a_copy_that_is_kept(
     assert all(folder.stat().st_mode & 0o777 == 0o755 for folder in programs.parents[:3])
     assert copied(tmp_path) == programs
     assert programs.stat().st_ctime_ns == made_at
-    assert len(list(tmp_path.iterdir())) == 1
+    assert set(tmp_path.iterdir()) == {programs.parents[2], tmp_path / installation._LOCK}
 
 
 @pytest.mark.long
@@ -75,6 +96,24 @@ def test_a_copy_that_others_could_have_changed_is_made_anew(tmp_path):
 
     assert programs.parents[2].stat().st_mode & 0o777 == 0o755
     assert any((programs / "postgres").read_bytes())
+
+
+def test_who_can_open_the_folder_cannot_hold_us_up(tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as starter:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            starter.submit(look_after, tmp_path).result(LONG_S)
+        finally:
+            os.close(folder)
+
+
+@pytest.mark.parametrize("put_there", [put_open_file, put_link, put_pipe])
+def test_a_lock_that_somebody_else_put_there_is_not_waited_for(tmp_path, put_there):
+    put_there(tmp_path / installation._LOCK)
+
+    with pytest.raises(OSError, match=r"can lock|symbolic"):
+        look_after(tmp_path)
 
 
 def test_without_a_place_for_a_copy_one_line_says_what_to_do(tmp_path):
