@@ -295,8 +295,8 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        """Whether Kafka has all that was committed here; of what other copies left nothing is known."""
-        return not (self._tasks or self._late or self._backlog)
+        """Whether Kafka has all that was committed here, and its rows are gone; what other copies left is not known."""
+        return not (self._tasks or self._late or self._backlog or self._sent or self._deleting or self._left)
 
     async def settle(self) -> None:
         """Wait until all that is being sent is sent, or waits in its rows."""

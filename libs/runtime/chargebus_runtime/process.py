@@ -153,10 +153,13 @@ class Process:
         await _end(self._tasks, within_s=0)
 
     async def idle(self) -> None:
-        """Wait until the newest poll of each consumer found nothing and all is sent; for tests."""
+        """Wait until the newest poll of each consumer found nothing, and all is sent and its rows gone; for tests."""
         await asyncio.gather(*(consumer.idle.wait() for consumer, _ in self._consumers))
-        while not all(database.outbox.empty for database in self._databases()):  # noqa: ASYNC110 - nobody else waits
+        outboxes = [database.outbox for database in self._databases()]
+        while not all(outbox.empty for outbox in outboxes):
             await asyncio.sleep(0.05)
+            with suppress(*MAYBE_AWAY):  # tried again until they are gone
+                await asyncio.gather(*(outbox.delete_sent() for outbox in outboxes))
 
     def _databases(self) -> list[Database]:
         return [service.database for service in self._services if service.database is not None]

@@ -20,7 +20,7 @@ from chargebus_runtime.producer import Sending
 from chargebus_runtime.telemetry import Tracing
 from chargebus_runtime.topics import ensure_topics
 from chargebus_testkit.servers import execute
-from chargebus_testkit.waiting import eventually
+from chargebus_testkit.waiting import eventually, until
 
 MIGRATIONS = Path(__file__).parent / "counter_migrations"
 
@@ -337,3 +337,16 @@ async def test_a_row_that_is_just_being_deleted_is_not_sent_again(bed):
         await bed.outbox.send_left_behind([bed.outbox.from_http])
     assert await bed.values(bed.good) == [b"1", b"2"]
     await bed.until_empty()
+
+
+async def test_an_outbox_is_empty_once_its_rows_are_gone(bed):
+    await bed.commit((bed.good, b"0"))
+    await bed.until_empty()  # from now on the topic is known, and what goes there is sent from memory
+    assert bed.outbox.empty
+    await bed.commit((bed.good, b"1"))
+    await until(lambda: not bed.outbox._tasks)
+    assert not bed.outbox.empty
+    with bed.outbox.deleting() as sent:
+        assert not bed.outbox.empty
+        await bed.database.pool.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", sent)
+    assert bed.outbox.empty
