@@ -25,6 +25,7 @@ from chargebus_session.reservations.operations import Answers, Reservations
 from chargebus_session.routes import ROUTES
 from chargebus_session.settings import SessionSettings
 from chargebus_session.tokens import api as tokens_api
+from chargebus_session.tokens import tasks as tokens_tasks
 from chargebus_session.tokens.block import Authorizations
 from chargebus_session.transactions import api as transactions_api
 from chargebus_session.transactions import routes as transactions_routes
@@ -53,6 +54,7 @@ def build(process: Process) -> Service:
             *commanding.tasks,
             every(settings.end_sweep_s, "ending sessions", endings.sweep),
             *reservations_tasks.tasks(reservations),
+            *tokens_tasks.tasks(database, process.clock),
         ),
     )
 

@@ -50,18 +50,18 @@ class TokenRow(Tables, table=True):
     updated_at: datetime = Field(sa_type=_TIME)
 
 
-class ContractRefusalRow(Tables, table=True):
-    """That a station was told at its last Authorize that a contract's certificate is worth nothing, and in which word.
+class ContractVerdictRow(Tables, table=True):
+    """What a station was told at its last Authorize of a contract's certificate, shown at `shown_at`.
 
     `token_key` is the contract's, whatever spelling the token is registered under.
     """
 
-    __tablename__ = "contract_refusal"
+    __tablename__ = "contract_verdict"
 
     token_key: str = Field(primary_key=True, sa_type=_KEY)
     station_id: str = Field(primary_key=True, sa_type=_KEY)
     status: str
-    refused_at: datetime = Field(sa_type=_TIME)
+    shown_at: datetime = Field(sa_type=_TIME)
 
 
 class SessionRow(Tables, table=True):

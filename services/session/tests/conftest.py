@@ -40,7 +40,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRAMES = frames_topic("session")
 EMPTY = """
 TRUNCATE token, charging_session, session_event, session_alias, session_decision, session_doubt,
-    connector_state, power_limit, contract_refusal, reservation, reserving_station,
+    connector_state, power_limit, contract_verdict, reservation, reserving_station,
     remote_start, asked_command, outbox;
 ALTER SEQUENCE transaction_id RESTART; ALTER SEQUENCE remote_start_id RESTART
 """

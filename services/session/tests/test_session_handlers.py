@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import ANY
 
 import asyncpg
@@ -11,7 +11,10 @@ import pytest
 from chargebus_commanding import Ask, Form
 from chargebus_events.frames import CONTRACT_HEADER, Frame
 from chargebus_events.topics import DOWNLINK, SESSION_EVENTS, frames_topic
+from chargebus_session.remote import store as remote
+from chargebus_session.remote.domain import RemoteStart
 from chargebus_session.tables import Tables
+from chargebus_session.tokens import store as tokens
 from chargebus_testkit.tables import table_differences
 
 
@@ -39,6 +42,7 @@ def metered(wh, context="Sample.Periodic", minute=0):
     return {"meterValue": [{"timestamp": f"2025-06-01T12:{minute:02d}:00Z", "sampledValue": [value]}]}
 
 
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 _IS_CONTRACT = "UPDATE token SET type = 'eMAID', token_key = 'de-8aa-c12345678-d' WHERE token_key = 'good'"
 SHOWN = "SELECT station_id, transaction_id, state, energy_wh, billable, stop_reason FROM charging_session"
 
@@ -645,7 +649,69 @@ async def test_C07_FR_16_a_transaction_is_refused_where_the_certificate_of_its_c
     assert (await service.apply(by_idtag)).answers[0]["idTagInfo"]["status"] == "Invalid"
     assert (await shown("CertificateExpired"), await begun()) == ("Expired", "Expired")
     assert (await shown("Accepted", "DE-8AA-C12345678"), await begun()) == ("Accepted", "Accepted")
-    assert await service.rows("SELECT count(*) FROM contract_refusal") == [(0,)]
+
+
+async def test_C07_only_the_transaction_of_a_remote_start_outweighs_that_a_certificate_was_refused(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+    await service.database.pool.execute("UPDATE token SET concurrent = true, id_token = 'DE-8AA-C12345678-D'")
+    transactions = itertools.count(1)
+
+    async def refuse(at):
+        payload = {"idToken": {"idToken": "DE8AAC12345678", "type": "eMAID"}, "certificate": "chain"}
+        asked = Frame.read(service.frame("Authorize", payload, "2.0.1"))
+        asked = msgspec.structs.replace(asked, received_at=at)
+        check = (CONTRACT_HEADER, b'{"status":"CertificateRevoked"}')
+        await service.apply(service.received(asked.record(frames_topic("session"), check)))
+
+    async def begun(**changes):
+        token = {"idToken": {"idToken": "DE8AAC12345678D", "type": "eMAID"}}
+        info = {"transactionInfo": {"transactionId": f"tx-{next(transactions)}"} | changes}
+        started = service.frame("TransactionEvent", event(0, "Started", **token | info), "2.0.1")
+        return (await service.apply(started)).answers[0]["idTokenInfo"]["status"]
+
+    async def begun_by_1_6():
+        minute = next(transactions)
+        payload = start(idTag="DE-8AA-C12345678-D", timestamp=f"2025-06-01T12:{minute:02d}:00Z")
+        return (await service.apply(service.frame("StartTransaction", payload))).answers[0]["idTagInfo"]["status"]
+
+    async def ask(remote_start_id):
+        asked = RemoteStart(remote_start_id, "CS1", 1, "de-8aa-c12345678-d", NOON)
+        await remote.add(service.database.pool, asked)
+
+    await refuse(NOON - timedelta(seconds=10))
+    await ask(1)
+    assert await begun() == "Invalid"  # whatever else begins there meanwhile
+    assert await begun(remoteStartId=1) == "Accepted"
+    assert await begun(remoteStartId=1) == "Invalid"  # it is no way in for ever
+    await ask(2)
+    assert (await begun_by_1_6(), await begun_by_1_6()) == ("Accepted", "Invalid")
+    await ask(3)
+    await refuse(NOON + timedelta(seconds=10))
+    service.now = NOON + timedelta(seconds=20)
+    assert await begun(remoteStartId=3) == "Invalid"  # it was refused after the operator asked
+
+
+async def test_C07_a_check_that_took_longer_does_not_outweigh_a_certificate_that_was_shown_later(service):
+    await service.database.pool.execute(_IS_CONTRACT)
+
+    def shown(status, at):
+        payload = {"idToken": {"idToken": "DE8AAC12345678", "type": "eMAID"}, "certificate": "chain"}
+        asked = msgspec.structs.replace(Frame.read(service.frame("Authorize", payload, "2.0.1")), received_at=at)
+        check = (CONTRACT_HEADER, json.dumps({"status": status}).encode())
+        return service.received(asked.record(frames_topic("session"), check))
+
+    earlier, later = NOON - timedelta(seconds=10), NOON - timedelta(seconds=5)
+    await service.apply(shown("Accepted", later))
+    await service.apply(shown("CertificateRevoked", earlier))
+    assert await service.rows("SELECT status, shown_at FROM contract_verdict") == [("Accepted", later)]
+    await service.apply(shown("CertificateRevoked", NOON), shown("Accepted", earlier))
+    assert await service.rows("SELECT status, shown_at FROM contract_verdict") == [("Invalid", NOON)]
+
+    await tokens.forget_accepted(service.database.pool, NOON + timedelta(days=1))
+    assert await service.rows("SELECT count(*) FROM contract_verdict") == [(1,)]
+    await service.apply(shown("Accepted", NOON))
+    await tokens.forget_accepted(service.database.pool, NOON + timedelta(days=1))
+    assert await service.rows("SELECT count(*) FROM contract_verdict") == [(0,)]
 
 
 async def test_C07_a_contract_that_charges_goes_on_though_another_certificate_with_its_name_is_refused(service):

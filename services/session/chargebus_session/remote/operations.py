@@ -17,7 +17,6 @@ from chargebus_session.remote.errors import (
 )
 from chargebus_session.remote.routes import start_forms, stop_forms
 from chargebus_session.reservations import store as reservations
-from chargebus_session.tokens import store as tokens
 from chargebus_session.tokens.domain import EMAID, Status, Token, id_token, judge, meant, token_key
 from chargebus_session.transactions.domain.state import Known
 from chargebus_session.transactions.store import batch, sessions
@@ -89,8 +88,6 @@ class RemoteControl:
                 if not asked.again:
                     asked_key = token_key(token.id_token)  # as it is sent: stations of OCPP 1.6 tell it so, and no type
                     await store.add(tx.connection, RemoteStart(remote_start_id, station_id, evse_id, asked_key, tx.now))
-                    if token.itself.is_contract:  # an operator vouches for it
-                        await tokens.allow_contracts(tx.connection, [(station_id, token.itself.key)])
         return asked, await self._outcome(asked, patience)
 
     async def stop(self, session_id: str | None, patience: Patience) -> tuple[Asked, Outcome | None]:

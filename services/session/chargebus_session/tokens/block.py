@@ -12,12 +12,12 @@ from chargebus_session.metrics import Metrics
 from chargebus_session.tokens import store
 from chargebus_session.tokens.domain import (
     Authorize,
-    ContractRefusal,
+    ContractVerdict,
     Judgement,
     Token,
     authorize,
-    refusal_of,
     registered,
+    verdict_of,
 )
 
 
@@ -25,13 +25,13 @@ from chargebus_session.tokens.domain import (
 class TokenState:
     """The registered tokens that a batch asks about, by key, what was thought of them, and what waits.
 
-    `contracts` has what the last Authorize of a contract came to, by station and key: None where it is in order.
+    `contracts` has what the newest Authorize of a contract came to, by station and key.
     """
 
     tokens: Mapping[str, Token]
     judged: list[Judgement] = field(default_factory=list)
     unchecked: list[Call[Authorize]] = field(default_factory=list)
-    contracts: dict[tuple[str, str], ContractRefusal | None] = field(default_factory=dict)
+    contracts: dict[tuple[str, str], ContractVerdict] = field(default_factory=dict)
 
 
 class Authorizations(Block[Authorize, TokenState]):
@@ -57,16 +57,24 @@ class Authorizations(Block[Authorize, TokenState]):
         token = registered(call.request.token, state.tokens)
         judgement = authorize(call.request, token)
         state.judged.append(judgement)
-        if call.request.contract is not None and token is not None:  # without a token, that is what refuses
-            station_id = call.frame.station_id
-            state.contracts[station_id, token.itself.key] = refusal_of(call.request, token, judgement, station_id)
+        if token is not None:  # without a token, that is what refuses
+            _note(state.contracts, verdict_of(call.request, token, judgement, call.frame.station_id))
         return call.answered(judgement)
 
     async def save(self, batch: Batch, state: TokenState) -> None:
-        """Send on what has to be looked at, keep which contracts were refused where, and count what was decided."""
+        """Send on what has to be looked at, keep what was said of contracts, and count what was decided."""
         for call in state.unchecked:
             frame = msgspec.structs.replace(call.frame, deviations=b"")  # it was read as it is meant
             batch.send(frame.record(frames_topic("security")), because=call.record)
-        await store.refuse_contracts(batch.connection, [each for each in state.contracts.values() if each])
-        await store.allow_contracts(batch.connection, [place for place, each in state.contracts.items() if not each])
+        await store.keep_verdicts(batch.connection, state.contracts.values())
         self._metrics.judged(judgement.status for judgement in state.judged)
+
+
+def _note(contracts: dict[tuple[str, str], ContractVerdict], verdict: ContractVerdict | None) -> None:
+    """Note what was said of a contract, but for what was shown before: a check that took longer comes after it."""
+    if verdict is None:
+        return
+    place = verdict.station_id, verdict.token_key
+    before = contracts.get(place)
+    if before is None or verdict.shown_at >= before.shown_at:
+        contracts[place] = verdict

@@ -185,13 +185,13 @@ class Authorize(msgspec.Struct, frozen=True):
         return self.contract is None and (self.certified or self.token.is_contract)
 
 
-class ContractRefusal(msgspec.Struct, frozen=True, gc=False):
-    """What a station was told of a contract whose certificate is worth nothing, and when it was shown there."""
+class ContractVerdict(msgspec.Struct, frozen=True, gc=False):
+    """What a station was told of a contract's certificate, and when that was shown there."""
 
     station_id: str
     token_key: str
     status: Status
-    refused_at: datetime
+    shown_at: datetime
 
 
 _NOT_ACCEPTED: Final = ("Blocked", "Expired", "Invalid", "Unknown")
@@ -217,14 +217,15 @@ def authorize(request: Authorize, token: Token | None) -> Judgement:
     return msgspec.structs.replace(judgement, certificate_status="ContractCancelled" if is_over else "Accepted")
 
 
-def refusal_of(request: Authorize, token: Token, judgement: Judgement, station_id: str) -> ContractRefusal | None:
-    """Return what has to be remembered of an Authorize for the transactions that follow; None: nothing is refused.
+def verdict_of(request: Authorize, token: Token, judgement: Judgement, station_id: str) -> ContractVerdict | None:
+    """Return what has to be remembered of an Authorize for the transactions that follow; None: nothing.
 
     What the token says by itself is judged anew at each transaction.
     """
-    if request.contract is None or request.contract.status == "Accepted":
+    if request.contract is None:
         return None
-    return ContractRefusal(station_id, token.itself.key, judgement.status, request.at)
+    status: Status = "Accepted" if request.contract.status == "Accepted" else judgement.status
+    return ContractVerdict(station_id, token.itself.key, status, request.at)
 
 
 def registered(token: IdToken, tokens: Mapping[str, Token]) -> Token | None:

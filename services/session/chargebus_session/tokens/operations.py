@@ -69,7 +69,7 @@ async def delete(connection: asyncpg.Connection, key: str) -> bool:
         return False
     way = id_token(deleted.id_token, deleted.type)
     if way.is_contract:
-        await store.forget_refusals(connection, way.key)
+        await store.forget_verdicts(connection, way.key)
     return True
 
 

@@ -1,20 +1,20 @@
 """Queries about tokens: those that stations present, and what operators ask and change."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 import asyncpg
 import msgspec
-from chargebus_runtime.columns import columns
 from chargebus_runtime.conditions import Conditions
 from chargebus_runtime.rows import Rows
 
-from chargebus_session.tables import ContractRefusalRow, TokenRow
-from chargebus_session.tokens.domain import ContractRefusal, Token
+from chargebus_session.tables import ContractVerdictRow, TokenRow
+from chargebus_session.tokens.domain import ContractVerdict, Token
 
 _ROWS: Final = Rows(TokenRow)
 _CHANGED: Final = Rows(TokenRow, without=("id_token", "created_at"))
-_REFUSALS: Final = Rows(ContractRefusalRow)
+_VERDICTS: Final = Rows(ContractVerdictRow)
 _TOKEN: Final = Token.__struct_fields__
 
 _GET: Final = f"SELECT {_ROWS.select()} FROM token WHERE token_key = $1"  # noqa: S608 (names of columns)
@@ -25,12 +25,9 @@ _CHANGE: Final = _CHANGED.update()
 _DELETE: Final = f"DELETE FROM token WHERE token_key = $1 RETURNING {_ROWS.select()}"  # noqa: S608 (names of columns)
 _HOLD_CONTRACTS: Final = "SELECT pg_advisory_xact_lock(hashtext('chargebus_session.token.contract'))"
 
-_REFUSE: Final = _REFUSALS.upsert()
-_ALLOW: Final = """
-DELETE FROM contract_refusal AS r USING unnest($1::text[], $2::text[]) AS a (station_id, token_key)
-WHERE r.station_id = a.station_id AND r.token_key = a.token_key
-"""
-_FORGET: Final = "DELETE FROM contract_refusal WHERE token_key = $1"
+_KEEP_VERDICTS: Final = f"{_VERDICTS.upsert()} WHERE contract_verdict.shown_at <= excluded.shown_at"
+_FORGET_VERDICTS: Final = "DELETE FROM contract_verdict WHERE token_key = $1"
+_FORGET_ACCEPTED: Final = "DELETE FROM contract_verdict WHERE status = 'Accepted' AND shown_at < $1"
 
 
 class TokenFilter(msgspec.Struct, frozen=True):
@@ -96,18 +93,21 @@ async def delete(connection: asyncpg.Connection, token_key: str) -> TokenRow | N
     return None if row is None else _ROWS.read(row)
 
 
-async def refuse_contracts(connection: asyncpg.Connection, refusals: Collection[ContractRefusal]) -> None:
-    """Have transactions refused that stations begin with contracts, each once, until something else is said of them."""
-    if refusals:
-        await connection.execute(_REFUSE, *_REFUSALS.arguments(refusals))
+async def keep_verdicts(connection: asyncpg.Connection, verdicts: Collection[ContractVerdict]) -> None:
+    """Have the transactions that stations begin with contracts judged by these, one for each place and contract.
+
+    What is known of a certificate that was shown later stays.
+    """
+    if verdicts:
+        ordered = sorted(verdicts, key=lambda each: (each.token_key, each.station_id))  # two batches lock in one order
+        await connection.execute(_KEEP_VERDICTS, *_VERDICTS.arguments(ordered))
 
 
-async def allow_contracts(connection: asyncpg.Connection, places: Collection[tuple[str, str]]) -> None:
-    """Have contracts judged by their tokens again, by station and key."""
-    if places:
-        await connection.execute(_ALLOW, *columns(sorted(places)))
+async def forget_verdicts(connection: asyncpg.Connection, key: str) -> None:
+    """Forget what stations were told of a contract."""
+    await connection.execute(_FORGET_VERDICTS, key)
 
 
-async def forget_refusals(connection: asyncpg.Connection, key: str) -> None:
-    """Forget where a contract was refused."""
-    await connection.execute(_FORGET, key)
+async def forget_accepted(connection: asyncpg.Connection | asyncpg.Pool, before: datetime) -> None:
+    """Forget contracts that were accepted before a time; what was refused stays refused."""
+    await connection.execute(_FORGET_ACCEPTED, before)

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from chargebus_session.tokens.domain import ContractRefusal, IdToken, Judgement, Token, judge
+from chargebus_session.tokens.domain import IdToken, Judgement, Token, judge
 from chargebus_session.transactions.domain import registers
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event
 from chargebus_session.transactions.domain.fold import Fold, flagged, merge
@@ -24,6 +24,7 @@ from chargebus_session.transactions.domain.state import (
     Change,
     Contradiction,
     Recorded,
+    Refusal,
     TransactionState,
     Use,
 )
@@ -108,7 +109,7 @@ def _leave_id(state: TransactionState, session: Session, event: Event) -> None:
 
 def _add(state: TransactionState, report: Report, session: Session | None) -> Recorded:
     event = _with_remote_start(state, report)
-    judgement = None if event.token is None else _judge(state, session, report, event.token)
+    judgement = None if event.token is None else _judge(state, session, report, event, event.token)
     if session is None:
         fold = _held(state, report, None, merge(Fold(event.at, max_power_w=state.max_power_w), event, judgement))
         doubted = report.reference.guessed and bool(state.unfinished(report.station_id))
@@ -179,7 +180,9 @@ def _with_remote_start(state: TransactionState, report: Report) -> Event:
     return event if named is None else msgspec.structs.replace(event, token=named, starts=True, by_remote_start=True)
 
 
-def _judge(state: TransactionState, session: Session | None, report: Report, presented: IdToken) -> Judgement:
+def _judge(
+    state: TransactionState, session: Session | None, report: Report, event: Event, presented: IdToken
+) -> Judgement:
     """Judge the token of an event: by what is known of it now, but for its expiry, as the event may have waited long.
 
     A contract whose certificate was refused at this station is refused with the word that it was told there.
@@ -193,7 +196,7 @@ def _judge(state: TransactionState, session: Session | None, report: Report, pre
     judgement = judge(presented, token, report.event.happened_at)
     if token is None or judgement.status != "Accepted" or not report.event.starts:
         return judgement
-    refusal = _refusal(state, session, report, presented, token)
+    refusal = _refusal(state, session, report, event, token)
     if refusal is not None:
         return msgspec.structs.replace(judgement, status=refusal.status, billable=False)
     if token.concurrent:
@@ -204,18 +207,20 @@ def _judge(state: TransactionState, session: Session | None, report: Report, pre
 
 
 def _refusal(
-    state: TransactionState, session: Session | None, report: Report, presented: IdToken, token: Token
-) -> ContractRefusal | None:
-    """Return why a contract may not charge though its token may.
+    state: TransactionState, session: Session | None, report: Report, event: Event, token: Token
+) -> Refusal | None:
+    """Return why a contract may not charge though its token may; where an operator started it since, it may.
 
     Not what its station was told after the contract had begun to charge: somebody else may have shown another
     certificate with the contract's name. What waited in the station's queue may be from before that, too.
     """
     refusal = state.refusal(report.station_id, token.itself.key)
-    if refusal is None or (session is not None and session.fold.is_charged_to(presented.key)):
+    if refusal is None or refusal.is_outweighed_by(event.remote_start_id, session):
         return None
-    at = report.event.happened_at if report.event.offline else report.event.received_at
-    return refusal if at >= refusal.refused_at else None
+    if session is not None and event.token is not None and session.fold.is_charged_to(event.token.key):
+        return None
+    at = event.happened_at if event.offline else event.received_at
+    return refusal if at >= refusal.shown_at else None
 
 
 def _is_elsewhere(use: Use, session: Session | None, report: Report) -> bool:

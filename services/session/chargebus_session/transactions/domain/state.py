@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from chargebus_session.tokens.domain import ContractRefusal, IdToken, Judgement, Token, registered, token_key
+from chargebus_session.tokens.domain import IdToken, Judgement, Status, Token, registered, token_key
 from chargebus_session.transactions.domain.endings import StationSign
 from chargebus_session.transactions.domain.energy import MAX_POWER_W
 from chargebus_session.transactions.domain.events import TIMESTAMP_UNREADABLE, Event, Kind, corrected
@@ -53,6 +53,24 @@ class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """In which word a station was told that a contract's certificate is worth nothing, and when that was shown.
+
+    `vouched_for` are the remote starts that an operator asked for since, each with the session that came of it.
+    """
+
+    status: Status
+    shown_at: datetime
+    vouched_for: dict[int, str | None] = {}
+
+    def is_outweighed_by(self, remote_start_id: int | None, session: Session | None) -> bool:
+        """Tell whether a transaction is an operator's: of a remote start that no other one came of."""
+        if remote_start_id is None or remote_start_id not in self.vouched_for:
+            return False
+        taken_by = self.vouched_for[remote_start_id]
+        return taken_by is None or (session is not None and session.session_id == taken_by)
+
+
 class Known(msgspec.Struct, frozen=True):
     """What was read for a batch.
 
@@ -72,7 +90,7 @@ class Known(msgspec.Struct, frozen=True):
     remote_starts: tuple[RemoteStart, ...] = ()
     named: dict[tuple[str, int], IdToken] = {}
     power_limits: dict[Place, float] = {}
-    refusals: dict[tuple[str, str], ContractRefusal] = {}
+    refusals: dict[tuple[str, str], Refusal] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -147,7 +165,7 @@ class TransactionState:
         """Return what is registered for a token."""
         return registered(presented, self._tokens)
 
-    def refusal(self, station_id: str, key: str) -> ContractRefusal | None:
+    def refusal(self, station_id: str, key: str) -> Refusal | None:
         """Return what a station was last told of a contract, if its certificate was refused."""
         return self._refusals.get((station_id, key))
 

@@ -1,4 +1,4 @@
-"""Stations are remembered that were told that a contract's certificate is worth nothing."""
+"""What stations were last told of a contract's certificate is remembered."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,13 +9,13 @@ down_revision = "0015"
 
 def upgrade() -> None:
     op.create_table(
-        "contract_refusal",
+        "contract_verdict",
         sa.Column("token_key", sa.String(collation="C"), primary_key=True),
         sa.Column("station_id", sa.String(collation="C"), primary_key=True),
         sa.Column("status", sa.String, nullable=False),
-        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("shown_at", sa.DateTime(timezone=True), nullable=False),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("contract_refusal")
+    op.drop_table("contract_verdict")
