@@ -67,7 +67,8 @@ class ObjectStorage:
             *("-s3", f"-s3.port={self._port}", f"-s3.config={configuration}"),
             *(f"-{name}={port}" for name, port in ports.items()),
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),  # else two of them want the same ports
-            *("-volume.max=4", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
+            # Room for all that a session's tests write: nothing is taken before it is written, or given back at once.
+            *("-volume.max=100", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
         )
         environment = {**os.environ, "GOMAXPROCS": "2"}
         log = self._folder / "weed.log"
